@@ -1,0 +1,3 @@
+from zerojhub.cli import main
+
+main()

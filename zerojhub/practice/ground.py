@@ -1,0 +1,119 @@
+"""What the practice cloud's APIs ask of the Linux machine beneath them.
+
+The services in `apis/` keep OpenStack's records; whatever must be real (a machine, a route, a folder for a volume,
+Kubernetes itself) they ask of a Ground. `machines/` is the real one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """A server as it is to boot."""
+
+    id: str
+    """Nova's UUID of the server; also the DMI system UUID that the machine reports."""
+    name: str
+    """Host name, and the name of its Kubernetes node."""
+    address: str
+    """Fixed IPv4 address on the practice network."""
+    login: str
+    """User that the image logs in as: core, fedora, ubuntu."""
+    public_keys: tuple[str, ...]
+    """OpenSSH public key lines for that user."""
+    machine_id: str
+    """Content of /etc/machine-id: 32 hex digits. Fits the UUID, or not, as the image's manners are."""
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """A Kubernetes cluster as it is to come up on machines that boot."""
+
+    id: str
+    """Magnum's UUID of the cluster."""
+    name: str
+    version: str
+    """Kubernetes version to run, such as v1.34.4: one that `practice build` has built."""
+    masters: tuple[MachineSpec, ...]
+    cloud_config: str
+    """Content of /etc/kubernetes/cloud-config on every machine (INI, as Magnum writes it)."""
+    api_addresses: tuple[str, ...] = ()
+    """Further addresses that the API server's certificate must hold: floating IPs, a load balancer's."""
+    pod_network: str = "10.100.0.0/16"
+    service_network: str = "10.254.0.0/16"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One port of a load balancer and the members behind it."""
+
+    port: int
+    members: tuple[tuple[str, int], ...] = field(default=())
+
+
+class Ground(Protocol):
+    """Everything raises GroundError with one line that says what did not work."""
+
+    versions: tuple[str, ...]
+    """Kubernetes versions that can run here, oldest first."""
+    network: str
+    """The practice network (CIDR) that fixed addresses come from, free of clashes with this machine's routes."""
+    gateway: str
+    """This machine's address on it: where machines reach the APIs and the registry."""
+    public_network: str
+    """The range (CIDR) of floating IPs, likewise."""
+
+    async def boot(self, machine: MachineSpec) -> None:
+        """Start the machine; returns when its sshd answers."""
+
+    async def halt(self, machine_id: str) -> None:
+        """End the machine and everything of it. Quiet when there is none."""
+
+    def console(self, machine_id: str) -> str:
+        """The console log, with host key fingerprints and keys as cloud-init prints them."""
+
+    def alive(self, machine_id: str) -> bool: ...
+
+    async def start_cluster(self, cluster: ClusterSpec) -> None:
+        """Bring up etcd and the control plane on the (booted) masters, and their nodes; returns when the API answers."""
+
+    async def join(self, cluster_id: str, machine: MachineSpec) -> None:
+        """Make the (booted) machine a worker node; returns when the node is Ready."""
+
+    async def leave(self, cluster_id: str, machine: MachineSpec) -> None:
+        """Drain and take the node out of Kubernetes (the machine goes on)."""
+
+    async def stop_cluster(self, cluster_id: str) -> None:
+        """Forget the cluster: its controllers end and its CA is gone. Machines are halted one by one elsewhere."""
+
+    async def ready(self, cluster_id: str) -> dict[str, bool]:
+        """Node name -> Ready?"""
+
+    def ca(self, cluster_id: str) -> str:
+        """The cluster's CA certificate, PEM."""
+
+    def sign(self, cluster_id: str, csr: str) -> str:
+        """A certificate for the CSR (both PEM), signed by the cluster's CA. Raises ValueError for what is no CSR."""
+
+    async def route(self, floating: str, fixed: str) -> None:
+        """Traffic to the floating IP reaches the fixed address, on every port."""
+
+    async def unroute(self, floating: str) -> None: ...
+
+    async def balance(self, address: str, listeners: tuple[Listener, ...]) -> None:
+        """Traffic to address:port goes to one of the members; called again with the whole truth on each change."""
+
+    async def unbalance(self, address: str) -> None: ...
+
+    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
+        """A folder that every machine sees as /mnt/cinder/VOLUME_ID, open to unprivileged users."""
+
+    async def remove_volume(self, volume_id: str) -> None: ...
+
+
+class GroundError(Exception):
+    """The machine beneath could not do it."""
