@@ -1,0 +1,256 @@
+"""The two machines, SSH against a real OpenSSH server on loopback."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from zerojhub.errors import MachineError
+from zerojhub.machine.local import LocalMachine
+from zerojhub.machine.ssh import SSHMachine
+
+USER = getpass.getuser()
+BIG = os.urandom(10_000_000)
+
+
+class Sshd:
+    def __init__(self, folder: Path):
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        for name in ("host", "user", "other"):
+            subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", folder / name], check=True)
+        subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "secret", "-f", folder / "locked"], check=True)
+        (folder / "authorized").write_text((folder / "user.pub").read_text())
+        (folder / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+            f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+            "Subsystem sftp internal-sftp\n"
+        )
+        self.host_key = (folder / "host.pub").read_text()
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> Sshd:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            ["/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd_config"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        return self
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(10)
+
+    async def connect(self, key: str = "user", host_key: str | None = None, timeout: float = 10) -> SSHMachine:
+        return await SSHMachine.connect(
+            "127.0.0.1", USER, port=self.port, key_files=[self.folder / key],
+            host_keys=[host_key or self.host_key], timeout=timeout,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory):
+    server = Sshd(tmp_path_factory.mktemp("sshd")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_agent(monkeypatch):
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+def on_ssh(sshd, function):
+    async def main():
+        machine = await sshd.connect()
+        try:
+            return await function(machine)
+        finally:
+            await machine.close()
+
+    return anyio.run(main)
+
+
+@pytest.fixture(params=["ssh", "local"])
+def use(request):
+    """Runs an async function with a machine: both must behave alike."""
+    if request.param == "local":
+        return lambda function: anyio.run(function, LocalMachine())
+    return partial(on_ssh, request.getfixturevalue("sshd"))
+
+
+def test_words_arrive_as_they_are(use):
+    words = ["a b", "$HOME", "'", '"', "*", "a\nb", "\\", "", "ünï"]
+    result = use(lambda machine: machine.run(["printf", "%s|", *words]))
+    assert result.stdout.decode() == "|".join(words) + "|"
+
+
+def test_ten_megabytes_go_both_ways_at_once(use):
+    result = use(lambda machine: machine.run(["tee", "/dev/stderr"], input=BIG))
+    assert result.stdout == BIG
+    assert result.stderr == BIG
+
+
+def test_a_command_that_ignores_its_input_still_ends(use):
+    assert use(lambda machine: machine.run(["true"], input=BIG)).code == 0
+
+
+def test_no_input_is_an_empty_input(use):
+    assert use(lambda machine: machine.run(["cat"], timeout=5)).stdout == b""
+
+
+def test_a_failing_command_says_where_and_why(use):
+    with pytest.raises(MachineError, match=r"(?s)ls.*No such file") as caught:
+        use(lambda machine: machine.run(["ls", "/not there"]))
+    assert caught.value.where
+    assert use(lambda machine: machine.run(["sh", "-c", "exit 7"], check=False)).code == 7
+
+
+def test_a_program_that_is_not_there(use):
+    with pytest.raises(MachineError, match="no-such-program"):
+        use(lambda machine: machine.run(["no-such-program"]))
+
+
+def test_a_late_command_is_ended_with_its_children(use):
+    mark = f"{time.time_ns() % 10**6 + 10**6}"
+    started = time.monotonic()
+    with pytest.raises(MachineError, match="took more than 1 s"):
+        use(lambda machine: machine.run(["sh", "-c", f"sleep {mark} & wait"], timeout=1))
+    assert time.monotonic() - started < 8
+    time.sleep(0.2)
+    assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], stdout=subprocess.DEVNULL).returncode == 1
+
+
+def test_commands_run_at_once(use):
+    async def many(machine):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(partial(machine.run, ["sleep", "0.5"]))
+
+    started = time.monotonic()
+    use(many)
+    assert time.monotonic() - started < 5
+
+
+def test_files_go_and_come_with_their_mode(use, tmp_path):
+    source, there = tmp_path / "program", tmp_path / "new" / "program"
+    source.write_bytes(BIG)
+
+    async def copy(machine):
+        await machine.put(source, str(there), mode=0o755)
+        await machine.write(str(tmp_path / "secret"), b"s", mode=0o600, sudo=os.geteuid() == 0)
+        return await machine.read(str(there))
+
+    assert hashlib.sha256(use(copy)).digest() == hashlib.sha256(BIG).digest()
+    assert there.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_left_of_a_copy(sshd, tmp_path):
+    before = set(Path("/tmp").glob(".zerojhub-*"))
+    on_ssh(sshd, lambda machine: machine.write(str(tmp_path / "f"), b"x"))
+    assert set(Path("/tmp").glob(".zerojhub-*")) <= before
+
+
+def test_a_forward_reaches_a_server_over_there_and_ends(sshd, tmp_path):
+    (tmp_path / "page").write_bytes(BIG)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["python3", "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", tmp_path],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    ports = []
+
+    def get(near):
+        for _ in range(50):
+            try:
+                return urllib.request.urlopen(f"http://127.0.0.1:{near}/page", timeout=10).read()
+            except OSError:
+                time.sleep(0.1)
+
+    async def through(machine):
+        ports.append(await machine.forward("127.0.0.1", port))
+        return await anyio.to_thread.run_sync(get, ports[0])
+
+    async def wait_for_server():
+        await anyio.to_thread.run_sync(get, port)
+
+    try:
+        anyio.run(wait_for_server)
+        assert on_ssh(sshd, through) == BIG
+    finally:
+        server.kill()
+        server.wait()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", ports[0]), timeout=2)
+
+
+def test_a_forward_to_a_closed_port_fails_at_once(sshd):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(MachineError, match="SSH connection failed"):
+        on_ssh(sshd, lambda machine: machine.forward("127.0.0.1", port))
+
+
+def test_the_host_key_may_be_given_as_a_fingerprint(sshd):
+    said = subprocess.run(["ssh-keygen", "-lf", sshd.folder / "host.pub"], capture_output=True, text=True, check=True)
+    machine = anyio.run(sshd.connect, "user", said.stdout.split()[1])
+    anyio.run(machine.close)
+
+
+def test_another_host_key_is_refused_at_once(sshd):
+    started = time.monotonic()
+    with pytest.raises(MachineError, match=r"host key SHA256:.* is not the one"):
+        anyio.run(sshd.connect, "user", (sshd.folder / "other.pub").read_text())
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("other", "does not let .* in with .*other"),
+        ("locked", "passphrase: .*ssh-add"),
+        ("gone", "gone cannot be used"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_named(sshd, key, words):
+    with pytest.raises(MachineError, match=words):
+        anyio.run(sshd.connect, key, None, 0.5)
+
+
+def test_it_waits_for_a_machine_that_is_coming_up(tmp_path):
+    late = Sshd(tmp_path)
+
+    async def main():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, lambda: (time.sleep(2), late.start()))
+            machine = await late.connect()
+        result = await machine.run(["echo", "up"])
+        await machine.close()
+        return result.stdout
+
+    try:
+        assert anyio.run(main) == b"up\n"
+    finally:
+        late.stop()
+
+
+def test_no_answer_says_so(tmp_path):
+    with pytest.raises(MachineError, match=r"SSH does not answer: .*refused.*security group"):
+        anyio.run(Sshd(tmp_path).connect, "user", None, 0.1)

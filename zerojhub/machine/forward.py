@@ -1,0 +1,62 @@
+"""A loopback port here that leads, over an SSH connection, to a port as the far machine sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import paramiko
+
+
+class Forward:
+    """Listens on 127.0.0.1:`port`; each connection becomes a direct-tcpip channel, until `stop`."""
+
+    def __init__(self, transport: paramiko.Transport, host: str, port: int):
+        self._transport, self._target = transport, (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def start(self) -> None:
+        """Raises paramiko.SSHException when the far side refuses to forward."""
+        self._open(("127.0.0.1", 0)).close()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def stop(self) -> None:
+        # close() alone does not wake a thread that waits in accept().
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _open(self, peer: tuple[str, int]) -> paramiko.Channel:
+        return self._transport.open_channel("direct-tcpip", self._target, peer, timeout=10)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, peer = self._listener.accept()
+                threading.Thread(target=self._connect, args=(near, peer), daemon=True).start()
+
+    def _connect(self, near: socket.socket, peer: tuple[str, int]) -> None:
+        import paramiko
+
+        with near:
+            try:
+                far = self._open(peer)
+            except (paramiko.SSHException, EOFError):
+                return
+            with far:
+                back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+                back.start()
+                _pump(near, far)
+                back.join()
+
+
+def _pump(source: socket.socket | paramiko.Channel, sink: socket.socket | paramiko.Channel) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
