@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from zerojhub.kube import Kube
+    from zerojhub.kube.client import Kube
 
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 
@@ -176,7 +176,7 @@ def _ending(ended: dict) -> str:
 
 async def _log_tail(kube: Kube, namespace: str, pod: dict) -> str:
     """What a container that keeps ending said last, as lines below."""
-    from zerojhub.kube import KubeError
+    from zerojhub.kube.client import KubeError
 
     status = pod.get("status", {})
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):

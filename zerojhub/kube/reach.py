@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zerojhub.kube import Kube
+    from zerojhub.kube.client import Kube
     from zerojhub.machine import Machine
 
 

@@ -1,0 +1,225 @@
+"""Helm, where the deployment's Helm runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerojhub.errors import MachineError, UserError, ZeroJHubError
+from zerojhub.machine.local import LocalMachine
+from zerojhub.stages.access import Access
+from zerojhub.stages.base import Found, Missing, Stage, Wrong
+
+if TYPE_CHECKING:
+    from zerojhub.journey import Hub
+
+VERSION = "3.18.4"
+"""The Helm that is fetched when the deployment names none."""
+LEAST = (3, 8)
+"""The oldest Helm that takes everything asked of it here."""
+URL = "https://get.helm.sh/helm-v{version}-linux-{arch}.tar.gz"
+CHECKSUMS = {
+    ("3.16.4", "amd64"): "fc307327959aa38ed8f9f7e66d45492bb022a66c3e5da6063958254b9767d179",
+    ("3.16.4", "arm64"): "d3f8f15b3d9ec8c8678fbf3280c3e5902efabe5912e2f9fcf29107efbc8ead69",
+    ("3.17.3", "amd64"): "ee88b3c851ae6466a3de507f7be73fe94d54cbf2987cbaa3d1a3832ea331f2cd",
+    ("3.17.3", "arm64"): "7944e3defd386c76fd92d9e6fec5c2d65a323f6fadc19bfb5e704e3eee10348e",
+    ("3.18.4", "amd64"): "f8180838c23d7c7d797b208861fecb591d9ce1690d8704ed1e4cb8e2add966c1",
+    ("3.18.4", "arm64"): "c0a45e67eef0c7416a8a8c9e9d5d2d30d70e4f4d3f7bea5de28241fffa8f3b89",
+}
+"""SHA-256 of the archives at get.helm.sh, as published beside them."""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+SHARED = ["/usr/local/bin/helm", "/opt/bin/helm"]
+"""Where everyone's programs go; some images keep the first read-only, and have the second or the user's own for this."""
+
+FIND = """
+for helm in "$@" "$HOME/.local/bin/helm" "$(command -v helm)"; do
+  [ -x "$helm" ] && version=$("$helm" version --template '{{.Version}}' 2>/dev/null) && echo "$version $helm"
+done; true
+"""
+FETCH = """
+set -e
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+curl -fsSL --connect-timeout 5 --max-time 240 -o "$work/archive" "$1"
+echo "$2  $work/archive" | sha256sum --check --status || { echo "its SHA-256 is not $2" >&2; exit 3; }
+tar -xzf "$work/archive" -C "$work" --strip-components=1 --no-same-owner
+install -D --mode=755 "$work/helm" "$3"
+"""
+
+
+class HelmProgram(Stage):
+    """Helm beside the cluster, at a pinned version whose checksum is compared."""
+
+    name = "helm"
+    needs = (Access,)
+
+    async def check(self, hub: Hub) -> list[ZeroJHubError]:
+        wanted = hub.deployment.helm
+        if not wanted.version or wanted.sha256 or (wanted.version, "amd64") in CHECKSUMS:
+            return []
+        known = ", ".join(sorted({version for version, _ in CHECKSUMS}))
+        hint = f"give helm.sha256 (it stands beside the archive at get.helm.sh), or use one of {known}"
+        where = str(hub.deployment.path)
+        return [UserError(f"no checksum is known for Helm {wanted.version}", where=where, hint=hint)]
+
+    async def look(self, hub: Hub) -> Found | Missing:
+        machine, wanted = hub[Access].machine, hub.deployment.helm.version
+        places = [str(_cache() / "helm"), _beside_python()] if isinstance(machine, LocalMachine) else SHARED
+        answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
+        found = [line.split(" ", 1) for line in answer.stdout.decode().splitlines()]
+        for version, path in found:
+            if _fits(version, wanted):
+                return Found(f"{version} on {machine.name}", path)
+        need = wanted or f"{LEAST[0]}.{LEAST[1]} or a later 3"
+        others = ", ".join(version for version, _ in found)
+        return Missing(f"{machine.name} has {f'Helm {others}' if others else 'no Helm'}, and {need} is needed")
+
+    async def do(self, hub: Hub, state: Missing | Wrong) -> None:
+        machine, wanted = hub[Access].machine, hub.deployment.helm
+        arch = ARCHITECTURES.get((await machine.run(["uname", "-m"])).stdout.decode().strip())
+        if not arch:
+            raise ZeroJHubError(f"there is no Helm for the processor of {machine.name}")
+        version = wanted.version or VERSION
+        checksum = wanted.sha256 or CHECKSUMS.get((version, arch))
+        if not checksum:
+            raise UserError(f"no checksum is known for Helm {version} on {arch}", hint="give helm.sha256")
+        url = URL.format(version=version, arch=arch)
+        for path in await _places(machine):
+            try:
+                await self._bring(hub, machine, path, url, checksum, arch)
+            except _NotWritable:
+                continue
+            digest = (await machine.run(["sha256sum", "--", path])).stdout.split()[0]
+            # What tells `down` that this Helm is ours, as long as nobody replaced it.
+            await machine.write(f"{path}.zerojhub", digest, sudo=_is_shared(path))
+            return
+        raise MachineError("no folder for programs can be written", where=machine.name)
+
+    async def undo(self, hub: Hub) -> None:
+        machine = hub[Access].machine
+        for path in await _places(machine):
+            if (await machine.run(["test", "-e", f"{path}.zerojhub"], check=False)).code:
+                continue
+            ours = await machine.read(f"{path}.zerojhub")
+            there = (await machine.run(["sha256sum", "--", path], check=False)).stdout.split()[:1]
+            mine = [path] if there == [ours] else []
+            await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *mine], sudo=_is_shared(path))
+
+    async def _bring(self, hub: Hub, machine, path: str, url: str, checksum: str, arch: str) -> None:
+        """The first way that works: the machine fetches it, this one fetches it, or this one has one."""
+        await _try_folder(machine, path)
+        hub.say(f"{machine.name} downloads {url}")
+        fetch = ["sh", "-c", FETCH, "fetch-helm", url, checksum, path]
+        answer = await machine.run(fetch, sudo=_is_shared(path), timeout=300, check=False)
+        if answer.code == 0:
+            return
+        if answer.code == 3:
+            raise MachineError(f"{url}: {answer.stderr.decode().strip()}", where=machine.name)
+        hub.say(f"{machine.name} has no way to the internet; downloading here")
+        try:
+            program = await _download(url, checksum)
+        except _NoWayOut as error:
+            program = await _own(hub.deployment.helm.version, arch)
+            if not program:
+                raise ZeroJHubError(
+                    f"Helm can be downloaded neither by {machine.name} nor here ({error}), and none is installed here",
+                    hint="put a helm 3 into this machine's PATH, and run this again",
+                ) from None
+        hub.say(f"copying {program} to {machine.name}")
+        await machine.put(program, path, mode=0o755, sudo=_is_shared(path))
+
+
+class _NotWritable(Exception):
+    """The folder lies on a read-only part of the machine."""
+
+
+class _NoWayOut(Exception):
+    """This machine cannot download."""
+
+
+async def _places(machine) -> list[str]:
+    """Where Helm goes, best first."""
+    if isinstance(machine, LocalMachine):
+        return [str(_cache() / "helm")]
+    home = (await machine.run(["printenv", "HOME"])).stdout.decode().strip()
+    return [*SHARED, f"{home}/.local/bin/helm"]
+
+
+def _is_shared(path: str) -> bool:
+    return path in SHARED
+
+
+async def _try_folder(machine, path: str) -> None:
+    folder, sudo = path.rsplit("/", 1)[0], _is_shared(path)
+    for argv in (["mkdir", "-p", folder], ["test", "-w", folder]):
+        if (await machine.run(argv, sudo=sudo, check=False)).code:
+            raise _NotWritable
+
+
+def _beside_python() -> str:
+    return str(Path(sys.executable).parent / "helm")
+
+
+def _fits(version: str, wanted: str | None) -> bool:
+    match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)(\+\S*)?", version)
+    if not match:
+        return False
+    if wanted:
+        return version.partition("+")[0] == f"v{wanted}"
+    return int(match[1]) == LEAST[0] and int(match[2]) >= LEAST[1]
+
+
+def _cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("zerojhub") / "helm"
+
+
+async def _download(url: str, checksum: str) -> Path:
+    """Helm out of the archive, kept in the cache under the archive's checksum."""
+    import httpx
+
+    program = _cache() / f"helm-{checksum[:12]}"
+    if program.exists():
+        return program
+    try:
+        timeout = httpx.Timeout(60, connect=5)
+        async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
+            answer = await client.get(url)
+            answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise _NoWayOut(str(error) or type(error).__name__) from None
+    if hashlib.sha256(answer.content).hexdigest() != checksum:
+        raise ZeroJHubError(f"{url}: its SHA-256 is not {checksum}")
+    await anyio.to_thread.run_sync(_unpack, answer.content, program)
+    return program
+
+
+def _unpack(archive: bytes, program: Path) -> None:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = next(each for each in tar if each.name.endswith("/helm"))
+        part = program.with_suffix(".part")
+        part.write_bytes(tar.extractfile(member).read())
+    part.chmod(0o755)
+    part.rename(program)
+
+
+async def _own(wanted: str | None, arch: str) -> Path | None:
+    """A Helm of this machine that fits: beside the Python that runs this, or in PATH."""
+    here = LocalMachine()
+    if ARCHITECTURES.get((await here.run(["uname", "-m"])).stdout.decode().strip()) != arch:
+        return None
+    for candidate in (_beside_python(), shutil.which("helm")):
+        if candidate and Path(candidate).is_file():
+            answer = await here.run([candidate, "version", "--template", "{{.Version}}"], check=False)
+            if _fits(answer.stdout.decode(), wanted):
+                return Path(candidate).resolve()
+    return None
