@@ -32,6 +32,10 @@ class Wrong:
     how: str
 
 
+class Url(str):
+    """Where people find the hub: the value of the stage that finds it out."""
+
+
 State = Found | Missing | Wrong
 
 
@@ -40,6 +44,11 @@ class Stage:
 
     name: ClassVar[str]
     needs: ClassVar[tuple[type[Stage], ...]] = ()
+
+    @classmethod
+    def description(cls) -> str:
+        """What it is for, in one line."""
+        return (cls.__doc__ or "").partition("\n")[0]
 
     async def check(self, hub: Hub) -> list[ZeroJHubError]:
         """What would stop this stage, found by looking only, before anything is made (asked by preflight)."""

@@ -1,0 +1,83 @@
+"""A person's mistakes in hub.yaml: each is one line with the file, the line and what was probably meant."""
+
+from pathlib import Path
+
+import pytest
+
+from zerojhub import deployment
+from zerojhub.errors import UserError
+
+LEAST = """\
+name: workshop
+cloud: mycloud
+cluster: {template: kubernetes-1-33-jammy, workers: 3}
+hub: {values: config.yaml}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "hub.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_least_file_has_good_defaults(tmp_path):
+    loaded = deployment.load(write(tmp_path, LEAST))
+    assert loaded.cluster.name == "workshop"
+    assert (loaded.cluster.masters, loaded.cluster.workers, loaded.cluster.timeout) == (1, 3, 60)
+    assert loaded.hub.namespace == "workshop"
+    assert loaded.hub.values == tmp_path / "config.yaml"
+    assert loaded.storage.class_name == "cinder"
+    assert not loaded.hub.open_to_anyone
+
+
+def test_every_deployment_that_comes_along_is_valid():
+    for path in (Path(__file__).parents[2] / "config").glob("*.yaml"):
+        if not path.name.endswith("values.yaml"):
+            assert deployment.load(path).name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "name: a\ncluster:\n  template: t\n  wokers: 2\n",
+            ":4: unknown key 'cluster.wokers' (did you mean 'workers'?)",
+        ),
+        ("name: a\nclustr: {template: t}\n", ":2: unknown key 'clustr' (did you mean 'cluster'?)"),
+        (
+            "name: a\ncluster: {template: t}\nstorage: {clas: fast}\n",
+            ":3: unknown key 'storage.clas' (did you mean 'class'?)",
+        ),
+        (
+            "name: a\ncluster:\n  template: {image: i, external_network: public, flavour: m1}\n",
+            "did you mean 'flavor'?",
+        ),
+        ("name: a\ncluster:\n  template: t\n  workers: many\n", ":4: cluster.workers: input should be a valid integer"),
+        ("name: a\ncluster:\n  workers: 1\n", "'cluster.template' is missing"),
+        ("name: 1 bad name\ncluster: {template: t}\n", ":1: name: string should match"),
+        ("name: a\ncluster: {template: [t]}\n", ":2: cluster.template: input should be a valid string"),
+        ("name: a\ncluster: {template: t\n", "not valid YAML"),
+        ("- name\n", "is a mapping with name, cloud, cluster and hub"),
+        ("name: a\nname: b\ncluster: {template: t}\n", ":2: not valid YAML"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(tmp_path, text, said):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        deployment.load(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    path = write(tmp_path, "name: a\ncluster: {template: t, wokers: 1, masters: zero}\nhup: {}\n")
+    with pytest.raises(UserError) as caught:
+        deployment.load(path)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_missing_file_says_how_to_name_another(tmp_path):
+    with pytest.raises(UserError, match=r"hub.yaml: no such file \(.*-f"):
+        deployment.load(tmp_path / "hub.yaml")

@@ -1,0 +1,83 @@
+"""The command line: one thin module a command group. Errors are printed here, once, as one line; exit codes:
+
+0 done, 1 failed, 2 the user's input is wrong, 3 `plan` or `status` found something to do, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from zerojhub.cli import cluster, journey, practice, template
+from zerojhub.cli.options import (
+    CloudOption,
+    FileOption,
+    OutputOption,
+    QuietOption,
+    VerboseOption,
+    YesOption,
+    set_defaults,
+)
+
+app = typer.Typer(
+    name="zerojhub",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from zerojhub import __version__
+
+        print(f"zerojhub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    file: FileOption = None,
+    cloud: CloudOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = None,
+    verbose: VerboseOption = None,
+    yes: YesOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """One command from an OpenStack project with Magnum to the URL of a working JupyterHub."""
+    given = {"file": file, "cloud": cloud, "output": output, "quiet": quiet, "verbose": verbose, "yes": yes}
+    set_defaults(context, {name: value for name, value in given.items() if value is not None})
+
+
+journey.register(app)
+app.add_typer(template.app, name="template")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(practice.app, name="practice")
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    from zerojhub.errors import ZeroJHubError
+
+    try:
+        app(prog_name="zerojhub")
+    except ZeroJHubError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped: nothing is lost, the same command goes on from here", file=sys.stderr)
+        sys.stdout.flush()
+        os._exit(130)  # without waiting for answers that nobody wants any more

@@ -1,0 +1,1 @@
+"""OpenStack, thin: one authenticated session, and the few calls the kit makes of each service."""

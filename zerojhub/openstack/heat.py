@@ -1,0 +1,43 @@
+"""Heat's stacks behind clusters of Magnum's Heat drivers: which resource is being made, which failed, and why."""
+
+from __future__ import annotations
+
+from zerojhub.errors import CloudError
+from zerojhub.openstack.session import Cloud
+
+DEPTH = 3
+"""Nested stacks between a cluster's own stack and its servers."""
+
+
+async def resources(cloud: Cloud, stack_id: str, **query: str) -> list[dict]:
+    """The stack's resources down to the servers; empty where there is no stack (Cluster API drivers) or no Heat."""
+    try:
+        stack = (await cloud.orchestration.get(f"/stacks/{stack_id}"))["stack"]
+        path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources"
+        return (await cloud.orchestration.get(path, nested_depth=DEPTH, **query))["resources"]
+    except CloudError:
+        return []
+
+
+async def under_way(cloud: Cloud, stack_id: str) -> str:
+    """What is being made right now, in a few words: "7 of 12 resources, now kube_masters"."""
+    listed = await resources(cloud, stack_id)
+    done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
+    busy = sorted({each["resource_name"] for each in listed if each["resource_status"].endswith("IN_PROGRESS")})
+    return f"{len(done)} of {len(listed)} resources, now {', '.join(busy[:3])}" if busy else ""
+
+
+async def failure(cloud: Cloud, stack_id: str) -> str | None:
+    """The deepest resource that failed and its reason, with the server's own fault where it is a server."""
+    failed = [each for each in await resources(cloud, stack_id) if each["resource_status"].endswith("FAILED")]
+    if not failed:
+        return None
+    servers = [each for each in failed if each["resource_type"] == "OS::Nova::Server"]
+    culprit = (servers or failed)[-1]
+    reason = culprit.get("resource_status_reason") or "no reason given"
+    if servers and culprit.get("physical_resource_id"):
+        answer = await cloud.compute.find(f"/servers/{culprit['physical_resource_id']}")
+        fault = (answer or {}).get("server", {}).get("fault")
+        if fault:
+            reason = f"server {answer['server']['name']}: {fault['message']}"
+    return f"{culprit['resource_name']}: {' '.join(reason.split())}"

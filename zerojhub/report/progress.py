@@ -1,0 +1,113 @@
+"""Live progress: which steps run, for how long, and what each is doing right now.
+
+On a terminal the running steps are redrawn in place below the finished ones; elsewhere a step is one line when it ends, and
+one more each time it has something new to say after a quiet spell. NO_COLOR is honoured (rich does).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+QUIET_SPELL = 10.0
+"""Seconds between two lines about the same running step where lines cannot be redrawn."""
+
+MARKS = {
+    "done": ("✓", "green"),
+    "there": ("·", "dim"),
+    "failed": ("✗", "red"),
+    "removed": ("✓", "green"),
+    "kept": ("·", "dim"),
+}
+
+
+@dataclass
+class Step:
+    """Something under way."""
+
+    name: str
+    detail: str = ""
+    started: float = field(default_factory=time.monotonic)
+    last_line: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Progress:
+    """The steps of one command. Used as a context manager; `quiet` prints nothing but what fails."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False):
+        self.quiet, self.verbose = quiet, verbose
+        self._live = None
+        self._running: dict[str, Step] = {}
+        self._width = 12
+
+    def __enter__(self) -> Progress:
+        from rich.console import Console
+
+        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        if self._console.is_terminal and not self.quiet:
+            from rich.live import Live
+
+            self._live = Live(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._board)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def start(self, name: str, detail: str = "") -> None:
+        self._running[name] = Step(name, detail)
+
+    def say(self, name: str, detail: str) -> None:
+        """What the step is doing now."""
+        step = self._running.get(name)
+        if step is None or step.detail == detail:
+            return
+        step.detail = detail
+        now = time.monotonic()
+        if not self._live and not self.quiet and (self.verbose or now - step.last_line >= QUIET_SPELL):
+            step.last_line = now
+            self._line("…", "dim", step.name, step.seconds, detail)
+
+    def end(self, name: str, outcome: str, detail: str = "") -> float:
+        """The step is over: outcome is one of MARKS. Returns its seconds."""
+        step = self._running.pop(name)
+        if not self.quiet or outcome == "failed":
+            self._line(*MARKS[outcome], name, step.seconds, detail)
+        return step.seconds
+
+    def note(self, text: str) -> None:
+        """A line that belongs to no step."""
+        if not self.quiet:
+            self._console.print(text, markup=False)
+
+    def _line(self, mark: str, style: str, name: str, seconds: float, detail: str) -> None:
+        self._console.print(self._row(mark, style, name, seconds, detail))
+
+    def _row(self, mark: str, style: str, name: str, seconds: float, detail: str):
+        from rich.text import Text
+
+        return Text.assemble((mark, style), f" {name:<{self._width}} {elapsed(seconds):>7}  ", detail)
+
+    def _board(self):
+        from rich.console import Group
+
+        spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(time.monotonic() * 8) % 10]
+        rows = [self._row(spinner, "cyan", step.name, step.seconds, step.detail) for step in self._running.values()]
+        for row in rows:
+            row.no_wrap, row.overflow = True, "ellipsis"
+        return Group(*rows)
+
+
+def elapsed(seconds: float) -> str:
+    """0.4 s, 12 s, 3 min 05 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
