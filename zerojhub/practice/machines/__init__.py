@@ -1,0 +1,1 @@
+"""Linux machines made of namespaces, and Kubernetes on them."""

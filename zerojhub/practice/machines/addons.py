@@ -1,0 +1,32 @@
+"""Apply what every cluster has in it from the start (addons.yaml)."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from zerojhub.practice.machines.kubeapi import KubeAPI, Object
+
+PATHS = {
+    "CSIDriver": "/apis/storage.k8s.io/v1/csidrivers",
+    "ServiceAccount": "/api/v1/namespaces/kube-system/serviceaccounts",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ConfigMap": "/api/v1/namespaces/kube-system/configmaps",
+    "Deployment": "/apis/apps/v1/namespaces/kube-system/deployments",
+    "Service": "/api/v1/namespaces/kube-system/services",
+}
+
+
+def read(dns: str) -> list[Object]:
+    """The objects; `dns` is the address of the cluster's name service."""
+    text = Path(__file__).with_name("addons.yaml").read_text()
+    return list(YAML(typ="safe").load_all(string.Template(text).substitute(dns=dns)))
+
+
+async def apply(api: KubeAPI, dns: str) -> None:
+    """Raises GroundError when Kubernetes refuses one of them."""
+    for item in read(dns):
+        await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)

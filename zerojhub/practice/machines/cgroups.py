@@ -1,0 +1,131 @@
+"""A control group of its own for each machine, on either version of the kernel's interface.
+
+Version 1 has one tree a controller, and the machine gets a folder in each; version 2 has one tree, in which the
+controllers are handed down. A machine's processes (its pods too) can be found and ended through it, whoever started them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PARENT = "zerojhub-practice"
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted tree: where it is, and the options that mount it again (none for version 2)."""
+
+    path: Path
+    options: str
+
+
+def hierarchies(mountinfo: str = "/proc/self/mountinfo") -> list[Hierarchy]:
+    """The version 1 trees that this machine has mounted; when there are none, its version 2 tree."""
+    first, second = [], []
+    for line in Path(mountinfo).read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        path = Path(before.split(" ")[4])
+        if kind == "cgroup":
+            first.append(Hierarchy(path, ",".join(o for o in options.split(",") if o not in ("rw", "ro", "xattr"))))
+        elif kind == "cgroup2":
+            second.append(Hierarchy(path, ""))
+    return first or second[:1]
+
+
+class CGroup:
+    """The control group of one machine, in every hierarchy."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.trees = hierarchies()
+        self.paths = [tree.path / PARENT / name for tree in self.trees]
+        self.unified = all(not tree.options for tree in self.trees)
+
+    def make(self) -> None:
+        for tree, path in zip(self.trees, self.paths, strict=True):
+            path.mkdir(parents=True, exist_ok=True)
+            if self.unified:
+                for above in (tree.path, path.parent):
+                    _hand_down(above)
+            elif "cpuset" in tree.options.split(","):
+                # A new version 1 cpuset is empty, and takes no process before it has processors and memory.
+                for below in (path.parent, path):
+                    for part in ("cpuset.cpus", "cpuset.mems"):
+                        (below / part).write_text((below.parent / part).read_text())
+
+    def hand_down(self) -> None:
+        """Let the machine give its controllers to groups of its own (version 2: only a group without processes may)."""
+        if not self.unified:
+            return
+        for path in self.paths:
+            leaf = path / "init.scope"
+            leaf.mkdir(exist_ok=True)
+            for pid in (path / "cgroup.procs").read_text().split():
+                (leaf / "cgroup.procs").write_text(pid)
+            _hand_down(path)
+
+    def processes(self) -> set[int]:
+        found: set[int] = set()
+        for path in self.paths:
+            for procs in path.rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):
+                    found.update(map(int, procs.read_text().split()))
+        return found
+
+    def remove(self, timeout: float = 10) -> None:
+        """End what still runs in it, and take it away."""
+        deadline = time.monotonic() + timeout
+        while (pids := self.processes()) and time.monotonic() < deadline:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        for path in self.paths:
+            for folder in sorted((p for p in path.rglob("*") if p.is_dir()), key=lambda p: -len(p.parts)):
+                _remove(folder, deadline)
+            _remove(path, deadline)
+
+
+def machines() -> set[str]:
+    """The names of the groups that there are: also those that a killed daemon left."""
+    parents = [tree.path / PARENT for tree in hierarchies()]
+    return {child.name for parent in parents if parent.is_dir() for child in parent.iterdir() if child.is_dir()}
+
+
+def remove_parent() -> None:
+    for tree in hierarchies():
+        with contextlib.suppress(OSError):
+            (tree.path / PARENT).rmdir()
+
+
+def _hand_down(path: Path) -> None:
+    control = path / "cgroup.subtree_control"
+    wanted = set((path / "cgroup.controllers").read_text().split()) & {
+        "cpu",
+        "cpuset",
+        "io",
+        "memory",
+        "pids",
+        "hugetlb",
+    }
+    if missing := wanted - set(control.read_text().split()):
+        control.write_text(" ".join(f"+{name}" for name in sorted(missing)))
+
+
+def _remove(folder: Path, deadline: float) -> None:
+    """Take an empty group away; the kernel says busy for a moment after its last process ended."""
+    while folder.is_dir():
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)

@@ -1,0 +1,217 @@
+"""Kubernetes on machines that have booted: the control plane on the masters, and nodes that join and leave."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import time
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
+from zerojhub.practice.machines import addons, components
+from zerojhub.practice.machines.components import API_PORT, PKI
+from zerojhub.practice.machines.kubeapi import KubeAPI, Object
+from zerojhub.practice.machines.machine import Machine
+from zerojhub.practice.machines.pki import Authority, Pair, service_account_key
+
+API_TIMEOUT = 120
+NODE_TIMEOUT = 120
+DRAIN_TIMEOUT = 60
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
+
+
+class Cluster:
+    """One Kubernetes cluster. Raises GroundError."""
+
+    def __init__(self, spec: ClusterSpec, folder: Path):
+        self.spec, self.folder = spec, folder
+        self.authority = Authority("kubernetes")
+        self.ca = self.authority.pair.certificate
+        self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
+        """Machine's UUID -> the machine, and its pods' subnet."""
+        services = IPv4Network(spec.service_network)
+        self._api_service, self._dns = str(services[1]), str(services[10])
+        self._subnets = list(IPv4Network(spec.pod_network).subnets(new_prefix=24))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        pair = self.authority.issue("practice", "system:masters")
+        for name, text in (("client.crt", pair.certificate), ("client.key", pair.key)):
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(text)
+        server = f"https://{spec.masters[0].address}:{API_PORT}"
+        self.server = server
+        self.api = KubeAPI(server, self.ca, folder / "client.crt", folder / "client.key")
+
+    async def start(self, masters: list[Machine]) -> None:
+        """Bring up the control plane and the masters' nodes; returns when the API answers."""
+        front, tokens = Authority("front-proxy-ca"), service_account_key()
+        await asyncio.gather(*(self._start_master(machine, front, tokens) for machine in masters))
+        deadline = time.monotonic() + API_TIMEOUT
+        while not await self.api.answers():
+            if time.monotonic() > deadline:
+                raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
+            await asyncio.sleep(0.2)
+        await asyncio.gather(addons.apply(self.api, self._dns), *(self._start_node(machine) for machine in masters))
+
+    async def join(self, machine: Machine) -> None:
+        """Make it a node; returns when it is Ready."""
+        await self._start_node(machine)
+        await self._wait_for_node(machine.spec)
+
+    async def leave(self, machine: Machine) -> None:
+        """Drain it and take it out."""
+        name = machine.spec.name
+        await self.api.merge(f"/api/v1/nodes/{name}", {"spec": {"unschedulable": True}})
+        await self._drain(name)
+        await machine.end("kubelet", "kube-proxy")
+        await self.api.delete(f"/api/v1/nodes/{name}")
+        await self.forget(machine)
+
+    async def forget(self, machine: Machine) -> None:
+        """Its pods' subnet is free again."""
+        gone = self.nodes.pop(machine.spec.id, None)
+        if gone:
+            others = [other for other, _ in self.nodes.values() if other.alive]
+            await asyncio.gather(*(other.run("ip", "route", "del", str(gone[1]), check=False) for other in others))
+
+    async def ready(self) -> dict[str, bool]:
+        listed = await self.api.get("/api/v1/nodes") or {"items": []}
+        return {node["metadata"]["name"]: _is_ready(node) for node in listed["items"]}
+
+    async def stop(self) -> None:
+        await self.api.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _start_master(self, machine: Machine, front: Authority, tokens: tuple[str, str]) -> None:
+        spec = machine.spec
+        names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+        names += ["localhost", "127.0.0.1", self._api_service, *self.spec.api_addresses]
+        names += [part for master in self.spec.masters for part in (master.name, master.address)]
+        pairs = {
+            "ca": self.authority.pair,
+            "apiserver": self.authority.issue("kube-apiserver", alternatives=list(dict.fromkeys(names))),
+            "apiserver-kubelet": self.authority.issue("kube-apiserver-kubelet-client", "system:masters"),
+            "etcd": self.authority.issue("etcd", alternatives=[spec.name, spec.address]),
+            "front-proxy": front.issue("front-proxy"),
+        }
+        for name, pair in pairs.items():
+            _write_pair(machine, name, pair)
+        machine.write(f"{PKI}/front-proxy-ca.crt", front.pair.certificate)
+        machine.write(f"{PKI}/sa.key", tokens[0], 0o600)
+        machine.write(f"{PKI}/sa.pub", tokens[1])
+        users = {
+            "admin": ("kubernetes-admin", "system:masters"),
+            "controller-manager": ("system:kube-controller-manager", None),
+            "scheduler": ("system:kube-scheduler", None),
+        }
+        for name, (user, group) in users.items():
+            self._write_kubeconfig(machine, name, self.authority.issue(user, group))
+        self._link(machine, CONTROL_PLANE)
+        services = components.master_services(self.spec, spec)
+        if platform.machine() == "aarch64":
+            services["etcd"][1]["ETCD_UNSUPPORTED_ARCH"] = "arm64"
+        await machine.serve(services)
+
+    async def _start_node(self, machine: Machine) -> None:
+        spec = machine.spec
+        subnet = self._reserve(machine)
+        machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
+        machine.write(f"{PKI}/ca.crt", self.ca)
+        serving = self.authority.issue(f"system:node:{spec.name}", "system:nodes", [spec.name, spec.address])
+        _write_pair(machine, "kubelet", serving)
+        self._write_kubeconfig(machine, "kubelet", serving)
+        self._write_kubeconfig(machine, "proxy", self.authority.issue("system:kube-proxy"))
+        machine.write("/etc/kubernetes/kubelet.yaml", components.kubelet_config(self.spec, spec, self._dns))
+        machine.write("/etc/kubernetes/proxy.yaml", components.proxy_config(self.spec))
+        machine.write("/etc/cni/net.d/10-pods.conflist", components.cni_config(str(subnet)))
+        self._link(machine, NODE_PROGRAMS)
+        await self._route_pods(machine, subnet)
+        await machine.serve(components.node_services(self.spec, spec))
+        await self._introduce(spec, subnet)
+
+    async def _introduce(self, spec: MachineSpec, subnet: IPv4Network) -> None:
+        """What a node may not say of itself: its role, and the subnet that it has."""
+        role = "master" if spec in self.spec.masters else "worker"
+        labels = {"magnum.openstack.org/role": role, "magnum.openstack.org/nodegroup": f"default-{role}"}
+        if role == "master":
+            labels["node-role.kubernetes.io/control-plane"] = ""
+        change = {"metadata": {"labels": labels}, "spec": {"podCIDR": str(subnet), "podCIDRs": [str(subnet)]}}
+        deadline = time.monotonic() + NODE_TIMEOUT
+        while not await self.api.merge(f"/api/v1/nodes/{spec.name}", change):
+            if time.monotonic() > deadline:
+                raise GroundError(f"{spec.name} did not register with Kubernetes within {NODE_TIMEOUT} s")
+            await asyncio.sleep(0.3)
+
+    async def _wait_for_node(self, spec: MachineSpec) -> None:
+        deadline = time.monotonic() + NODE_TIMEOUT
+        while True:
+            node = await self.api.get(f"/api/v1/nodes/{spec.name}")
+            if node and _is_ready(node):
+                return
+            if time.monotonic() > deadline:
+                conditions = (node or {}).get("status", {}).get("conditions", [])
+                why = next((c["message"] for c in conditions if c["type"] == "Ready"), "it did not register")
+                raise GroundError(f"{spec.name} is not Ready after {NODE_TIMEOUT} s: {why}")
+            await asyncio.sleep(0.3)
+
+    def _reserve(self, machine: Machine) -> IPv4Network:
+        used = {subnet for _, subnet in self.nodes.values()}
+        subnet = next((subnet for subnet in self._subnets[1:] if subnet not in used), None)
+        if subnet is None:
+            raise GroundError(f"{self.spec.pod_network} has no subnet left for another node")
+        self.nodes[machine.spec.id] = machine, subnet
+        return subnet
+
+    async def _route_pods(self, machine: Machine, subnet: IPv4Network) -> None:
+        """Pods reach pods on other nodes as they are, and the rest of the world in their node's name."""
+        pods = self.spec.pod_network
+        source = ("-s", str(subnet), "!", "-d", pods, "-j", "MASQUERADE")
+        others = [(m, net) for m, net in self.nodes.values() if m is not machine and m.alive]
+        batch = "".join(f"route replace {net} via {other.spec.address}\n" for other, net in others)
+        await asyncio.gather(
+            machine.run("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *source),
+            machine.run("ip", "-batch", "-", input=batch),
+            *(other.run("ip", "route", "replace", str(subnet), "via", machine.spec.address) for other, _ in others),
+        )
+
+    async def _drain(self, node: str) -> None:
+        deadline = time.monotonic() + DRAIN_TIMEOUT
+        while time.monotonic() < deadline:
+            listed = await self.api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}") or {"items": []}
+            pods = [pod for pod in listed["items"] if not _stays(pod)]
+            if not pods:
+                return
+            for pod in pods:
+                name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+                eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
+                eviction["metadata"] = {"name": name, "namespace": namespace}
+                if "deletionTimestamp" not in pod["metadata"]:
+                    await self.api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
+            await asyncio.sleep(1)
+
+    def _write_kubeconfig(self, machine: Machine, name: str, pair: Pair) -> None:
+        server = f"https://127.0.0.1:{API_PORT}" if machine.spec in self.spec.masters else self.server
+        machine.write(f"/etc/kubernetes/{name}.conf", components.kubeconfig(server, self.ca, pair), 0o600)
+
+    def _link(self, machine: Machine, programs: tuple[str, ...]) -> None:
+        for program in programs:
+            machine.link(f"/usr/local/bin/{program}", f"/opt/kubernetes/{self.spec.version}/{program}")
+
+
+def _write_pair(machine: Machine, name: str, pair: Pair) -> None:
+    machine.write(f"{PKI}/{name}.crt", pair.certificate)
+    machine.write(f"{PKI}/{name}.key", pair.key, 0o600)
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _stays(pod: Object) -> bool:
+    owners = pod["metadata"].get("ownerReferences", [])
+    finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return finished or any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)

@@ -1,0 +1,27 @@
+"""Run a program on this machine and say in one line what went wrong when it did."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import DEVNULL, PIPE
+
+from zerojhub.practice.ground import GroundError
+
+
+async def run(*argv: str, input: str | None = None, timeout: float = 30, check: bool = True) -> str:
+    """What the program printed. Raises GroundError for a non-zero exit (unless check=False) or after `timeout` seconds."""
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=PIPE if input is not None else DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(input.encode() if input is not None else None), timeout)
+    except (TimeoutError, asyncio.CancelledError) as stop:
+        process.kill()
+        await process.wait()
+        if isinstance(stop, asyncio.CancelledError):
+            raise
+        raise GroundError(f"{' '.join(argv)}: no answer within {timeout:g} s") from None
+    if check and process.returncode:
+        said = (err or out).decode(errors="replace").strip().splitlines()
+        raise GroundError(f"{' '.join(argv)}: {said[-1] if said else f'exit code {process.returncode}'}")
+    return out.decode(errors="replace")

@@ -1,0 +1,106 @@
+"""The few requests that the practice cloud makes to a cluster's Kubernetes API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from zerojhub.practice.ground import GroundError
+
+Object = dict[str, Any]
+
+
+class KubeAPI:
+    """A client with the rights of the cluster's administrator. Raises GroundError for what the API refuses."""
+
+    def __init__(self, server: str, ca: str, certificate: Path, key: Path):
+        context = ssl.create_default_context(cadata=ca)
+        context.load_cert_chain(certificate, key)
+        self._client = httpx.AsyncClient(base_url=server, verify=context, timeout=10, trust_env=False)
+
+    async def answers(self) -> bool:
+        """Is the API server ready to serve?"""
+        try:
+            return (await self._client.get("/readyz", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def get(self, path: str, **parameters: str) -> Object | None:
+        """An object or list; None when there is none."""
+        response = await self._request("GET", path, params=parameters)
+        return None if response.status_code == 404 else response.json()
+
+    async def create(self, path: str, body: Object) -> Object | None:
+        """The object as it was made; None when one of that name is there."""
+        response = await self._request("POST", path, json=body, allowed=(404, 409, 429))
+        return response.json() if response.is_success else None
+
+    async def apply(self, path: str, body: Object) -> None:
+        """Server-side apply: make it so, whether or not it is there."""
+        await self._request(
+            "PATCH",
+            path,
+            params={"fieldManager": "practice", "force": "true"},
+            content=json.dumps(body),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+
+    async def merge(self, path: str, body: Object) -> bool:
+        """Change some fields; False when the object is not there."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return (await self._request("PATCH", path, content=json.dumps(body), headers=headers)).status_code != 404
+
+    async def delete(self, path: str) -> None:
+        await self._request("DELETE", path)
+
+    async def follow(self, path: str) -> AsyncIterator[list[Object]]:
+        """Everything at `path`, again and again: at once, and after each change. Ends when it is cancelled."""
+        while True:
+            try:
+                listed = await self.get(path)
+                if listed is None:
+                    raise GroundError(f"{path}: the API has no such thing")
+                items = {item["metadata"]["uid"]: item for item in listed["items"]}
+                yield list(items.values())
+                version = listed["metadata"]["resourceVersion"]
+                async for event in self._watch(path, version):
+                    item = event["object"]
+                    if event["type"] == "ERROR":
+                        break
+                    if event["type"] == "DELETED":
+                        items.pop(item["metadata"]["uid"], None)
+                    elif event["type"] in ("ADDED", "MODIFIED"):
+                        items[item["metadata"]["uid"]] = item
+                    if event["type"] != "BOOKMARK":
+                        yield list(items.values())
+            except (httpx.HTTPError, GroundError):
+                await asyncio.sleep(1)
+
+    async def _watch(self, path: str, version: str) -> AsyncIterator[Object]:
+        parameters = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        parameters["timeoutSeconds"] = "300"
+        async with self._client.stream("GET", path, params=parameters, timeout=httpx.Timeout(10, read=330)) as response:
+            async for line in response.aiter_lines():
+                yield json.loads(line)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _request(self, method: str, path: str, allowed: tuple[int, ...] = (404,), **more: Any) -> httpx.Response:
+        try:
+            response = await self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise GroundError(f"Kubernetes does not answer {method} {path}: {error or type(error).__name__}") from None
+        if response.is_error and response.status_code not in allowed:
+            try:
+                said = response.json()["message"]
+            except (ValueError, KeyError):
+                said = response.text[:200]
+            raise GroundError(f"Kubernetes refuses {method} {path}: {said}")
+        return response

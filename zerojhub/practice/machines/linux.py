@@ -1,0 +1,127 @@
+"""The ground that is real: Linux machines made of namespaces, with a real Kubernetes on them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
+from zerojhub.practice.machines import cgroups
+from zerojhub.practice.machines.cluster import Cluster
+from zerojhub.practice.machines.machine import Machine, Site
+from zerojhub.practice.machines.network import Network
+
+
+class LinuxGround:
+    """See Ground. `up` makes the network, after taking away what an earlier run left; `down` leaves nothing."""
+
+    def __init__(self, state: Path, base: Path, programs: dict[str, Path], port: int):
+        self._state, self._base, self._programs, self._port = state, base, programs, port
+        self._network = Network(state, port)
+        self._machines: dict[str, Machine] = {}
+        self._clusters: dict[str, Cluster] = {}
+
+    versions = property(lambda self: tuple(self._programs))
+    network = property(lambda self: self._network.cidr)
+    gateway = property(lambda self: self._network.gateway)
+    public_network = property(lambda self: self._network.public)
+
+    async def up(self) -> None:
+        await sweep(self._state)
+        for folder in ("machines", "clusters", "volumes"):
+            (self._state / folder).mkdir(parents=True, exist_ok=True)
+        await self._network.up()
+
+    async def down(self) -> None:
+        for cluster_id in list(self._clusters):
+            await self.stop_cluster(cluster_id)
+        await asyncio.gather(*(machine.halt() for machine in self._machines.values()))
+        self._machines.clear()
+        await self._network.down()
+        await sweep(self._state)
+
+    async def boot(self, machine: MachineSpec) -> None:
+        site = Site(self._state, self._base, self._programs, f"http://{self.gateway}:{self._port}")
+        new = self._machines[machine.id] = Machine(machine, site, self._network)
+        await new.boot()
+
+    async def halt(self, machine_id: str) -> None:
+        machine = self._machines.pop(machine_id, None)
+        if machine:
+            for cluster in self._clusters.values():
+                await cluster.forget(machine)
+            await machine.halt()
+
+    def console(self, machine_id: str) -> str:
+        machine = self._machine(machine_id)
+        return machine.console.read_text(errors="replace") if machine.console.exists() else ""
+
+    def alive(self, machine_id: str) -> bool:
+        return machine_id in self._machines and self._machines[machine_id].alive
+
+    async def start_cluster(self, cluster: ClusterSpec) -> None:
+        if cluster.version not in self._programs:
+            raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
+        new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
+        await new.start([self._machine(master.id) for master in cluster.masters])
+
+    async def join(self, cluster_id: str, machine: MachineSpec) -> None:
+        await self._cluster(cluster_id).join(self._machine(machine.id))
+
+    async def leave(self, cluster_id: str, machine: MachineSpec) -> None:
+        await self._cluster(cluster_id).leave(self._machine(machine.id))
+
+    async def stop_cluster(self, cluster_id: str) -> None:
+        cluster = self._clusters.pop(cluster_id, None)
+        if cluster:
+            await cluster.stop()
+
+    async def ready(self, cluster_id: str) -> dict[str, bool]:
+        return await self._cluster(cluster_id).ready()
+
+    def ca(self, cluster_id: str) -> str:
+        return self._cluster(cluster_id).ca
+
+    def sign(self, cluster_id: str, csr: str) -> str:
+        return self._cluster(cluster_id).authority.sign(csr)
+
+    async def route(self, floating: str, fixed: str) -> None:
+        await self._network.route(floating, fixed)
+
+    async def unroute(self, floating: str) -> None:
+        await self._network.unroute(floating)
+
+    async def balance(self, address: str, listeners: tuple[Listener, ...]) -> None:
+        await self._network.balance(address, listeners)
+
+    async def unbalance(self, address: str) -> None:
+        await self._network.unbalance(address)
+
+    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
+        folder = self._state / "volumes" / volume_id
+        folder.mkdir()
+        folder.chmod(0o777)
+        return folder
+
+    async def remove_volume(self, volume_id: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._state / "volumes" / volume_id, ignore_errors=True)
+
+    def _machine(self, machine_id: str) -> Machine:
+        if machine_id not in self._machines:
+            raise GroundError(f"there is no machine {machine_id}")
+        return self._machines[machine_id]
+
+    def _cluster(self, cluster_id: str) -> Cluster:
+        if cluster_id not in self._clusters:
+            raise GroundError(f"there is no cluster {cluster_id}")
+        return self._clusters[cluster_id]
+
+
+async def sweep(state: Path) -> None:
+    """End and remove the machines that there are, whoever started them, and what they kept."""
+    for name in cgroups.machines():
+        await asyncio.to_thread(cgroups.CGroup(name).remove)
+    cgroups.remove_parent()
+    for folder in ("machines", "clusters", "volumes"):
+        await asyncio.to_thread(shutil.rmtree, state / folder, ignore_errors=True)

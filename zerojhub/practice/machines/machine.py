@@ -1,0 +1,189 @@
+"""A Linux machine made of namespaces: its own root, network, processes, host name and control groups; sshd runs in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from zerojhub.practice.ground import GroundError, MachineSpec
+from zerojhub.practice.machines import hostkeys, root
+from zerojhub.practice.machines.cgroups import CGroup
+from zerojhub.practice.machines.command import run
+from zerojhub.practice.machines.network import Network
+
+SCRIPTS = Path(__file__).parent
+BOOT_TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where machines take their parts from and keep what is theirs."""
+
+    state: Path
+    base: Path
+    """The root that all share, read only."""
+    programs: dict[str, Path]
+    """Kubernetes version -> folder of its programs."""
+    registry: str
+    """URL of the image registry as machines reach it."""
+
+    @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+
+class Machine:
+    """One machine. Raises GroundError for what does not work."""
+
+    def __init__(self, spec: MachineSpec, site: Site, network: Network):
+        self.spec, self.site, self.network = spec, site, network
+        self.folder = site.state / "machines" / spec.id
+        self.console = self.folder / "console.log"
+        self.cgroup = CGroup(spec.id)
+        self.pid = 0
+        """Of its first process, as this machine counts."""
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def boot(self) -> None:
+        """Start it; returns when its sshd answers."""
+        for part in ("upper", "work", "root", "data"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        keys = hostkeys.generate()
+        root.write(self.folder / "upper", self.site.base, self.spec, keys, self.site.registry)
+        self._write_service(self.folder / "upper", "sshd", ["/usr/sbin/sshd", "-D", "-e"])
+        self._write_service(self.folder / "upper", "containerd", ["containerd"], {"GOGC": "50"})
+        self.cgroup.make()
+        with self.console.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *("sh", str(SCRIPTS / "boot.sh"), *map(str, self.cgroup.paths)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        self.pid = await self._first_process()
+        self.cgroup.hand_down()
+        await self.network.plug(self.pid, self.spec.id, self.spec.address)
+        assert self._process.stdin
+        self._process.stdin.write(b"plugged\n")
+        self._process.stdin.close()
+        await self._wait_for_ssh()
+        with self.console.open("a") as log:
+            log.write(hostkeys.console(self.spec.name, keys) + f"\n{self.spec.name} login: \n")
+
+    async def halt(self) -> None:
+        """End it and everything of it."""
+        if self._process and self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid or self._process.pid, 9)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), 10)
+        await asyncio.to_thread(self.cgroup.remove)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def run(self, *argv: str, input: str | None = None, timeout: float = 30, check: bool = True) -> str:
+        """What a command printed that ran in the machine, as root."""
+        return await run("nsenter", f"--target={self.pid}", "--all", *argv, input=input, timeout=timeout, check=check)
+
+    def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
+        """Put a file of root's there, whole or not at all."""
+        file = self._at(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f".{file.name}.new")
+        new.touch(mode=mode)
+        new.write_bytes(text.encode() if isinstance(text, str) else text)
+        new.chmod(mode)
+        new.rename(file)
+
+    def link(self, path: str, target: str) -> None:
+        file = self._at(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.symlink_to(target)
+
+    async def serve(self, services: dict[str, tuple[list[str], dict[str, str]]]) -> None:
+        """Keep these services (name -> argv, environment) running from now on; restart those that run already."""
+        running = [name for name in services if self._at(f"/etc/service/{name}").exists()]
+        for name, (argv, environment) in services.items():
+            self._write_service(self._at("/"), name, argv, environment)
+        await self.run("s6-svscanctl", "-a", "/etc/service")
+        for name in running:
+            await self.run("s6-svc", "-r", f"/etc/service/{name}")
+
+    async def end(self, *names: str) -> None:
+        """Stop services and keep them stopped."""
+        for name in names:
+            if self._at(f"/etc/service/{name}").exists():
+                await self.run("s6-svc", "-wd", "-T5000", "-d", f"/etc/service/{name}", check=False)
+                shutil.rmtree(self._at(f"/etc/service/{name}"), ignore_errors=True)
+        await self.run("s6-svscanctl", "-an", "/etc/service", check=False)
+
+    def _at(self, path: str) -> Path:
+        if not self.alive:
+            raise GroundError(f"{self.spec.name} is not running")
+        return Path(f"/proc/{self.pid}/root") / path.lstrip("/")
+
+    @staticmethod
+    def _write_service(top: Path, name: str, argv: list[str], environment: dict[str, str] | None = None) -> None:
+        folder = top / "etc/service" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        script = folder / "run"
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in (environment or {}).items())
+        script.write_text(f"#!/bin/sh\n{exports}exec {shlex.join(argv)} >>/var/log/{name}.log 2>&1\n")
+        script.chmod(0o755)
+
+    def _environment(self) -> dict[str, str]:
+        first = [] if self.cgroup.unified else self.cgroup.trees
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "SCRIPTS": str(SCRIPTS),
+            "NAME": self.spec.name,
+            "UUID": self.spec.id,
+            "DIR": str(self.folder),
+            "BASE": str(self.site.base),
+            "VOLUMES": str(self.site.volumes),
+            "PROGRAMS": " ".join(f"{version}={folder}" for version, folder in self.site.programs.items()),
+            "CGROUPS": " ".join(f"{tree.path.name}={tree.options}" for tree in first),
+        }
+
+    async def _first_process(self) -> int:
+        assert self._process
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        while self.alive and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                for child in children.read_text().split():
+                    # Until it has become the shell of init.sh, it may still be outside of its namespaces.
+                    if b"init.sh" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1]:
+                        return int(child)
+            await asyncio.sleep(0.01)
+        raise GroundError(f"{self.spec.name} did not boot: {self._last_words()}")
+
+    async def _wait_for_ssh(self) -> None:
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        while self.alive and time.monotonic() < deadline:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    reader, writer = await asyncio.open_connection(self.spec.address, 22)
+                    try:
+                        if (await reader.readline()).startswith(b"SSH-"):
+                            return
+                    finally:
+                        writer.close()
+            await asyncio.sleep(0.1)
+        raise GroundError(f"{self.spec.name} booted, but its sshd does not answer: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self.console.read_text(errors="replace").split("\n") if self.console.exists() else []
+        return next((line for line in reversed(lines) if line.strip()), "nothing in its console log")

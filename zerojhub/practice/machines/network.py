@@ -1,0 +1,115 @@
+"""The practice network on this machine: a bridge for the machines, and the addresses that reach them from here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from zerojhub.practice.ground import GroundError, Listener
+from zerojhub.practice.machines import nat, ranges
+from zerojhub.practice.machines.command import run
+
+BRIDGE = "zjh0"
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+class Network:
+    """Bridge, cables, floating IPs and load balancers. All methods raise GroundError."""
+
+    def __init__(self, state: Path, port: int):
+        self.port = port
+        self.cidr = self.gateway = self.public = ""
+        self._addresses = nat.Addresses()
+        self._held: set[str] = set()
+        self._changing = asyncio.Lock()
+        self._forwarding_before = state / "ip_forward"
+
+    async def up(self) -> None:
+        """Make it, after taking away what an earlier run left."""
+        await self.down()
+        used = await ranges.in_use(BRIDGE)
+        self.cidr, self.public = ranges.choose(ranges.MACHINES, used), ranges.choose(ranges.FLOATING, used)
+        self.gateway = str(IPv4Network(self.cidr)[1])
+        self._forwarding_before.write_text(FORWARDING.read_text())
+        FORWARDING.write_text("1")
+        await run("ip", "link", "add", BRIDGE, "type", "bridge")
+        await run("ip", "address", "add", f"{self.gateway}/{IPv4Network(self.cidr).prefixlen}", "dev", BRIDGE)
+        await run("ip", "link", "set", BRIDGE, "up")
+        # A floating IP that reaches nothing must not be looked for on the person's network.
+        await run("ip", "route", "add", "unreachable", self.public, "metric", "9999")
+        await self._apply()
+        for entry in nat.JUMPS:
+            await run("iptables", "-w", *nat.jump(entry, "-I", BRIDGE))
+
+    async def down(self) -> None:
+        """Leave nothing of it, whoever made it."""
+        for entry in nat.JUMPS:
+            with contextlib.suppress(GroundError):
+                await run("iptables", "-w", *nat.jump(entry, "-C", BRIDGE))
+                await run("iptables", "-w", *nat.jump(entry, "-D", BRIDGE))
+        for table, chains in nat.chains().items():
+            for action in ("-F", "-X"):
+                for chain in chains:
+                    await run("iptables", "-w", "-t", table, action, chain, check=False)
+        for candidate in ranges.FLOATING:
+            await run("ip", "route", "del", "unreachable", candidate, "metric", "9999", check=False)
+        await self._release_all()
+        await run("ip", "link", "del", BRIDGE, check=False)
+        if self._forwarding_before.exists():
+            FORWARDING.write_text(self._forwarding_before.read_text())
+            self._forwarding_before.unlink()
+        self._addresses = nat.Addresses()
+
+    async def plug(self, pid: int, name: str, address: str) -> None:
+        """Give the network namespace of a process its address and its cable to the bridge."""
+        mac = "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed[1:])
+        cable = f"zjh-{name[:8]}"
+        await run(
+            *("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(pid))
+        )
+        await run("ip", "link", "set", cable, "master", BRIDGE, "up")
+        prefix = IPv4Network(self.cidr).prefixlen
+        await run(
+            *("nsenter", f"--target={pid}", "--net", "ip", "-batch", "-"),
+            input=f"link set lo up\naddress add {address}/{prefix} dev eth0\nlink set eth0 up\n"
+            f"route add default via {self.gateway}\n",
+        )
+
+    async def route(self, floating: str, fixed: str) -> None:
+        if IPv4Address(floating) not in IPv4Network(self.public):
+            raise GroundError(f"{floating} is no address of {self.public}")
+        async with self._changing:
+            self._addresses.floating[floating] = fixed
+            await self._apply()
+
+    async def unroute(self, floating: str) -> None:
+        async with self._changing:
+            if self._addresses.floating.pop(floating, None):
+                await self._apply()
+
+    async def balance(self, address: str, listeners: tuple[Listener, ...]) -> None:
+        async with self._changing:
+            self._addresses.balanced[address] = listeners
+            await self._apply()
+
+    async def unbalance(self, address: str) -> None:
+        async with self._changing:
+            if self._addresses.balanced.pop(address, None) is not None:
+                await self._apply()
+
+    async def _apply(self) -> None:
+        text = nat.rules(self._addresses, bridge=BRIDGE, network=self.cidr, public=self.public, port=self.port)
+        await run("iptables-restore", "-w", "--noflush", input=text)
+        wanted = self._addresses.local()
+        for address in wanted - self._held:
+            await run("ip", "address", "replace", f"{address}/32", "dev", "lo", "label", "lo:zjh")
+        for address in self._held - wanted:
+            await run("ip", "address", "del", f"{address}/32", "dev", "lo", check=False)
+        self._held = wanted
+
+    async def _release_all(self) -> None:
+        for line in (await run("ip", "-o", "-4", "address", "show", "label", "lo:zjh")).splitlines():
+            await run("ip", "address", "del", line.split()[3], "dev", "lo", check=False)
+        self._held = set()
