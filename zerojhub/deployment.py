@@ -23,7 +23,7 @@ class TemplateSpec(Section):
     """A cluster template to be made: the options of Magnum's API, by its names without `_id`."""
 
     name: Name | None = None
-    coe: Literal["kubernetes"] = "kubernetes"
+    coe: Literal["kubernetes", "swarm", "swarm-mode", "mesos"] = "kubernetes"
     image: str
     external_network: str
     keypair: str | None = None
@@ -146,6 +146,17 @@ def load(path: Path) -> Deployment:
     return deployment
 
 
+def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
+    """A template from options, over those of a YAML file. Problems (exit 2) with `file:line` or the option's name."""
+    document = read_yaml(source) if source else {}
+    if not isinstance(document, dict):
+        raise UserError("a template file is a mapping of options", where=f"{source}:1")
+    try:
+        return TemplateSpec.model_validate(plain(document) | given)
+    except ValidationError as error:
+        raise Problems([_mistake(source, document, each, TemplateSpec) for each in error.errors()]) from None
+
+
 def read_yaml(path: Path, *, missing_hint: str | None = None) -> Any:
     """A YAML file with the position of every key kept (ruamel round trip). UserError with file:line."""
     from ruamel.yaml import YAML
@@ -201,7 +212,7 @@ def _mistakes(path: Path, document: Any, error: ValidationError) -> list[UserErr
     """One line for each place, though pydantic reports every branch of a union there."""
     mistakes: dict[tuple, UserError] = {}
     unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
-    misspelt = {(*place[:-1], nearest(place[-1], _keys_at(place[:-1]))) for place in unknown}
+    misspelt = {(*place[:-1], nearest(place[-1], _keys_at(place[:-1], Deployment))) for place in unknown}
     for each in error.errors():
         if each["type"] == "missing" and each["loc"] in misspelt:
             continue  # said once, where it is misspelt
@@ -215,13 +226,13 @@ def _mistakes(path: Path, document: Any, error: ValidationError) -> list[UserErr
     return list(mistakes.values())
 
 
-def _mistake(path: Path, document: Any, error: dict) -> UserError:
+def _mistake(path: Path | None, document: Any, error: dict, model: type[Section] | None = None) -> UserError:
     """One of pydantic's errors as a line that a person can act on."""
     place = tuple(step for step in error["loc"] if not _is_branch(step))
-    where = f"{path}:{line_of(document, place)}"
+    where = f"{path}:{line_of(document, place)}" if path else None
     name = ".".join(str(step) for step in place)
     if error["type"] == "extra_forbidden":
-        known = _keys_at(place[:-1])
+        known = _keys_at(place[:-1], model or Deployment)
         meant = nearest(place[-1], known)
         hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(known)}"
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
@@ -236,9 +247,8 @@ def _is_branch(step: Any) -> bool:
     return step in ("str", "int", "bool", "float", "TemplateSpec")
 
 
-def _keys_at(place: tuple) -> list[str]:
-    """The keys known in the section that `place` leads to."""
-    model: Any = Deployment
+def _keys_at(place: tuple, model: type[Section]) -> list[str]:
+    """The keys known in the section of `model` that `place` leads to."""
     sections = {"cluster": ClusterSpec, "access": AccessSpec, "helm": HelmSpec, "storage": StorageSpec, "hub": HubSpec}
     for step in place:
         model = TemplateSpec if step == "template" else sections.get(step, model)

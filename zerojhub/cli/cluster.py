@@ -33,12 +33,9 @@ def show_cluster(
     """One cluster, whole."""
     import anyio
 
-    from zerojhub.errors import UserError
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
 
-    cluster = anyio.run(magnum.find_one, Cloud(cloud), "clusters", name)
-    if cluster is None:
-        raise UserError(f"no cluster named {name!r}", hint="see: zerojhub cluster list")
+    cluster = anyio.run(magnum.get_one, Cloud(cloud), "clusters", name)
     rows = [{"field": key, "value": value} for key, value in cluster.items() if key != "links"]
     show(cluster, output, lambda: table(rows, ("field", "value")))

@@ -1,16 +1,99 @@
-"""zerojhub template: cluster templates."""
+"""zerojhub template: cluster templates, with every option of Magnum's API."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption
+from zerojhub.cli.options import CloudOption, OutputOption, YesOption, confirm
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Cluster templates of the project, and public ones.", no_args_is_help=True)
 COLUMNS = ("uuid", "name", "coe", "image_id", "flavor_id", "public")
+
+Name = Annotated[str, typer.Argument(help="Name or UUID.")]
+
+
+@app.command("create")
+def create_template(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="Names need not be unique; one that is taken is refused unless --duplicate.")
+    ],
+    source: Annotated[Path | None, typer.Option("--from", help="Options in a YAML file, by the names below.")] = None,
+    coe: Annotated[str | None, typer.Option(help="kubernetes, swarm, swarm-mode or mesos.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the servers; its os_distro chooses the driver.")] = None,
+    keypair: Annotated[str | None, typer.Option(help="Keypair of the servers.")] = None,
+    external_network: Annotated[str | None, typer.Option(help="Network that leads out.")] = None,
+    fixed_network: Annotated[str | None, typer.Option(help="Network for the servers, in place of a new one.")] = None,
+    fixed_subnet: Annotated[str | None, typer.Option(help="Subnet for the servers.")] = None,
+    flavor: Annotated[str | None, typer.Option(help="Flavor of workers.")] = None,
+    master_flavor: Annotated[str | None, typer.Option(help="Flavor of masters.")] = None,
+    network_driver: Annotated[
+        str | None, typer.Option(help="flannel, calico, cilium; docker for swarm and mesos.")
+    ] = None,
+    volume_driver: Annotated[str | None, typer.Option(help="cinder, or rexray for swarm and mesos.")] = None,
+    dns_nameserver: Annotated[str | None, typer.Option(help="Name server of the servers.")] = None,
+    http_proxy: Annotated[str | None, typer.Option(help="Proxy for http, as a URL.")] = None,
+    https_proxy: Annotated[str | None, typer.Option(help="Proxy for https, as a URL.")] = None,
+    no_proxy: Annotated[str | None, typer.Option(help="Addresses that need no proxy, with commas between.")] = None,
+    docker_volume_size: Annotated[int | None, typer.Option(help="GB of a volume for container images.")] = None,
+    docker_storage_driver: Annotated[str | None, typer.Option(help="devicemapper, overlay or overlay2.")] = None,
+    server_type: Annotated[str | None, typer.Option(help="vm or bm.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Labels; again for more, or with commas.")
+    ] = None,
+    tls_disabled: Annotated[bool | None, typer.Option("--tls-disabled", help="No TLS.")] = None,
+    registry_enabled: Annotated[
+        bool | None, typer.Option("--registry-enabled", help="A registry in the cluster.")
+    ] = None,
+    master_lb_enabled: Annotated[
+        bool | None, typer.Option("--master-lb-enabled", help="A load balancer before the API.")
+    ] = None,
+    floating_ip_enabled: Annotated[
+        bool | None, typer.Option("--floating-ip/--no-floating-ip", help="A floating IP for each server.")
+    ] = None,
+    public: Annotated[bool | None, typer.Option("--public", help="For every project.")] = None,
+    hidden: Annotated[bool | None, typer.Option("--hidden", help="Not in lists.")] = None,
+    insecure_registry: Annotated[str | None, typer.Option(help="A registry without TLS, as URL.")] = None,
+    tags: Annotated[str | None, typer.Option(help="Tags, with commas between.")] = None,
+    duplicate: Annotated[bool, typer.Option("--duplicate", help="Make it although the name is taken.")] = False,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Make a cluster template. What Magnum would refuse, or take and fail on later, is said first.
+
+    zerojhub template create k8s --image fedora-coreos-38 --external-network public --labels kube_tag=v1.34.4
+    """
+    import anyio
+
+    from zerojhub.cli.arguments import parse_labels
+    from zerojhub.deployment import template_spec
+    from zerojhub.errors import Problems, UserError
+    from zerojhub.openstack import magnum, templates
+    from zerojhub.openstack.session import Cloud
+
+    apart = ("name", "source", "duplicate", "cloud", "output", "labels")
+    given = {key: value for key, value in context.params.items() if value is not None and key not in apart}
+    if labels:
+        given["labels"] = parse_labels(labels)
+    spec = template_spec(source, given)
+
+    async def create() -> dict:
+        here = Cloud(cloud)
+        if not duplicate and await magnum.named(here, "clustertemplates", name):
+            raise UserError(
+                f"there is a cluster template named {name!r}", hint="--duplicate makes another all the same"
+            )
+        body = templates.request(spec, name)
+        if found := await templates.problems(here, body):
+            raise Problems(found)
+        return await here.container_infra.post("/clustertemplates", body)
+
+    made = anyio.run(create)
+    show(made, output, lambda: print(f"made template {made['name']} ({made['uuid']})"))
 
 
 @app.command("list")
@@ -25,20 +108,42 @@ def list_templates(cloud: CloudOption = None, output: OutputOption = Output.tabl
 
 
 @app.command("show")
-def show_template(
-    name: Annotated[str, typer.Argument(help="Name or UUID.")],
-    cloud: CloudOption = None,
-    output: OutputOption = Output.table,
-) -> None:
+def show_template(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """One cluster template, whole."""
+    import anyio
+
+    from zerojhub.openstack import magnum
+    from zerojhub.openstack.session import Cloud
+
+    template = anyio.run(magnum.get_one, Cloud(cloud), "clustertemplates", name)
+    rows = [{"field": key, "value": value} for key, value in template.items() if key != "links"]
+    show(template, output, lambda: table(rows, ("field", "value")))
+
+
+@app.command("delete")
+def delete_template(
+    name: Name, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
+) -> None:
+    """Delete a cluster template; refused while a cluster uses it."""
     import anyio
 
     from zerojhub.errors import UserError
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
 
-    template = anyio.run(magnum.find_one, Cloud(cloud), "clustertemplates", name)
-    if template is None:
-        raise UserError(f"no cluster template named {name!r}", hint="see: zerojhub template list")
-    rows = [{"field": key, "value": value} for key, value in template.items() if key != "links"]
-    show(template, output, lambda: table(rows, ("field", "value")))
+    here = Cloud(cloud)
+
+    async def find() -> dict:
+        template = await magnum.get_one(here, "clustertemplates", name)
+        clusters = await here.container_infra.all("/clusters", "clusters")
+        users = [each["name"] for each in clusters if each["cluster_template_id"] == template["uuid"]]
+        if users:
+            raise UserError(
+                f"template {template['name']} is used by {', '.join(users)}", hint="delete the cluster first"
+            )
+        return template
+
+    template = anyio.run(find)
+    confirm(f"Delete the template {template['name']} ({template['uuid']})?", yes=yes)
+    anyio.run(here.container_infra.delete, f"/clustertemplates/{template['uuid']}")
+    show({"deleted": template["uuid"]}, output, lambda: print(f"deleted template {template['name']}"))

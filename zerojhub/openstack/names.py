@@ -35,3 +35,8 @@ async def network(cloud: Cloud, wanted: str, *, external: bool = False) -> dict:
     query = {"router:external": True} if external else {}
     kind = "external network" if external else "network"
     return one(kind, wanted, await cloud.network.all("/networks", "networks", **query))
+
+
+async def keypair(cloud: Cloud, wanted: str) -> dict:
+    listed = (await cloud.compute.get("/os-keypairs"))["keypairs"]
+    return one("keypair", wanted, [{"id": each["keypair"]["name"]} | each["keypair"] for each in listed])

@@ -7,11 +7,11 @@ import time
 import anyio
 
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
-from zerojhub.openstack import heat, leftovers, magnum, quota
+from zerojhub.openstack import heat, leftovers, magnum, quota, templates
 from zerojhub.report.progress import elapsed
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.keypair import Keypair
-from zerojhub.stages.template import Template
+from zerojhub.stages.template import Template, expected
 
 OWNER_LABEL = "zerojhub_cluster"
 """The label that marks a cluster as made for a deployment: only such a one is ever deleted."""
@@ -27,36 +27,25 @@ class Cluster(Stage):
     needs = (Template, Keypair)
 
     async def check(self, hub) -> list[ZeroJHubError]:
-        """Room in the quotas for what would be made."""
-        spec = hub.deployment.cluster
-        if await find(hub) is not None:
+        """Everything that the template names, and room in the quotas for what would be made."""
+        template = await expected(hub)
+        if template is None or await find(hub) is not None:
             return []
-        template = (
-            await magnum.find_one(hub.cloud, "clustertemplates", spec.template)
-            if isinstance(spec.template, str)
-            else None
-        )
-        wanted = template or (
-            spec.template.model_dump() if template is None and not isinstance(spec.template, str) else {}
-        )
-        problems: list[ZeroJHubError] = []
-        if spec.masters > 1 and not wanted.get("master_lb_enabled"):
-            problems.append(
-                UserError(f"{spec.masters} masters need a template with master_lb_enabled", hint="or masters: 1")
-            )
-        servers: dict[str, int] = {}
-        for flavor, count in (
-            (spec.master_flavor or wanted.get("master_flavor_id") or wanted.get("master_flavor"), spec.masters),
-            (spec.flavor or wanted.get("flavor_id") or wanted.get("flavor"), spec.workers),
-        ):
-            if flavor:
-                servers[flavor] = servers.get(flavor, 0) + count
+        spec = hub.deployment.cluster
+        # The cluster is made with a keypair of its own, whatever the template says.
+        problems = await templates.problems(hub.cloud, {**template, "keypair_id": None})
+        if spec.masters > 1 and not template.get("master_lb_enabled"):
+            hint = "or masters: 1"
+            problems.append(UserError(f"{spec.masters} masters need a template with master_lb_enabled", hint=hint))
+        servers = {spec.master_flavor or template.get("master_flavor_id"): spec.masters}
+        worker = spec.flavor or template.get("flavor_id")
+        servers[worker] = servers.get(worker, 0) + spec.workers
         try:
-            problems += await quota.compute_lack(hub.cloud, servers)
-            if not hub.deployment.access.floating_ip:
-                problems += await quota.network_lack(hub.cloud, 1)
-        except UserError as error:  # a flavor that does not exist: said in the same words as the template's check
+            problems += await quota.compute_lack(hub.cloud, {name: count for name, count in servers.items() if name})
+        except UserError as error:  # the same flavor that the template's check has missed
             problems.append(error)
+        if not hub.deployment.access.floating_ip:
+            problems += await quota.network_lack(hub.cloud, 1)
         return problems
 
     async def look(self, hub) -> Found | Missing | Wrong:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import anyio
-
-from zerojhub.deployment import TemplateSpec, nearest
+from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.openstack import magnum, names
+from zerojhub.openstack import magnum, templates
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.preflight import Preflight
 
@@ -25,25 +21,18 @@ class Template(Stage):
     async def check(self, hub) -> list[ZeroJHubError]:
         wanted = hub.deployment.cluster.template
         if isinstance(wanted, TemplateSpec):
-            body = body_of(hub, wanted)
-            return await parts_missing(hub.cloud, body) if await find(hub) is None else []
+            return [not_kubernetes(own_name(hub), wanted.coe)] if wanted.coe != "kubernetes" else []
         template = await magnum.find_one(hub.cloud, "clustertemplates", wanted)
         if template is None:
-            listed = await hub.cloud.container_infra.all("/clustertemplates", "clustertemplates")
-            known = [each["name"] for each in listed]
-            meant = nearest(wanted, known)
-            hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(sorted(set(known))) or 'none'}"
-            return [UserError(f"no cluster template named {wanted!r} in cloud {hub.cloud.name}", hint=hint)]
-        if template["coe"] != "kubernetes":
-            return [UserError(f"template {wanted!r} makes {template['coe']} clusters; a hub needs a kubernetes one")]
-        return await parts_missing(hub.cloud, template)
+            return [await magnum.unknown(hub.cloud, "clustertemplates", wanted)]
+        return [not_kubernetes(wanted, template["coe"])] if template["coe"] != "kubernetes" else []
 
     async def look(self, hub) -> Found | Missing | Wrong:
         template = await find(hub)
         if template is None:
             return Missing(f"there is no template {own_name(hub)}")
         if isinstance(hub.deployment.cluster.template, TemplateSpec):
-            body = body_of(hub, hub.deployment.cluster.template)
+            body = body_of(hub)
             other = [key for key, value in body.items() if template.get(key) != value]
             if other and template["labels"].get(OWNER_LABEL) == hub.deployment.name:
                 return Wrong(f"template {template['name']} was made with another {', '.join(other)}")
@@ -54,12 +43,18 @@ class Template(Stage):
         if isinstance(state, Wrong):
             hint = "a template in use cannot change: give it another name in the deployment file, or delete it first"
             raise ZeroJHubError(state.how, hint=hint)
-        await hub.cloud.container_infra.post("/clustertemplates", body_of(hub, hub.deployment.cluster.template))
+        await hub.cloud.container_infra.post("/clustertemplates", body_of(hub))
 
     async def undo(self, hub) -> None:
         template = await find(hub)
         if template and template["labels"].get(OWNER_LABEL) == hub.deployment.name:
             await hub.cloud.container_infra.delete(f"/clustertemplates/{template['uuid']}")
+
+
+def not_kubernetes(name: str, engine: str) -> UserError:
+    return UserError(
+        f"template {name!r} makes {engine} clusters; a hub needs Kubernetes", hint="choose one with coe kubernetes"
+    )
 
 
 async def find(hub) -> dict | None:
@@ -72,34 +67,13 @@ def own_name(hub) -> str:
     return (wanted.name or f"zerojhub-{hub.deployment.name}") if isinstance(wanted, TemplateSpec) else wanted
 
 
-def body_of(hub, spec: TemplateSpec) -> dict:
-    """The request that makes the template (Magnum API reference, cluster templates)."""
-    body = spec.model_dump(exclude_none=True)
-    for short in ("image", "keypair", "external_network", "flavor", "master_flavor"):
-        if short in body:
-            body[f"{short}_id"] = body.pop(short)
-    labels = {key: str(value) for key, value in spec.labels.items()}
-    return body | {"name": own_name(hub), "labels": labels | {OWNER_LABEL: hub.deployment.name}}
+def body_of(hub) -> dict:
+    """The request that makes the template, marked as this deployment's."""
+    spec = hub.deployment.cluster.template
+    return templates.request(spec, own_name(hub), {OWNER_LABEL: hub.deployment.name})
 
 
-async def parts_missing(cloud, template: dict) -> list[ZeroJHubError]:
-    """What the template names and the cloud does not have: image, flavors, external network."""
-    problems: list[ZeroJHubError] = []
-    parts = {
-        (names.image, template.get("image_id")),
-        (names.flavor, template.get("flavor_id")),
-        (names.flavor, template.get("master_flavor_id")),
-        (partial(names.network, external=True), template.get("external_network_id")),
-    }
-
-    async def resolve(find, wanted: str) -> None:
-        try:
-            await find(cloud, wanted)
-        except UserError as error:
-            problems.append(error)
-
-    async with anyio.create_task_group() as tasks:
-        for find_part, wanted in parts:
-            if wanted:
-                tasks.start_soon(resolve, find_part, wanted)
-    return problems
+async def expected(hub) -> dict | None:
+    """The template as it is, or as it would be made; None for a named one that does not exist."""
+    there = await find(hub)
+    return body_of(hub) if there is None and isinstance(hub.deployment.cluster.template, TemplateSpec) else there

@@ -1,0 +1,91 @@
+"""What the tests share: the program as a person runs it, and one practice cloud for all tests that need one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("zerojhub")
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Shell:
+    """Runs programs in an environment of its own: nothing of the person's is read or written but the build cache."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *argv: str | Path, timeout: float = 600, **more) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(word) for word in argv],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=more.pop("stdin", None if "input" in more else subprocess.DEVNULL),
+            **more,
+        )
+
+    def zerojhub(
+        self, *words: str | Path, code: int | None = 0, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """Run zerojhub and hold it to its exit code."""
+        done = self.run(PROGRAM, *words, timeout=timeout)
+        assert code is None or done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *words: str | Path, code: int | None = 0):
+        return json.loads(self.zerojhub(*words, "-o", "json", code=code).stdout)
+
+    def openstack(self, *words: str, code: int = 0):
+        """What the ordinary client says, as JSON where it can."""
+        done = self.run(PROGRAM.with_name("openstack"), *words, timeout=120)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def audit(self) -> list[dict]:
+        """Every API call so far."""
+        return self.json("practice", "logs", "--audit")
+
+    def writes(self, since: int = 0) -> list[dict]:
+        """The API calls from number `since` on that change something; asking for a token does not."""
+        calls = self.audit()[since:]
+        return [each for each in calls if each["method"] not in ("GET", "HEAD") and "/auth/tokens" not in each["path"]]
+
+
+def shell_in(folder: Path) -> Shell:
+    """A shell whose state is in `folder`; the cache of what was built is the person's."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
+    environment |= {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+    environment.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    return Shell(folder, environment)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """No cloud."""
+    return shell_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory):
+    """The practice cloud, started for the session and stopped at its end."""
+    shell = shell_in(tmp_path_factory.mktemp("practice"))
+    shell.zerojhub("practice", "start", timeout=300)
+    try:
+        exports = shell.zerojhub("practice", "env").stdout
+        for line in exports.splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            shell.environment[name] = value.strip("'\"")
+        yield shell
+    finally:
+        shell.zerojhub("practice", "stop", timeout=300)

@@ -1,0 +1,174 @@
+"""The whole way on the practice cloud, through the command line; each test goes on from the one before it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.browser.browser import log_in_and_run
+from tests.conftest import PROGRAM, ROOT, Shell
+
+STAGES = [
+    "preflight",
+    "keypair",
+    "template",
+    "floating-ip",
+    "cluster",
+    "access",
+    "helm",
+    "storage",
+    "values",
+    "chart",
+    "endpoint",
+    "check",
+]
+FILE = ROOT / "config" / "practice.yaml"
+
+
+@pytest.fixture(scope="module")
+def hub(cloud: Shell) -> dict:
+    """The hub of config/practice.yaml, up: what `up -o json` said."""
+    return cloud.json("up", "-f", FILE)
+
+
+def test_a_plan_says_what_would_be_made(cloud):
+    plan = cloud.json("plan", "-f", FILE, code=3)
+    states = {stage["name"]: stage["state"] for stage in plan["stages"]}
+    assert list(states) == STAGES
+    assert states["preflight"] == states["template"] == "found"
+    assert states["keypair"] == states["floating-ip"] == "missing"
+    assert states["cluster"] == states["chart"] == "waiting"
+    assert cloud.openstack("coe", "cluster", "list", "-f", "value").strip() == ""
+
+
+def test_up_answers_with_the_url_of_a_hub(hub):
+    assert hub["ready"] is True
+    assert [stage["name"] for stage in hub["stages"]] == STAGES
+    assert all(stage["state"] == "found" for stage in hub["stages"])
+    health = httpx.get(hub["url"].rstrip("/") + "/hub/health", timeout=10)
+    assert health.status_code == 200
+
+
+def test_a_browser_logs_in_and_runs_a_cell(hub, tmp_path):
+    answer = log_in_and_run(hub["url"], "ada", "practice", "print(6*7)", tmp_path / "lab.png")
+    assert answer.strip() == "42"
+    assert (tmp_path / "lab.png").stat().st_size > 10_000
+
+
+def test_up_again_changes_nothing(cloud, hub):
+    before = len(cloud.audit())
+    again = cloud.json("up", "-f", FILE)
+    assert again["url"] == hub["url"]
+    assert cloud.writes(before) == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_runs_alone(cloud, hub, stage):
+    before = len(cloud.audit())
+    assert stage in cloud.zerojhub("stage", "run", stage, "-f", FILE).stderr
+    assert cloud.writes(before) == []
+
+
+def test_status_is_for_people_and_programs(cloud, hub):
+    status = cloud.json("status", "-f", FILE)
+    assert (status["url"], status["ready"]) == (hub["url"], True)
+    assert hub["url"] in cloud.zerojhub("status", "-f", FILE).stdout
+    assert cloud.zerojhub("plan", "-f", FILE).stdout.count("found") == len(STAGES)
+
+
+def test_the_ordinary_client_sees_the_same_cluster(cloud, hub):
+    [cluster] = json.loads(cloud.openstack("coe", "cluster", "list", "-f", "json"))
+    assert (cluster["name"], cluster["status"], cluster["node_count"]) == ("practice", "CREATE_COMPLETE", 2)
+    servers = json.loads(cloud.openstack("server", "list", "-f", "json"))
+    assert [server["Status"] for server in servers] == ["ACTIVE"] * 3
+    assert cloud.json("cluster", "list")[0]["uuid"] == cluster["uuid"]
+
+
+def test_ssh_logs_in_to_the_master(cloud, hub):
+    [floating_ip] = [
+        row["Floating IP Address"]
+        for row in json.loads(cloud.openstack("floating", "ip", "list", "--long", "-f", "json"))
+        if row["Description"] == "zerojhub:practice"
+    ]
+    state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
+    done = cloud.run(
+        *(
+            "ssh",
+            "-i",
+            state / "id_ed25519",
+            "-o",
+            f"UserKnownHostsFile={state / 'known_hosts'}",
+            "-o",
+            "BatchMode=yes",
+        ),
+        *(f"core@{floating_ip}", "sudo kubectl get nodes --no-headers"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"\sReady\s", done.stdout)) == 3
+
+
+def test_secrets_are_nobody_elses(cloud, hub):
+    state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
+    secrets = [path for path in state.iterdir() if path.name in ("secrets.yaml", "id_ed25519")]
+    assert len(secrets) == 2
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in secrets)
+    journal = (state / "journal.jsonl").read_text()
+    for word in re.findall(r"[0-9a-f]{32,}", (state / "secrets.yaml").read_text()):
+        assert word not in journal
+
+
+def test_lost_secrets_come_back_from_the_release(cloud, hub):
+    state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
+    before = (state / "secrets.yaml").read_text()
+    (state / "secrets.yaml").unlink()
+    cloud.zerojhub("up", "-f", FILE)
+    assert (state / "secrets.yaml").read_text() == before
+
+
+def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, hub):
+    kept = cloud.json("down", "-f", FILE, "--yes")["kept"]
+    assert [volume["owner"] for volume in kept] == ["ada"]
+    volumes = json.loads(cloud.openstack("volume", "list", "-f", "json"))
+    assert [volume["ID"] for volume in volumes] == [kept[0]["id"]]
+    cloud.openstack("volume", "delete", kept[0]["id"])
+    for words in ("coe cluster", "server", "floating ip", "keypair", "loadbalancer", "stack"):
+        assert cloud.openstack(*words.split(), "list", "-f", "value").strip() == "", words
+    assert [row["Name"] for row in json.loads(cloud.openstack("router", "list", "-f", "json"))] == ["private"]
+
+
+def test_ctrl_c_leaves_things_to_go_on_from(cloud):
+    running = subprocess.Popen(
+        [PROGRAM, "up", "-f", FILE], env=cloud.environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not cloud.json("cluster", "list") and time.monotonic() < deadline:
+        time.sleep(0.5)
+    done = cloud.zerojhub("up", "-f", FILE, code=1)
+    assert "is working on practice" in done.stderr
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert "goes on from here" in said
+    assert cloud.json("up", "-f", FILE, "--only", "access")["stages"][-1]["state"] == "found"
+    assert len(cloud.json("cluster", "list")) == 1
+    cloud.zerojhub("down", "-f", FILE, "--yes")
+
+
+def test_a_failed_cluster_says_why(cloud, tmp_path):
+    path = tmp_path / "hub.yaml"
+    text = FILE.read_text().replace("workers: 2", "workers: 1, labels: {practice_fail: kube_minions}")
+    path.write_text(text.replace("practice-values.yaml", str(FILE.with_name("practice-values.yaml"))))
+    for _ in range(2):
+        error = cloud.zerojhub("up", "-f", path, code=1).stderr
+        assert "CREATE_FAILED" in error
+        assert "No valid host was found" in error
+        assert "zerojhub down" in error
+    cloud.zerojhub("down", "-f", path, "--yes")
+    assert cloud.json("cluster", "list") == []
