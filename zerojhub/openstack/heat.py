@@ -9,8 +9,11 @@ DEPTH = 3
 """Nested stacks between a cluster's own stack and its servers."""
 
 
-async def resources(cloud: Cloud, stack_id: str, **query: str) -> list[dict]:
-    """The stack's resources down to the servers; empty where there is no stack (Cluster API drivers) or no Heat."""
+async def resources(cloud: Cloud, cluster: dict, **query: str) -> list[dict]:
+    """The resources of the cluster's stack down to the servers; empty where there is no stack (Cluster API drivers) or no Heat."""
+    stack_id = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
+    if not stack_id:
+        return []
     try:
         stack = (await cloud.orchestration.get(f"/stacks/{stack_id}"))["stack"]
         path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources"
@@ -19,17 +22,17 @@ async def resources(cloud: Cloud, stack_id: str, **query: str) -> list[dict]:
         return []
 
 
-async def under_way(cloud: Cloud, stack_id: str) -> str:
+async def under_way(cloud: Cloud, cluster: dict) -> str:
     """What is being made right now, in a few words: "7 of 12 resources, now kube_masters"."""
-    listed = await resources(cloud, stack_id)
+    listed = await resources(cloud, cluster)
     done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
     busy = sorted({each["resource_name"] for each in listed if each["resource_status"].endswith("IN_PROGRESS")})
     return f"{len(done)} of {len(listed)} resources, now {', '.join(busy[:3])}" if busy else ""
 
 
-async def failure(cloud: Cloud, stack_id: str) -> str | None:
+async def failure(cloud: Cloud, cluster: dict) -> str | None:
     """The deepest resource that failed and its reason, with the server's own fault where it is a server."""
-    failed = [each for each in await resources(cloud, stack_id) if each["resource_status"].endswith("FAILED")]
+    failed = [each for each in await resources(cloud, cluster) if each["resource_status"].endswith("FAILED")]
     if not failed:
         return None
     servers = [each for each in failed if each["resource_type"] == "OS::Nova::Server"]

@@ -14,9 +14,7 @@ LOGINS = {"fedora-atomic": "fedora", "fedora": "fedora", "fedora-coreos": "core"
 
 async def first_master(cloud: Cloud, cluster: dict) -> dict:
     """Nova's server of the first master. ZeroJHubError when it cannot be told."""
-    nested = (
-        await heat.resources(cloud, cluster["stack_id"], type="OS::Nova::Server") if cluster.get("stack_id") else []
-    )
+    nested = await heat.resources(cloud, cluster, type="OS::Nova::Server")
     ids = [each["physical_resource_id"] for each in nested if "master" in each["resource_name"]]
     servers = [await cloud.compute.find(f"/servers/{server_id}") for server_id in ids]
     found = [answer["server"] for answer in servers if answer]

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
-import anyio
-
-from zerojhub.errors import CloudError, UserError, ZeroJHubError
-from zerojhub.openstack import heat, leftovers, magnum, quota, templates
-from zerojhub.report.progress import elapsed
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.openstack import clusters, leftovers, magnum, quota, templates
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
 
 OWNER_LABEL = "zerojhub_cluster"
 """The label that marks a cluster as made for a deployment: only such a one is ever deleted."""
-
-POLL = (1.0, 3.0)
-"""Seconds between two looks: the first after a change, and the most, so that an end is noticed within it."""
 
 
 class Cluster(Stage):
@@ -56,7 +48,7 @@ class Cluster(Stage):
         if status.startswith("DELETE"):
             return Wrong(f"cluster {cluster['name']} is {status}")
         if status == "CREATE_FAILED":
-            return Wrong(await failure(hub, cluster))
+            return Wrong(await clusters.failure(hub.cloud, cluster))
         if status.endswith("IN_PROGRESS"):
             return Missing(f"cluster {cluster['name']} is {status}")
         detail = (
@@ -70,18 +62,16 @@ class Cluster(Stage):
 
     async def do(self, hub, state: Missing | Wrong) -> None:
         if isinstance(state, Wrong):
-            raise ZeroJHubError(state.how, hint="remove it with `zerojhub down`, then `zerojhub up` again")
+            raise ZeroJHubError(state.how, hint=clusters.way_out(await find(hub)))
         cluster = await find(hub)
         uuid = cluster["uuid"] if cluster else (await hub.cloud.container_infra.post("/clusters", body_of(hub)))["uuid"]
-        await wait(hub, uuid)
+        await clusters.wait(hub.cloud, uuid, hub.say, minutes=hub.deployment.cluster.timeout)
 
     async def undo(self, hub) -> None:
         cluster = await find(hub)
         if cluster is None or cluster["labels"].get(OWNER_LABEL) != hub.deployment.name:
             return
-        hub.say(f"deleting cluster {cluster['name']}")
-        await hub.cloud.container_infra.delete(f"/clusters/{cluster['uuid']}")
-        await wait_until_gone(hub, cluster["uuid"])
+        await clusters.delete(hub.cloud, cluster, hub.say)
         hub.say("looking for what it left")
         hub.kept += await leftovers.take_away(hub.cloud, cluster)
 
@@ -121,52 +111,3 @@ def body_of(hub) -> dict:
         "merge_labels": True,
         **{key: value for key, value in optional.items() if value is not None},
     }
-
-
-async def wait(hub, uuid: str) -> None:
-    """Until Magnum says that the cluster is complete. Raises ZeroJHubError with the reason when it failed."""
-    started, pause = time.monotonic(), POLL[0]
-    limit = hub.deployment.cluster.timeout * 60 + 120  # Magnum's own time-out comes first, with its reason
-    while True:
-        cluster = await hub.cloud.container_infra.find(f"/clusters/{uuid}")
-        if cluster is None:
-            raise ZeroJHubError("the cluster was deleted while it was being made")
-        if cluster["status"] == "CREATE_FAILED":
-            raise ZeroJHubError(
-                await failure(hub, cluster), hint="remove it with `zerojhub down`, then `zerojhub up` again"
-            )
-        if not cluster["status"].endswith("IN_PROGRESS"):
-            return
-        if time.monotonic() - started > limit:
-            raise ZeroJHubError(
-                f"cluster {cluster['name']} is {cluster['status']} after {elapsed(limit)}: {await heat.under_way(hub.cloud, cluster['stack_id'])}"
-            )
-        progress = await heat.under_way(hub.cloud, cluster["stack_id"]) if cluster.get("stack_id") else ""
-        hub.say(f"{cluster['status']}{f': {progress}' if progress else ''}")
-        await anyio.sleep(pause)
-        pause = min(pause * 1.3, POLL[1])
-
-
-async def wait_until_gone(hub, uuid: str) -> None:
-    pause = POLL[0]
-    while cluster := await hub.cloud.container_infra.find(f"/clusters/{uuid}"):
-        if cluster["status"] == "DELETE_FAILED":
-            reason = cluster.get("status_reason") or "no reason given"
-            raise ZeroJHubError(
-                f"cluster {cluster['name']} could not be deleted: {reason}", hint="zerojhub down tries again"
-            )
-        hub.say(f"cluster {cluster['name']}: {cluster['status']}")
-        await anyio.sleep(pause)
-        pause = min(pause * 1.3, POLL[1])
-
-
-async def failure(hub, cluster: dict) -> str:
-    """Why the cluster failed, down to the resource and the server's fault."""
-    chain = [f"cluster {cluster['name']} is CREATE_FAILED", cluster.get("status_reason") or "Magnum gives no reason"]
-    try:
-        deepest = await heat.failure(hub.cloud, cluster["stack_id"]) if cluster.get("stack_id") else None
-    except CloudError:
-        deepest = None
-    if deepest:
-        chain.append(deepest)
-    return ": ".join(chain)
