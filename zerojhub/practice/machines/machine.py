@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -62,6 +63,9 @@ class Machine:
         root.write(self.folder / "upper", self.site.base, self.spec, keys, self.site.registry)
         self._write_service(self.folder / "upper", "sshd", ["/usr/sbin/sshd", "-D", "-e"])
         self._write_service(self.folder / "upper", "containerd", ["containerd"], {"GOGC": "50"})
+        (self.folder / "machine.json").write_text(
+            json.dumps({"id": self.spec.id, "name": self.spec.name, "address": self.spec.address})
+        )
         self.cgroup.make()
         with self.console.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,198 @@
+"""zerojhub practice: a cloud to practise on, on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.report.results import Output, show, table
+
+app = typer.Typer(help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True)
+
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the APIs, on loopback.")]
+PORT = 9580
+
+
+@app.command()
+def build(quiet: QuietOption = False) -> None:
+    """Build what the practice cloud is made of, and keep it: the first time takes some minutes.
+
+    zerojhub practice build
+    """
+    _prepare(None, quiet=quiet)
+
+
+@app.command()
+def start(port: PortOption = PORT, quiet: QuietOption = False) -> None:
+    """Start it (building first what is missing), and write a clouds.yaml with the entry `practice`.
+
+    zerojhub practice start && eval "$(zerojhub practice env)"
+    """
+    from zerojhub.practice import control, daemon
+    from zerojhub.report import Progress
+
+    already = daemon.running(daemon.state_folder())
+    if already:
+        if port not in (PORT, already.port):
+            raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
+        typer.echo(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
+        return
+    _prepare(port, quiet=quiet)
+    with _one_line(), Progress(quiet=quiet) as progress:
+        progress.start("practice", "starting")
+        try:
+            found = control.start(port)
+        except BaseException as error:
+            progress.end("practice", "failed", str(error))
+            raise
+        progress.end("practice", "done", f"the APIs answer on 127.0.0.1:{found.port}")
+    if not quiet:
+        typer.echo('next: eval "$(zerojhub practice env)"')
+
+
+@app.command()
+def stop() -> None:
+    """End it, with every machine, cluster and volume in it. What was built is kept."""
+    from zerojhub.practice import control
+
+    with _one_line():
+        was_running = control.stop()
+    typer.echo("stopped" if was_running else "not running")
+
+
+@app.command()
+def status(output: OutputOption = Output.table) -> None:
+    """Is it running, where, and with which machines?"""
+    from zerojhub.practice import control
+
+    found = control.status()
+
+    def people() -> None:
+        if not found["running"]:
+            print("not running")
+            return
+        print(f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {found['kubernetes'][-1]}")
+        print(f"machines {found['network']}, floating IPs {found['public_network']}")
+        table(found["machines"], ("name", "address", "id"), empty="no machines")
+
+    show(found, output, people)
+
+
+@app.command()
+def env() -> None:
+    """Print the lines that point OpenStack clients to it.
+
+    eval "$(zerojhub practice env)"
+    """
+    import shlex
+
+    from zerojhub.practice import daemon
+
+    print(f"export OS_CLIENT_CONFIG_FILE={shlex.quote(str(daemon.state_folder() / 'clouds.yaml'))}")
+    print(f"export OS_CLOUD={daemon.CLOUD}")
+
+
+@app.command()
+def reset(yes: YesOption = False) -> None:
+    """Delete every cluster, server, volume and address in it: back to how it was at the start."""
+    from zerojhub.practice import control, daemon
+
+    found = daemon.running(daemon.state_folder())
+    if not found:
+        raise UserError("it is not running", hint="zerojhub practice start")
+    confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)
+    with _one_line():
+        control.stop(forget=False)
+        control.start(found.port)
+    typer.echo("reset")
+
+
+@app.command()
+def logs(
+    audit: Annotated[bool, typer.Option("--audit", help="The APIs' requests.")] = False,
+    machine: Annotated[str | None, typer.Option("--machine", metavar="NAME", help="A machine's logs.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as they grow.")] = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """Print its log, a machine's, or its audit log (-o json: a JSON object a line).
+
+    zerojhub practice logs --audit -o json | jq -r .path
+    """
+    from zerojhub.practice import control, daemon
+
+    if audit and machine:
+        raise UserError("--audit and --machine do not go together")
+    with _one_line():
+        files = [daemon.state_folder() / "audit.jsonl"] if audit else control.logs(machine)
+    shape = _audit_line if audit and output is Output.table else str
+    _print(files, shape, headed=len(files) > 1, follow=follow)
+
+
+def _print(files: list[Path], shape, *, headed: bool, follow: bool) -> None:
+    import time
+
+    streams = [file.open(errors="replace") for file in files if file.exists()]
+    while True:
+        for stream in streams:
+            lines = stream.read().splitlines()
+            if lines and headed:
+                print(f"==> {stream.name} <==")
+            for line in lines:
+                print(shape(line))
+        if not follow:
+            return
+        sys.stdout.flush()
+        time.sleep(0.5)
+
+
+def _audit_line(line: str) -> str:
+    import json
+
+    entry = json.loads(line)
+    return f"{entry['time']}  {entry['service']:<14} {entry['status']}  {entry['method']:<6} {entry['path']}"
+
+
+def _prepare(port: int | None, *, quiet: bool) -> None:
+    """Build what is missing. Refuses, with all that is missing, where the practice cloud cannot run."""
+    from zerojhub.practice import build as parts
+    from zerojhub.report import Progress
+
+    with _one_line():
+        _require(port, tools=False)
+        with Progress(quiet=quiet) as progress:
+            parts.build(progress)
+        _require(port, tools=True)
+
+
+def _require(port: int | None, *, tools: bool) -> None:
+    """`tools`: also the programs that the build installs, and what only they can find out."""
+    import dataclasses
+    import shutil
+
+    from zerojhub.practice import build as parts
+    from zerojhub.practice import daemon
+    from zerojhub.practice.machines import requirements
+
+    host = requirements.look(daemon.state_folder(), port)
+    if not tools and shutil.which("apt-get"):
+        host = dataclasses.replace(host, tools_missing=())
+    disk = requirements.DISK_ONCE_BUILT if parts.Parts(parts.cache()).there() else requirements.DISK
+    if lacking := requirements.missing(host, disk=disk):
+        raise Problems([UserError(line) for line in lacking])
+
+
+class _one_line:
+    """What the ground cannot do, as an error of ours."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind, error, trace) -> None:
+        from zerojhub.practice.ground import GroundError
+
+        if isinstance(error, GroundError):
+            raise ZeroJHubError(str(error)) from None

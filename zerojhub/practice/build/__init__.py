@@ -1,0 +1,163 @@
+"""Everything that the practice cloud is made of, built on this machine and kept in the person's cache folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zerojhub.practice.build.recipe import Recipe
+    from zerojhub.report import Progress
+
+KUBERNETES = "v1.34.4"
+"""The version that clusters have unless they ask for another."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Where the parts are."""
+
+    root: Path
+    """The root file system that machines share."""
+    kubernetes: dict[str, Path]
+    """Version -> folder of its programs."""
+    images: Path
+    """The OCI layout that the registry serves."""
+
+
+class Parts:
+    """The recipes, and the tools that they are made with."""
+
+    def __init__(self, where: Path):
+        from zerojhub.practice.build import debian, golang
+        from zerojhub.practice.build.tools import Tools
+
+        self.where = where
+        self.tools = Tools(where / "logs")
+        go = golang.Go(self.tools)
+        self.root = debian.machine_root(self.tools)
+        self.kubernetes = {KUBERNETES: golang.kubernetes(go, KUBERNETES)}
+        self.helm = golang.helm(go)
+        self.static = {"pause": golang.pause(go), "coredns": golang.coredns(go), "kube": self.kubernetes[KUBERNETES]}
+        """Programs that images hold, by their file's name."""
+
+    def all(self) -> list[Recipe]:
+        return [self.root, self.helm, *self.static.values()]
+
+    def there(self) -> bool:
+        return all(recipe.path(self.where).exists() for recipe in self.all())
+
+    def built(self) -> Built:
+        from zerojhub.practice import images
+
+        versions = {version: recipe.path(self.where) for version, recipe in self.kubernetes.items()}
+        return Built(self.root.path(self.where) / "root", versions, images.layouts(self.where))
+
+
+def cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("zerojhub") / "practice"
+
+
+def built() -> Built:
+    """What `build` made. Raises GroundError when something is missing."""
+    from zerojhub.practice.ground import GroundError
+
+    parts = Parts(cache())
+    if not parts.there():
+        raise GroundError("the practice cloud's parts are not built: run zerojhub practice build")
+    return parts.built()
+
+
+def build(progress: Progress) -> Built:
+    """Build what is missing. Raises GroundError; what was finished before stays."""
+    from filelock import FileLock, Timeout
+
+    from zerojhub.practice.ground import GroundError
+
+    where = cache()
+    where.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(where / "lock", timeout=0):
+            return _build(Parts(where), progress)
+    except Timeout:
+        raise GroundError(f"another build is under way (it holds {where / 'lock'}): wait for it") from None
+
+
+def _build(parts: Parts, progress: Progress) -> Built:
+    from zerojhub.practice import images
+    from zerojhub.practice.build import debian
+
+    def make(recipe: Recipe) -> None:
+        with _step(progress, recipe.name) as say:
+            recipe.build(parts.where, say)
+
+    def system() -> None:
+        with _step(progress, "packages") as say:
+            debian.install_host_tools(parts.tools, say)
+        make(parts.root)
+        with _step(progress, "images") as say:
+            images.build(parts.where, None, say)
+
+    def programs() -> None:
+        for recipe in (*parts.static.values(), parts.helm):
+            make(recipe)
+
+    if not parts.there():
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            try:
+                for job in as_completed([pool.submit(programs), pool.submit(system)]):
+                    job.result()
+            except BaseException:
+                parts.tools.stop()
+                raise
+    folder = parts.where / "programs"
+    folder.mkdir(exist_ok=True)
+    for name, recipe in parts.static.items():
+        _link(folder / name, recipe.path(parts.where) / name)
+    with _step(progress, "images") as say:
+        images.build(parts.where, folder, say)
+    for recipe in parts.all():
+        recipe.prune(parts.where)
+    _offer_helm(parts.helm.path(parts.where) / "helm")
+    return parts.built()
+
+
+@contextmanager
+def _step(progress: Progress, name: str) -> Iterator[Callable[[str], None]]:
+    """A line of progress; a step that says nothing had nothing to do."""
+    progress.start(name)
+    said = False
+
+    def say(text: str) -> None:
+        nonlocal said
+        said = True
+        progress.say(name, text)
+
+    try:
+        yield say
+    except BaseException as error:
+        progress.end(name, "failed", str(error))
+        raise
+    progress.end(name, "done" if said else "there", "built" if said else "")
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
+def _offer_helm(program: Path) -> None:
+    """Put it beside the running interpreter, where a helm of this machine is looked for; never over someone else's."""
+    offered = Path(sys.executable).parent / "helm"
+    if offered.is_symlink() and offered.readlink().is_relative_to(cache()):
+        offered.unlink()
+    if not offered.exists():
+        offered.symlink_to(program)

@@ -1,0 +1,89 @@
+"""What Debian brings: the tools of this machine that the practice cloud needs, and the root of its machines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from zerojhub.practice.build.recipe import Recipe, Say
+from zerojhub.practice.build.tools import Tools
+
+SUITE = "bookworm"
+HOST_TOOLS = {
+    "ip": "iproute2",
+    "iptables-restore": "iptables",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+}
+"""Program -> the package that has it."""
+
+PACKAGES = (
+    # What a person finds who logs in.
+    *("openssh-server", "sudo", "ca-certificates", "curl", "iputils-ping", "jq", "less", "procps", "nano-tiny"),
+    # Nodes.
+    *("containerd", "runc", "containernetworking-plugins", "iptables", "iproute2", "conntrack", "socat", "ethtool"),
+    # Masters.
+    *("etcd-server", "etcd-client"),
+    # The first process.
+    *("s6", "util-linux"),
+)
+LEFT_OUT = ("man", "doc", "info", "locale", "lintian")
+
+
+def install_host_tools(tools: Tools, say: Say) -> None:
+    """Install what this machine lacks, where it is one that apt-get looks after. Raises GroundError."""
+    missing = sorted({package for program, package in HOST_TOOLS.items() if not shutil.which(program)})
+    if not missing or not shutil.which("apt-get"):
+        return
+    say(f"installing {' '.join(missing)}")
+    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=600"]
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    tools.run([*apt, "update"], "packages", env=environment)
+    tools.run([*apt, "install", "-y", "--no-install-recommends", *missing], "packages", env=environment)
+
+
+def machine_root(tools: Tools) -> Recipe:
+    """The root that all machines share."""
+
+    def make(folder: Path, say: Say) -> None:
+        total = 0
+        done = 0
+
+        def line(text: str) -> None:
+            nonlocal total, done
+            done += "Setting up " in text
+            say(f"Debian {SUITE}: {text[3:] if text.startswith('I: ') else f'{done} packages set up'}")
+
+        # Not as root, mmdebstrap's root mode would fail late; the requirements see to it that it is.
+        exclude = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
+        wanted = ["--variant=minbase", "--mode=root", f"--include={','.join(PACKAGES)}", *exclude]
+        hook = ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"]
+        target = folder / "root"
+        tools.run(["mmdebstrap", *wanted, *hook, SUITE, str(target), *_mirrors(tools)], "root", line=line)
+        for left in (target / "var/lib/apt/lists").glob("*Packages*"):
+            left.unlink()
+        for key in (target / "etc/ssh").glob("ssh_host_*"):
+            key.unlink()
+        # Each machine has these of its own; what is in the base would show through.
+        for path in ("etc/machine-id", "etc/hostname", "etc/resolv.conf"):
+            (target / path).unlink(missing_ok=True)
+        os.chmod(target, 0o755)
+
+    return Recipe("root", (SUITE, *PACKAGES, *LEFT_OUT), make)
+
+
+def _mirrors(tools: Tools) -> list[str]:
+    """The archives that this machine itself takes the suite from; none, which is Debian's own, on another system."""
+    if not shutil.which("apt-get"):
+        return []
+    fields = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
+    shown = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], "root")
+    lines = dict.fromkeys(line for line in shown.splitlines() if len(line.split()) == 3)
+    suites = (SUITE, f"{SUITE}-updates", f"{SUITE}-security")
+    return [
+        f"deb {line}"
+        for line in lines
+        if line.split()[1] in suites and line.endswith(" main") and "debian" in line.split()[0]
+    ]

@@ -1,0 +1,45 @@
+"""Parts that are built once and kept: each in a folder whose name says by a hash what it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Say = Callable[[str], None]
+"""Tells the person what is being done right now."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A part and all that decides what is in it."""
+
+    name: str
+    ingredients: tuple[str, ...]
+    """Versions, package lists and sources: whatever changes the outcome."""
+    make: Callable[[Path, Say], None]
+    """Fills the (empty) folder."""
+
+    def path(self, cache: Path) -> Path:
+        digest = hashlib.sha256(json.dumps((self.name, self.ingredients)).encode()).hexdigest()
+        return cache / f"{self.name}-{digest[:12]}"
+
+    def build(self, cache: Path, say: Say) -> Path:
+        """The part's folder, made if it is not there: in whole or, when it fails, not at all."""
+        path = self.path(cache)
+        if not path.exists():
+            scratch = path.with_suffix(".new")
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            self.make(scratch, say)
+            scratch.rename(path)
+        return path
+
+    def prune(self, cache: Path) -> None:
+        """Remove what earlier recipes of the part made."""
+        for folder in cache.glob(f"{self.name}-????????????*"):
+            if folder != self.path(cache):
+                shutil.rmtree(folder, ignore_errors=True)

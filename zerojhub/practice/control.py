@@ -1,0 +1,115 @@
+"""Starting, stopping and asking after the practice cloud's daemon. Raises GroundError."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zerojhub.practice import daemon
+from zerojhub.practice.ground import GroundError
+
+START_TIMEOUT = 60
+STOP_TIMEOUT = 60
+
+
+def start(port: int) -> daemon.Running:
+    """Start the daemon; returns when its APIs answer."""
+    state = daemon.state_folder()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = state / "daemon.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", daemon.MODULE, "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd="/",
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        found = daemon.running(state)
+        if found and _answers(found.port):
+            return found
+        if process.poll() is not None:
+            raise GroundError(f"the practice cloud ended at once: {_last_line(log)} (all of it in {log})")
+        time.sleep(0.1)
+    process.terminate()
+    raise GroundError(f"the practice cloud does not answer after {START_TIMEOUT} s: see {log}")
+
+
+def stop(*, forget: bool = True) -> bool:
+    """End the daemon and all that it made, or that a killed one left. `forget`: its state folder too. Was it running?"""
+    state = daemon.state_folder()
+    found = daemon.running(state)
+    if found:
+        os.kill(found.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while daemon.running(state) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):
+            if daemon.running(state):
+                os.kill(found.pid, signal.SIGKILL)
+    if state.exists():
+        asyncio.run(_sweep(state))
+        if forget:
+            shutil.rmtree(state)
+    return found is not None
+
+
+def status() -> dict[str, Any]:
+    """How it stands, for people and programs."""
+    state = daemon.state_folder()
+    found = daemon.running(state)
+    if not found:
+        return {"running": False}
+    machines = [json.loads(file.read_text()) for file in sorted(state.glob("machines/*/machine.json"))]
+    return {"running": True, "answers": _answers(found.port), **asdict(found), "machines": machines}
+
+
+def logs(machine: str | None) -> list[Path]:
+    """The log files of the daemon, or of a machine (by name or UUID)."""
+    state = daemon.state_folder()
+    if machine is None:
+        return [state / "daemon.log"]
+    for file in state.glob("machines/*/machine.json"):
+        about = json.loads(file.read_text())
+        if machine in (about["name"], about["id"]):
+            services = sorted(file.parent.glob("upper/var/log/*.log"))
+            return [file.parent / "console.log", *services]
+    raise GroundError(f"there is no machine {machine}")
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/identity/v3")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+async def _sweep(state: Path) -> None:
+    from zerojhub.practice.machines.linux import sweep
+    from zerojhub.practice.machines.network import Network
+
+    await sweep(state)
+    await Network(state, 0).down()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

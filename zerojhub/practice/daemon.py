@@ -1,0 +1,137 @@
+"""The practice cloud's one process: the OpenStack APIs and the image registry in front of this machine's ground.
+
+`python -m zerojhub.practice.daemon --port PORT` runs until it gets SIGTERM, and then leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from zerojhub.practice.ground import GroundError
+
+MODULE = "zerojhub.practice.daemon"
+PORT = 9580
+CLOUD = "practice"
+"""Name of the entry in clouds.yaml, and of the person's user and project."""
+
+
+def state_folder() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("zerojhub") / "practice"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a daemon says of itself, in daemon.json, once it serves."""
+
+    pid: int
+    port: int
+    started: float
+    """Seconds since the epoch."""
+    network: str
+    gateway: str
+    public_network: str
+    kubernetes: tuple[str, ...]
+
+
+def running(state: Path) -> Running | None:
+    """The daemon that serves, if one does."""
+    try:
+        found = Running(**json.loads((state / "daemon.json").read_text()))
+        command = Path(f"/proc/{found.pid}/cmdline").read_bytes()
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if MODULE.encode() in command else None
+
+
+async def serve(port: int) -> None:
+    """Serve until told to end. Raises GroundError when the ground cannot be made."""
+    import uvicorn
+
+    from zerojhub.practice import apis, build, registry
+    from zerojhub.practice.machines.linux import LinuxGround
+
+    state, built = state_folder(), build.built()
+    ground = LinuxGround(state, built.root, built.kubernetes, port)
+    await ground.up()
+    try:
+        password = write_clouds(state / "clouds.yaml", port)
+        settings = apis.Settings(password, state / "audit.jsonl", registry.app(built.images))
+        config = uvicorn.Config(
+            apis.build(ground, settings),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+        sockets = [listen(address, port) for address in ("127.0.0.1", ground.gateway)]
+        about = Running(
+            os.getpid(),
+            port,
+            time.time(),
+            ground.network,
+            ground.gateway,
+            ground.public_network,
+            ground.versions,
+        )
+        (state / "daemon.json").write_text(json.dumps(asdict(about)))
+        await uvicorn.Server(config).serve(sockets)
+    finally:
+        await ground.down()
+        (state / "daemon.json").unlink(missing_ok=True)
+
+
+def listen(address: str, port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((address, port))
+    return made
+
+
+def write_clouds(path: Path, port: int) -> str:
+    """Write clouds.yaml for the person; returns the password, which outlives a reset."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    try:
+        password = yaml.load(path.read_text())["clouds"][CLOUD]["auth"]["password"]
+    except FileNotFoundError:
+        password = secrets.token_urlsafe(16)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    auth = {
+        "auth_url": f"http://127.0.0.1:{port}/identity/v3",
+        "username": CLOUD,
+        "password": password,
+        "project_name": CLOUD,
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    entry = {"auth": auth, "region_name": CLOUD, "identity_api_version": "3", "interface": "public"}
+    with path.open("w") as out:
+        yaml.dump({"clouds": {CLOUD: entry}}, out)
+    return password
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    parser.add_argument("--port", type=int, default=PORT)
+    port = parser.parse_args().port
+    try:
+        asyncio.run(serve(port))
+    except (GroundError, OSError) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
