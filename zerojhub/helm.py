@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from pyhelm3 import Command, errors
 
+from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.reach import Reach
 
-FAILURES = (
-    ("release: not found", errors.ReleaseNotFoundError),
-    ("rendered manifests contain a resource that already exists", errors.ResourceAlreadyExistsError),
-    ("failed to render chart|execution error", errors.FailedToRenderChartError),
-    ("etcdserver|connection refused|i/o timeout|network is unreachable", errors.ConnectionError),
-    ("is invalid", errors.InvalidResourceError),
-)
-"""What Helm says, by pyhelm3's exceptions that callers tell apart."""
+
+class HelmError(errors.Error, ZeroJHubError):
+    """Helm failed; the message is what it said last (exit code 1)."""
+
+    def __init__(self, returncode: int, stdout: bytes, stderr: bytes):
+        super().__init__(returncode, stdout, stderr)
+        lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+        self.message = lines[-1].removeprefix("Error: ").strip() if lines else f"exit code {returncode}"
+        self.where = "helm"
+
+
+class ReleaseNotFound(HelmError, errors.ReleaseNotFoundError):
+    """There is no such release."""
 
 
 class Helm(Command):
     """Helm beside the cluster. Values go by standard input, so they are seen in no process list.
 
-    Commands raise pyhelm3's errors for what Helm says, and MachineError when the machine cannot be reached.
+    Commands raise HelmError for what Helm says, and MachineError when its machine cannot be reached.
     """
 
     def __init__(self, reach: Reach, executable: str, *, timeout: int = 300):
@@ -34,12 +39,5 @@ class Helm(Command):
         result = await self._run(argv, input=input)
         if result.code == 0:
             return result.stdout
-        said = result.stderr.decode(errors="replace").lower()
-        kind = next((error for pattern, error in FAILURES if re.search(pattern, said)), errors.Error)
+        kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
         raise kind(result.code, result.stdout, result.stderr)
-
-
-def last_words(error: errors.Error) -> str:
-    """What Helm's error comes down to: its last line, without the stages it went through."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ").strip() if lines else f"helm ended with {error.returncode}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,8 +15,24 @@ if TYPE_CHECKING:
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 
 
-async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[str]:
-    """One line for each pod (of those with the labels) and claim in the namespace that is not as it should be."""
+@dataclass(frozen=True)
+class Trouble:
+    """What is not ready, and why."""
+
+    subject: str
+    """The kind and name of it, such as `pod hub-6c4d-x2x`."""
+    why: str
+    lasting: bool = False
+    """Waiting alone will hardly help."""
+    log: str = ""
+    """What it said last."""
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.why}" + "".join(f"\n    {line}" for line in self.log.splitlines() if line.strip())
+
+
+async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Trouble]:
+    """What is not as it should be among the claims, and the pods and deployments with the labels, of the namespace."""
     seen: dict[str, list[dict]] = {}
 
     async def fetch(kind: str, labels: str = "") -> None:
@@ -26,100 +43,95 @@ async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[st
             tasks.start_soon(fetch, kind)
         for kind in ("v1/Pod", "apps/v1/Deployment"):
             tasks.start_soon(fetch, kind, labels)
-    events, lines = seen["v1/Event"], []
-    for claim in seen["v1/PersistentVolumeClaim"]:
-        if line := why_claim(claim, events):
-            lines.append(line)
+    events = seen["v1/Event"]
+    found = [why_claim(claim, events) for claim in seen["v1/PersistentVolumeClaim"]]
     for pod in seen["v1/Pod"]:
-        if line := why_pod(pod, events, lines):
-            lines.append(line + await _log_tail(kube, namespace, pod))
-    for deployment in seen["apps/v1/Deployment"]:
-        if line := why_deployment(deployment, seen["v1/Pod"], events):
-            lines.append(line)
-    return lines
+        trouble = why_pod(pod, events)
+        found.append(trouble and replace(trouble, log=await _log_tail(kube, namespace, pod)))
+    found += [why_deployment(each, seen["v1/Pod"], events) for each in seen["apps/v1/Deployment"]]
+    return [trouble for trouble in found if trouble]
 
 
-def why_pod(pod: dict, events: Sequence[dict] = (), claims: Sequence[str] = ()) -> str | None:
-    """Why the pod is not ready; None when it is, or has done its work. `claims`: what is already said of claims."""
+def why_pod(pod: dict, events: Sequence[dict] = ()) -> Trouble | None:
+    """Why the pod is not ready; None when it is, has done its work, or is on its way out."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
-    if is_ready(pod) or status.get("phase") == "Succeeded":
+    subject = f"pod {name}"
+    if is_ready(pod) or status.get("phase") == "Succeeded" or pod["metadata"].get("deletionTimestamp"):
         return None
     if status.get("phase") == "Failed" and status.get("reason"):
-        return f"pod {name} was ended: {status['reason']}: {status.get('message', '')}".rstrip(": ")
+        return Trouble(subject, f"was ended: {status['reason']}: {status.get('message', '')}".rstrip(": "))
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            if claims and "PersistentVolumeClaim" in condition.get("message", ""):
-                return f"pod {name} waits for its volume"
-            return f"pod {name} fits on no node: {condition.get('message', condition.get('reason'))}"
+            said = condition.get("message", condition.get("reason", ""))
+            if "unbound" in said and "PersistentVolumeClaim" in said:
+                return Trouble(subject, "waits for its volume")
+            # An autoscaler may yet bring the node that it fits on.
+            return Trouble(subject, f"fits on no node: {said}")
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
-        if line := _why_container(name, container, events, pod):
-            return line
-    trouble = last_warning(events, name)
-    if trouble:
-        return f"pod {name}: {_brief(trouble)}"
-    if status.get("phase") == "Running":
-        return f"pod {name} runs, and is not ready yet"
-    return f"pod {name} is being started"
+        if found := _why_container(subject, container, [event for event in events if _subject(event) == name]):
+            return found
+    newest = max((event for event in events if _subject(event) == name), key=_when, default={})
+    if newest.get("type") == "Warning" or newest.get("reason") == "Pulling":
+        return Trouble(subject, _brief(newest))
+    return Trouble(subject, "runs, and is not ready yet" if status.get("phase") == "Running" else "is being started")
 
 
-def _why_container(pod_name: str, container: dict, events: Sequence[dict], pod: dict) -> str | None:
+def _why_container(subject: str, container: dict, events: Sequence[dict]) -> Trouble | None:
+    """`events`: those about the pod."""
     state, name = container.get("state", {}), container["name"]
     waiting, ended = state.get("waiting", {}), state.get("terminated", {})
     last = container.get("lastState", {}).get("terminated", {})
     reason = waiting.get("reason")
     if reason in PULL_FAILURES:
         # The pod's event keeps the registry's answer; the status soon says only "back-off".
-        pulls = [event for event in events if event.get("reason") == "Failed" and _is_about(event, pod_name)]
-        said = next((e["message"] for e in reversed(pulls) if container["image"] in e["message"]), None)
-        said = said or waiting.get("message", reason)
-        return f"pod {pod_name}: image {container['image']} cannot be pulled: {_last_cause(said)}"
-    if reason == "CrashLoopBackOff" or (ended and ended.get("exitCode")):
-        how = last or ended
-        return f"pod {pod_name}: {name} ends with {_ending(how)}" + (
-            f", {container['restartCount']} times" if container.get("restartCount", 0) > 1 else ""
-        )
+        pulls = [event["message"] for event in events if event.get("reason") == "Failed"]
+        said = next((text for text in reversed(pulls) if container["image"] in text), waiting.get("message", reason))
+        return Trouble(subject, f"cannot pull the image {container['image']}: {_last_cause(said)}", lasting=True)
+    if reason == "CrashLoopBackOff" or ended.get("exitCode"):
+        times = container.get("restartCount", 0)
+        counted = f", {times + 1} times so far" if times else ""
+        return Trouble(subject, f"({name}) ends with {_ending(last or ended)}{counted}", lasting=times > 1)
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        return f"pod {pod_name}: {name} cannot start: {waiting.get('message', reason)}"
+        return Trouble(subject, f"({name}) cannot start: {waiting.get('message', reason)}", lasting=True)
     return None
 
 
-def why_claim(claim: dict, events: Sequence[dict] = ()) -> str | None:
+def why_claim(claim: dict, events: Sequence[dict] = ()) -> Trouble | None:
     """Why the volume claim is not bound; None when it is, or waits for a pod as its class wants."""
     if claim.get("status", {}).get("phase") != "Pending":
         return None
     name, kind = claim["metadata"]["name"], claim["spec"].get("storageClassName")
     if not kind:
-        return (
-            f"volume claim {name} has no storage class, and the cluster has no default one (zerojhub up --only storage)"
-        )
-    trouble = last_warning(events, name)
-    if trouble:
-        return f"volume claim {name} (storage class {kind}): {_brief(trouble)}"
+        why = "names no storage class, and the cluster has no default one (`zerojhub up --only storage` makes it)"
+        return Trouble(f"volume claim {name}", why, lasting=True)
+    if warning := last_warning(events, name):
+        why = f"gets no volume of storage class {kind}: {_brief(warning)}"
+        return Trouble(f"volume claim {name}", why, lasting=True)
     return None
 
 
-def why_deployment(deployment: dict, pods: Sequence[dict], events: Sequence[dict]) -> str | None:
+def why_deployment(deployment: dict, pods: Sequence[dict], events: Sequence[dict]) -> Trouble | None:
     """Why a deployment has no pods at all: a quota or an admission rule refuses them."""
     name = deployment["metadata"]["name"]
     if is_available(deployment) or any(pod["metadata"]["name"].startswith(f"{name}-") for pod in pods):
         return None
     refused = [e for e in events if e.get("reason") == "FailedCreate" and _subject(e).startswith(name)]
-    return f"deployment {name} may make no pod: {_brief(refused[-1])}" if refused else None
+    return Trouble(f"deployment {name}", f"may make no pod: {_brief(refused[-1])}", lasting=True) if refused else None
 
 
-def why_service(service: dict, events: Sequence[dict] = ()) -> str | None:
+def why_service(service: dict, events: Sequence[dict] = ()) -> Trouble | None:
     """Why a LoadBalancer Service has no address yet; None when it has one."""
     if service.get("status", {}).get("loadBalancer", {}).get("ingress"):
         return None
     name = service["metadata"]["name"]
-    trouble = last_warning(events, name)
-    if trouble:
-        said = _brief(trouble)
-        why = "the project's quota is used up: " if re.search(r"quota|exceeded", said, re.I) else ""
-        return f"service {name}: {why}{said}"
-    if not any(_is_about(event, name) for event in events):
-        return f"service {name} is pending and nothing works on it: the cluster seems to have no load balancers"
-    return f"service {name} is waiting for its load balancer"
+    subject = f"service {name}"
+    if warning := last_warning(events, name):
+        said = _brief(warning)
+        quota = "the project's quota is used up: " if re.search(r"quota|exceeded", said, re.I) else ""
+        return Trouble(subject, f"gets no load balancer: {quota}{said}", lasting=True)
+    if not any(_subject(event) == name for event in events):
+        return Trouble(subject, "is pending, and nothing works on it: does the cluster have load balancers at all?")
+    return Trouble(subject, "waits for its load balancer")
 
 
 def is_ready(pod: dict) -> bool:
@@ -140,12 +152,8 @@ def is_available(deployment: dict) -> bool:
 
 def last_warning(events: Sequence[dict], name: str) -> dict | None:
     """The newest warning about the object of that name."""
-    about = [event for event in events if event.get("type") == "Warning" and _is_about(event, name)]
+    about = [event for event in events if event.get("type") == "Warning" and _subject(event) == name]
     return max(about, key=_when, default=None)
-
-
-def _is_about(event: dict, name: str) -> bool:
-    return _subject(event) == name
 
 
 def _subject(event: dict) -> str:
@@ -175,17 +183,17 @@ def _ending(ended: dict) -> str:
 
 
 async def _log_tail(kube: Kube, namespace: str, pod: dict) -> str:
-    """What a container that keeps ending said last, as lines below."""
+    """The last lines of a container of the pod that ended badly."""
     from zerojhub.kube.client import KubeError
 
     status = pod.get("status", {})
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
-        ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+        now = container.get("state", {}).get("terminated")
+        ended = now or container.get("lastState", {}).get("terminated")
         if ended and ended.get("exitCode"):
-            previous = {} if container["state"].get("terminated") else {"previous": "true"}
+            which = {} if now else {"previous": "true"}
             try:
-                log = await kube.logs(namespace, pod["metadata"]["name"], container["name"], lines=8, **previous)
+                return await kube.logs(namespace, pod["metadata"]["name"], container["name"], lines=8, **which)
             except KubeError:
                 return ""
-            return "".join(f"\n    {line}" for line in log.splitlines() if line.strip())
     return ""

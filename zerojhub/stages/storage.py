@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.kube import minor
 from zerojhub.kube.client import OURS
 from zerojhub.stages.access import Access
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
@@ -84,12 +85,6 @@ async def _provisioner(reach) -> str:
         f"the cluster cannot make Cinder volumes: Kubernetes {reach.version} needs the driver {CSI}, and {there}",
         hint="make the cluster from a template with volume_driver: cinder and the label cinder_csi_enabled=true",
     )
-
-
-def minor(version: str) -> tuple[int, int]:
-    """`v1.34.4` as (1, 34)."""
-    major, small, *_ = version.removeprefix("v").split(".")
-    return int(major), int(small)
 
 
 def _is_default(storage_class: dict) -> bool:
