@@ -12,7 +12,9 @@ from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.report.results import Output, show, table
 
-app = typer.Typer(help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True)
+app = typer.Typer(
+    help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True
+)
 
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the APIs, on loopback.")]
 PORT = 9580
