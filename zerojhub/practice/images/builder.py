@@ -1,0 +1,148 @@
+"""Builds the images with buildah, each from its Containerfile, into one OCI layout; only what changed is built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from zerojhub.practice.ground import GroundError
+from zerojhub.practice.images import debian, layout, packages
+from zerojhub.practice.images.catalog import IMAGES, Image
+from zerojhub.practice.images.command import run
+
+TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt"}
+"""What the build runs, and the Debian package that brings it."""
+
+
+class Builder:
+    """One run of the build: its scratch folder goes when it ends, the layout stays."""
+
+    def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None]):
+        self.store, self.programs, self.say = store, programs, say
+        self.recipes: dict[str, str] = {}
+        self.index = threading.Lock()
+        """Held while an image is added to the layout: buildah reads the index, and writes it with one more entry."""
+        self.images = [image for image in IMAGES if programs or not image.program]
+
+    def stale(self) -> list[Image]:
+        """The images that are not in the layout as their recipes now say, in the order to build them."""
+        for image in self.images:
+            self.recipes[image.name] = self._recipe(image)
+        there = layout.images(self.store)
+        return [image for image in self.images if there.get(image.name, ("",))[0] != self.recipes[image.name]]
+
+    def build(self, stale: list[Image]) -> None:
+        """Build those, as many at once as do not need each other. Raises GroundError."""
+        (self.store / "logs").mkdir(parents=True, exist_ok=True)
+        for left in self.store.glob("build-*"):
+            _remove(left)
+        self._install_tools()
+        self.scratch = Path(tempfile.mkdtemp(prefix="build-", dir=self.store))
+        try:
+            (self.scratch / "tmp").mkdir()
+            # More than there are cores: one waits for the network while another compiles.
+            with ThreadPoolExecutor(max_workers=4) as pool:
+                self._build(stale, pool)
+        finally:
+            _remove(self.scratch)
+        layout.prune(self.store)
+
+    def _build(self, stale: list[Image], pool: ThreadPoolExecutor) -> None:
+        contexts = {image.name: pool.submit(self._context, image) for image in stale}
+        bases = {image.base for image in stale if image.base} - contexts.keys()
+        built = {name: pool.submit(self._fetch, name) for name in bases}
+        for image in stale:
+            # A job waits only for jobs that were queued before it, so the pool cannot wait for itself.
+            needs = [contexts[image.name], *([built[image.base]] if image.base else [])]
+            built[image.name] = pool.submit(self._image, image, needs)
+        try:
+            for job in as_completed(built.values()):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+    def _recipe(self, image: Image) -> str:
+        """A hash of everything that the image is made from."""
+        recipe = hashlib.sha256(self.recipes.get(image.base or "", "").encode())
+        for file in sorted(file for file in image.folder.rglob("*") if file.is_file()):
+            recipe.update(f"{file.relative_to(image.folder)}\0".encode() + file.read_bytes())
+        if image.name == "debian":
+            recipe.update(json.dumps((debian.SUITE, debian.PACKAGES, debian.LEFT_OUT)).encode())
+        if image.program:
+            try:
+                about = (self.programs / image.program).stat()
+            except FileNotFoundError:
+                raise GroundError(f"no program {image.program} in {self.programs} for image {image.name}") from None
+            recipe.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+        return recipe.hexdigest()[:12]
+
+    def _context(self, image: Image) -> None:
+        """Lay out what the Containerfile copies."""
+        context = self.scratch / image.name
+        shutil.copytree(image.folder, context)
+        log = self._log(image.name)
+        if image.name == "debian":
+            self.say("image debian: root file system")
+            debian.root(context / "root.tar", log)
+        if (context / "requirements.txt").exists():
+            self.say(f"image {image.name}: packages")
+            packages.wheels(context / "requirements.txt", context / "wheels", log)
+        if (context / "package.json").exists():
+            packages.node(context, log)
+        if image.program:
+            shutil.copy2(self.programs / image.program, context)
+
+    def _image(self, image: Image, needs: list[Future[None]]) -> None:
+        for need in needs:
+            need.result()
+        self.say(f"image {image.name}: build")
+        local = f"localhost/{image.name}"
+        self._buildah(image.name, "build", "--isolation=chroot", f"--tag={local}", str(self.scratch / image.name))
+        reference = f"oci:{self.store}:{image.name}:{self.recipes[image.name]}"
+        with self.index:
+            self._buildah(image.name, "push", "--compression-format=zstd", local, reference)
+        self.say(f"image {image.name}: done")
+
+    def _fetch(self, name: str) -> None:
+        """Bring a base that is up to date back from the layout."""
+        reference = f"{name}:{self.recipes[name]}"
+        self._buildah(name, "pull", f"oci:{self.store}:{reference}")
+        self._buildah(name, "tag", layout.image_id(self.store, name), f"localhost/{name}")
+
+    def _buildah(self, name: str, *arguments: str) -> None:
+        """buildah with its storage in the scratch folder, so that nothing of this machine's own is touched."""
+        where = [f"--root={self.scratch / 'storage'}", f"--runroot={self.scratch / 'run'}", "--storage-driver=overlay"]
+        run(["buildah", *where, *arguments], self._log(name), env={"TMPDIR": str(self.scratch / "tmp")}, timeout=1200)
+
+    def _log(self, name: str) -> Path:
+        return self.store / "logs" / f"{name}.log"
+
+    def _install_tools(self) -> None:
+        missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
+        if not missing:
+            return
+        if "apt" in missing:
+            raise GroundError(f"the images need {' and '.join(missing)}, which this system's apt-get would bring")
+        self.say(f"Debian packages: {' '.join(missing)}")
+        apt = ["apt-get", "--quiet", "--option=DPkg::Lock::Timeout=300"]
+        env = {"DEBIAN_FRONTEND": "noninteractive"}
+        log = self._log("packages")
+        run([*apt, "update"], log, env=env)
+        run([*apt, "install", "--yes", "--no-install-recommends", "debian-archive-keyring", *missing], log, env=env)
+
+
+def _remove(scratch: Path) -> None:
+    """Remove a build's folder, with the mounts that an interrupted one left in it."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if mount.startswith(f"{scratch}/"):
+            subprocess.run(["umount", "--lazy", mount], check=False, timeout=30)
+    shutil.rmtree(scratch, ignore_errors=True)

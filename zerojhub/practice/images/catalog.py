@@ -1,0 +1,47 @@
+"""The images that the practice cloud builds, and which public repositories each one stands in for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Image:
+    name: str
+    """Its folder here (a Containerfile and what it copies), and its name in the OCI layout."""
+    answers: tuple[str, ...]
+    """Public repositories, with their registry, whose every tag it answers for."""
+    base: str | None = None
+    """The image here that its Containerfile starts FROM."""
+    program: str | None = None
+    """A program of the practice build that it holds."""
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+
+def _z2jh(name: str) -> tuple[str, ...]:
+    """The chart's images moved from Docker Hub to Quay with its version 3.0."""
+    return f"quay.io/jupyterhub/{name}", f"docker.io/jupyterhub/{name}"
+
+
+IMAGES = (
+    Image("debian", ("docker.io/library/debian", "docker.io/library/python")),
+    Image("jupyterhub", _z2jh("jupyterhub"), base="debian"),
+    Image("k8s-hub", (*_z2jh("k8s-hub"), *_z2jh("k8s-hub-slim")), base="jupyterhub"),
+    Image("k8s-singleuser-sample", _z2jh("k8s-singleuser-sample"), base="jupyterhub"),
+    Image("configurable-http-proxy", _z2jh("configurable-http-proxy"), base="debian"),
+    Image("k8s-network-tools", _z2jh("k8s-network-tools"), base="debian"),
+    Image("k8s-image-awaiter", _z2jh("k8s-image-awaiter"), base="debian"),
+    Image("perl", ("docker.io/library/perl",), base="debian"),
+    Image("busybox", ("docker.io/library/busybox",), base="debian"),
+    Image("kube-scheduler", ("registry.k8s.io/kube-scheduler",), base="debian", program="kube"),
+    Image("coredns", ("registry.k8s.io/coredns/coredns", "docker.io/coredns/coredns"), program="coredns"),
+    Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
+)
+
+REPOSITORIES = {repository: image.name for image in IMAGES for repository in image.answers}

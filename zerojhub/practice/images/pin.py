@@ -1,0 +1,62 @@
+"""Writes each image's requirements.txt from the requirements.in beside it: `python -m zerojhub.practice.images.pin`.
+
+For developers, and only when the images are to have newer versions. What the hub and the user's server share goes to
+the image beneath both, so that a node keeps it once. Run it with a Python 3.11, as the images have: pip judges the
+conditions of dependencies by the Python that it runs on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from zerojhub.practice.images.packages import TARGET
+
+HERE = Path(__file__).parent
+PIP = [sys.executable, "-m", "pip"]
+NO_WHEEL = ("onetimepass",)
+"""Packages that their authors publish as source only: pip resolves for another Python from wheels alone."""
+
+
+def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str) -> dict[str, str]:
+    """Name -> version of everything that `wanted` (images' names) needs, with the `fixed` versions where they occur."""
+    report = subprocess.run(
+        [
+            *(*PIP, "install", "--quiet", "--dry-run", "--ignore-installed", "--report=-"),
+            *(*TARGET, "--only-binary=:all:", f"--find-links={built}", f"--target={built}"),
+            *("--constraint=/dev/stdin", *(f"--requirement={HERE / name / 'requirements.in'}" for name in wanted)),
+        ],
+        input="\n".join(f"{name}=={version}" for name, version in fixed.items()),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=600,
+    )
+    found = (item["metadata"] for item in json.loads(report.stdout)["install"])
+    return {item["name"].lower().replace("_", "-"): item["version"] for item in found}
+
+
+def write(name: str, pins: dict[str, str]) -> None:
+    lines = [f"{package}=={version}" for package, version in sorted(pins.items())]
+    (HERE / name / "requirements.txt").write_text("\n".join(lines) + "\n")
+    print(f"{name}: {len(lines)} packages")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as built:
+        subprocess.run([*PIP, "wheel", "--quiet", "--no-deps", f"--wheel-dir={built}", *NO_WHEEL], check=True)
+        hub = resolve(("jupyterhub", "k8s-hub"), {}, built)
+        user = resolve(("jupyterhub", "k8s-singleuser-sample"), hub, built)
+        proxy = resolve(("configurable-http-proxy",), {}, built)
+    write("jupyterhub", {name: version for name, version in hub.items() if name in user})
+    write("k8s-hub", {name: version for name, version in hub.items() if name not in user})
+    write("k8s-singleuser-sample", {name: version for name, version in user.items() if name not in hub})
+    write("configurable-http-proxy", proxy)
+
+
+if __name__ == "__main__":
+    main()
