@@ -9,7 +9,7 @@ from zerojhub.practice.images.command import run
 
 SUITE = "bookworm"
 # usr-is-merged and the hook keep out Perl, which the conversion package would bring.
-PACKAGES = ("usr-is-merged", "ca-certificates", "python3", "python3-pycurl", "tini")
+PACKAGES = ("usr-is-merged", "ca-certificates", "python3", "python-is-python3", "python3-pycurl", "tini")
 LEFT_OUT = ("man", "doc", "info", "locale", "lintian", "bash-completion")
 
 
