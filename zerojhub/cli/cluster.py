@@ -1,16 +1,24 @@
-"""zerojhub cluster: the project's clusters."""
+"""zerojhub cluster: the project's clusters, from their making to their end."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from zerojhub.openstack.clusters import Say
+    from zerojhub.openstack.session import Cloud
 
 app = typer.Typer(help="Clusters of the project.", no_args_is_help=True)
 COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
+
+Name = Annotated[str, typer.Argument(help="Name or UUID.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
 
 
 @app.command("list")
@@ -25,17 +33,168 @@ def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table
 
 
 @app.command("show")
-def show_cluster(
-    name: Annotated[str, typer.Argument(help="Name or UUID.")],
-    cloud: CloudOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """One cluster, whole."""
+def show_cluster(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """One cluster, whole: with its servers, and why it is not well."""
     import anyio
 
-    from zerojhub.openstack import magnum
+    from zerojhub.openstack import clusters
+    from zerojhub.openstack.session import Cloud
+
+    cluster = anyio.run(clusters.describe, Cloud(cloud), name)
+    rows = [{"field": key, "value": value} for key, value in cluster.items() if key not in ("links", "servers")]
+
+    def people() -> None:
+        table(rows, ("field", "value"))
+        print()
+        table(cluster["servers"], ("name", "status", "flavor", "addresses", "fault"), empty="no servers are to be seen")
+
+    show(cluster, output, people)
+
+
+@app.command("create")
+def create_cluster(
+    name: Annotated[str, typer.Argument(help="Letters, digits, `_`, `.` and `-`, a letter first.")],
+    template: Annotated[str, typer.Option("--template", help="Cluster template, by name or UUID.")],
+    keypair: Annotated[str | None, typer.Option(help="Keypair of the servers.")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="How many workers.")] = 1,
+    masters: Annotated[int, typer.Option("--masters", min=1, help="How many masters.")] = 1,
+    flavor: Annotated[str | None, typer.Option(help="Flavor of workers, in place of the template's.")] = None,
+    master_flavor: Annotated[str | None, typer.Option(help="Flavor of masters, likewise.")] = None,
+    docker_volume_size: Annotated[int | None, typer.Option(min=1, help="GB of a volume for images.")] = None,
+    fixed_network: Annotated[str | None, typer.Option(help="Network for the servers.")] = None,
+    fixed_subnet: Annotated[str | None, typer.Option(help="Subnet for the servers.")] = None,
+    floating_ip_enabled: Annotated[
+        bool | None, typer.Option("--floating-ip/--no-floating-ip", help="A floating IP for each server.")
+    ] = None,
+    master_lb_enabled: Annotated[
+        bool | None, typer.Option("--master-lb/--no-master-lb", help="A load balancer before the API.")
+    ] = None,
+    labels: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Labels; again for more.")] = None,
+    merge_labels: Annotated[
+        bool, typer.Option("--merge-labels/--replace-labels", help="With the template's, or in their place.")
+    ] = True,
+    timeout: Annotated[int, typer.Option(min=1, help="Minutes until Magnum gives up.")] = 60,
+    duplicate: Annotated[bool, typer.Option("--duplicate", help="Make it although the name is taken.")] = False,
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a cluster, checked first for what Magnum would refuse or fail on later.
+
+    zerojhub cluster create k8s --template kubernetes-v1.34.4 --keypair mykey --workers 2
+    """
+    from zerojhub.cli.arguments import parse_labels
+    from zerojhub.openstack import clusters
+
+    optional = {
+        "keypair": keypair,
+        "flavor_id": flavor,
+        "master_flavor_id": master_flavor,
+        "docker_volume_size": docker_volume_size,
+        "fixed_network": fixed_network,
+        "fixed_subnet": fixed_subnet,
+        "floating_ip_enabled": floating_ip_enabled,
+        "master_lb_enabled": master_lb_enabled,
+        "labels": parse_labels(labels) if labels else None,
+    }
+    body = {
+        "name": name,
+        "node_count": workers,
+        "master_count": masters,
+        "create_timeout": timeout,
+        **{key: value for key, value in optional.items() if value is not None},
+        **({"merge_labels": merge_labels} if labels else {}),
+    }
+
+    async def create(here: Cloud, say: Say) -> dict:
+        uuid = await clusters.create(here, template, body, duplicate=duplicate)
+        return await clusters.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
+
+    _report(_under_way(name, create, cloud, quiet), output, "making" if not wait else "made")
+
+
+@app.command("delete")
+def delete_cluster(
+    name: Name,
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a cluster and what its Services leave; volumes of claims are kept and listed."""
+    import anyio
+
+    from zerojhub.openstack import clusters, leftovers, magnum
     from zerojhub.openstack.session import Cloud
 
     cluster = anyio.run(magnum.get_one, Cloud(cloud), "clusters", name)
-    rows = [{"field": key, "value": value} for key, value in cluster.items() if key != "links"]
-    show(cluster, output, lambda: table(rows, ("field", "value")))
+    confirm(f"Delete the cluster {cluster['name']} ({cluster['uuid']})?", yes=yes)
+
+    async def delete(here: Cloud, say: Say) -> list[dict]:
+        if not wait:
+            await here.container_infra.delete(f"/clusters/{cluster['uuid']}")
+            return []
+        await clusters.delete(here, cluster, say)
+        return await leftovers.take_away(here, cluster)
+
+    kept = _under_way(cluster["name"], delete, cloud, quiet)
+
+    def people() -> None:
+        print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
+        if kept:
+            print("volumes of its claims are kept (openstack volume delete ID removes one):")
+            table(kept, ("id", "name", "size_gb", "claim"))
+
+    show({"deleted": cluster["uuid"], "kept": kept}, output, people)
+
+
+@app.command("update")
+def update_cluster(
+    name: Name,
+    operation: Annotated[str, typer.Argument(help="replace or remove.")],
+    attributes: Annotated[list[str], typer.Argument(metavar="ATTRIBUTE[=VALUE]...", help="node_count=N.")],
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Change what can change in a cluster: its number of workers. `remove node_count` sets it back to 1.
+
+    zerojhub cluster update k8s replace node_count=3
+    """
+    from zerojhub.openstack import clusters, updates
+
+    patch = updates.patch(operation, attributes)
+
+    async def update(here: Cloud, say: Say) -> dict:
+        cluster = await clusters.settled(here, name)
+        await here.container_infra.patch(f"/clusters/{cluster['uuid']}", patch)
+        return await clusters.wait(here, cluster["uuid"], say, minutes=60) if wait else cluster
+
+    _report(_under_way(name, update, cloud, quiet), output, "updated")
+
+
+def _under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+    """Run `work` with a step of live progress named after the cluster."""
+    from functools import partial
+
+    import anyio
+
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.report import Progress
+
+    with Progress(quiet=quiet) as progress:
+        progress.start(name)
+        outcome = "failed"
+        try:
+            answer = anyio.run(work, Cloud(cloud), partial(progress.say, name))
+            outcome = "done"
+        finally:
+            progress.end(name, outcome)
+    return answer
+
+
+def _report(cluster: dict, output: Output, word: str) -> None:
+    show(cluster, output, lambda: print(f"{word} cluster {cluster['name']} ({cluster['uuid']})"))

@@ -5,13 +5,14 @@ Progress is told through `say`, a function of one line of text. Times are second
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
 import anyio
 
-from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import heat
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.openstack import heat, magnum, quota, templates
 from zerojhub.openstack.session import Cloud
 from zerojhub.report.progress import elapsed
 
@@ -80,3 +81,76 @@ def way_out(cluster: dict) -> str | None:
     if cluster["status"] == "CREATE_FAILED":
         return "remove it with `zerojhub down`, then `zerojhub up` again"
     return None
+
+
+async def create(cloud: Cloud, template: str, body: dict, *, duplicate: bool = False) -> str:
+    """Ask for a cluster of the template and return its UUID. Problems with everything that would stop it, first."""
+    found: list[ZeroJHubError] = []
+    chosen = await magnum.get_one(cloud, "clustertemplates", template)
+    if not duplicate and await magnum.named(cloud, "clusters", body["name"]):
+        hint = "--duplicate makes another all the same"
+        found.append(UserError(f"there is a cluster named {body['name']!r}", hint=hint))
+    if not body.get("keypair") and not chosen["keypair_id"]:
+        found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))
+    found += await templates.problems(cloud, overridden(chosen, body))
+    found += await room(cloud, overridden(chosen, body), body["master_count"], body["node_count"])
+    if found:
+        raise Problems(found)
+    return (await cloud.container_infra.post("/clusters", {"cluster_template_id": chosen["uuid"], **body}))["uuid"]
+
+
+def overridden(template: dict, body: dict) -> dict:
+    """The template with what the request for a cluster sets in its place."""
+    return (
+        template
+        | {"keypair_id": body.get("keypair") or template.get("keypair_id")}
+        | {k: v for k, v in body.items() if k in template}
+    )
+
+
+async def room(cloud: Cloud, template: dict, masters: int, workers: int) -> list[ZeroJHubError]:
+    """What the project's quotas, or the number of masters, do not allow."""
+    found: list[ZeroJHubError] = []
+    if masters > 1 and not template.get("master_lb_enabled"):
+        found.append(UserError(f"{masters} masters need a template with master_lb_enabled", hint="or one master"))
+    servers: dict[str, int] = {}
+    for flavor, number in ((template.get("master_flavor_id"), masters), (template.get("flavor_id"), workers)):
+        if flavor:
+            servers[flavor] = servers.get(flavor, 0) + number
+    with contextlib.suppress(UserError):  # a flavor that does not exist is a problem of the template, told there
+        found += await quota.compute_lack(cloud, servers)
+    return found
+
+
+async def settled(cloud: Cloud, name: str) -> dict:
+    """The cluster, when nothing is in progress in it: Magnum takes a change all the same, and muddles both."""
+    cluster = await magnum.get_one(cloud, "clusters", name)
+    if cluster["status"].endswith("IN_PROGRESS"):
+        raise ZeroJHubError(f"cluster {cluster['name']} is {cluster['status']}", hint="wait until that is over")
+    return cluster
+
+
+async def describe(cloud: Cloud, name: str) -> dict:
+    """The cluster with its servers: rows of name, status, flavor, addresses, fault."""
+    cluster = await magnum.get_one(cloud, "clusters", name)
+    nested = await heat.resources(cloud, cluster, type="OS::Nova::Server")
+    servers = []
+    for each in nested:
+        answer = await cloud.compute.find(f"/servers/{each['physical_resource_id']}")
+        if answer:
+            servers.append(_server_row(answer["server"]))
+    return cluster | {"servers": sorted(servers, key=lambda row: row["name"])}
+
+
+def _server_row(server: dict) -> dict:
+    flavor = server["flavor"].get("original_name") or server["flavor"].get("id")
+    addresses = ", ".join(each["addr"] for network in server["addresses"].values() for each in network)
+    fault = (server.get("fault") or {}).get("message")
+    return {
+        "name": server["name"],
+        "status": server["status"],
+        "flavor": flavor,
+        "addresses": addresses,
+        "fault": fault,
+        "id": server["id"],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import clusters, leftovers, magnum, quota, templates
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.keypair import Keypair
@@ -24,18 +24,11 @@ class Cluster(Stage):
         if template is None or await find(hub) is not None:
             return []
         spec = hub.deployment.cluster
+        flavors = {"master_flavor_id": spec.master_flavor, "flavor_id": spec.flavor}
         # The cluster is made with a keypair of its own, whatever the template says.
-        problems = await templates.problems(hub.cloud, {**template, "keypair_id": None})
-        if spec.masters > 1 and not template.get("master_lb_enabled"):
-            hint = "or masters: 1"
-            problems.append(UserError(f"{spec.masters} masters need a template with master_lb_enabled", hint=hint))
-        servers = {spec.master_flavor or template.get("master_flavor_id"): spec.masters}
-        worker = spec.flavor or template.get("flavor_id")
-        servers[worker] = servers.get(worker, 0) + spec.workers
-        try:
-            problems += await quota.compute_lack(hub.cloud, {name: count for name, count in servers.items() if name})
-        except UserError as error:  # the same flavor that the template's check has missed
-            problems.append(error)
+        wanted = template | {"keypair_id": None} | {key: value for key, value in flavors.items() if value}
+        problems = await templates.problems(hub.cloud, wanted)
+        problems += await clusters.room(hub.cloud, wanted, spec.masters, spec.workers)
         if not hub.deployment.access.floating_ip:
             problems += await quota.network_lack(hub.cloud, 1)
         return problems
