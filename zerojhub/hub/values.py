@@ -17,6 +17,12 @@ SERVICE = "zerojhub"
 """The hub service that this program speaks to the hub as."""
 SCOPES = ["admin:users", "admin:servers", "access:servers", "tokens", "read:hub"]
 
+SIGN_UP = {
+    "native": ("NativeAuthenticator", "open_signup", False),
+    "firstuse": ("FirstUseAuthenticator", "create_users", True),
+}
+"""Where an authenticator says that strangers may make themselves an account, and what it does when nothing is said."""
+
 ROLES_SINCE = 2
 """The chart's first major version with JupyterHub 2, where services get scopes instead of being administrators."""
 
@@ -79,25 +85,39 @@ def completed(user: dict, secrets: Secrets, expose: str, chart: ChartArchive) ->
     return values
 
 
+def authenticator(values: dict) -> str | None:
+    """The authenticator that the (merged) values choose, as its short name; None when code in them may choose another."""
+    if "authenticator_class" in json.dumps(_at(values, "hub", "extraConfig") or {}):
+        return None
+    chosen = _at(values, "hub", "config", "JupyterHub", "authenticator_class") or _at(values, "auth", "type") or "dummy"
+    return str(chosen).rsplit(".", 1)[-1].lower().removesuffix("authenticator").replace("-", "")
+
+
+def shared_password(values: dict) -> str | None:
+    """The password that lets every name in through the login form, `""` when any does; None with other authenticators."""
+    config = _at(values, "hub", "config") or {}
+    match authenticator(values):
+        case "dummy":
+            kept = _at(config, "DummyAuthenticator", "password") or _at(values, "auth", "dummy", "password")
+            return str(kept or "")
+        case "sharedpassword":
+            return _at(config, "SharedPasswordAuthenticator", "user_password")
+    return None
+
+
 def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
     """The place in the values that opens the hub to whoever finds it, if they do."""
     values = merged(chart.defaults, user.values)
-    config = _at(values, "hub", "config") or {}
-    chosen = _at(config, "JupyterHub", "authenticator_class") or _at(values, "auth", "type") or "dummy"
-    kind = str(chosen).rsplit(".", 1)[-1].lower().removesuffix("authenticator")
-    if "authenticator_class" in json.dumps(_at(values, "hub", "extraConfig") or {}):
-        return None  # chosen in code, which only the hub itself can read
+    config, kind = _at(values, "hub", "config") or {}, authenticator(values)
     place, why = ("hub", "config", "JupyterHub", "authenticator_class"), None
-    if kind == "dummy":
-        if not _at(config, "DummyAuthenticator", "password") and not _at(values, "auth", "dummy", "password"):
-            why = "the dummy authenticator takes any name with any password"
-            if _at(user.values, *place) is None and _at(user.values, "auth", "type") is None:
-                why = f"no authenticator is chosen, and {why}"
+    if shared_password(values) == "":
+        why = "the dummy authenticator takes any name with any password"
+        if _at(user.values, *place) is None and _at(user.values, "auth", "type") is None:
+            why = f"no authenticator is chosen, and {why}"
     elif kind == "tmp":
         why = "every visitor gets an account"
-    elif kind in ("native", "firstuse"):
-        key, default = {"native": ("open_signup", False), "firstuse": ("create_users", True)}[kind]
-        section = {"native": "NativeAuthenticator", "firstuse": "FirstUseAuthenticator"}[kind]
+    elif kind in SIGN_UP:
+        section, key, default = SIGN_UP[kind]
         if (_at(config, section) or {}).get(key, default):
             place, why = ("hub", "config", section, key), "anyone can sign up"
     if not why:

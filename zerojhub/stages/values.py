@@ -27,6 +27,13 @@ class Rendered:
     user: UserValues
     expose: str
 
+    @property
+    def merged(self) -> dict:
+        """The user's values over the chart's own."""
+        from zerojhub.hub.values import merged
+
+        return merged(self.chart.defaults, self.user.values)
+
     def values(self, secrets: Secrets) -> dict:
         """What Helm is to be given."""
         from zerojhub.hub.values import completed
