@@ -1,0 +1,104 @@
+"""A Ground for tests of the APIs: machines that are there at once, and a real certificate authority."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
+
+
+class InstantGround:
+    """Remembers what it was asked for. `pause` (seconds) is how long a boot takes."""
+
+    versions = ("v1.33.9", "v1.34.4")
+    network = "10.221.0.0/24"
+    gateway = "10.221.0.1"
+    public_network = "127.221.0.0/24"
+
+    def __init__(self, pause: float = 0.0):
+        self.pause = pause
+        self.machines: dict[str, MachineSpec] = {}
+        self.clusters: dict[str, ClusterSpec] = {}
+        self.nodes: dict[str, dict[str, str]] = {}
+        self.routes: dict[str, str] = {}
+        self.balanced: dict[str, tuple[Listener, ...]] = {}
+        self.volumes: dict[str, int] = {}
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.authority = self._certify(self.key.public_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
+
+    def _certify(self, public_key, subject: x509.Name) -> x509.Certificate:  # noqa: ANN001
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateBuilder().subject_name(subject).public_key(public_key)
+        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
+        builder = builder.serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+        return builder.sign(self.key, hashes.SHA256())
+
+    async def boot(self, machine: MachineSpec) -> None:
+        await asyncio.sleep(self.pause)
+        if "unbootable" in machine.name:
+            raise GroundError("the machine did not answer")
+        self.machines[machine.id] = machine
+
+    async def halt(self, machine_id: str) -> None:
+        self.machines.pop(machine_id, None)
+        for nodes in self.nodes.values():
+            for name in [name for name, ident in nodes.items() if ident == machine_id]:
+                del nodes[name]
+
+    def console(self, machine_id: str) -> str:
+        return f"boot\nssh-ed25519 AAAA root@{self.machines[machine_id].name}\nlogin:\n"
+
+    def alive(self, machine_id: str) -> bool:
+        return machine_id in self.machines
+
+    async def start_cluster(self, cluster: ClusterSpec) -> None:
+        self.clusters[cluster.id] = cluster
+        self.nodes[cluster.id] = {master.name: master.id for master in cluster.masters}
+
+    async def join(self, cluster_id: str, machine: MachineSpec) -> None:
+        self.nodes[cluster_id][machine.name] = machine.id
+
+    async def leave(self, cluster_id: str, machine: MachineSpec) -> None:
+        del self.nodes[cluster_id][machine.name]
+
+    async def stop_cluster(self, cluster_id: str) -> None:
+        self.clusters.pop(cluster_id, None)
+        self.nodes.pop(cluster_id, None)
+
+    async def ready(self, cluster_id: str) -> dict[str, bool]:
+        return {name: ident in self.machines for name, ident in self.nodes[cluster_id].items()}
+
+    def ca(self, cluster_id: str) -> str:
+        return self.authority.public_bytes(Encoding.PEM).decode()
+
+    def sign(self, cluster_id: str, csr: str) -> str:
+        request = x509.load_pem_x509_csr(csr.encode())
+        return self._certify(request.public_key(), request.subject).public_bytes(Encoding.PEM).decode()
+
+    async def route(self, floating: str, fixed: str) -> None:
+        self.routes[floating] = fixed
+
+    async def unroute(self, floating: str) -> None:
+        self.routes.pop(floating, None)
+
+    async def balance(self, address: str, listeners: tuple[Listener, ...]) -> None:
+        self.balanced[address] = listeners
+
+    async def unbalance(self, address: str) -> None:
+        self.balanced.pop(address, None)
+
+    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
+        self.volumes[volume_id] = gigabytes
+        return Path("/mnt/cinder") / volume_id
+
+    async def remove_volume(self, volume_id: str) -> None:
+        self.volumes.pop(volume_id, None)

@@ -1,0 +1,30 @@
+"""Load balancers' traffic: what is recorded of them, made true on the machine beneath."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis.cloud import Cloud
+from zerojhub.practice.ground import Ground, Listener
+
+VIP_OWNER = "Octavia"
+"""device_owner of a port that is a load balancer's address."""
+
+
+async def spread(cloud: Cloud, ground: Ground, loadbalancer: str) -> None:
+    """Tell the ground all listeners and members of the load balancer, at its VIP and at a floating IP that leads there.
+
+    A load balancer that is gone, or has no listener, gets no traffic.
+    """
+    record = cloud.loadbalancers.get(loadbalancer)
+    if not record:
+        return
+    listeners = []
+    for listener in cloud.listeners.where(loadbalancer_id=loadbalancer):
+        members = cloud.members.where(pool_id=listener["default_pool_id"])
+        targets = tuple((member["address"], member["protocol_port"]) for member in members if member["admin_state_up"])
+        listeners.append(Listener(listener["protocol_port"], targets))
+    floating = cloud.floatingips.where(port_id=record["vip_port_id"])
+    for address in (record["vip_address"], *(item["floating_ip_address"] for item in floating)):
+        if listeners:
+            await ground.balance(address, tuple(listeners))
+        else:
+            await ground.unbalance(address)

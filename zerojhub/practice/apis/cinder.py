@@ -1,0 +1,332 @@
+"""Cinder v3: volumes. Each is a folder that every machine sees."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
+
+MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
+OLDEST, NEWEST = (3, 0), (3, 71)
+FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 413: "overLimit"}
+VOLUMES = "/v3/{project}/volumes"
+
+
+def say_no(refusal: Refusal) -> JSONResponse:
+    kind = FAULTS.get(refusal.status, "computeFault")
+    return JSONResponse({kind: {"code": refusal.status, "message": refusal.message}}, refusal.status)
+
+
+def negotiate(call: Call) -> dict[str, str]:
+    """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
+    words = call.headers.get("openstack-api-version", "").split()
+    wanted = words[1] if len(words) == 2 and words[0] in ("volume", "block-storage") else "3.0"
+    if wanted == "latest":
+        wanted = f"{NEWEST[0]}.{NEWEST[1]}"
+    version = tuple(int(number) for number in wanted.split(".")) if re.fullmatch(r"\d+\.\d+", wanted) else (0, 0)
+    if not OLDEST <= version <= NEWEST:
+        bounds = f"Minimum is {OLDEST[0]}.{OLDEST[1]} and maximum is {NEWEST[0]}.{NEWEST[1]}."
+        raise Refusal(406, f"Version {wanted} is not supported by the API. {bounds}")
+    call.state.version = version
+    return {"OpenStack-API-Version": f"volume {wanted}", "Vary": "OpenStack-API-Version"}
+
+
+cinder = Service("volumev3", "/volume", say_no, negotiate)
+
+
+@cinder.route("GET", "", status=300, public=True)
+@cinder.route("GET", "/v3", public=True)
+async def versions(call: Call) -> Record:
+    version = {
+        "id": "v3.0",
+        "status": "CURRENT",
+        "version": f"{NEWEST[0]}.{NEWEST[1]}",
+        "min_version": f"{OLDEST[0]}.{OLDEST[1]}",
+        "updated": "2023-08-31T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{call.origin}/volume/v3/"}],
+        "media-types": [],
+    }
+    return {"versions": [version]}
+
+
+# -- volumes ------------------------------------------------------------------------------------------------------------
+
+
+def new_volume(cloud: Cloud, project: str, user: str, size: int, **fields: Any) -> Record:
+    """A volume of `size` GB that is being made. Raises Refusal (413) beyond the quota."""
+    if cloud.over_quota("volume", project, {"volumes": 1}):
+        message = (
+            f"VolumeLimitExceeded: Maximum number of volumes allowed ({cloud.quotas['volume']['volumes']}) exceeded"
+        )
+        raise Refusal(413, message)
+    if cloud.over_quota("volume", project, {"gigabytes": size}):
+        used, limit = cloud.usage("volume", project)["gigabytes"], cloud.quotas["volume"]["gigabytes"]
+        message = f"Requested volume or snapshot exceeds allowed gigabytes quota. Requested {size}G, quota is {limit}G"
+        raise Refusal(413, f"VolumeSizeExceedsAvailableQuota: {message} and {used}G has been consumed.")
+    volume = {
+        "id": new_id(),
+        "name": "",
+        "description": None,
+        "size": size,
+        "status": "creating",
+        "volume_type": "standard",
+        "metadata": {},
+        "project_id": project,
+        "user_id": user,
+        "availability_zone": "nova",
+        "created_at": now(MICROSECONDS),
+        "updated_at": None,
+        **fields,
+    }
+    return cloud.volumes.add(volume)
+
+
+def links(call: Call, volume: Record) -> list[Record]:
+    path = f"{volume['project_id']}/volumes/{volume['id']}"
+    base = f"{call.origin}/volume"
+    return [{"rel": "self", "href": f"{base}/v3/{path}"}, {"rel": "bookmark", "href": f"{base}/{path}"}]
+
+
+def shown(call: Call, volume: Record) -> Record:
+    attachments = [
+        {
+            "id": volume["id"],
+            "attachment_id": item["id"],
+            "volume_id": volume["id"],
+            "server_id": item["instance"],
+            "host_name": None,
+            "device": None,
+            "attached_at": item["attached_at"],
+        }
+        for item in call.cloud.attachments.where(volume_id=volume["id"])
+    ]
+    body = {key: value for key, value in volume.items() if key != "project_id"}
+    return {
+        **body,
+        "os-vol-tenant-attr:tenant_id": volume["project_id"],
+        "attachments": attachments,
+        "links": links(call, volume),
+        "bootable": "false",
+        "encrypted": False,
+        "multiattach": False,
+        "replication_status": None,
+        "consistencygroup_id": None,
+        "snapshot_id": None,
+        "source_volid": None,
+    }
+
+
+def a_volume(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    if ident not in call.cloud.volumes:
+        raise Refusal(404, f"Volume {ident} could not be found.")
+    return call.cloud.volumes[ident]
+
+
+def own_volumes(call: Call) -> list[Record]:
+    volumes = call.cloud.volumes.where(project_id=call.project)
+    for name in ("name", "status", "availability_zone"):
+        if wanted := call.query_params.get(name):
+            volumes = [volume for volume in volumes if volume[name] == wanted]
+    return volumes
+
+
+@cinder.route("GET", VOLUMES)
+async def list_volumes(call: Call) -> Record:
+    brief = [{"id": item["id"], "name": item["name"], "links": links(call, item)} for item in own_volumes(call)]
+    return collection(call, "volumes", brief)
+
+
+@cinder.route("GET", VOLUMES + "/detail")
+async def list_volumes_in_detail(call: Call) -> Record:
+    return collection(call, "volumes", [shown(call, volume) for volume in own_volumes(call)])
+
+
+@cinder.route("GET", VOLUMES + "/{ident}")
+async def show_volume(call: Call) -> Record:
+    return {"volume": shown(call, a_volume(call))}
+
+
+@cinder.route("POST", VOLUMES, status=202)
+async def create_volume(call: Call) -> Record:
+    wanted, cloud = call.inner("volume"), call.cloud
+    try:
+        size = int(wanted.get("size") or 0)
+    except (TypeError, ValueError):
+        size = 0
+    if size < 1:
+        raise Refusal(
+            400, f"Invalid input received: Invalid volume size provided for create request: {wanted.get('size')}"
+        )
+    kind = wanted.get("volume_type") or "standard"
+    found = cloud.volume_types.find(kind)
+    if not found:
+        raise Refusal(404, f"Volume type with name {kind} could not be found.")
+    fields = {key: wanted[key] for key in ("name", "description") if wanted.get(key)}
+    metadata = {key: str(value) for key, value in (wanted.get("metadata") or {}).items()}
+    fields |= {"volume_type": found[0]["name"], "metadata": metadata}
+    volume = new_volume(cloud, call.project, call.token.user, size, **fields)
+    answer = shown(call, volume)
+    await call.ground.make_volume(volume["id"], size)
+    volume["status"] = "available"
+    return {"volume": answer}
+
+
+@cinder.route("PUT", VOLUMES + "/{ident}")
+async def update_volume(call: Call) -> Record:
+    volume, wanted = a_volume(call), call.inner("volume")
+    volume |= {key: wanted[key] for key in ("name", "description", "metadata") if key in wanted}
+    volume["updated_at"] = now(MICROSECONDS)
+    return {"volume": shown(call, volume)}
+
+
+@cinder.route("DELETE", VOLUMES + "/{ident}", status=202)
+async def delete_volume(call: Call) -> None:
+    volume = a_volume(call)
+    if volume["status"] not in ("available", "error"):
+        allowed = "available or error or error_restoring or error_extending or error_managing"
+        message = (
+            f"Volume status must be {allowed} and must not be migrating, attached, belong to a group, have snapshots"
+        )
+        raise Refusal(400, f"Invalid volume: {message} or be disassociated from snapshots after volume transfer.")
+    await call.ground.remove_volume(volume["id"])
+    del call.cloud.volumes[volume["id"]]
+
+
+@cinder.route("GET", VOLUMES + "/{ident}/metadata")
+async def show_metadata(call: Call) -> Record:
+    return {"metadata": a_volume(call)["metadata"]}
+
+
+@cinder.route("POST", VOLUMES + "/{ident}/metadata")
+async def update_metadata(call: Call) -> Record:
+    volume = a_volume(call)
+    volume["metadata"] |= {key: str(value) for key, value in call.inner("metadata").items()}
+    return {"metadata": volume["metadata"]}
+
+
+@cinder.route("DELETE", VOLUMES + "/{ident}/metadata/{key}")
+async def delete_metadata(call: Call) -> None:
+    if a_volume(call)["metadata"].pop(call.path_params["key"], None) is None:
+        raise Refusal(404, f"Volume {call.path_params['ident']} has no metadata with key {call.path_params['key']}.")
+
+
+# -- attachments --------------------------------------------------------------------------------------------------------
+
+
+def a_attachment(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    if ident not in call.cloud.attachments:
+        raise Refusal(404, f"Volume attachment could not be found with filter: attachment_id = {ident}.")
+    return call.cloud.attachments[ident]
+
+
+@cinder.route("GET", "/v3/{project}/attachments")
+@cinder.route("GET", "/v3/{project}/attachments/detail")
+async def list_attachments(call: Call) -> Record:
+    return collection(call, "attachments", list(call.cloud.attachments.values()))
+
+
+@cinder.route("GET", "/v3/{project}/attachments/{ident}")
+async def show_attachment(call: Call) -> Record:
+    return {"attachment": a_attachment(call)}
+
+
+@cinder.route("POST", "/v3/{project}/attachments")
+async def create_attachment(call: Call) -> Record:
+    wanted = call.inner("attachment")
+    volume = call.cloud.volumes.get(wanted.get("volume_uuid") or "")
+    if not volume:
+        raise Refusal(404, f"Volume {wanted.get('volume_uuid')} could not be found.")
+    if volume["status"] != "available":
+        message = f"Volume {volume['id']} status must be available or downloading to reserve, but the current status is"
+        raise Refusal(400, f"Invalid volume: {message} {volume['status']}.")
+    attachment = {
+        "id": new_id(),
+        "volume_id": volume["id"],
+        "instance": wanted.get("instance_uuid"),
+        "status": "attached",
+        "attach_mode": wanted.get("mode", "rw"),
+        "attached_at": now(MICROSECONDS),
+        "detached_at": None,
+        "connection_info": {},
+    }
+    volume["status"] = "in-use"
+    return {"attachment": call.cloud.attachments.add(attachment)}
+
+
+@cinder.route("DELETE", "/v3/{project}/attachments/{ident}")
+async def delete_attachment(call: Call) -> Record:
+    attachment = a_attachment(call)
+    del call.cloud.attachments[attachment["id"]]
+    call.cloud.volumes[attachment["volume_id"]]["status"] = "available"
+    return {"attachments": call.cloud.attachments.where(volume_id=attachment["volume_id"])}
+
+
+# -- types, limits, quotas ----------------------------------------------------------------------------------------------
+
+
+@cinder.route("GET", "/v3/{project}/types")
+async def list_types(call: Call) -> Record:
+    return collection(call, "volume_types", list(call.cloud.volume_types.values()))
+
+
+@cinder.route("GET", "/v3/{project}/types/{ident}")
+async def show_type(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    # There is one type, so it is the default one too.
+    found = call.cloud.volume_types.find("standard" if ident == "default" else ident)
+    if not found:
+        raise Refusal(404, f"Volume type {ident} could not be found.")
+    return {"volume_type": found[0]}
+
+
+@cinder.route("GET", "/v3/{project}/limits")
+async def limits(call: Call) -> Record:
+    quota, used = call.cloud.quotas["volume"], call.cloud.usage("volume", call.project)
+    absolute = {
+        "maxTotalVolumes": quota["volumes"],
+        "maxTotalVolumeGigabytes": quota["gigabytes"],
+        "maxTotalSnapshots": quota["snapshots"],
+        "maxTotalBackups": quota["backups"],
+        "maxTotalBackupGigabytes": quota["backup_gigabytes"],
+        "totalVolumesUsed": used["volumes"],
+        "totalGigabytesUsed": used["gigabytes"],
+        "totalSnapshotsUsed": 0,
+        "totalBackupsUsed": 0,
+        "totalBackupGigabytesUsed": 0,
+    }
+    return {"limits": {"rate": [], "absolute": absolute}}
+
+
+@cinder.route("GET", "/v3/{project}/os-quota-sets/{owner}")
+@cinder.route("GET", "/v3/{project}/os-quota-sets/{owner}/defaults")
+async def show_quota(call: Call) -> Record:
+    quota = call.cloud.quotas["volume"]
+    body: Record = {**quota, "id": call.path_params["owner"]}
+    if call.query_params.get("usage", "").lower() == "true":
+        used = call.cloud.usage("volume", call.project)
+        body |= {name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0} for name, limit in quota.items()}
+    return {"quota_set": body}
+
+
+@cinder.route("PUT", "/v3/{project}/os-quota-sets/{owner}")
+async def update_quota(call: Call) -> Record:
+    quota = call.cloud.quotas["volume"]
+    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
+    return {"quota_set": quota}
+
+
+@cinder.route("GET", "/v3/{project}/snapshots")
+@cinder.route("GET", "/v3/{project}/snapshots/detail")
+async def list_snapshots(call: Call) -> Record:
+    return {"snapshots": []}
+
+
+@cinder.route("GET", "/v3/{project}/os-availability-zone")
+async def zones(call: Call) -> Record:
+    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}

@@ -1,0 +1,76 @@
+"""What a new practice cloud holds: a project to work in, flavors, images, networks and one cluster template."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis import Settings, glance, magnum, neutron, nova
+from zerojhub.practice.apis.cloud import Cloud, hex_id, new_id
+from zerojhub.practice.ground import Ground
+
+
+def new_cloud(ground: Ground, settings: Settings) -> Cloud:
+    """Records as they are when the practice cloud starts: no keypair, no cluster."""
+    cloud = Cloud(settings.profile, ground.network, ground.gateway, ground.public_network)
+    for name in ("member", "reader", "load-balancer_member"):
+        cloud.roles.add({"id": hex_id(), "name": name, "domain_id": None, "description": None, "options": {}})
+    for name in (settings.profile, "service"):
+        cloud.projects.add(
+            {
+                "id": hex_id(),
+                "name": name,
+                "domain_id": "default",
+                "parent_id": "default",
+                "description": "",
+                "enabled": True,
+                "is_domain": False,
+                "options": {},
+                "tags": [],
+            }
+        )
+    project = cloud.projects.named(settings.profile)[0]["id"]
+    service = cloud.projects.named("service")[0]["id"]
+    user = cloud.new_user(settings.profile, settings.password, project)["id"]
+
+    nova.new_flavor(cloud, "1", "m1.small", vcpus=1, ram=2048, disk=20)
+    nova.new_flavor(cloud, "2", "m1.medium", vcpus=2, ram=4096, disk=40)
+    nova.new_flavor(cloud, "3", "m1.large", vcpus=4, ram=8192, disk=80)
+    glance.new_image(cloud, service, "fedora-coreos-38", os_distro="fedora-coreos", login="core")
+    glance.new_image(cloud, service, "fedora-atomic-29", os_distro="fedora-atomic", login="fedora")
+    cloud.volume_types.add(
+        {
+            "id": new_id(),
+            "name": "standard",
+            "description": "Folders on the practice machine",
+            "is_public": True,
+            "os-volume-type-access:is_public": True,
+            "qos_specs_id": None,
+            "extra_specs": {},
+        }
+    )
+
+    public = neutron.new_network(cloud, service, "public", external=True, shared=True)
+    neutron.new_subnet(cloud, service, public, "public-subnet", ground.public_network, dhcp=False)
+    private = neutron.new_network(cloud, project, "private")
+    subnet = neutron.new_subnet(cloud, project, private, "private-subnet", ground.network, nameservers=[neutron.DNS])
+    neutron.new_router(cloud, project, "router", public, [subnet])
+    neutron.default_security_group(cloud, project)
+
+    version = ground.versions[-1]
+    magnum.new_template(
+        cloud,
+        service,
+        user,
+        name=f"kubernetes-{version}",
+        image_id="fedora-coreos-38",
+        cluster_distro="fedora-coreos",
+        master_flavor_id="m1.medium",
+        flavor_id="m1.small",
+        external_network_id="public",
+        dns_nameserver=neutron.DNS,
+        network_driver="flannel",
+        volume_driver="cinder",
+        labels={"kube_tag": version},
+        master_lb_enabled=False,
+        floating_ip_enabled=False,
+        public=True,
+    )
+    return cloud

@@ -1,0 +1,321 @@
+"""Heat v1: the stacks behind clusters, to read. Their statuses follow what the conductor is doing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from starlette.responses import JSONResponse
+
+from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now, short_id
+from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
+
+TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+EXPLANATIONS = {
+    400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+    404: "The resource could not be found.",
+}
+
+
+def say_no(refusal: Refusal) -> JSONResponse:
+    status = refusal.status
+    body = {
+        "code": status,
+        "title": TITLES.get(status, "Internal Server Error"),
+        "explanation": EXPLANATIONS.get(status, refusal.message),
+        "error": {"message": refusal.message, "traceback": None, "type": refusal.kind or "HTTPNotFound"},
+    }
+    return JSONResponse(body, status)
+
+
+heat = Service("orchestration", "/orchestration", say_no)
+
+
+class ResourceFailed(Exception):
+    """A resource could not be made. Each stack that it passes adds where it was, as Heat's reasons do."""
+
+    def __init__(self, kind: str, why: str):
+        super().__init__(why)
+        self.kind, self.why, self.where = kind, why, ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}: {self.why}" if self.where else f"{self.kind}: {self.why}"
+
+
+# -- records ------------------------------------------------------------------------------------------------------------
+
+
+def new_stack(cloud: Cloud, project: str, name: str, timeout: int | None, parent: Record | None = None) -> Record:
+    """A stack that is being created; `timeout` is minutes."""
+    stack = {
+        "id": new_id(),
+        "stack_name": name,
+        "description": "" if parent else "This template will boot a Kubernetes cluster with one or more minions.\n",
+        "creation_time": now(),
+        "updated_time": None,
+        "deletion_time": None,
+        "action": "CREATE",
+        "status": "IN_PROGRESS",
+        "reason": "Stack CREATE started",
+        "project": project,
+        "timeout_mins": timeout,
+        "parent": parent["id"] if parent else None,
+        "resources": {},
+        "events": [],
+    }
+    cloud.stacks.add(stack)
+    record_event(stack, stack["stack_name"], stack["id"], "CREATE_IN_PROGRESS", stack["reason"], "OS::Heat::Stack")
+    return stack
+
+
+def record_event(stack: Record, name: str, physical: str, status: str, reason: str, kind: str) -> None:
+    event = {
+        "id": new_id(),
+        "event_time": now(),
+        "logical_resource_id": name,
+        "physical_resource_id": physical,
+        "resource_name": name,
+        "resource_status": status,
+        "resource_status_reason": reason,
+        "resource_type": kind,
+    }
+    stack["events"].append(event)
+
+
+def set_stack(stack: Record, action: str, status: str, reason: str | None = None) -> None:
+    done = {"COMPLETE": "completed successfully", "IN_PROGRESS": "started", "FAILED": "failed"}[status]
+    stack |= {"action": action, "status": status, "reason": reason or f"Stack {action} {done}"}
+    if action != "CREATE":
+        stack["updated_time"] = now()
+    record_event(stack, stack["stack_name"], stack["id"], f"{action}_{status}", stack["reason"], "OS::Heat::Stack")
+
+
+def set_resource(stack: Record, name: str, action: str, status: str, reason: str = "state changed") -> None:
+    resource = stack["resources"][name]
+    resource |= {"resource_status": f"{action}_{status}", "resource_status_reason": reason, "updated_time": now()}
+    physical, kind = resource["physical_resource_id"], resource["resource_type"]
+    record_event(stack, name, physical, f"{action}_{status}", reason, kind)
+
+
+@contextlib.contextmanager
+def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
+    """A resource of the stack, in progress inside the block; complete, or failed, after it."""
+    resource = stack["resources"].setdefault(
+        name,
+        {
+            "resource_name": name,
+            "logical_resource_id": name,
+            "physical_resource_id": "",
+            "resource_type": kind,
+            "creation_time": now(),
+            "nested": None,
+        },
+    )
+    set_resource(stack, name, action, "IN_PROGRESS")
+    try:
+        yield resource
+    except ResourceFailed as failure:
+        here = f"resources[{name}]" if name.isdigit() else f"resources.{name}"
+        failure.where = f"{here}.{failure.where}" if failure.where else here
+        set_resource(stack, name, action, "FAILED", str(failure))
+        raise
+    except BaseException:
+        # Whatever else ends it was not this resource's own fault: a sibling failed, or the time was up.
+        set_resource(stack, name, action, "FAILED", f"{action} aborted")
+        raise
+    set_resource(stack, name, action, "COMPLETE")
+
+
+@contextlib.contextmanager
+def nesting(cloud: Cloud, stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
+    """A resource that is a stack itself; what fails inside fails it too."""
+    with making(stack, name, kind, action) as resource:
+        inner = cloud.stacks.get(resource["nested"] or "")
+        if not inner:
+            title = f"{stack['stack_name']}-{name}-{short_id()}"
+            inner = new_stack(cloud, stack["project"], title, stack["timeout_mins"], stack)
+            resource |= {"nested": inner["id"], "physical_resource_id": inner["id"]}
+        set_stack(inner, action, "IN_PROGRESS")
+        try:
+            yield inner
+        except ResourceFailed as failure:
+            set_stack(inner, action, "FAILED", f"Resource {action} failed: {failure}")
+            raise
+        except BaseException:
+            set_stack(inner, action, "FAILED", f"{action} aborted")
+            raise
+        set_stack(inner, action, "COMPLETE")
+
+
+def forget(cloud: Cloud, stack: Record) -> None:
+    """The stack goes, with the stacks inside it."""
+    for inner in cloud.stacks.where(parent=stack["id"]):
+        forget(cloud, inner)
+    cloud.stacks.pop(stack["id"], None)
+
+
+# -- requests -----------------------------------------------------------------------------------------------------------
+
+
+@heat.route("GET", "", status=300, public=True)
+@heat.route("GET", "/v1", public=True)
+async def versions(call: Call) -> Record:
+    links = [{"rel": "self", "href": f"{call.origin}/orchestration/v1/"}]
+    return {"versions": [{"id": "v1.0", "status": "CURRENT", "links": links}]}
+
+
+def href(call: Call, stack: Record, rest: str = "") -> str:
+    name, ident = stack["stack_name"], stack["id"]
+    return f"{call.origin}/orchestration/v1/{stack['project']}/stacks/{name}/{ident}{rest}"
+
+
+def brief(call: Call, stack: Record) -> Record:
+    names = ("id", "stack_name", "description", "creation_time", "updated_time", "deletion_time", "parent")
+    return {
+        **{name: stack[name] for name in names},
+        "stack_status": f"{stack['action']}_{stack['status']}",
+        "stack_status_reason": stack["reason"],
+        "stack_owner": None,
+        "stack_user_project_id": stack["project"],
+        "project": stack["project"],
+        "tags": None,
+        "links": [{"rel": "self", "href": href(call, stack)}],
+    }
+
+
+def shown(call: Call, stack: Record) -> Record:
+    parameters = {
+        "OS::project_id": stack["project"],
+        "OS::stack_id": stack["id"],
+        "OS::stack_name": stack["stack_name"],
+    }
+    return {
+        **brief(call, stack),
+        "parameters": parameters,
+        "outputs": [],
+        "capabilities": [],
+        "notification_topics": [],
+        "timeout_mins": stack["timeout_mins"],
+        "disable_rollback": True,
+        "template_description": stack["description"],
+    }
+
+
+def a_stack(call: Call) -> Record:
+    ident = call.path_params["stack"]
+    own = [item for item in call.cloud.stacks.values() if item["project"] == call.project]
+    found = [item for item in own if ident in (item["id"], item["stack_name"])]
+    if not found:
+        raise Refusal(404, f"The Stack ({ident}) could not be found.", "EntityNotFound")
+    return found[0]
+
+
+@heat.route("GET", "/v1/{project}/stacks")
+@heat.route("GET", "/v1/{project}/stacks/detail")
+async def list_stacks(call: Call) -> Record:
+    query = call.query_params
+    stacks = [item for item in call.cloud.stacks.values() if item["project"] == call.project]
+    if query.get("show_nested", "").lower() != "true":
+        stacks = [stack for stack in stacks if stack["parent"] is None]
+    bodies = [brief(call, stack) for stack in stacks]
+    for name, field in (("name", "stack_name"), ("status", "stack_status"), ("id", "id")):
+        if wanted := query.getlist(name):
+            bodies = [body for body in bodies if body[field] in wanted or body[field].endswith(tuple(wanted))]
+    part, following = paged(call, bodies)
+    body: Record = {"stacks": part}
+    if query.get("with_count", "").lower() == "true":
+        body["count"] = len(bodies)
+    if following:
+        body["links"] = [{"rel": "next", "href": f"{call.origin}{call.url.path}?{following}"}]
+    return body
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}")
+async def show_stack(call: Call) -> Record:
+    return {"stack": shown(call, a_stack(call))}
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}")
+async def find_stack(call: Call) -> JSONResponse:
+    # By name or id alone Heat answers with the place that has both, and clients follow.
+    stack = a_stack(call)
+    query = f"?{call.url.query}" if call.url.query else ""
+    message = "302 Found\n\nThe resource was found at"
+    return JSONResponse({"message": message}, 302, {"Location": href(call, stack) + query})
+
+
+def resource_body(call: Call, stack: Record, resource: Record, parent: str | None) -> Record:
+    body = {name: value for name, value in resource.items() if name != "nested"}
+    rest = f"/resources/{resource['resource_name']}"
+    links = [{"rel": "self", "href": href(call, stack, rest)}, {"rel": "stack", "href": href(call, stack)}]
+    if nested := call.cloud.stacks.get(resource["nested"] or ""):
+        links.append({"rel": "nested", "href": href(call, nested)})
+    if parent:
+        body["parent_resource"] = parent
+    return {**body, "links": links, "required_by": []}
+
+
+def resources_of(call: Call, stack: Record, depth: int, parent: str | None = None) -> list[Record]:
+    result = []
+    for resource in stack["resources"].values():
+        result.append(resource_body(call, stack, resource, parent))
+        nested = call.cloud.stacks.get(resource["nested"] or "")
+        if nested and depth > 0:
+            result += resources_of(call, nested, depth - 1, resource["resource_name"])
+    return result
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/resources")
+async def list_resources(call: Call) -> Record:
+    try:
+        depth = int(call.query_params.get("nested_depth") or 0)
+    except ValueError:
+        raise Refusal(400, "Only integer is acceptable by 'nested_depth'.", "HTTPBadRequest") from None
+    found = resources_of(call, a_stack(call), depth)
+    for query, field in (("type", "resource_type"), ("status", "resource_status"), ("name", "resource_name")):
+        if wanted := call.query_params.getlist(query):
+            found = [item for item in found if item[field] in wanted or item[field].endswith(tuple(wanted))]
+    return {"resources": found}
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/resources/{name}")
+async def show_resource(call: Call) -> Record:
+    stack, name = a_stack(call), call.path_params["name"]
+    if name not in stack["resources"]:
+        words = f"The Resource ({name}) could not be found in Stack {stack['stack_name']}."
+        raise Refusal(404, words, "EntityNotFound")
+    return {
+        "resource": {**resource_body(call, stack, stack["resources"][name], None), "attributes": {}, "description": ""}
+    }
+
+
+def events_of(call: Call, stack: Record, depth: int) -> list[Record]:
+    events = []
+    for event in stack["events"]:
+        rest = f"/resources/{event['resource_name']}"
+        own = href(call, stack, f"{rest}/events/{event['id']}")
+        links = [("self", own), ("resource", href(call, stack, rest)), ("stack", href(call, stack))]
+        events.append({**event, "links": [{"rel": rel, "href": url} for rel, url in links]})
+    if depth > 0:
+        for inner in call.cloud.stacks.where(parent=stack["id"]):
+            events += events_of(call, inner, depth - 1)
+    return events
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/events")
+async def list_events(call: Call) -> Record:
+    depth = call.query_params.get("nested_depth") or "0"
+    events = events_of(call, a_stack(call), int(depth) if depth.isdigit() else 0)
+    part, _ = paged(call, sorted(events, key=lambda event: event["event_time"]))
+    return {"events": part}
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/events")
+async def find_events(call: Call) -> JSONResponse:
+    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), "/events")})
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/resources")
+async def find_resources(call: Call) -> JSONResponse:
+    query = f"?{call.url.query}" if call.url.query else ""
+    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), "/resources") + query})

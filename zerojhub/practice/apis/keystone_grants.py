@@ -1,0 +1,132 @@
+"""Keystone's ways to let something else act: application credentials and trusts."""
+
+from __future__ import annotations
+
+import secrets
+
+from zerojhub.practice.apis.cloud import Cloud, Record, hex_id
+from zerojhub.practice.apis.keystone import MICROSECONDS, keystone, listing, missing, moment
+from zerojhub.practice.apis.wire import Call, Refusal
+
+# -- application credentials --------------------------------------------------------------------------------------------
+
+
+def own_credential(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    credential = call.cloud.application_credentials.get(ident)
+    if not credential or credential["user_id"] != call.path_params["user"]:
+        raise missing("Application Credential", ident)
+    return credential
+
+
+def shown(call: Call, credential: Record, secret: bool = False) -> Record:
+    body = {key: value for key, value in credential.items() if secret or key != "secret"}
+    path = f"/identity/v3/users/{credential['user_id']}/application_credentials/{credential['id']}"
+    return {**body, "links": {"self": call.origin + path}}
+
+
+def may_manage(call: Call) -> None:
+    credential = call.token.application_credential
+    if call.path_params["user"] != call.token.user or (credential and not credential["unrestricted"]):
+        raise Refusal(403, "You are not authorized to perform the requested action.")
+
+
+@keystone.route("POST", "/v3/users/{user}/application_credentials", status=201)
+async def create_credential(call: Call) -> Record:
+    may_manage(call)
+    wanted = call.inner("application_credential")
+    name = wanted.get("name")
+    if not name:
+        raise Refusal(400, "'name' is a required property")
+    if call.cloud.application_credentials.where(name=name, user_id=call.token.user):
+        message = (
+            f"Conflict occurred attempting to store application_credential - Duplicate entry found with name {name}."
+        )
+        raise Refusal(409, message)
+    credential = {
+        "id": hex_id(),
+        "name": name,
+        "description": wanted.get("description"),
+        "user_id": call.token.user,
+        "project_id": call.project,
+        "roles": [{**role, "domain_id": None} for role in call.cloud.roles.values()],
+        "expires_at": moment(wanted["expires_at"]).strftime(MICROSECONDS) if wanted.get("expires_at") else None,
+        "unrestricted": bool(wanted.get("unrestricted")),
+        "system": None,
+        "secret": wanted.get("secret") or secrets.token_urlsafe(64),
+    }
+    call.cloud.application_credentials.add(credential)
+    return {"application_credential": shown(call, credential, secret=True)}
+
+
+@keystone.route("GET", "/v3/users/{user}/application_credentials")
+async def list_credentials(call: Call) -> Record:
+    mine = call.cloud.application_credentials.where(user_id=call.path_params["user"])
+    return listing(call, "application_credentials", [shown(call, credential) for credential in mine])
+
+
+@keystone.route("GET", "/v3/users/{user}/application_credentials/{ident}")
+async def show_credential(call: Call) -> Record:
+    return {"application_credential": shown(call, own_credential(call))}
+
+
+@keystone.route("DELETE", "/v3/users/{user}/application_credentials/{ident}", status=204)
+async def delete_credential(call: Call) -> None:
+    may_manage(call)
+    gone = own_credential(call)
+    del call.cloud.application_credentials[gone["id"]]
+    for key, token in list(call.cloud.tokens.items()):
+        if token.application_credential is gone:
+            del call.cloud.tokens[key]
+
+
+# -- trusts -------------------------------------------------------------------------------------------------------------
+
+
+def new_trust(cloud: Cloud, trustor: str, trustee: str, project: str) -> Record:
+    """Let the trustee act in the project as the trustor, until the trust is deleted."""
+    trust = {
+        "id": hex_id(),
+        "trustor_user_id": trustor,
+        "trustee_user_id": trustee,
+        "project_id": project,
+        "impersonation": True,
+        "roles": list(cloud.roles.values()),
+        "expires_at": None,
+        "deleted_at": None,
+        "remaining_uses": None,
+        "redelegation_count": 0,
+    }
+    return cloud.trusts.add(trust)
+
+
+@keystone.route("POST", "/v3/OS-TRUST/trusts", status=201)
+async def create_trust(call: Call) -> Record:
+    wanted = call.inner("trust")
+    if wanted.get("trustor_user_id") != call.token.user:
+        raise Refusal(403, "You are not authorized to perform the requested action.")
+    if wanted.get("trustee_user_id") not in call.cloud.users:
+        raise missing("user", str(wanted.get("trustee_user_id")))
+    return {"trust": new_trust(call.cloud, call.token.user, wanted["trustee_user_id"], call.project)}
+
+
+@keystone.route("GET", "/v3/OS-TRUST/trusts")
+async def list_trusts(call: Call) -> Record:
+    return listing(call, "trusts", list(call.cloud.trusts.values()))
+
+
+def own_trust(call: Call) -> Record:
+    trust = call.cloud.trusts.get(call.path_params["ident"])
+    if not trust:
+        raise missing("trust", call.path_params["ident"])
+    return trust
+
+
+@keystone.route("GET", "/v3/OS-TRUST/trusts/{ident}")
+async def show_trust(call: Call) -> Record:
+    return {"trust": own_trust(call)}
+
+
+@keystone.route("DELETE", "/v3/OS-TRUST/trusts/{ident}", status=204)
+async def delete_trust(call: Call) -> None:
+    del call.cloud.trusts[own_trust(call)["id"]]

@@ -1,0 +1,335 @@
+"""Magnum v1: cluster templates, certificates, quotas and the like. Clusters are in magnum_clusters."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
+from zerojhub.practice.apis.magnum_types import TEMPLATE, read, read_patch
+from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
+
+HEADER = "OpenStack-API-Version"
+NAMES = ("container-infrastructure-management", "container-infrastructure", "container-infra")
+OLDEST, NEWEST = (1, 1), (1, 14)
+OFFSET = "%Y-%m-%dT%H:%M:%S+00:00"
+GREEK = words(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi "
+    "chi psi omega"
+)
+DRIVER = "k8s_fedora_coreos_v1"
+DISTROS = ("fedora-coreos", "fedora-atomic")
+
+
+def say_no(refusal: Refusal) -> JSONResponse:
+    error: Record = {
+        "request_id": "",
+        "code": "client" if refusal.status < 500 else "server",
+        "status": refusal.status,
+        "title": refusal.message.split(".", 1)[0],
+        "detail": refusal.message,
+        "links": [],
+    }
+    if refusal.kind:
+        # What the web library beneath Magnum refuses, before Magnum's own code, has no code and a fixed title.
+        error |= {"code": "", "title": refusal.kind}
+    if refusal.headers:
+        help_link = {"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}
+        error |= {"code": "magnum.microversion-unsupported", "links": [help_link]}
+        error |= {"max_version": dotted(NEWEST), "min_version": dotted(OLDEST)}
+    return JSONResponse({"errors": [error]}, refusal.status)
+
+
+def dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def not_acceptable(message: str) -> Refusal:
+    return Refusal(406, message, "Not Acceptable")
+
+
+def negotiate(call: Call) -> dict[str, str]:
+    """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
+    words = call.headers.get(HEADER, f"{NAMES[0]} {dotted(OLDEST)}").split()
+    if len(words) != 2 or (words[1] != "latest" and words[0] not in NAMES):
+        raise not_acceptable(f"Invalid service type for {HEADER} header")
+    wanted = words[1] if words[1] != "latest" else dotted(NEWEST)
+    if not re.fullmatch(r"\d+\.\d+", wanted):
+        raise not_acceptable(f"Invalid value for {HEADER} header")
+    version = tuple(int(number) for number in wanted.split("."))
+    headers = {
+        "OpenStack-API-Minimum-Version": f"{NAMES[0]} {dotted(OLDEST)}",
+        "OpenStack-API-Maximum-Version": f"{NAMES[0]} {dotted(NEWEST)}",
+        HEADER: f"{NAMES[0]} {wanted}",
+        "Vary": HEADER,
+    }
+    supported = f"The supported version range is: [{dotted(OLDEST)}, {dotted(NEWEST)}]."
+    if version[0] != 1:
+        message = (
+            f"Mutually exclusive versions requested. Version {wanted} requested but not supported by this service."
+        )
+        raise Refusal(406, message + supported, "Requested microversion is unsupported", headers)
+    if not OLDEST <= version <= NEWEST:
+        message = f"Version {wanted} was requested but the minor version is not supported by this service. "
+        raise Refusal(406, message + supported, "Requested microversion is unsupported", headers)
+    call.state.version = version
+    return headers
+
+
+magnum = Service("container-infra", "/container-infra", say_no, negotiate)
+
+
+def since(call: Call, minor: int, what: str) -> None:
+    """Refuse what the requested microversion does not have yet."""
+    version = call.state.version
+    if version < (1, minor):
+        message = (
+            f"Version {dotted(version)} was requested but the requested API {what} is not supported for this version."
+        )
+        raise not_acceptable(message)
+
+
+def links(call: Call, path: str) -> list[Record]:
+    base = f"{call.origin}/container-infra"
+    return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]
+
+
+def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[Record], dict[str, str]]:
+    """A page of records, and {"next": …} when there are more. `lost` is the kind's name in the error for a marker."""
+    limit, direction = call.query_params.get("limit"), call.query_params.get("sort_dir", "asc")
+    if limit is not None and (not limit.lstrip("-").isdigit() or int(limit) <= 0):
+        raise Refusal(400, "Limit must be positive")
+    if direction not in ("asc", "desc"):
+        raise Refusal(400, f"Invalid sort direction: {direction}. Acceptable values are 'asc' or 'desc'")
+    marker = call.query_params.get("marker")
+    if marker and marker not in [record["uuid"] for record in records]:
+        raise Refusal(404, f"{lost} {marker} could not be found.")
+    part, _ = paged(call, records, key="uuid")
+    if not limit or len(part) != int(limit):
+        return part, {}
+    sort = f"sort_key={call.query_params.get('sort_key', 'id')}&sort_dir={direction}"
+    href = f"{call.origin}/container-infra/v1/{kind}?{sort}&limit={limit}&marker={part[-1]['uuid']}"
+    return part, {"next": href}
+
+
+def find(table: Table, ident: str, lost: str, several: str) -> Record:
+    """The record of that UUID or name. Raises Refusal: 404 for none, 409 for more than one."""
+    found = table.find(ident)
+    if not found:
+        raise Refusal(404, f"{lost} {ident} could not be found.")
+    if len(found) > 1:
+        raise Refusal(409, f"Multiple {several} exist with same name. Please use the {lost.lower()} uuid instead.")
+    return found[0]
+
+
+def random_name(suffix: str) -> str:
+    return f"{random.choice(GREEK)}-{random.randint(1, 24)}-{suffix}"
+
+
+# -- versions -----------------------------------------------------------------------------------------------------------
+
+
+@magnum.route("GET", "", public=True)
+async def root(call: Call) -> Record:
+    version = {
+        "id": "v1",
+        "links": [{"href": f"{call.origin}/container-infra/v1/", "rel": "self"}],
+        "status": "CURRENT",
+        "max_version": dotted(NEWEST),
+        "min_version": dotted(OLDEST),
+    }
+    description = "Magnum is an OpenStack project which aims to provide container cluster management."
+    return {"name": "OpenStack Magnum API", "description": description, "versions": [version]}
+
+
+@magnum.route("GET", "/v1", public=True)
+async def version_1(call: Call) -> Record:
+    base = f"{call.origin}/container-infra"
+    described = {
+        "href": "http://docs.openstack.org/developer/magnum/dev/api-spec-v1.html",
+        "rel": "describedby",
+        "type": "text/html",
+    }
+    body: Record = {
+        "id": "v1",
+        "media_types": [{"base": "application/json", "type": "application/vnd.openstack.magnum.v1+json"}],
+        "links": [{"href": f"{base}/v1/", "rel": "self"}, described],
+    }
+    for kind in ("clustertemplates", "clusters", "quotas", "certificates", "mservices", "stats", "federations"):
+        body[kind] = links(call, f"{kind}/")
+    body["nodegroups"] = links(call, "clusters/{cluster_id}/nodegroups")
+    return {**body, "credentials": links(call, "credentials/")}
+
+
+# -- templates ----------------------------------------------------------------------------------------------------------
+
+
+def new_template(cloud: Cloud, project: str, user: str, **fields: Any) -> Record:
+    body = read("cluster_template", TEMPLATE, {"coe": "kubernetes", **fields})
+    template = {
+        **body,
+        "uuid": new_id(),
+        "labels": body["labels"] or {},
+        "network_driver": body["network_driver"] or "flannel",
+        "driver": body["driver"] or DRIVER,
+        "project_id": project,
+        "user_id": user,
+        "created_at": now(OFFSET),
+        "updated_at": None,
+    }
+    return cloud.templates.add(template, "uuid")
+
+
+def find_template(call: Call, ident: str) -> Record:
+    visible = Table(
+        (key, template)
+        for key, template in call.cloud.templates.items()
+        if template["project_id"] == call.project or template["public"]
+    )
+    try:
+        return find(visible, ident, "ClusterTemplate", "ClusterTemplates")
+    except Refusal as refusal:
+        refusal.message = refusal.message.replace("clustertemplate uuid", "ClusterTemplate uuid")
+        raise
+
+
+def shown(call: Call, template: Record) -> Record:
+    return {**template, "links": links(call, f"clustertemplates/{template['uuid']}")}
+
+
+def check_driver(what: str, driver: str | None, supported: list[str]) -> None:
+    if driver and driver not in supported:
+        expecting = "/".join([*supported, "unspecified"])
+        kind = what.split()[0].lower()
+        message = f"{what} type {driver} is not supported, expecting a {expecting} {kind} driver."
+        raise Refusal(400, message)
+
+
+def check_drivers(template: Record) -> None:
+    check_driver("Network driver", template["network_driver"], ["flannel", "calico", "cilium"])
+    check_driver("Volume driver", template["volume_driver"], ["cinder"])
+    size = template["docker_volume_size"]
+    if template["docker_storage_driver"] == "devicemapper" and (not size or size < 3):
+        message = (
+            f"docker volume size {size} GB is not valid, expecting minimum value 3GB for devicemapper storage driver."
+        )
+        raise Refusal(400, message)
+
+
+def check_resources(cloud: Cloud, given: Record) -> None:
+    """What a template or a cluster names must be there. Raises Refusal (400) for the first that is not."""
+    if given.get("image_id") and not cloud.images.find(given["image_id"]):
+        raise Refusal(400, f"Image {given['image_id']} could not be found.")
+    for name in ("flavor_id", "master_flavor_id"):
+        if given.get(name) and not cloud.flavor(given[name]):
+            raise Refusal(400, f"Unable to find flavor {given[name]}.")
+    external = given.get("external_network_id")
+    if external and not [network for network in cloud.networks.find(external) if network["router:external"]]:
+        raise Refusal(400, f"Unable to find external network {external}.")
+    for name, table, kind in (
+        ("fixed_network", cloud.networks, "network"),
+        ("fixed_subnet", cloud.subnets, "subnet"),
+    ):
+        found = table.find(given[name]) if given.get(name) else [{}]
+        if not found:
+            raise Refusal(400, f"Unable to find fixed {kind} {given[name]}.")
+        if len(found) > 1:
+            message = f"Multiple {kind}s exist with same name '{given[name]}'. Please use the {kind} ID instead."
+            raise Refusal(409, message)
+
+
+@magnum.route("GET", "/v1/clustertemplates")
+@magnum.route("GET", "/v1/clustertemplates/detail")
+async def list_templates(call: Call) -> Record:
+    mine = [
+        template
+        for template in call.cloud.templates.values()
+        if template["project_id"] == call.project or (template["public"] and not template["hidden"])
+    ]
+    kind = call.url.path.rstrip("/").partition("/v1/")[2]
+    part, more = page(call, kind, mine, "ClusterTemplate")
+    return {"clustertemplates": [shown(call, template) for template in part], **more}
+
+
+@magnum.route("GET", "/v1/clustertemplates/{ident}")
+async def show_template(call: Call) -> Record:
+    return shown(call, find_template(call, call.path_params["ident"]))
+
+
+@magnum.route("POST", "/v1/clustertemplates")
+async def create_template(call: Call) -> JSONResponse:
+    body = read("cluster_template", TEMPLATE, call.data)
+    check_drivers(body)
+    if not call.cloud.images.find(body["image_id"]):
+        raise Refusal(400, f"Image {body['image_id']} could not be found.")
+    if body["driver"] not in (None, DRIVER):
+        raise Refusal(400, f"Cluster driver ({body['driver']}) not supported.")
+    check_resources(call.cloud, body)
+    image = call.cloud.images.find(body["image_id"])[0]
+    if not image["os_distro"]:
+        raise Refusal(400, f"Image {body['image_id']} doesn't contain os_distro field.")
+    if body["public"] or body["hidden"]:
+        raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
+    body["cluster_distro"] = image["os_distro"]
+    body["name"] = body["name"] or random_name("template")
+    template = new_template(call.cloud, call.project, call.token.user, **body)
+    location = f"{call.origin}/container-infra/v1/clustertemplates/{template['uuid']}"
+    return JSONResponse(shown(call, template), 201, {"Location": location})
+
+
+def patched(record: Record, patch: list[Record], defaults: Record) -> Record:
+    """The record's fields as a JSON patch leaves them. Raises Refusal (400)."""
+    result = dict(record)
+    for item in patch:
+        name, path = item["name"], f"/{item['name']}"
+        head = name.partition("/")[0]
+        if head not in result:
+            if item["op"] == "add":
+                message = f"Adding a new attribute {path} to the root of the resource is not allowed."
+                raise Refusal(400, message)
+            raise Refusal(
+                400, f"Couldn't apply patch '{patch}'. Reason: can't {item['op']} a non-existent object '{head}'"
+            )
+        if "/" in name:
+            raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: only whole attributes can be changed")
+        if item["op"] == "add" and result[name] is not None:
+            raise Refusal(400, f"The attribute {path} has existed, please use 'replace' operation instead.")
+        value = item["value"]
+        if name in ("labels", "health_status_reason", "node_labels", "node_taints") and isinstance(value, str):
+            try:
+                value = ast.literal_eval(value)
+            except (SyntaxError, ValueError) as error:
+                raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: {error}") from None
+        result[name] = defaults.get(name) if item["op"] == "remove" else value
+    return result
+
+
+@magnum.route("PATCH", "/v1/clustertemplates/{ident}")
+async def update_template(call: Call) -> Record:
+    fixed = ("network_driver", "external_network_id", "tls_disabled", "public", "server_type", "coe", "image_id")
+    patch = read_patch(call.data, fixed=(*fixed, "registry_enabled", "cluster_distro", "hidden"))
+    template = find_template(call, call.path_params["ident"])
+    if template["project_id"] != call.project:
+        raise Refusal(403, "Policy doesn't allow clustertemplate:update to be performed.")
+    names = [attribute.name for attribute in TEMPLATE if not attribute.readonly]
+    changed = patched({name: template[name] for name in names}, patch, {"labels": {}})
+    body = read("cluster_template", TEMPLATE, {name: value for name, value in changed.items() if value is not None})
+    check_drivers(body)
+    check_resources(call.cloud, body)
+    template.update(body, updated_at=now(OFFSET), labels=body["labels"] or {})
+    return shown(call, template)
+
+
+@magnum.route("DELETE", "/v1/clustertemplates/{ident}")
+async def delete_template(call: Call) -> None:
+    ident = call.path_params["ident"]
+    template = find_template(call, ident)
+    if template["project_id"] != call.project:
+        raise Refusal(403, "Policy doesn't allow clustertemplate:delete to be performed.")
+    if call.cloud.clusters.where(cluster_template_id=template["uuid"]):
+        raise Refusal(400, f"ClusterTemplate {template['uuid']} is referenced by one or multiple clusters.")
+    del call.cloud.templates[template["uuid"]]

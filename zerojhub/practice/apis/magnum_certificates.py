@@ -1,0 +1,90 @@
+"""The rest of Magnum: certificates and credentials of clusters, quotas, statistics and services."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis.cloud import Record, now
+from zerojhub.practice.apis.magnum import OFFSET, links, magnum, since
+from zerojhub.practice.apis.magnum_clusters import find_cluster, of_role
+from zerojhub.practice.apis.magnum_types import CERTIFICATE, read
+from zerojhub.practice.apis.wire import Call, Refusal
+
+
+def signed_by(call: Call, cluster: Record, **fields: str) -> Record:
+    uuid = cluster["uuid"]
+    return {"cluster_uuid": uuid, "links": links(call, f"certificates/{uuid}"), **fields}
+
+
+@magnum.route("GET", "/v1/certificates/{ident}")
+async def show_ca(call: Call) -> Record:
+    cluster = find_cluster(call)
+    return signed_by(call, cluster, pem=call.ground.ca(cluster["uuid"]))
+
+
+@magnum.route("POST", "/v1/certificates", status=201)
+async def sign(call: Call) -> Record:
+    wanted = read("certificate", CERTIFICATE, call.data)
+    try:
+        cluster = find_cluster(call, wanted["cluster_uuid"] or "")
+    except Refusal as refusal:
+        # A body that names no cluster is a bad request to Magnum, not a missing page.
+        refusal.status = 400 if refusal.status == 404 else refusal.status
+        raise
+    csr = wanted["csr"] or ""
+    try:
+        pem = call.ground.sign(cluster["uuid"], csr)
+    except ValueError:
+        raise Refusal(400, f"Received invalid csr {csr.encode()}.") from None
+    return signed_by(call, cluster, csr=csr, pem=pem)
+
+
+@magnum.route("PATCH", "/v1/certificates/{ident}", status=202)
+async def rotate_ca(call: Call) -> Record:
+    find_cluster(call)
+    raise Refusal(400, "Rotating the CA certificate is not supported by this driver.")
+
+
+@magnum.route("PATCH", "/v1/credentials/{ident}", status=202)
+async def rotate_credential(call: Call) -> Record:
+    since(call, 12, "patch")
+    find_cluster(call)
+    raise Refusal(400, "Rotating the cluster credential is not supported by this driver.")
+
+
+@magnum.route("GET", "/v1/quotas")
+async def list_quotas(call: Call) -> Record:
+    # Only what an operator set is listed, and nobody did: the default limit is not.
+    return {"quotas": []}
+
+
+@magnum.route("GET", "/v1/quotas/{project}/{resource}")
+async def show_quota(call: Call) -> Record:
+    if call.path_params["project"] != call.project:
+        raise Refusal(403, "Not authorized.")
+    limit = call.cloud.quotas["container-infra"]["Cluster"]
+    return {"project_id": call.project, "resource": call.path_params["resource"], "hard_limit": limit}
+
+
+@magnum.route("GET", "/v1/stats")
+async def stats(call: Call) -> Record:
+    kind = call.query_params.get("type", "cluster")
+    if kind.lower() != "cluster":
+        raise Refusal(400, "Invalid stats type. Allowed values are 'cluster'")
+    clusters = call.cloud.clusters.where(project_id=call.query_params.get("project_id", call.project))
+    groups = [group for cluster in clusters for role in ("master", "worker") for group in of_role(cluster, role)]
+    return {"clusters": len(clusters), "nodes": sum(group["node_count"] for group in groups)}
+
+
+@magnum.route("GET", "/v1/mservices")
+async def services(call: Call) -> Record:
+    service = {
+        "id": 1,
+        "host": call.cloud.region,
+        "binary": "magnum-conductor",
+        "state": "up",
+        "report_count": 1,
+        "disabled": False,
+        "disabled_reason": None,
+        "created_at": now(OFFSET),
+        "updated_at": now(OFFSET),
+    }
+    return {"mservices": [service]}

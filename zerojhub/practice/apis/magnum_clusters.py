@@ -1,0 +1,267 @@
+"""Magnum's clusters: what is taken, what is refused and what is shown. The conductor does the work."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
+from zerojhub.practice.apis.magnum import (
+    OFFSET,
+    check_drivers,
+    check_resources,
+    find,
+    find_template,
+    links,
+    magnum,
+    page,
+    patched,
+    random_name,
+    since,
+)
+from zerojhub.practice.apis.magnum_types import CLUSTER, RESIZE, UPGRADE, read, read_patch
+from zerojhub.practice.apis.wire import Call, Refusal
+
+ZERO_NODES = "Resizing a nodegroup to zero is not supported in the provided microversion."
+# The fields of a cluster that each answer shows, in Magnum's own order.
+BRIEF = words(
+    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
+    "create_timeout links cluster_id status health_status merge_labels"
+)
+FULL = words(
+    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
+    "create_timeout links cluster_id status status_reason health_status health_status_reason discovery_url api_address "
+    "coe_version container_version project_id user_id node_addresses master_addresses fixed_network fixed_subnet "
+    "floating_ip_enabled merge_labels labels_overridden labels_added labels_skipped master_lb_enabled created_at "
+    "updated_at"
+)
+
+
+def labels_compared(parent: Record, own: Record) -> Record:
+    """How labels differ from their parent's, in Magnum's three ways."""
+    return {
+        "labels_overridden": {key: parent[key] for key in own if key in parent and parent[key] != own[key]},
+        "labels_added": {key: value for key, value in own.items() if key not in parent},
+        "labels_skipped": {key: value for key, value in parent.items() if key not in own},
+    }
+
+
+def of_role(cluster: Record, role: str) -> list[Record]:
+    """The cluster's node groups that are masters, or that are not."""
+    return [group for group in cluster["nodegroups"] if (group["role"] == "master") == (role == "master")]
+
+
+def shown(call: Call, cluster: Record, fields: tuple[str, ...]) -> Record:
+    masters, workers = of_role(cluster, "master"), of_role(cluster, "worker")
+    template = call.cloud.templates[cluster["cluster_template_id"]]
+    body = {
+        **cluster,
+        **labels_compared(template["labels"], cluster["labels"]),
+        "links": links(call, f"clusters/{cluster['uuid']}"),
+        "node_count": sum(group["node_count"] for group in workers),
+        "master_count": sum(group["node_count"] for group in masters),
+        "node_addresses": [address for group in workers for address in group["node_addresses"]],
+        "master_addresses": [address for group in masters for address in group["node_addresses"]],
+        # The request's flag is not kept: Magnum shows it as false for ever after.
+        "merge_labels": False,
+    }
+    result = {name: body[name] for name in fields}
+    if call.state.version < (1, 13):
+        result["stack_id"] = result.pop("cluster_id")
+    if fields is FULL and cluster["status"].endswith("FAILED"):
+        failed = [group for group in cluster["nodegroups"] if group["status"].endswith("FAILED")]
+        result["faults"] = {group["name"]: group["status_reason"] for group in failed}
+    return result
+
+
+def find_cluster(call: Call, ident: str | None = None) -> Record:
+    """The cluster of that UUID or name, or the one in the path. Raises Refusal (404, 409)."""
+    mine = Table(
+        (key, cluster) for key, cluster in call.cloud.clusters.items() if cluster["project_id"] == call.project
+    )
+    return find(mine, ident or call.path_params["ident"], "Cluster", "clusters")
+
+
+def new_nodegroup(cloud: Cloud, cluster: Record, **fields: object) -> Record:
+    """A node group of the cluster, with no machine yet. `servers` are the UUIDs of its machines."""
+    number = 1 + sum(len(other["nodegroups"]) for other in cloud.clusters.values())
+    group = {
+        "id": number,
+        "uuid": new_id(),
+        "cluster_id": cluster["uuid"],
+        "project_id": cluster["project_id"],
+        "docker_volume_size": cluster["docker_volume_size"],
+        "labels": dict(cluster["labels"]),
+        "min_node_count": 0,
+        "max_node_count": None,
+        "is_default": False,
+        "stack_id": None,
+        "status": "CREATE_IN_PROGRESS",
+        "status_reason": None,
+        "version": None,
+        "node_addresses": [],
+        "node_labels": {},
+        "node_taints": [],
+        "created_at": now(OFFSET),
+        "updated_at": None,
+        "servers": [],
+        **fields,
+    }
+    cluster["nodegroups"].append(group)
+    return group
+
+
+@magnum.route("GET", "/v1/clusters")
+@magnum.route("GET", "/v1/clusters/detail")
+async def list_clusters(call: Call) -> Record:
+    kind = call.url.path.rstrip("/").partition("/v1/")[2]
+    part, more = page(call, kind, call.cloud.clusters.where(project_id=call.project), "Cluster")
+    fields = FULL if kind.endswith("detail") else BRIEF
+    return {"clusters": [shown(call, cluster, fields) for cluster in part], **more}
+
+
+@magnum.route("GET", "/v1/clusters/{ident}")
+async def show_cluster(call: Call) -> Record:
+    return shown(call, find_cluster(call), FULL)
+
+
+@magnum.route("POST", "/v1/clusters", status=202)
+async def create_cluster(call: Call) -> Record:
+    cloud = call.cloud
+    body = read("cluster", CLUSTER, call.data)
+    try:
+        template = find_template(call, body["cluster_template_id"])
+    except Refusal as refusal:
+        if call.state.version < (1, 10) and refusal.status == 404:
+            refusal.status = 400
+        raise
+    merged = {**template, "docker_volume_size": body["docker_volume_size"] or template["docker_volume_size"]}
+    check_drivers(merged)
+    if body["node_count"] == 0 and call.state.version < (1, 10):
+        raise Refusal(400, ZERO_NODES)
+    if cloud.over_quota("container-infra", call.project, {"Cluster": 1}):
+        limit = cloud.quotas["container-infra"]["Cluster"]
+        message = f"You have reached the maximum clusters per project, {limit}. You may delete a cluster to make room"
+        raise Refusal(403, f"Resource limit exceeded: {message} for a new one.")
+    labels = body["labels"] or template["labels"]
+    if body["labels"] and body["merge_labels"]:
+        labels = {**template["labels"], **body["labels"]}
+    for name in ("floating_ip_enabled", "master_lb_enabled"):
+        body[name] = template[name] if body[name] is None else body[name]
+    for name in ("docker_volume_size", "master_flavor_id", "flavor_id", "fixed_network", "fixed_subnet"):
+        body[name] = body[name] or template[name]
+    keypair = body["keypair"] or template["keypair_id"]
+    inherited = {name: template[name] for name in ("image_id", "external_network_id")}
+    check_resources(cloud, {**inherited, **body})
+    if keypair and keypair not in cloud.keypairs:
+        raise Refusal(404, f"Unable to find keypair {keypair}.")
+    if body["master_count"] > 1 and not body["master_lb_enabled"]:
+        raise Refusal(400, "master_count must be 1 when master_lb_enabled is False")
+    cluster = {
+        **body,
+        "uuid": new_id(),
+        "name": body["name"] or random_name("cluster"),
+        "cluster_template_id": template["uuid"],
+        "keypair": keypair,
+        "labels": dict(labels),
+        "cluster_id": None,
+        "status": "CREATE_IN_PROGRESS",
+        "status_reason": None,
+        "health_status": None,
+        "health_status_reason": {},
+        "api_address": None,
+        "coe_version": None,
+        "container_version": None,
+        "project_id": call.project,
+        "user_id": call.token.user,
+        "created_at": now(OFFSET),
+        "updated_at": None,
+        "nodegroups": [],
+    }
+    cloud.clusters.add(cluster, "uuid")
+    common = {"image_id": template["image_id"], "is_default": True}
+    for role, flavor, count in (("master", "master_flavor_id", "master_count"), ("worker", "flavor_id", "node_count")):
+        fields = {**common, "name": f"default-{role}", "role": role, "node_count": cluster[count]}
+        new_nodegroup(cloud, cluster, flavor_id=cluster[flavor] or "m1.small", **fields)
+    if least := cluster["labels"].get("min_node_count"):
+        cluster["nodegroups"][1]["min_node_count"] = int(least)
+    call.conductor.create(cluster, f"http://{cloud.gateway}:{call.url.port or 80}/identity/v3")
+    return {"uuid": cluster["uuid"]}
+
+
+@magnum.route("PATCH", "/v1/clusters/{ident}", status=202)
+async def update_cluster(call: Call) -> Record:
+    internal = ("api_address", "node_addresses", "master_addresses", "stack_id", "cluster_id", "ca_cert_ref")
+    patch = read_patch(call.data, internal, fixed=("cluster_template_id",))
+    cluster = find_cluster(call)
+    before = {**shown(call, cluster, tuple(name for name in FULL if name != "cluster_id"))}
+    after = patched(before, patch, {"node_count": 1, "labels": {}})
+    changed = {name for name in before if before[name] != after[name]}
+    for name in ("node_count", "create_timeout"):
+        if name in changed:
+            after[name] = read("cluster", CLUSTER, {"cluster_template_id": "", name: after[name]})[name]
+    forbidden = changed - {"node_count", "health_status", "health_status_reason"}
+    if forbidden:
+        raise Refusal(400, f"cannot change cluster property(ies) {', '.join(sorted(forbidden))}.")
+    if "node_count" in {item["name"] for item in patch}:
+        if after["node_count"] == 0 and call.state.version < (1, 10):
+            raise Refusal(400, ZERO_NODES)
+        workers = default_worker(cluster)
+        if cluster["status"].endswith("_COMPLETE") and workers["node_count"] != after["node_count"]:
+            call.conductor.resize(cluster, workers, after["node_count"], [])
+    else:
+        cluster.update({name: after[name] for name in ("health_status", "health_status_reason")})
+    return {"uuid": cluster["uuid"]}
+
+
+@magnum.route("DELETE", "/v1/clusters/{ident}")
+async def delete_cluster(call: Call) -> None:
+    call.conductor.delete(find_cluster(call))
+
+
+def default_worker(cluster: Record) -> Record:
+    return next(group for group in of_role(cluster, "worker") if group["is_default"])
+
+
+def find_nodegroup(cluster: Record, ident: str) -> Record:
+    """The node group of that UUID or name. Raises Refusal (404)."""
+    found = [group for group in cluster["nodegroups"] if ident in (group["uuid"], group["name"])]
+    if not found:
+        raise Refusal(404, f"Nodegroup {ident} could not be found.")
+    return found[0]
+
+
+@magnum.route("POST", "/v1/clusters/{ident}/actions/resize", status=202)
+async def resize_cluster(call: Call) -> Record:
+    since(call, 7, "resize")
+    wanted = read("cluster_resize_req", RESIZE, call.data)
+    count = wanted["node_count"]
+    if count == 0 and call.state.version < (1, 10):
+        raise Refusal(400, ZERO_NODES)
+    cluster = find_cluster(call)
+    group = find_nodegroup(cluster, wanted["nodegroup"]) if wanted["nodegroup"] else default_worker(cluster)
+    if group["role"] == "master":
+        raise Refusal(400, "Resizing the master nodegroup is not supported by this driver.")
+    least, most = group["min_node_count"], group["max_node_count"]
+    if count < least or (most and count > most):
+        bounds = f"min_node_count = {least}, max_node_count = {most}"
+        raise Refusal(400, f"Resizing {group['name']} outside the allowed range: {bounds}")
+    # Magnum takes the request whatever the cluster is doing, and its conductor then drops what does not fit.
+    if cluster["status"].endswith("_COMPLETE") or cluster["status"].startswith("UPDATE"):
+        call.conductor.resize(cluster, group, count, list(wanted["nodes_to_remove"] or ()))
+    return {"uuid": cluster["uuid"]}
+
+
+@magnum.route("POST", "/v1/clusters/{ident}/actions/upgrade", status=202)
+async def upgrade_cluster(call: Call) -> Record:
+    since(call, 7, "upgrade")
+    if call.state.version < (1, 8):
+        raise Refusal(400, "Cluster upgrade is not supported in the provided microversion.")
+    wanted = read("cluster_upgrade_req", UPGRADE, call.data)
+    cluster = find_cluster(call)
+    template = find_template(call, wanted["cluster_template"] or "")
+    group = find_nodegroup(cluster, wanted["nodegroup"]) if wanted["nodegroup"] else default_worker(cluster)
+    if template["uuid"] != cluster["cluster_template_id"] and not group["is_default"]:
+        current = call.cloud.templates[cluster["cluster_template_id"]]["name"]
+        reason = f"Nodegroup {group['name']} can be upgraded only to match cluster's template ({current})."
+        raise Refusal(409, f"Cluster Template is not valid for upgrade: {reason}")
+    if cluster["status"].endswith("_COMPLETE"):
+        call.conductor.upgrade(cluster, template)
+    return {"uuid": cluster["uuid"]}

@@ -1,0 +1,211 @@
+"""The rest of Nova: keypairs, server groups, limits and quotas, zones."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from starlette.responses import JSONResponse, Response
+
+from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.nova import get, nova
+from zerojhub.practice.apis.wire import Call, Refusal, paged
+
+# -- keypairs -----------------------------------------------------------------------------------------------------------
+
+
+def fingerprint(public_key: str) -> str:
+    """MD5 of the key, as Nova shows it. Raises Refusal (400) for what is no OpenSSH public key."""
+    try:
+        blob = base64.b64decode(public_key.split()[1], validate=True)
+    except (IndexError, binascii.Error):
+        raise Refusal(400, "Keypair data is invalid: failed to generate fingerprint") from None
+    digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+    return ":".join(digest[at : at + 2] for at in range(0, 32, 2))
+
+
+def generate() -> tuple[str, str]:
+    """A new RSA key: private (PEM) and public (OpenSSH)."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return private, f"{public} Generated-by-Nova"
+
+
+def brief(call: Call, keypair: Record) -> Record:
+    names = ["name", "public_key", "fingerprint"] + (["type"] if call.state.version >= (2, 2) else [])
+    return {name: keypair[name] for name in names}
+
+
+def a_keypair(call: Call) -> Record:
+    words = f"Keypair {{}} not found for user {call.token.user}"
+    return get(call.cloud.keypairs, call.path_params["name"], words)
+
+
+@nova.route("GET", "/v2.1/os-keypairs")
+async def list_keypairs(call: Call) -> Record:
+    part, following = paged(call, list(call.cloud.keypairs.values()), key="name")
+    body: Record = {"keypairs": [{"keypair": brief(call, keypair)} for keypair in part]}
+    if following and call.state.version >= (2, 35):
+        body["keypairs_links"] = [{"rel": "next", "href": f"{call.origin}/compute/v2.1/os-keypairs?{following}"}]
+    return body
+
+
+@nova.route("GET", "/v2.1/os-keypairs/{name}")
+async def show_keypair(call: Call) -> Record:
+    return {"keypair": a_keypair(call)}
+
+
+@nova.route("POST", "/v2.1/os-keypairs")
+async def create_keypair(call: Call) -> JSONResponse:
+    wanted, version = call.inner("keypair"), call.state.version
+    name, public, private = wanted.get("name"), wanted.get("public_key"), None
+    if not isinstance(name, str) or not 0 < len(name) <= 255:
+        raise Refusal(400, f"Invalid input for field/attribute name. Value: {name}. {name!r} is too short or too long")
+    if wanted.get("type", "ssh") != "ssh":
+        raise Refusal(400, "Invalid input for field/attribute type. Only ssh keys are of use here.")
+    if name in call.cloud.keypairs:
+        raise Refusal(409, f"Key pair '{name}' already exists.")
+    if not public:
+        if version >= (2, 92):
+            message = "Invalid input for field/attribute keypair. 'public_key' is a required property"
+            raise Refusal(400, message)
+        private, public = generate()
+    keypair = {
+        "id": len(call.cloud.keypairs) + 1,
+        "name": name,
+        "type": "ssh",
+        "public_key": public.strip(),
+        "fingerprint": fingerprint(public),
+        "user_id": call.token.user,
+        "created_at": now("%Y-%m-%dT%H:%M:%S.000000"),
+        "updated_at": None,
+        "deleted": False,
+        "deleted_at": None,
+    }
+    call.cloud.keypairs.add(keypair, "name")
+    body = {**brief(call, keypair), "user_id": keypair["user_id"]}
+    if private:
+        body["private_key"] = private
+    return JSONResponse({"keypair": body}, 201 if version >= (2, 2) else 200)
+
+
+@nova.route("DELETE", "/v2.1/os-keypairs/{name}")
+async def delete_keypair(call: Call) -> Response:
+    del call.cloud.keypairs[a_keypair(call)["name"]]
+    return Response(status_code=204 if call.state.version >= (2, 2) else 202)
+
+
+# -- server groups ------------------------------------------------------------------------------------------------------
+
+
+def new_server_group(cloud: Cloud, project: str, user: str, name: str, policy: str) -> Record:
+    group = {"id": new_id(), "name": name, "policy": policy, "rules": {}, "members": [], "project_id": project}
+    return cloud.server_groups.add({**group, "user_id": user})
+
+
+def shown_group(call: Call, group: Record) -> Record:
+    if call.state.version >= (2, 64):
+        return group
+    old = {key: value for key, value in group.items() if key not in ("policy", "rules")}
+    return {**old, "policies": [group["policy"]], "metadata": {}}
+
+
+def a_group(call: Call) -> Record:
+    return get(call.cloud.server_groups, call.path_params["ident"], "Instance group {} could not be found.")
+
+
+@nova.route("GET", "/v2.1/os-server-groups")
+async def list_groups(call: Call) -> Record:
+    groups = call.cloud.server_groups.where(project_id=call.project)
+    return {"server_groups": [shown_group(call, group) for group in groups]}
+
+
+@nova.route("GET", "/v2.1/os-server-groups/{ident}")
+async def show_group(call: Call) -> Record:
+    return {"server_group": shown_group(call, a_group(call))}
+
+
+@nova.route("POST", "/v2.1/os-server-groups")
+async def create_group(call: Call) -> Record:
+    wanted = call.inner("server_group")
+    policy = wanted.get("policy") or next(iter(wanted.get("policies") or []), "anti-affinity")
+    group = new_server_group(call.cloud, call.project, call.token.user, wanted.get("name", ""), policy)
+    return {"server_group": shown_group(call, group)}
+
+
+@nova.route("DELETE", "/v2.1/os-server-groups/{ident}", status=204)
+async def delete_group(call: Call) -> None:
+    del call.cloud.server_groups[a_group(call)["id"]]
+
+
+# -- limits and quotas --------------------------------------------------------------------------------------------------
+
+
+@nova.route("GET", "/v2.1/limits")
+async def limits(call: Call) -> Record:
+    quota, used = call.cloud.quotas["compute"], call.cloud.usage("compute", call.project)
+    absolute = {
+        "maxTotalInstances": quota["instances"],
+        "maxTotalCores": quota["cores"],
+        "maxTotalRAMSize": quota["ram"],
+        "maxTotalKeypairs": quota["key_pairs"],
+        "maxServerMeta": quota["metadata_items"],
+        "maxServerGroups": quota["server_groups"],
+        "maxServerGroupMembers": quota["server_group_members"],
+        "totalInstancesUsed": used["instances"],
+        "totalCoresUsed": used["cores"],
+        "totalRAMUsed": used["ram"],
+        "totalServerGroupsUsed": used["server_groups"],
+    }
+    return {"limits": {"rate": [], "absolute": absolute}}
+
+
+@nova.route("GET", "/v2.1/os-quota-sets/{project}")
+@nova.route("GET", "/v2.1/os-quota-sets/{project}/defaults")
+async def show_quota(call: Call) -> Record:
+    return {"quota_set": {**call.cloud.quotas["compute"], "id": call.path_params["project"]}}
+
+
+@nova.route("GET", "/v2.1/os-quota-sets/{project}/detail")
+async def quota_details(call: Call) -> Record:
+    used = call.cloud.usage("compute", call.project)
+    quota = call.cloud.quotas["compute"].items()
+    body = {name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0} for name, limit in quota}
+    return {"quota_set": {**body, "id": call.path_params["project"]}}
+
+
+@nova.route("PUT", "/v2.1/os-quota-sets/{project}")
+async def update_quota(call: Call) -> Record:
+    quota = call.cloud.quotas["compute"]
+    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
+    return {"quota_set": quota}
+
+
+@nova.route("GET", "/v2.1/os-availability-zone")
+async def zones(call: Call) -> Record:
+    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]}
+
+
+@nova.route("GET", "/v2.1/os-services")
+async def services(call: Call) -> Record:
+    return {
+        "services": [
+            {
+                "id": f"{number:08x}-0000-4000-8000-000000000000",
+                "binary": binary,
+                "host": call.cloud.region,
+                "zone": zone,
+                "status": "enabled",
+                "state": "up",
+                "updated_at": now("%Y-%m-%dT%H:%M:%S.000000"),
+                "disabled_reason": None,
+                "forced_down": False,
+            }
+            for number, (binary, zone) in enumerate((("nova-scheduler", "internal"), ("nova-compute", "nova")), 1)
+        ]
+    }
