@@ -119,6 +119,15 @@ async def look(hub: Hub, stages: Sequence[type[Stage]] = STAGES) -> list[Standin
     return await _walk(hub, stages, act=frozenset())
 
 
+async def reach(hub: Hub, *wanted: type[Stage]) -> tuple[Any, ...]:
+    """The values of these stages, for commands that work on what is there. ZeroJHubError when it is not."""
+    needed = set(wanted).union(*(upstream(stage) for stage in wanted))
+    for standing in await look(hub, [stage for stage in STAGES if stage in needed]):
+        if standing.state != "found":
+            raise ZeroJHubError(f"{standing.stage.name}: {standing.detail}", hint="zerojhub up")
+    return tuple(hub[stage] for stage in wanted)
+
+
 async def up(hub: Hub, *, act: Sequence[type[Stage]] = STAGES) -> list[Standing]:
     """Look at all, do what is missing in the stages `act`. Raises the first failure, once what overlaps has been stopped."""
     wanted = set(act).union(*(upstream(stage) for stage in act))

@@ -111,7 +111,7 @@ def create_cluster(
         uuid = await clusters.create(here, template, body, duplicate=duplicate)
         return await clusters.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
 
-    _report(_under_way(name, create, cloud, quiet), output, "making" if not wait else "made")
+    _report(under_way(name, create, cloud, quiet), output, "making" if not wait else "made")
 
 
 @app.command("delete")
@@ -139,7 +139,7 @@ def delete_cluster(
         await clusters.delete(here, cluster, say)
         return await leftovers.take_away(here, cluster)
 
-    kept = _under_way(cluster["name"], delete, cloud, quiet)
+    kept = under_way(cluster["name"], delete, cloud, quiet)
 
     def people() -> None:
         print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
@@ -173,10 +173,10 @@ def update_cluster(
         await here.container_infra.patch(f"/clusters/{cluster['uuid']}", patch)
         return await clusters.wait(here, cluster["uuid"], say, minutes=60) if wait else cluster
 
-    _report(_under_way(name, update, cloud, quiet), output, "updated")
+    _report(under_way(name, update, cloud, quiet), output, "updated")
 
 
-def _under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
     """Run `work` with a step of live progress named after the cluster."""
     from functools import partial
 

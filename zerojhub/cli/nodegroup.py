@@ -1,0 +1,110 @@
+"""zerojhub nodegroup: groups of like workers in a cluster, each with its flavor and bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zerojhub.cli.cluster import WaitOption, under_way
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.report.results import Output, show, table
+
+app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)
+COLUMNS = ("uuid", "name", "flavor_id", "node_count", "min_node_count", "max_node_count", "status", "role")
+
+Cluster = Annotated[str, typer.Argument(help="Cluster, by name or UUID.")]
+Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by name or UUID.")]
+
+
+@app.command("list")
+def list_groups(cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """The node groups of a cluster."""
+    import anyio
+
+    from zerojhub.openstack import nodegroups
+    from zerojhub.openstack.session import Cloud
+
+    groups = anyio.run(nodegroups.listed, Cloud(cloud), cluster)
+    show(groups, output, lambda: table(groups, COLUMNS))
+
+
+@app.command("show")
+def show_group(cluster: Cluster, group: Group, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """One node group, whole."""
+    import anyio
+
+    from zerojhub.openstack import nodegroups
+    from zerojhub.openstack.session import Cloud
+
+    found = anyio.run(nodegroups.get_one, Cloud(cloud), cluster, group)
+    rows = [{"field": key, "value": value} for key, value in found.items() if key != "links"]
+    show(found, output, lambda: table(rows, ("field", "value")))
+
+
+@app.command("create")
+def create_group(
+    cluster: Cluster,
+    group: Annotated[str, typer.Argument(metavar="NODEGROUP", help="Its name.")],
+    nodes: Annotated[int, typer.Option("--nodes", min=0, help="How many nodes to begin with.")] = 1,
+    least: Annotated[int, typer.Option("--min", min=0, help="Fewest nodes, for the autoscaler.")] = 0,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="Most nodes, for the autoscaler.")] = None,
+    flavor: Annotated[str | None, typer.Option(help="Flavor of its servers; the cluster's when left out.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of its servers; the cluster's when left out.")] = None,
+    role: Annotated[str, typer.Option(help="A word of your own, which nodes carry as a label.")] = "worker",
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Add a node group to a cluster.
+
+    zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
+    """
+    from zerojhub.openstack import nodegroups
+
+    body = {"name": group, "node_count": nodes, "min_node_count": least, "role": role}
+    body |= {
+        key: value for key, value in (("max_node_count", most), ("flavor_id", flavor), ("image_id", image)) if value
+    }
+    made = under_way(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
+    show(made, output, lambda: print(f"made node group {made['name']} ({made['uuid']})"))
+
+
+@app.command("update")
+def update_group(
+    cluster: Cluster,
+    group: Group,
+    least: Annotated[int | None, typer.Option("--min", min=0, help="Fewest nodes.")] = None,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="Most nodes.")] = None,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Change the bounds that the autoscaler keeps to.
+
+    zerojhub nodegroup update k8s default-worker --min 1 --max 6
+    """
+    from zerojhub.openstack import nodegroups
+
+    bounds = {key: value for key, value in (("min_node_count", least), ("max_node_count", most)) if value is not None}
+    changed = under_way(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
+    show(changed, output, lambda: table([changed], COLUMNS))
+
+
+@app.command("delete")
+def delete_group(
+    cluster: Cluster,
+    group: Group,
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Take a node group away, with its nodes. The cluster's first groups stay as long as it does."""
+    from zerojhub.openstack import nodegroups
+
+    confirm(f"Delete the node group {group} of {cluster} and its nodes?", yes=yes)
+    gone = under_way(cluster, lambda here, say: nodegroups.delete(here, cluster, group, say, wait=wait), cloud, quiet)
+    show({"deleted": gone["uuid"]}, output, lambda: print(f"deleted node group {gone['name']}"))
