@@ -85,7 +85,7 @@ def hub(tmp_path, monkeypatch):
 
 
 def test_what_is_independent_overlaps_and_the_rest_is_in_order(hub):
-    standings = anyio.run(journey.up, hub)
+    standings = anyio.run(lambda: journey.up(hub, act=TOYS))
     assert [standing.state for standing in standings] == ["found"] * 4
     assert (hub.done[0], set(hub.done[1:3]), hub.done[3]) == ("first", {"left", "right"}, "last")
     assert hub.most == 2
@@ -93,13 +93,13 @@ def test_what_is_independent_overlaps_and_the_rest_is_in_order(hub):
 
 def test_what_is_there_is_left_alone(hub):
     hub.there = {"first", "left", "right", "last"}
-    anyio.run(journey.up, hub)
+    anyio.run(lambda: journey.up(hub, act=TOYS))
     assert hub.done == []
 
 
 def test_a_look_changes_nothing_and_says_what_waits_for_what(hub):
     hub.there = {"first"}
-    standings = anyio.run(journey.look, hub)
+    standings = anyio.run(journey.look, hub, TOYS)
     assert [standing.state for standing in standings] == ["found", "missing", "missing", "waiting"]
     assert hub.done == []
 
