@@ -52,8 +52,8 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
 
     validator = validator_for(chart.schema, default=Draft7Validator)(chart.schema)
     errors = validator.iter_errors(merged(chart.defaults, user.values))
-    found = [problem for error in errors for problem in _explain(user, error)]
-    return list({str(problem): problem for problem in found}.values())
+    found = {(place, str(problem)): problem for error in errors for place, problem in _explain(user, error)}
+    return [found[key] for key in sorted(found, key=lambda key: line_of(user.document, key[0]))]
 
 
 def merged(defaults: Any, over: Any) -> Any:
@@ -141,21 +141,22 @@ def is_public(values: dict, expose: str) -> bool:
     return (service.get("type") or expose) != "ClusterIP"
 
 
-def _explain(user: UserValues, error) -> Iterator[UserError]:
-    """A schema error as lines: the deepest of its branches that says something about what was written."""
+def _explain(user: UserValues, error) -> Iterator[tuple[tuple, UserError]]:
+    """A schema error as the places of its mistakes, and each as a line that a person can act on."""
     place = tuple(error.absolute_path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         for key in (key for key in error.instance if key not in known):
             meant = nearest(key, known)
             hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(sorted(known)[:12])}"
-            yield UserError(f"unknown key {_dotted((*place, key))}", where=user.where((*place, key)), hint=hint)
+            there = (*place, key)
+            yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
         return
     if error.context:
         # Of alternatives, the one that comes furthest into the value is the one that was meant.
         yield from _explain(user, max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message))))
         return
-    yield UserError(f"{_dotted(place) or 'values'}: {_said(error)}", where=user.where(place))
+    yield place, UserError(f"{_dotted(place) or 'values'}: {_said(error)}", where=user.where(place))
 
 
 def _said(error) -> str:

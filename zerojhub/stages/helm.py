@@ -168,7 +168,7 @@ def _beside_python() -> str:
 
 
 def _fits(version: str, wanted: str | None) -> bool:
-    match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)(\+\S*)?", version)
+    match = re.fullmatch(r"v(\d+)\.(\d+)(\.\d+)?(\+\S*)?", version)
     if not match:
         return False
     if wanted:
