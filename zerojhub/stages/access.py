@@ -67,9 +67,8 @@ async def current(hub) -> dict | None:
 async def by_ssh(hub, address: str, server: dict) -> Found:
     """Log in to the master and open a way to its API server through the same connection."""
     import anyio
-    from ruamel.yaml import YAML
 
-    from zerojhub import kube as kubernetes
+    from zerojhub.kube import client
     from zerojhub.machine.ssh import SSHMachine
 
     user = hub.deployment.access.user or masters.LOGINS.get(hub[Template].get("cluster_distro"), "core")
@@ -78,9 +77,9 @@ async def by_ssh(hub, address: str, server: dict) -> Found:
         address, user, host_keys=await pinned(hub, address, server), key_files=[key] if key else [], say=hub.say
     )
     hub.on_close(machine.close)
-    config = YAML(typ="safe").load(await machine.read(ADMIN_KUBECONFIG, sudo=True))
+    config = await machine.read(ADMIN_KUBECONFIG, sudo=True)
     port = await machine.forward("127.0.0.1", 6443)
-    kube = await anyio.to_thread.run_sync(lambda: kubernetes.connect(config, port))
+    kube = await anyio.to_thread.run_sync(lambda: client.connect(config, port))
     hub.on_close(kube.close)
     version = await kube.version()
     reach = Reach(machine=machine, kubeconfig=ADMIN_KUBECONFIG, kube=kube, address=address, version=version)
@@ -91,7 +90,7 @@ async def by_api(hub) -> Found:
     """Reach the API server itself. The kubeconfig is made once and kept (0600); a new one is made when it is lost."""
     import anyio
 
-    from zerojhub import kube as kubernetes
+    from zerojhub.kube import client
     from zerojhub.machine.local import LocalMachine
 
     path = own_kubeconfig(hub)
@@ -100,7 +99,7 @@ async def by_api(hub) -> Found:
         config = await certificates.make(hub.cloud, hub[Cluster])
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(config, file)
-    kube = await anyio.to_thread.run_sync(lambda: kubernetes.connect(config))
+    kube = await anyio.to_thread.run_sync(lambda: client.connect(config))
     hub.on_close(kube.close)
     version = await kube.version()
     reach = Reach(machine=LocalMachine(), kubeconfig=str(path), kube=kube, address=None, version=version)
