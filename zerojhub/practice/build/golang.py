@@ -16,7 +16,7 @@ from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
 
 SOURCES = Path(__file__).parent / "go"
-GO_NEEDED = (1, 25)
+GO_NEEDED = (1, 26)
 """The newest that one of the modules asks for."""
 HELM = "v3.22.0"
 COREDNS = "v1.12.4"
@@ -96,44 +96,28 @@ def kubernetes(go: Go, version: str) -> Recipe:
 
     def make(folder: Path, say: Say) -> None:
         major, minor, _ = version[1:].split(".")
-        source = folder / "source"
-        shutil.copytree(SOURCES / "kube", source)
-        (source / "go.mod").write_text(_kubernetes_module(go.download("k8s.io/kubernetes", version), version))
         values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
         packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
         stamps = [f"{package}.{name}={value}" for package in packages for name, value in values.items()]
-        go.build(source, ".", folder / "kube", say, mod="mod", stamps=stamps)
-        shutil.rmtree(source)
+        _build_own(go, "kube", ("k8s.io/kubernetes", version), folder, say, stamps)
         for component in COMPONENTS:
             (folder / component).symlink_to("kube")
 
-    return Recipe(f"kubernetes-{version}", (version, (SOURCES / "kube/main.go").read_text(), *COMPONENTS), make)
+    return Recipe(f"kubernetes-{version}", (version, _source("kube"), *COMPONENTS), make)
 
 
-def _kubernetes_module(kubernetes: Path, version: str) -> str:
-    """A go.mod that requires Kubernetes. Its staging modules lie beside it in its repository, so that its own go.mod
-    replaces them by folders; published, they have the same version with a 0 in front."""
-    text = (kubernetes / "go.mod").read_text()
-    staging = re.findall(r"^\s*(k8s\.io/\S+) => \./staging", text, re.MULTILINE)
-    published = f"v0.{version.partition('.')[2]}"
-    go_version = re.search(r"^go (\S+)", text, re.MULTILINE)
-    if not staging or not go_version:
-        raise GroundError(f"Kubernetes {version} has a go.mod that is not understood")
-    required = re.findall(r"^require \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(
-        [
-            "module zerojhub/kube",
-            f"go {go_version[1]}",
-            "require (",
-            f"k8s.io/kubernetes {version}",
-            *required,
-            ")",
-            "replace (",
-            *(f"{module} => {module} {published}" for module in staging),
-            ")",
-            "",
-        ]
-    )
+def coredns(go: Go) -> Recipe:
+    """The name service of clusters."""
+
+    def make(folder: Path, say: Say) -> None:
+        _build_own(go, "coredns", ("github.com/coredns/coredns", COREDNS), folder, say)
+
+    return Recipe("coredns", (COREDNS, _source("coredns")), make)
+
+
+def pause(go: Go) -> Recipe:
+    """The first process of every pod."""
+    return Recipe("pause", (_source("pause"),), lambda folder, say: _build_own(go, "pause", None, folder, say))
 
 
 def helm(go: Go) -> Recipe:
@@ -150,19 +134,36 @@ def helm(go: Go) -> Recipe:
     return Recipe("helm", (HELM,), make)
 
 
-def coredns(go: Go) -> Recipe:
-    def make(folder: Path, say: Say) -> None:
-        go.build(go.download("github.com/coredns/coredns", COREDNS), ".", folder / "coredns", say, mod="readonly")
-
-    return Recipe("coredns", (COREDNS,), make)
+def _source(name: str) -> str:
+    return (SOURCES / name / "main.go").read_text()
 
 
-def pause(go: Go) -> Recipe:
-    def make(folder: Path, say: Say) -> None:
-        source = folder / "source"
-        shutil.copytree(SOURCES / "pause", source)
-        (source / "go.mod").write_text("module zerojhub/pause\n\ngo 1.23\n")
-        go.build(source, ".", folder / "pause", say, mod="readonly")
-        shutil.rmtree(source)
+def _build_own(
+    go: Go, name: str, around: tuple[str, str] | None, folder: Path, say: Say, stamps: Sequence[str] = ()
+) -> None:
+    """Build a main.go of ours, `around` a published module and its version."""
+    source = folder / "source"
+    shutil.copytree(SOURCES / name, source)
+    module = ""
+    if around:
+        say(f"{name}: downloading modules")
+        module = _requirements(go.download(*around), *around)
+    (source / "go.mod").write_text(f"module zerojhub/{name}\n{module}")
+    go.build(source, ".", folder / name, say, mod="mod", stamps=stamps)
+    shutil.rmtree(source)
 
-    return Recipe("pause", ((SOURCES / "pause/main.go").read_text(),), make)
+
+def _requirements(sources: Path, module: str, version: str) -> str:
+    """What a go.mod says to get the module with just the dependencies that its own go.mod names.
+
+    Kubernetes' own has its staging modules replaced by folders beside it; published, they have the same version as it
+    with a 0 in front.
+    """
+    text = (sources / "go.mod").read_text()
+    required = re.findall(r"^require \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
+    staging = re.findall(r"^\s*(\S+) => \./staging", text, re.MULTILINE)
+    published = f"v0.{version.partition('.')[2]}"
+    replaced = [f"{name} => {name} {published}" for name in staging]
+    # The version of the language that it was written for, which also decides how the runtime behaves.
+    language = re.findall(r"^go .*", text, re.MULTILINE)
+    return "\n".join([*language, "require (", f"{module} {version}", *required, ")", "replace (", *replaced, ")", ""])

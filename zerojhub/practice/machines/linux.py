@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+from zerojhub.practice.controllers import Controllers
 from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups
 from zerojhub.practice.machines.cluster import Cluster
@@ -21,6 +22,7 @@ class LinuxGround:
         self._network = Network(state, port)
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
+        self._controllers: dict[str, Controllers] = {}
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -47,8 +49,7 @@ class LinuxGround:
         await new.boot()
 
     async def halt(self, machine_id: str) -> None:
-        machine = self._machines.pop(machine_id, None)
-        if machine:
+        if machine := self._machines.pop(machine_id, None):
             for cluster in self._clusters.values():
                 await cluster.forget(machine)
             await machine.halt()
@@ -65,6 +66,8 @@ class LinuxGround:
             raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
         await new.start([self._machine(master.id) for master in cluster.masters])
+        if "auth-url" in cluster.cloud_config:
+            self._controllers[cluster.id] = Controllers(new.api, cluster.id, cluster.cloud_config)
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:
         await self._cluster(cluster_id).join(self._machine(machine.id))
@@ -73,8 +76,9 @@ class LinuxGround:
         await self._cluster(cluster_id).leave(self._machine(machine.id))
 
     async def stop_cluster(self, cluster_id: str) -> None:
-        cluster = self._clusters.pop(cluster_id, None)
-        if cluster:
+        if controllers := self._controllers.pop(cluster_id, None):
+            await controllers.stop()
+        if cluster := self._clusters.pop(cluster_id, None):
             await cluster.stop()
 
     async def ready(self, cluster_id: str) -> dict[str, bool]:
