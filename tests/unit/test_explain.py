@@ -1,0 +1,137 @@
+"""What is said of things in Kubernetes that are not ready. The objects are as the API gives them, cut to what counts."""
+
+from __future__ import annotations
+
+from zerojhub.kube.explain import is_available, why_claim, why_deployment, why_pod, why_service
+
+
+def pod(name="hub-1", phase="Pending", containers=(), conditions=(), **meta):
+    status = {"phase": phase, "conditions": list(conditions), "containerStatuses": list(containers)}
+    return {"metadata": {"name": name, **meta}, "status": status}
+
+
+def container(state, image="quay.io/jupyterhub/k8s-hub:4.3.3", restarts=0, last=None):
+    return {"name": "hub", "image": image, "state": state, "lastState": last or {}, "restartCount": restarts}
+
+
+def event(name, reason, message, kind="Warning", when="2026-01-01T10:00:00Z"):
+    return {
+        "involvedObject": {"name": name}, "reason": reason, "message": message, "type": kind, "lastTimestamp": when,
+    }  # fmt: skip
+
+
+def unscheduled(message):
+    return pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}])
+
+
+def test_a_ready_pod_a_finished_one_and_one_on_its_way_out_are_fine():
+    assert why_pod(pod(phase="Running", conditions=[{"type": "Ready", "status": "True"}])) is None
+    assert why_pod(pod(phase="Succeeded")) is None
+    assert why_pod(pod(deletionTimestamp="2026-01-01T10:00:00Z")) is None
+
+
+def test_no_room_on_any_node():
+    why = why_pod(unscheduled("0/3 nodes are available: 3 Insufficient memory."))
+    assert str(why) == "pod hub-1 fits on no node: 0/3 nodes are available: 3 Insufficient memory."
+
+
+def test_a_pod_that_waits_for_its_volume_leaves_the_reason_to_the_claim():
+    why = why_pod(unscheduled("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."))
+    assert str(why) == "pod hub-1 waits for its volume"
+
+
+def test_an_image_that_is_not_there_is_named_with_what_the_registry_said():
+    image = "quay.io/jupyterhub/k8s-hub:4.3.3"
+    back_off = container({"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}})
+    said = f'Failed to pull image "{image}": manifest unknown'
+    why = why_pod(pod(containers=[back_off]), [event("hub-1", "Failed", said), event("hub-1", "BackOff", "Back-off")])
+    assert image in str(why)
+    assert "manifest unknown" in str(why)
+    assert why.lasting
+
+
+def test_a_container_that_keeps_ending():
+    crash = container(
+        {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=3,
+        last={"terminated": {"exitCode": 1, "reason": "Error"}},
+    )  # fmt: skip
+    why = why_pod(pod(phase="Running", containers=[crash]))
+    assert str(why) == "pod hub-1 (hub) ends with exit code 1, 4 times so far"
+    assert why.lasting
+
+
+def test_a_container_out_of_memory_says_so():
+    crash = container(
+        {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=1,
+        last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+    )  # fmt: skip
+    assert "needs more memory than its limit" in str(why_pod(pod(containers=[crash])))
+
+
+def test_an_old_warning_is_not_taken_for_the_present_reason():
+    events = [
+        event("hub-1", "FailedScheduling", "no nodes", when="2026-01-01T10:00:00Z"),
+        event("hub-1", "Pulling", 'Pulling image "x"', kind="Normal", when="2026-01-01T10:00:09Z"),
+    ]
+    assert str(why_pod(pod(), events)) == 'pod hub-1 Pulling: Pulling image "x"'
+
+
+def claim(**spec):
+    return {"metadata": {"name": "hub-db-dir"}, "spec": spec, "status": {"phase": "Pending"}}
+
+
+def test_a_claim_without_a_storage_class():
+    why = why_claim(claim())
+    assert "volume claim hub-db-dir names no storage class" in str(why)
+    assert why.lasting
+
+
+def test_a_claim_that_cinder_refuses():
+    why = why_claim(
+        claim(storageClassName="cinder"), [event("hub-db-dir", "ProvisioningFailed", "VolumeLimitExceeded")]
+    )
+    assert "storage class cinder: ProvisioningFailed: VolumeLimitExceeded" in str(why)
+
+
+def test_a_claim_that_waits_for_its_first_pod_is_fine():
+    waits = event("hub-db-dir", "WaitForFirstConsumer", "waiting", kind="Normal")
+    assert why_claim(claim(storageClassName="cinder"), [waits]) is None
+
+
+def deployment(**status):
+    return {"metadata": {"name": "hub", "generation": 2}, "spec": {"replicas": 1}, "status": status}
+
+
+def test_a_deployment_counts_when_its_newest_pods_are_there():
+    there = {"updatedReplicas": 1, "availableReplicas": 1, "replicas": 1}
+    assert is_available(deployment(observedGeneration=2, **there))
+    assert not is_available(deployment(observedGeneration=1, **there))
+    assert not is_available(deployment(observedGeneration=2, **there | {"replicas": 2}))
+    assert not is_available(deployment())
+
+
+def test_a_deployment_that_may_make_no_pod():
+    refused = event("hub-6f769dfcf", "FailedCreate", "pods is forbidden: exceeded quota")
+    assert "deployment hub may make no pod: FailedCreate: pods is forbidden" in str(
+        why_deployment(deployment(), [], [refused])
+    )
+    assert why_deployment(deployment(), [pod("hub-6f769dfcf-x")], [refused]) is None
+
+
+def service(ingress=None):
+    return {"metadata": {"name": "proxy-public"}, "status": {"loadBalancer": {"ingress": ingress} if ingress else {}}}
+
+
+def test_a_load_balancer_over_quota():
+    said = "Error ensuring load balancer: Quota exceeded for resources: ['loadbalancer']"
+    why = why_service(service(), [event("proxy-public", "SyncLoadBalancerFailed", said)])
+    assert "the project's quota is used up" in str(why)
+    assert why.lasting
+
+
+def test_a_cluster_without_load_balancers():
+    assert "does the cluster have load balancers at all?" in str(why_service(service()))
+
+
+def test_a_load_balancer_that_has_its_address():
+    assert why_service(service([{"ip": "203.0.113.7"}])) is None

@@ -1,0 +1,268 @@
+"""A hub's chart and values: which chart, what is refused with which line, and what is added."""
+
+from __future__ import annotations
+
+import json
+import stat
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from zerojhub.errors import UserError
+from zerojhub.hub import charts, values
+from zerojhub.hub.release import Standing, difference, mark
+from zerojhub.hub.secrets import Secrets
+
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["hub", "proxy"],
+    "properties": {
+        "hub": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "config": {"type": "object"},
+                "cookieSecret": {"type": ["string", "null"]},
+                "db": {"oneOf": [{"type": "string"}, {"type": "object", "properties": {"size": {"type": "integer"}}}]},
+                "services": {"type": "object"},
+                "loadRoles": {"type": "object"},
+                "extraConfig": {"type": "object"},
+            },
+        },
+        "proxy": {"type": "object"},
+        "singleuser": {"type": "object", "properties": {"type": {"enum": ["dynamic", "none"]}}},
+    },
+}
+
+
+@pytest.fixture
+def chart_folder(tmp_path):
+    folder = tmp_path / "jupyterhub"
+    folder.mkdir()
+    (folder / "Chart.yaml").write_text('name: jupyterhub\nversion: 4.4.0\nkubeVersion: ">=1.28.0-0"\n')
+    (folder / "values.yaml").write_text("hub: {config: {}}\nproxy: {service: {type: LoadBalancer}}\n")
+    (folder / "values.schema.json").write_text(json.dumps(SCHEMA))
+    return folder
+
+
+@pytest.fixture
+def chart(chart_folder):
+    return find(str(chart_folder))
+
+
+def find(ref, version=None, kubernetes=None, directory=Path()):
+    return anyio.run(charts.find, ref, version, kubernetes, directory)
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> values.UserValues:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return values.UserValues(path)
+
+    return write
+
+
+def said(problems) -> list[str]:
+    return [str(problem).rpartition("/")[2] for problem in problems]
+
+
+def test_what_is_in_a_chart(chart):
+    assert (chart.name, chart.version, chart.least_kubernetes) == ("jupyterhub", "4.4.0", (1, 28))
+
+
+def test_an_unchanged_folder_is_the_same_chart(chart, chart_folder):
+    (chart_folder / "Chart.yaml").touch()
+    assert find(str(chart_folder)).digest == chart.digest
+    (chart_folder / "values.yaml").write_text("{}")
+    assert find(str(chart_folder)).digest != chart.digest
+
+
+def test_an_archive_is_as_good_as_a_folder(chart, tmp_path):
+    (tmp_path / "chart.tgz").write_bytes(chart.content)
+    assert find("chart.tgz", directory=tmp_path).digest == chart.digest
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"<html>", "no chart archive"), (None, "No such file")])
+def test_no_chart_is_said(tmp_path, content, words):
+    if content:
+        (tmp_path / "chart.tgz").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        _ = find("chart.tgz", directory=tmp_path).metadata
+
+
+def test_another_version_than_asked_for_is_said(chart_folder):
+    with pytest.raises(UserError, match=r"has version 4\.4\.0, not 3\.3\.8"):
+        find(str(chart_folder), "3.3.8")
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "fits"),
+    [("v1.34.4", "4.4.0"), ("v1.28.9-rancher1", "4.4.0"), ("v1.25.3", "3.3.8"), ("v1.18.2", "1.2.0"), (None, "4.4.0")],
+)
+def test_the_newest_chart_that_fits(kubernetes, fits):
+    assert charts.fitting(kubernetes) == fits
+
+
+def test_a_kubernetes_too_old_for_any_chart():
+    with pytest.raises(UserError, match=r"no JupyterHub chart for Kubernetes v1\.9"):
+        charts.fitting("v1.9.0")
+
+
+def test_a_chart_that_needs_a_newer_kubernetes(chart):
+    assert chart.misfit("v1.25.3") == "chart jupyterhub 4.4.0 needs Kubernetes 1.28 or later"
+    assert chart.misfit("v1.28.0") is None
+    assert chart.misfit(None) is None
+
+
+def test_good_values_are_taken(chart, written):
+    assert values.problems(written("hub: {config: {JupyterHub: {x: 1}}}\nsingleuser: {type: none}\n"), chart) == []
+
+
+def test_no_values_are_good_values(chart, written):
+    assert values.problems(written(""), chart) == []
+
+
+def test_each_mistake_has_its_line_in_their_order(chart, written):
+    user = written("singleuser:\n  type: dynamc\nhub:\n  cokieSecret: x\n  db:\n    size: big\nprox: {}\n")
+    assert said(values.problems(user, chart)) == [
+        'config.yaml:2: singleuser.type: must be one of "dynamic", "none", not "dynamc"',
+        "config.yaml:4: unknown key hub.cokieSecret (did you mean 'cookieSecret'?)",
+        'config.yaml:6: hub.db.size: must be integer, not "big"',
+        "config.yaml:7: unknown key prox (did you mean 'proxy'?)",
+    ]
+
+
+def test_values_that_are_no_mapping(written):
+    with pytest.raises(UserError, match=r"config\.yaml:1: a values file is a mapping"):
+        written("- a\n")
+
+
+def test_a_null_takes_a_default_away_as_in_helm():
+    assert values.merged({"a": {"b": 1, "c": 2}}, {"a": {"b": None}, "d": [1]}) == {"a": {"c": 2}, "d": [1]}
+
+
+def test_what_is_left_out_is_added(chart, written):
+    user, secrets = written("hub: {config: {A: {b: 1}}}\nproxy:\n"), Secrets()
+    sent = values.completed(user.values, secrets, "NodePort", chart)
+    assert sent["hub"]["config"] == {"A": {"b": 1}}
+    assert sent["proxy"] == {"service": {"type": "NodePort"}, "secretToken": secrets.proxy_token}
+    assert sent["hub"]["cookieSecret"] == secrets.cookie_secret
+    assert sent["hub"]["services"]["zerojhub"] == {"apiToken": secrets.api_token}
+    assert sent["hub"]["loadRoles"]["zerojhub"]["services"] == ["zerojhub"]
+
+
+def test_what_the_user_wrote_stays(chart, written):
+    text = "proxy: {service: {type: ClusterIP}, secretToken: abc}\nhub: {config: {JupyterHub: {cookie_secret: def}}}\n"
+    sent = values.completed(written(text).values, Secrets(), "LoadBalancer", chart)
+    assert sent["proxy"] == {"service": {"type": "ClusterIP"}, "secretToken": "abc"}
+    assert "cookieSecret" not in sent["hub"]
+
+
+def test_a_date_stays_the_words_it_was_written_with(written):
+    assert (
+        written("hub: {config: {Term: {until: 2026-01-31}}}").values["hub"]["config"]["Term"]["until"] == "2026-01-31"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("", None, "no authenticator is chosen, and the dummy authenticator"),
+        ("hub:\n  config:\n    JupyterHub: {authenticator_class: dummy}\n", 3, "any name with any password"),
+        (
+            "hub:\n  config:\n    JupyterHub:\n      authenticator_class: jupyterhub.auth.DummyAuthenticator\n",
+            4,
+            "any name with any password",
+        ),
+        (
+            "hub:\n  config:\n    JupyterHub: {authenticator_class: native}\n    NativeAuthenticator:\n"
+            "      open_signup: true\n",
+            5,
+            "anyone can sign up",
+        ),
+        ("hub: {config: {JupyterHub: {authenticator_class: tmp}}}\n", 1, "every visitor gets an account"),
+        ("auth: {type: dummy}\n", 1, "any name with any password"),
+    ],
+)
+def test_a_hub_that_lets_anyone_in_is_refused(chart, written, text, line, why):
+    refusal = values.lets_anyone_in(written(text), chart)
+    assert why in str(refusal)
+    assert refusal.where == "the chart's own values" or refusal.where.endswith(f":{line or 1}")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{JupyterHub: {authenticator_class: dummy}, DummyAuthenticator: {password: x}}",
+        "{DummyAuthenticator: {password: x}}",
+        "{JupyterHub: {authenticator_class: github}, Authenticator: {allow_all: true}}",
+        "{JupyterHub: {authenticator_class: native}}",
+        "{JupyterHub: {authenticator_class: shared-password}, SharedPasswordAuthenticator: {user_password: long}}",
+    ],
+)
+def test_a_hub_with_a_lock_is_taken(chart, written, config):
+    assert values.lets_anyone_in(written(f"hub: {{config: {config}}}"), chart) is None
+
+
+def test_an_authenticator_chosen_in_code_is_not_guessed(chart, written):
+    text = "hub:\n  extraConfig:\n    auth: |\n      c.JupyterHub.authenticator_class = 'mine'\n"
+    assert values.lets_anyone_in(written(text), chart) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ({}, True),
+        ({"proxy": {"service": {"type": "ClusterIP"}}}, False),
+        ({"proxy": {"service": {"type": "ClusterIP"}}, "ingress": {"enabled": True}}, True),
+    ],
+)
+def test_what_is_public(text, public):
+    assert values.is_public(text, "LoadBalancer") is public
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path):
+    first = Secrets.of(tmp_path, None)
+    first.keep(tmp_path)
+    assert Secrets.of(tmp_path, None) == first
+    assert stat.S_IMODE((tmp_path / "secrets.yaml").stat().st_mode) == 0o600
+    assert first.api_token not in repr(first)
+    assert len({first.proxy_token, first.cookie_secret, first.api_token}) == 3
+
+
+def test_lost_secrets_are_read_back_from_the_release(tmp_path, chart):
+    secrets = Secrets()
+    sent = values.completed({}, secrets, "LoadBalancer", chart)
+    assert Secrets.of(tmp_path, sent) == secrets
+
+
+def test_the_release_knows_better_than_an_old_file(tmp_path, chart):
+    Secrets().keep(tmp_path)
+    secrets = Secrets()
+    assert Secrets.of(tmp_path, values.completed({}, secrets, "LoadBalancer", chart)) == secrets
+
+
+def test_a_file_that_holds_no_secrets(tmp_path):
+    (tmp_path / "secrets.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match="not the secrets of a hub"):
+        Secrets.of(tmp_path, None)
+
+
+def test_a_release_that_is_as_it_should_be_and_others(chart):
+    wanted = {"hub": {"a": 1, "b": "secret"}, "proxy": {}}
+    standing = partial(Standing, 3, values=wanted)
+    good = standing(status="deployed", chart="jupyterhub-4.4.0", description=mark(chart))
+    assert difference(good, chart, wanted) is None
+    changed = difference(good, chart, {"hub": {"a": 2}, "proxy": {}})
+    assert changed == "values changed: hub.a, hub.b"
+    older = standing(status="deployed", chart="jupyterhub-4.3.0", description=mark(chart))
+    assert "chart jupyterhub-4.3.0, not jupyterhub-4.4.0" in difference(older, chart, wanted)
+    edited = standing(status="deployed", chart="jupyterhub-4.4.0", description="zerojhub, chart sha256:0000")
+    assert "has changed" in difference(edited, chart, wanted)
+    half = standing(status="pending-upgrade", chart="jupyterhub-4.4.0", description="Preparing upgrade")
+    assert "pending-upgrade since a run that was interrupted" in difference(half, chart, wanted)
