@@ -49,12 +49,18 @@ class Check(Stage):
             finally:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(60), contextlib.suppress(ZeroJHubError):
                     await _clean(hub, client)
-        name = (await _hub_deployment(hub))["metadata"]["name"]
-        # On the hub's own Deployment: it goes with the release that was checked.
-        await hub[Access].kube.annotate(
-            "apps/v1/Deployment", name, hub[Chart].namespace,
-            checked_revision=str(hub[Chart].revision), checked=detail,
-        )  # fmt: skip
+        await _remember(hub, checked_revision=str(hub[Chart].revision), checked=detail)
+
+
+async def forget(hub: Hub) -> None:
+    """Have the next look find the hub unproven."""
+    await _remember(hub, checked_revision=None)
+
+
+async def _remember(hub: Hub, **annotations: str | None) -> None:
+    """On the hub's own Deployment: what was found goes with the release that it was found of."""
+    name = (await _hub_deployment(hub))["metadata"]["name"]
+    await hub[Access].kube.annotate("apps/v1/Deployment", name, hub[Chart].namespace, **annotations)
 
 
 async def _prove(hub: Hub, client: HubClient) -> str:
