@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerojhub.kube.attachments import describe
 from zerojhub.kube.explain import is_available, why_claim, why_deployment, why_pod, why_service
 
 
@@ -135,3 +136,30 @@ def test_a_cluster_without_load_balancers():
 
 def test_a_load_balancer_that_has_its_address():
     assert why_service(service([{"ip": "203.0.113.7"}])) is None
+
+
+HELD = [{"metadata": {"name": "csi-1"}, "spec": {"nodeName": "w-0", "source": {"persistentVolumeName": "pvc-1"}}}]
+VOLUME = {"spec": {"csi": {"volumeHandle": "4f1c"}}}
+
+
+def node(ready):
+    return {
+        "metadata": {"name": "w-0"},
+        "spec": {"providerID": "openstack:///aa-bb"},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+def test_a_volume_on_a_dead_node_comes_with_the_way_to_free_it():
+    said = describe("pvc-1", HELD, VOLUME, [node("Unknown")])
+    assert "volume 4f1c (pvc-1), which is attached to w-0, a node that is not ready" in said
+    assert "openstack server remove volume aa-bb 4f1c && kubectl delete volumeattachment csi-1" in said
+    assert "a node that is gone" in describe("pvc-1", HELD, VOLUME, [])
+
+
+def test_a_volume_on_a_live_node_is_not_to_be_torn_away():
+    assert "openstack" not in describe("pvc-1", HELD, VOLUME, [node("True")])
+
+
+def test_a_volume_that_nothing_holds():
+    assert describe("pvc-2", HELD, VOLUME, []) is None

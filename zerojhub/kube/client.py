@@ -86,6 +86,12 @@ class Kube:
         except TimeoutError:
             raise KubeError(f"{kind} {name} is still there {wait:g} s after it was deleted") from None
 
+    async def evict(self, pod: str, namespace: str) -> None:
+        """Have the pod leave its node; KubeError 429 while a disruption budget forbids it."""
+        meta = {"name": pod, "namespace": namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+        await self._json("POST", f"{_path('v1/Pod', namespace, pod)}/eviction", body=body, content="application/json")
+
     async def logs(self, namespace: str, pod: str, container: str | None = None, *, lines: int = 100, **query) -> str:
         """The end of a container's log; `previous="true"` asks for the run before the present one."""
         query |= {"tailLines": lines} | ({"container": container} if container else {})

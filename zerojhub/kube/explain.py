@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from zerojhub.kube.attachments import why_attached
+
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
 
@@ -46,8 +48,9 @@ async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Tr
     events = seen["v1/Event"]
     found = [why_claim(claim, events) for claim in seen["v1/PersistentVolumeClaim"]]
     for pod in seen["v1/Pod"]:
-        trouble = why_pod(pod, events)
-        found.append(trouble and replace(trouble, log=await _log_tail(kube, namespace, pod)))
+        if trouble := why_pod(pod, events):
+            held = await why_attached(kube, trouble.why)
+            found.append(replace(trouble, why=held or trouble.why, log=await _log_tail(kube, namespace, pod)))
     found += [why_deployment(each, seen["v1/Pod"], events) for each in seen["apps/v1/Deployment"]]
     return [trouble for trouble in found if trouble]
 
