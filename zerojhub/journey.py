@@ -6,6 +6,7 @@ The order comes from what each stage needs. Nothing is remembered between runs: 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -78,11 +79,8 @@ def state_folder(deployment: Deployment) -> Path:
     """The deployment's own folder, made when it is not there (0700)."""
     import platformdirs
 
-    folder = (
-        platformdirs.user_state_path("zerojhub")
-        / "deployments"
-        / f"{deployment.cloud or 'environment'}--{deployment.name}"
-    )
+    cloud = deployment.cloud or os.environ.get("OS_CLOUD") or "environment"
+    folder = platformdirs.user_state_path("zerojhub") / "deployments" / f"{cloud}--{deployment.name}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

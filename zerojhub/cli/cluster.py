@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -176,6 +177,138 @@ def update_cluster(
     _report(under_way(name, update, cloud, quiet), output, "updated")
 
 
+@app.command("resize")
+def resize_cluster(
+    name: Name,
+    count: Annotated[int, typer.Argument(metavar="N", min=0, help="How many workers.")],
+    nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of the first workers.")] = None,
+    nodes_to_remove: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="A node that is to go; again for more.")
+    ] = None,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """More workers or fewer. Nodes that go are drained first; users whose servers run there are named and asked about.
+
+    zerojhub cluster resize k8s 3
+    """
+    from zerojhub.operations.resize import resize
+
+    def work(hub, say: Say):
+        return resize(hub, count, nodegroup, nodes_to_remove or [], say, lambda question: confirm(question, yes=yes))
+
+    _report(_on_cluster(name, work, cloud, quiet), output, "resized")
+
+
+@app.command("upgrade")
+def upgrade_cluster(
+    name: Name,
+    kube_tag: Annotated[str | None, typer.Option("--kube-tag", help="Kubernetes version, such as v1.34.5.")] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", help="A template that has it, in place of a copy of the cluster's.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--max-batch-size", min=1, help="Nodes at once.")] = 1,
+    hub_url: Annotated[str | None, typer.Option("--hub-url", help="A hub to watch meanwhile.")] = None,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Another Kubernetes, node by node, checked before and verified after.
+
+    zerojhub cluster upgrade k8s --kube-tag v1.34.5
+    """
+    from dataclasses import asdict
+
+    from zerojhub.operations.upgrade import upgrade
+
+    done = _on_cluster(name, lambda hub, say: upgrade(hub, kube_tag, template, batch, hub_url, say), cloud, quiet)
+
+    def people() -> None:
+        table(done.nodes, ("name", "kubelet", "runtime"))
+        if done.silent is not None:
+            print(f"the hub went without an answer for {done.silent} s")
+
+    show(asdict(done), output, people)
+
+
+@app.command("credentials")
+def show_credentials(
+    name: Name,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print them, not stars.")] = False,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """What the cluster itself may do in the cloud: its credential, read from the master, and whether it still works."""
+    from zerojhub.operations import credentials
+
+    found = _on_cluster(name, lambda hub, say: credentials.read(hub, show_secrets=show_secrets), cloud, quiet)
+
+    def people() -> None:
+        print(f"{found['kind']} {found['id']} {'works' if found['works'] else 'does not work: ' + found['why_not']}")
+        table([{"setting": key, "value": value} for key, value in found["settings"].items()], ("setting", "value"))
+
+    show(found, output, people)
+
+
+@app.command("kubeconfig")
+def write_kubeconfig(
+    name: Name,
+    path: Annotated[
+        Path | None, typer.Option("--to", help="Where to, in place of KUBECONFIG or ~/.kube/config.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Add to the file that is there.")] = False,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """An administrator's kubeconfig: the key is made here, Magnum signs it; written so that only you can read it.
+
+    zerojhub cluster kubeconfig k8s --to k8s.kubeconfig
+    """
+    import os
+
+    import anyio
+
+    from zerojhub.openstack import kubeconfig, magnum
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.operations.kubeconfig import write
+
+    target = path or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or "~/.kube/config").expanduser()
+    here = Cloud(cloud)
+
+    async def make() -> dict:
+        return await kubeconfig.make(here, await magnum.get_one(here, "clusters", name))
+
+    config = anyio.run(make)
+    write(target, config, merge=merge)
+    answer = {"path": str(target), "context": config["current-context"]}
+    show(answer, output, lambda: print(f"wrote {target}, context {config['current-context']}"))
+
+
+@app.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def ssh(
+    name: Name,
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there; a shell when left out.")] = None,
+    node: Annotated[
+        str | None, typer.Option("--node", help="A node, by its name, in place of the first master.")
+    ] = None,
+    cloud: CloudOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Log in to the master, or through it to a node, with the host keys that were pinned.
+
+    zerojhub cluster ssh k8s -- sudo kubectl get nodes
+    """
+    import os
+
+    from zerojhub.operations.login import ssh_words
+
+    words = _on_cluster(name, lambda hub, say: ssh_words(hub, node), cloud, quiet) + (command or [])
+    os.execvp(words[0], words)
+
+
 def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
     """Run `work` with a step of live progress named after the cluster."""
     from functools import partial
@@ -194,6 +327,25 @@ def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: st
         finally:
             progress.end(name, outcome)
     return answer
+
+
+def _on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it."""
+    from zerojhub.cli.run import lock
+    from zerojhub.journey import Hub
+    from zerojhub.operations.adopt import deployment_of
+    from zerojhub.report import Progress
+
+    async def run(here: Cloud, say: Say) -> Any:
+        deployment = await deployment_of(here, name, cloud)
+        with lock(deployment, wanted_lock=True), Progress(quiet=True) as progress:
+            hub = Hub(deployment, progress)
+            try:
+                return await work(hub, say)
+            finally:
+                await hub.close()
+
+    return under_way(name, run, cloud, quiet)
 
 
 def _report(cluster: dict, output: Output, word: str) -> None:

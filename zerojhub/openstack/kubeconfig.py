@@ -45,7 +45,7 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
                 "user": {"client-certificate-data": data(signed["pem"]), "client-key-data": data(private.decode())},
             }
         ],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "admin"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": f"{name}-admin"}}],
         "current-context": name,
     }
 

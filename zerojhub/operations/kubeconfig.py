@@ -1,0 +1,34 @@
+"""A kubeconfig for people: written so that only they can read it, and merged into one they have when they ask for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from zerojhub.deployment import plain, read_yaml
+from zerojhub.errors import UserError
+
+LISTS = ("clusters", "users", "contexts")
+
+
+def write(path: Path, config: dict, *, merge: bool) -> None:
+    """Write it (0600, whole or not at all). UserError when the file is there and is not to be merged into."""
+    if path.exists():
+        if not merge:
+            raise UserError("there is such a file", where=str(path), hint="--merge adds to it")
+        config = merged(plain(read_yaml(path)) or {}, config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # made with mode 0600
+        json.dump(config, file, indent=1)
+    os.replace(file.name, path)
+
+
+def merged(there: dict, new: dict) -> dict:
+    """What is there with the new entries in the place of those of the same name, the new context current."""
+    result = {**there, "apiVersion": "v1", "kind": "Config", "current-context": new["current-context"]}
+    for key in LISTS:
+        names = {entry["name"] for entry in new[key]}
+        result[key] = [entry for entry in there.get(key) or [] if entry["name"] not in names] + new[key]
+    return result
