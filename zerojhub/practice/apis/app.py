@@ -18,6 +18,7 @@ from zerojhub.practice.apis import (
     magnum_nodegroups,
     neutron_floatingips,
     nova_keypairs,
+    nova_servers,
 )
 from zerojhub.practice.apis.cinder import cinder
 from zerojhub.practice.apis.cloud import new_id, now
@@ -33,7 +34,7 @@ from zerojhub.practice.apis.octavia import octavia
 from zerojhub.practice.ground import Ground
 
 # A service's further files add their routes to it when they are imported.
-PARTS = (keystone_grants, magnum_certificates, magnum_nodegroups, neutron_floatingips, nova_keypairs)
+PARTS = (keystone_grants, magnum_certificates, magnum_nodegroups, neutron_floatingips, nova_keypairs, nova_servers)
 SERVICES = (keystone, magnum, nova, neutron, glance, cinder, octavia, heat)
 
 

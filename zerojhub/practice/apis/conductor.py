@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Self
 
-from zerojhub.practice.apis import builder, heat
+from zerojhub.practice.apis.builder import Builder
 from zerojhub.practice.apis.cloud import Cloud, Record, now
-from zerojhub.practice.apis.heat import ResourceFailed
+from zerojhub.practice.apis.heat_stacks import ResourceFailed, set_stack
 from zerojhub.practice.apis.magnum import OFFSET
 from zerojhub.practice.ground import Ground, GroundError
 
@@ -28,12 +28,17 @@ def failure_in(error: BaseException) -> BaseException:
     return error
 
 
+def mark(record: Record, status: str, reason: str | None = None) -> None:
+    """Give a cluster or a node group its status."""
+    record |= {"status": status, "status_reason": reason, "updated_at": now(OFFSET)}
+
+
 class Conductor:
-    """Runs one task a cluster at a time; what is asked for meanwhile waits for it."""
+    """Does one thing at a time to a cluster; what is asked for meanwhile waits its turn."""
 
     def __init__(self, cloud: Cloud, ground: Ground):
         self.cloud, self.ground = cloud, ground
-        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.tasks: dict[str, list[asyncio.Task[None]]] = {}
         self.health: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -41,7 +46,8 @@ class Conductor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [*self.tasks.values(), *([self.health] if self.health else [])]
+        tasks = [task for queue in self.tasks.values() for task in queue]
+        tasks += [self.health] if self.health else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -49,96 +55,99 @@ class Conductor:
     # -- what the API asks for --------------------------------------------------------------------------------------
 
     def create(self, cluster: Record, auth_url: str) -> None:
-        self._go(cluster, self._create(cluster, auth_url))
+        self._queue(cluster, partial(self._create, cluster, auth_url))
 
     def resize(self, cluster: Record, group: Record, count: int, remove: list[str]) -> None:
-        group |= {"node_count": count, "status": "UPDATE_IN_PROGRESS", "updated_at": now(OFFSET)}
-        self._go(cluster, self._update(cluster, [group], remove))
+        group["node_count"] = count
+        self._update(cluster, group, "UPDATE", remove)
 
     def create_nodegroup(self, cluster: Record, group: Record) -> None:
-        self._go(cluster, self._update(cluster, [group], []))
+        self._update(cluster, group, "CREATE", [])
 
     def delete_nodegroup(self, cluster: Record, group: Record) -> None:
-        group |= {"node_count": 0, "status": "DELETE_IN_PROGRESS"}
-        self._go(cluster, self._update(cluster, [group], []))
+        group["node_count"] = 0
+        self._update(cluster, group, "DELETE", [])
+
+    def _update(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
+        mark(group, f"{action}_IN_PROGRESS")
+        mark(cluster, "UPDATE_IN_PROGRESS")
+        self._queue(cluster, partial(self._reconcile, cluster, group, action, remove))
 
     def upgrade(self, cluster: Record, template: Record) -> None:
-        self._go(cluster, self._upgrade(cluster, template))
+        mark(cluster, "UPDATE_IN_PROGRESS")
+        self._queue(cluster, partial(self._upgrade, cluster, template))
 
     def delete(self, cluster: Record) -> None:
-        """What the cluster is doing ends at once."""
-        for group in cluster["nodegroups"]:
-            group["status"] = "DELETE_IN_PROGRESS"
-        self._mark(cluster, "DELETE_IN_PROGRESS")
-        running = self.tasks.pop(cluster["uuid"], None)
-        self._go(cluster, self._delete(cluster, running))
+        """Whatever the cluster is doing ends at once."""
+        for record in (cluster, *cluster["nodegroups"]):
+            mark(record, "DELETE_IN_PROGRESS")
+        for task in self.tasks.get(cluster["uuid"], []):
+            task.cancel()
+        self._queue(cluster, partial(self._delete, cluster))
 
-    def _go(self, cluster: Record, work: Coroutine[Any, Any, None]) -> None:
-        before = self.tasks.get(cluster["uuid"])
-        if not cluster["status"].startswith(("CREATE_IN", "DELETE_IN")):
-            self._mark(cluster, "UPDATE_IN_PROGRESS")
+    def _queue(self, cluster: Record, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        queue = self.tasks.setdefault(cluster["uuid"], [])
+        before = list(queue)
 
-        async def after(previous: asyncio.Task[None] | None) -> None:
-            if previous:
-                await asyncio.wait([previous])
-            await work
+        async def in_turn() -> None:
+            if before:
+                await asyncio.wait(before)
+            await work()
 
-        self.tasks[cluster["uuid"]] = asyncio.create_task(after(before))
+        task = asyncio.create_task(in_turn())
+        queue.append(task)
+        task.add_done_callback(queue.remove)
 
-    @staticmethod
-    def _mark(cluster: Record, status: str, reason: str | None = None) -> None:
-        cluster |= {"status": status, "status_reason": reason, "updated_at": now(OFFSET)}
+    def _is_last(self, cluster: Record) -> bool:
+        return self.tasks[cluster["uuid"]][-1] is asyncio.current_task()
 
     # -- how it is done ---------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _limit(cluster: Record) -> float | None:
+        """How long one change of the cluster may take, in seconds. A timeout of 0 is none to Magnum."""
+        return cluster["create_timeout"] * 60 or None
+
     async def _create(self, cluster: Record, auth_url: str) -> None:
-        build = builder.Builder(self.cloud, self.ground, cluster)
-        # A timeout of 0 minutes is none to Magnum.
-        limit = cluster["create_timeout"] * 60 or None
         try:
-            async with asyncio.timeout(limit):
-                await build.create(auth_url)
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.cloud, self.ground, cluster).create(auth_url)
         except (Exception, ExceptionGroup) as error:
             self._fail(cluster, "CREATE", cluster["nodegroups"], error)
-            return
-        await self._settle(cluster, "CREATE")
+        else:
+            await self._settle(cluster, "CREATE", cluster["nodegroups"])
 
-    async def _update(self, cluster: Record, groups: list[Record], remove: list[str]) -> None:
-        build = builder.Builder(self.cloud, self.ground, cluster)
+    async def _reconcile(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
         try:
-            for group in groups:
-                await build.reconcile(group, remove)
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.cloud, self.ground, cluster).reconcile(group, action, remove)
         except (Exception, ExceptionGroup) as error:
-            self._fail(cluster, "UPDATE", groups, error)
+            self._fail(cluster, action, [group], error)
             return
-        for group in groups:
-            if group["status"] == "DELETE_IN_PROGRESS":
-                cluster["nodegroups"].remove(group)
-        await self._settle(cluster, "UPDATE")
+        if action == "DELETE":
+            cluster["nodegroups"].remove(group)
+        await self._settle(cluster, action, [group])
 
     async def _upgrade(self, cluster: Record, template: Record) -> None:
         wanted, running = template["labels"].get("kube_tag"), cluster["coe_version"]
+        workers = [group for group in cluster["nodegroups"] if group["role"] != "master"]
         if wanted and wanted != running:
             why = f"Kubernetes {running} cannot become {wanted} in place on the practice cloud"
-            self._fail(cluster, "UPDATE", cluster["nodegroups"], ResourceFailed("NotSupported", why))
+            self._fail(cluster, "UPDATE", workers, ResourceFailed("NotSupported", why))
             return
         cluster["cluster_template_id"] = template["uuid"]
-        await self._settle(cluster, "UPDATE")
+        await self._settle(cluster, "UPDATE", workers)
 
-    async def _delete(self, cluster: Record, running: asyncio.Task[None] | None) -> None:
-        if running:
-            running.cancel()
-            await asyncio.wait([running])
+    async def _delete(self, cluster: Record) -> None:
         try:
-            await builder.Builder(self.cloud, self.ground, cluster).delete()
+            await Builder(self.cloud, self.ground, cluster).delete()
         except (Exception, ExceptionGroup) as error:
             self._fail(cluster, "DELETE", cluster["nodegroups"], error)
-            return
-        del self.cloud.clusters[cluster["uuid"]]
-        self.tasks.pop(cluster["uuid"], None)
+        else:
+            self.cloud.clusters.pop(cluster["uuid"], None)
 
     def _fail(self, cluster: Record, action: str, groups: list[Record], error: BaseException) -> None:
-        """The cluster says which node groups failed, each node group why, as Magnum's Heat driver has it."""
+        """The cluster says which node groups failed, and each node group why, as Magnum's Heat driver has it."""
         error = failure_in(error)
         if isinstance(error, TimeoutError):
             reason = f"{action.title()} timed out"
@@ -148,21 +157,22 @@ class Conductor:
             log.error("%s of cluster %s", action.lower(), cluster["uuid"], exc_info=error)
             reason = f"Resource {action} failed: {type(error).__name__}: {error}"
         for group in groups:
-            group |= {"status": f"{action}_FAILED", "status_reason": reason, "updated_at": now(OFFSET)}
-        if stack := self.cloud.stacks.get(cluster["cluster_id"] or ""):
-            heat.set_stack(stack, action, "FAILED", reason)
-        self._mark(cluster, f"{action}_FAILED", ", ".join(f"{group['name']} failed" for group in groups))
+            mark(group, f"{action}_FAILED", reason)
+            if stack := self.cloud.stacks.get(group["stack_id"] or ""):
+                set_stack(stack, action, "FAILED", reason)
+        # One node group's own trouble is an update of the cluster.
+        verb = action if len(groups) == len(cluster["nodegroups"]) else "UPDATE"
+        mark(cluster, f"{verb}_FAILED", ", ".join(f"{group['name']} failed" for group in groups))
 
-    async def _settle(self, cluster: Record, action: str) -> None:
-        """The work is done; a cluster that more is asked of goes on."""
-        for group in cluster["nodegroups"]:
-            verb = "CREATE" if group["status"].startswith("CREATE") else action
-            group |= {"status": f"{verb}_COMPLETE", "status_reason": None, "updated_at": now(OFFSET)}
+    async def _settle(self, cluster: Record, action: str, groups: list[Record]) -> None:
+        """The work is done; a cluster of which more was asked meanwhile stays in progress."""
         await self._look_at(cluster)
-        if stack := self.cloud.stacks.get(cluster["cluster_id"] or ""):
-            heat.set_stack(stack, action, "COMPLETE")
-        if self.tasks.get(cluster["uuid"]) is asyncio.current_task():
-            self._mark(cluster, f"{action}_COMPLETE")
+        for group in groups:
+            mark(group, f"{action}_COMPLETE")
+            if stack := self.cloud.stacks.get(group["stack_id"] or ""):
+                set_stack(stack, action, "COMPLETE")
+        if self._is_last(cluster):
+            mark(cluster, "CREATE_COMPLETE" if len(groups) > 1 and action == "CREATE" else "UPDATE_COMPLETE")
 
     # -- health -----------------------------------------------------------------------------------------------------
 
@@ -171,8 +181,11 @@ class Conductor:
             await asyncio.sleep(HEALTH_PERIOD)
             for cluster in list(self.cloud.clusters.values()):
                 if cluster["status"].endswith("_COMPLETE"):
-                    with contextlib.suppress(Exception):
+                    try:
                         await self._look_at(cluster)
+                    except Exception:
+                        # One odd answer must not end the watch over all clusters.
+                        log.exception("health of cluster %s", cluster["uuid"])
 
     async def _look_at(self, cluster: Record) -> None:
         try:

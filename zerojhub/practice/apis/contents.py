@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerojhub.practice.apis import Settings, glance, magnum, neutron, nova
+from zerojhub.practice.apis import Settings, glance, magnum, neutron_records, nova
 from zerojhub.practice.apis.cloud import Cloud, hex_id, new_id
 from zerojhub.practice.ground import Ground
 
@@ -47,12 +47,14 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
         }
     )
 
-    public = neutron.new_network(cloud, service, "public", external=True, shared=True)
-    neutron.new_subnet(cloud, service, public, "public-subnet", ground.public_network, dhcp=False)
-    private = neutron.new_network(cloud, project, "private")
-    subnet = neutron.new_subnet(cloud, project, private, "private-subnet", ground.network, nameservers=[neutron.DNS])
-    neutron.new_router(cloud, project, "router", public, [subnet])
-    neutron.default_security_group(cloud, project)
+    public = neutron_records.new_network(cloud, service, "public", external=True, shared=True)
+    neutron_records.new_subnet(cloud, service, public, "public-subnet", ground.public_network, dhcp=False)
+    private = neutron_records.new_network(cloud, project, "private")
+    subnet = neutron_records.new_subnet(
+        cloud, project, private, "private-subnet", ground.network, nameservers=[neutron_records.DNS]
+    )
+    neutron_records.new_router(cloud, project, "router", public, [subnet])
+    neutron_records.default_security_group(cloud, project)
 
     version = ground.versions[-1]
     magnum.new_template(
@@ -65,7 +67,7 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
         master_flavor_id="m1.medium",
         flavor_id="m1.small",
         external_network_id="public",
-        dns_nameserver=neutron.DNS,
+        dns_nameserver=neutron_records.DNS,
         network_driver="flannel",
         volume_driver="cinder",
         labels={"kube_tag": version},

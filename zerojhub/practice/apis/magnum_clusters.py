@@ -5,17 +5,15 @@ from __future__ import annotations
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
 from zerojhub.practice.apis.magnum import (
     OFFSET,
-    check_drivers,
-    check_resources,
     find,
     find_template,
     links,
     magnum,
     page,
-    patched,
     random_name,
     since,
 )
+from zerojhub.practice.apis.magnum_checks import check_drivers, check_resources, patched
 from zerojhub.practice.apis.magnum_types import CLUSTER, RESIZE, UPGRADE, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal
 

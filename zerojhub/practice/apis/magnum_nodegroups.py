@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zerojhub.practice.apis.cloud import Record, now, words
-from zerojhub.practice.apis.magnum import OFFSET, links, magnum, page, patched, since
+from zerojhub.practice.apis.magnum import OFFSET, links, magnum, page, since
+from zerojhub.practice.apis.magnum_checks import patched
 from zerojhub.practice.apis.magnum_clusters import find_cluster, find_nodegroup, labels_compared, new_nodegroup
 from zerojhub.practice.apis.magnum_types import NODEGROUP, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal

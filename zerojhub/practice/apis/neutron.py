@@ -1,33 +1,32 @@
-"""Neutron v2.0: networks, subnets, routers, ports and security groups. Floating IPs are in neutron_floatingips.
-
-Every machine is on the one practice network in truth; the networks that are recorded here all take their addresses
-from it.
-"""
+"""Neutron v2.0: networks, subnets, routers, ports and security groups. Floating IPs are in neutron_floatingips."""
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
-import secrets
-from typing import Any
-
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
+from zerojhub.practice.apis.cloud import Record, Table, now, words
+from zerojhub.practice.apis.neutron_records import (
+    MISSING,
+    add_interface,
+    get,
+    key,
+    new_network,
+    new_port,
+    new_router,
+    new_rule,
+    new_security_group,
+    new_subnet,
+    shown,
+    tables,
+)
 from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
 
-DNS = "8.8.8.8"
-"""The name server of subnets that name none, as with Magnum."""
-# How Neutron names each kind when there is none of that id: type and words of the error.
-MISSING = {
-    "networks": ("NetworkNotFound", "Network {} could not be found."),
-    "subnets": ("SubnetNotFound", "Subnet {} could not be found."),
-    "routers": ("RouterNotFound", "Router {} could not be found"),
-    "ports": ("PortNotFound", "Port {} could not be found."),
-    "security-groups": ("SecurityGroupNotFound", "Security group {} does not exist"),
-    "security-group-rules": ("SecurityGroupRuleNotFound", "Security group rule {} does not exist"),
-    "floatingips": ("FloatingIPNotFound", "Floating IP {} could not be found"),
-}
+
+def say_no(refusal: Refusal) -> JSONResponse:
+    kind = refusal.kind or {404: "HTTPNotFound", 409: "Conflict"}.get(refusal.status, "HTTPBadRequest")
+    return JSONResponse({"NeutronError": {"type": kind, "message": refusal.message, "detail": ""}}, refusal.status)
+
+
 EXTENSIONS = words(
     "address-group agent allowed-address-pairs auto-allocated-topology availability_zone binding default-subnetpools "
     "dns-integration dvr external-net extra_dhcp_opt extraroute fip-port-details l3-flavors net-mtu "
@@ -36,217 +35,7 @@ EXTENSIONS = words(
     "standard-attr-tag standard-attr-timestamp subnet_allocation"
 )
 
-
-def say_no(refusal: Refusal) -> JSONResponse:
-    kind = refusal.kind or {404: "HTTPNotFound", 409: "Conflict"}.get(refusal.status, "HTTPBadRequest")
-    return JSONResponse({"NeutronError": {"type": kind, "message": refusal.message, "detail": ""}}, refusal.status)
-
-
 neutron = Service("network", "/network", say_no)
-
-
-def tables(cloud: Cloud) -> dict[str, Table]:
-    return {
-        "networks": cloud.networks,
-        "subnets": cloud.subnets,
-        "routers": cloud.routers,
-        "ports": cloud.ports,
-        "security-groups": cloud.security_groups,
-        "security-group-rules": cloud.security_group_rules,
-        "floatingips": cloud.floatingips,
-    }
-
-
-def key(kind: str) -> str:
-    """The name that a body wraps a collection of the kind in."""
-    return kind.replace("-", "_")
-
-
-def missing(kind: str, ident: str) -> Refusal:
-    name, words = MISSING[kind]
-    return Refusal(404, words.format(ident), name)
-
-
-def get(cloud: Cloud, kind: str, ident: str) -> Record:
-    record = tables(cloud)[kind].get(ident)
-    if not record:
-        raise missing(kind, ident)
-    return record
-
-
-def within_quota(cloud: Cloud, project: str, resource: str) -> None:
-    """Refuse (409) one more of the resource than the project may have."""
-    if cloud.over_quota("network", project, {resource: 1}):
-        raise Refusal(409, f"Quota exceeded for resources: ['{resource}'].", "OverQuota")
-
-
-# -- records ------------------------------------------------------------------------------------------------------------
-
-
-def common(project: str, name: str, description: str = "") -> Record:
-    """What every Neutron record has."""
-    return {
-        "id": new_id(),
-        "name": name,
-        "description": description,
-        "project_id": project,
-        "tenant_id": project,
-        "tags": [],
-        "created_at": now(),
-        "updated_at": now(),
-        "revision_number": 1,
-    }
-
-
-def new_network(cloud: Cloud, project: str, name: str, *, external: bool = False, shared: bool = False) -> Record:
-    within_quota(cloud, project, "network")
-    network = {
-        **common(project, name),
-        "status": "ACTIVE",
-        "admin_state_up": True,
-        "subnets": [],
-        "shared": shared,
-        "router:external": external,
-        "is_default": external,
-        "mtu": 1500,
-        "port_security_enabled": True,
-        "availability_zone_hints": [],
-        "availability_zones": ["nova"],
-        "ipv4_address_scope": None,
-        "ipv6_address_scope": None,
-    }
-    return cloud.networks.add(network)
-
-
-def new_subnet(
-    cloud: Cloud,
-    project: str,
-    network: Record,
-    name: str,
-    cidr: str,
-    *,
-    dhcp: bool = True,
-    nameservers: list[str] | None = None,
-) -> Record:
-    within_quota(cloud, project, "subnet")
-    hosts = ipaddress.IPv4Network(cidr)
-    subnet = {
-        **common(project, name),
-        "network_id": network["id"],
-        "ip_version": 4,
-        "cidr": cidr,
-        "gateway_ip": cloud.gateway if cidr == cloud.network else str(hosts[1]),
-        "allocation_pools": [{"start": str(hosts[2]), "end": str(hosts[-2])}],
-        "enable_dhcp": dhcp,
-        "dns_nameservers": nameservers or [],
-        "host_routes": [],
-        "subnetpool_id": None,
-        "ipv6_ra_mode": None,
-        "ipv6_address_mode": None,
-        "service_types": [],
-    }
-    network["subnets"].append(subnet["id"])
-    return cloud.subnets.add(subnet)
-
-
-def new_port(cloud: Cloud, project: str, network: Record, name: str = "", address: str = "", **fields: Any) -> Record:
-    """A port with an address of its network's subnet: the one asked for, or the next free one."""
-    within_quota(cloud, project, "port")
-    subnet = cloud.subnets[network["subnets"][0]] if network["subnets"] else None
-    fixed = []
-    if subnet:
-        found = address or cloud.free_address(subnet["cidr"])
-        if not found:
-            message = f"No more IP addresses available on network {network['id']}."
-            raise Refusal(409, message, "IpAddressGenerationFailure")
-        fixed = [{"subnet_id": subnet["id"], "ip_address": found}]
-    port = {
-        **common(project, name),
-        "network_id": network["id"],
-        "status": "ACTIVE",
-        "admin_state_up": True,
-        "mac_address": "fa:16:3e:" + ":".join(secrets.token_hex(1) for _ in range(3)),
-        "fixed_ips": fixed,
-        "device_id": "",
-        "device_owner": "",
-        "security_groups": [],
-        "allowed_address_pairs": [],
-        "extra_dhcp_opts": [],
-        "port_security_enabled": True,
-        "binding:vnic_type": "normal",
-        "qos_policy_id": None,
-        **fields,
-    }
-    return cloud.ports.add(port)
-
-
-def new_router(cloud: Cloud, project: str, name: str, external: Record | None, subnets: list[Record]) -> Record:
-    within_quota(cloud, project, "router")
-    router = {
-        **common(project, name),
-        "status": "ACTIVE",
-        "admin_state_up": True,
-        "external_gateway_info": None,
-        "ha": False,
-        "distributed": False,
-        "routes": [],
-        "flavor_id": None,
-        "availability_zone_hints": [],
-        "availability_zones": ["nova"],
-    }
-    cloud.routers.add(router)
-    if external:
-        gateway = {"device_id": router["id"], "device_owner": "network:router_gateway"}
-        port = new_port(cloud, "", external, **gateway)
-        info = {"network_id": external["id"], "enable_snat": True, "external_fixed_ips": port["fixed_ips"]}
-        router["external_gateway_info"] = info
-    for subnet in subnets:
-        add_interface(cloud, router, subnet)
-    return router
-
-
-def add_interface(cloud: Cloud, router: Record, subnet: Record) -> Record:
-    owner = {"device_id": router["id"], "device_owner": "network:router_interface"}
-    return new_port(cloud, router["project_id"], cloud.networks[subnet["network_id"]], **owner)
-
-
-def new_security_group(cloud: Cloud, project: str, name: str, description: str = "") -> Record:
-    within_quota(cloud, project, "security_group")
-    group = {**common(project, name, description), "stateful": True, "shared": False}
-    cloud.security_groups.add(group)
-    for version in ("IPv4", "IPv6"):
-        new_rule(cloud, group, {"direction": "egress", "ethertype": version})
-    return group
-
-
-def new_rule(cloud: Cloud, group: Record, wanted: Record) -> Record:
-    names = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
-    rule = {
-        **common(group["project_id"], ""),
-        "security_group_id": group["id"],
-        "direction": wanted.get("direction", "ingress"),
-        "ethertype": wanted.get("ethertype", "IPv4"),
-        "description": wanted.get("description", ""),
-        "remote_address_group_id": None,
-        **{name: wanted.get(name) for name in names},
-    }
-    return cloud.security_group_rules.add(rule)
-
-
-def default_security_group(cloud: Cloud, project: str) -> Record:
-    group = new_security_group(cloud, project, "default", "Default security group")
-    for version in ("IPv4", "IPv6"):
-        new_rule(cloud, group, {"ethertype": version, "remote_group_id": group["id"]})
-    return group
-
-
-def shown(cloud: Cloud, kind: str, record: Record) -> Record:
-    if kind == "security-groups":
-        return {**record, "security_group_rules": cloud.security_group_rules.where(security_group_id=record["id"])}
-    return record
-
-
-# -- requests -----------------------------------------------------------------------------------------------------------
 
 
 @neutron.route("GET", "", public=True)
@@ -422,27 +211,3 @@ async def remove_router_interface(call: Call) -> Record:
     for port in call.cloud.ports.where(device_id=router["id"], network_id=subnet["network_id"]):
         del call.cloud.ports[port["id"]]
     return {"id": router["id"], "subnet_id": subnet["id"]}
-
-
-def forget(cloud: Cloud, kind: str, ident: str) -> None:
-    """Delete a record and what goes with it. Raises Refusal (409) while something else needs it."""
-    record = get(cloud, kind, ident)
-    if kind == "networks":
-        if any(not port["device_owner"].startswith("network:") for port in cloud.ports.where(network_id=ident)):
-            message = f"Unable to complete operation on network {ident}. There are one or more ports still in use on the network."
-            raise Refusal(409, message, "NetworkInUse")
-        for subnet in record["subnets"]:
-            cloud.subnets.pop(subnet, None)
-    if kind == "subnets":
-        with contextlib.suppress(KeyError, ValueError):
-            cloud.networks[record["network_id"]]["subnets"].remove(ident)
-    if kind == "routers":
-        interfaces = cloud.ports.where(device_id=ident)
-        if any(port["device_owner"] == "network:router_interface" for port in interfaces):
-            raise Refusal(409, f"Router {ident} still has ports", "RouterInUse")
-        for port in interfaces:
-            del cloud.ports[port["id"]]
-    if kind == "security-groups":
-        for rule in cloud.security_group_rules.where(security_group_id=ident):
-            del cloud.security_group_rules[rule["id"]]
-    del tables(cloud)[kind][ident]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.balance import VIP_OWNER, spread
 from zerojhub.practice.apis.cloud import Cloud, Record, now
-from zerojhub.practice.apis.neutron import common, forget, get, known, neutron, within_quota
+from zerojhub.practice.apis.neutron import known, neutron
+from zerojhub.practice.apis.neutron_records import common, forget, get, within_quota
 from zerojhub.practice.apis.wire import Call, Refusal
 from zerojhub.practice.ground import Ground
 

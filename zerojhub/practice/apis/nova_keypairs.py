@@ -1,4 +1,4 @@
-"""The rest of Nova: keypairs, server groups, limits and quotas, zones."""
+"""Nova's keypairs and server groups."""
 
 from __future__ import annotations
 
@@ -141,71 +141,3 @@ async def create_group(call: Call) -> Record:
 @nova.route("DELETE", "/v2.1/os-server-groups/{ident}", status=204)
 async def delete_group(call: Call) -> None:
     del call.cloud.server_groups[a_group(call)["id"]]
-
-
-# -- limits and quotas --------------------------------------------------------------------------------------------------
-
-
-@nova.route("GET", "/v2.1/limits")
-async def limits(call: Call) -> Record:
-    quota, used = call.cloud.quotas["compute"], call.cloud.usage("compute", call.project)
-    absolute = {
-        "maxTotalInstances": quota["instances"],
-        "maxTotalCores": quota["cores"],
-        "maxTotalRAMSize": quota["ram"],
-        "maxTotalKeypairs": quota["key_pairs"],
-        "maxServerMeta": quota["metadata_items"],
-        "maxServerGroups": quota["server_groups"],
-        "maxServerGroupMembers": quota["server_group_members"],
-        "totalInstancesUsed": used["instances"],
-        "totalCoresUsed": used["cores"],
-        "totalRAMUsed": used["ram"],
-        "totalServerGroupsUsed": used["server_groups"],
-    }
-    return {"limits": {"rate": [], "absolute": absolute}}
-
-
-@nova.route("GET", "/v2.1/os-quota-sets/{project}")
-@nova.route("GET", "/v2.1/os-quota-sets/{project}/defaults")
-async def show_quota(call: Call) -> Record:
-    return {"quota_set": {**call.cloud.quotas["compute"], "id": call.path_params["project"]}}
-
-
-@nova.route("GET", "/v2.1/os-quota-sets/{project}/detail")
-async def quota_details(call: Call) -> Record:
-    used = call.cloud.usage("compute", call.project)
-    quota = call.cloud.quotas["compute"].items()
-    body = {name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0} for name, limit in quota}
-    return {"quota_set": {**body, "id": call.path_params["project"]}}
-
-
-@nova.route("PUT", "/v2.1/os-quota-sets/{project}")
-async def update_quota(call: Call) -> Record:
-    quota = call.cloud.quotas["compute"]
-    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
-    return {"quota_set": quota}
-
-
-@nova.route("GET", "/v2.1/os-availability-zone")
-async def zones(call: Call) -> Record:
-    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]}
-
-
-@nova.route("GET", "/v2.1/os-services")
-async def services(call: Call) -> Record:
-    return {
-        "services": [
-            {
-                "id": f"{number:08x}-0000-4000-8000-000000000000",
-                "binary": binary,
-                "host": call.cloud.region,
-                "zone": zone,
-                "status": "enabled",
-                "state": "up",
-                "updated_at": now("%Y-%m-%dT%H:%M:%S.000000"),
-                "disabled_reason": None,
-                "forced_down": False,
-            }
-            for number, (binary, zone) in enumerate((("nova-scheduler", "internal"), ("nova-compute", "nova")), 1)
-        ]
-    }

@@ -1,0 +1,265 @@
+"""The machines of a cluster's node groups, as the resources of Heat's stacks: they boot, become nodes, and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from zerojhub.practice.apis import heat_stacks, neutron_records, nova_servers
+from zerojhub.practice.apis.cloud import Cloud, Record, short_id
+from zerojhub.practice.apis.heat_stacks import ResourceFailed, making, nesting, set_stack
+from zerojhub.practice.apis.neutron_floatingips import associate, delete_floatingip, new_floatingip
+from zerojhub.practice.apis.wire import Refusal
+from zerojhub.practice.ground import Ground, GroundError, MachineSpec
+
+FAIL = "practice_fail"
+"""Label that names what is to fail: kube_masters, kube_minions, or a resource that is no stack. For workshops."""
+NO_HOST = "No valid host was found. There are not enough hosts available."
+
+
+@dataclass(frozen=True)
+class Part:
+    """What Magnum's templates call the resources of masters, or of workers."""
+
+    group: str
+    server: str
+    template: str
+    deployment: str
+    prefix: str
+    suffix: str
+    placement: str
+
+
+MASTER = Part(
+    "kube_masters",
+    "kube-master",
+    "kubemaster.yaml",
+    "master_config_deployment",
+    "kube_master",
+    "master",
+    "master_nodes_server_group",
+)
+WORKER = Part(
+    "kube_minions",
+    "kube-minion",
+    "kubeminion.yaml",
+    "node_config_deployment",
+    "kube_minion",
+    "node",
+    "worker_nodes_server_group",
+)
+
+BringUp = Callable[[list[MachineSpec]], Awaitable[None]]
+
+
+def part_of(group: Record) -> Part:
+    return MASTER if group["role"] == "master" else WORKER
+
+
+def went_to_error(message: str) -> ResourceFailed:
+    return ResourceFailed("ResourceInError", f'Went to status ERROR due to "Message: {message}, Code: 500"')
+
+
+def stack_name(*names: str) -> str:
+    """A stack's name: what a host name may hold of the names, and twelve characters of chance."""
+    stem = "-".join(re.sub(r"[^a-zA-Z0-9-]", "", re.sub(r"[_.]", "-", name)) for name in names)
+    return f"{stem}-{short_id()}".lower()
+
+
+class Members:
+    """Works on one cluster. What can't be made raises ResourceFailed, maybe in a group of exceptions."""
+
+    def __init__(self, cloud: Cloud, ground: Ground, cluster: Record):
+        self.cloud, self.ground, self.cluster = cloud, ground, cluster
+        self.project = cluster["project_id"]
+        self.api_up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def step(self, stack: Record, name: str, kind: str) -> Iterator[Record]:
+        """`making`, with every refusal in Heat's words, and the failure that a label asks for."""
+        with making(stack, name, kind) as resource:
+            try:
+                if self.to_fail(name):
+                    raise ResourceFailed("ResourceFailure", f"{name} fails because the label {FAIL} asks for it")
+                yield resource
+            except Refusal as refusal:
+                kinds = {403: "Forbidden", 409: "OverQuotaClient" if refusal.kind == "OverQuota" else "Conflict"}
+                status = f" (HTTP {refusal.status})" if refusal.status == 403 else ""
+                raise ResourceFailed(kinds.get(refusal.status, "BadRequest"), refusal.message + status) from refusal
+            except GroundError as error:
+                raise ResourceFailed("Error", f"Deployment to server failed: {error}") from error
+
+    def to_fail(self, name: str) -> bool:
+        return self.cluster["labels"].get(FAIL) == name
+
+    def external(self) -> Record:
+        """The network that floating IPs come from."""
+        template = self.cloud.templates[self.cluster["cluster_template_id"]]
+        wanted = template["external_network_id"]
+        found = self.cloud.networks.find(wanted) if wanted else self.cloud.networks.where(**{"router:external": True})
+        return found[0]
+
+    def network(self) -> Record:
+        """The network that the cluster's machines are on: the one given, or the cluster's own."""
+        cloud, given = self.cloud, self.cluster["fixed_network"]
+        return cloud.networks.find(given)[0] if given else cloud.networks[self.cluster["own_network"]]
+
+    async def add_floatingip(self, port: Record, resource: Record) -> str:
+        """A floating IP of the cluster's own that leads to the port."""
+        floating = new_floatingip(self.cloud, self.project, self.external())
+        resource["physical_resource_id"] = floating["id"]
+        self.cluster.setdefault("floatingips", []).append(floating["id"])
+        await associate(self.cloud, self.ground, floating, port)
+        return floating["floating_ip_address"]
+
+    # -- booting ----------------------------------------------------------------------------------------------------
+
+    async def boot(
+        self, stack: Record, group: Record, numbers: list[int], action: str, bring_up: BringUp | None = None
+    ) -> None:
+        """Boot the group's machines of these numbers, all at once, and make nodes of them.
+
+        Masters need `bring_up`: it is called once all of them have booted.
+        """
+        part = part_of(group)
+        booted: dict[int, MachineSpec] = {}
+        everyone = asyncio.Event()
+        with nesting(self.cloud, stack, part.group, "OS::Heat::ResourceGroup", action) as members:
+
+            async def member(number: int) -> None:
+                with nesting(self.cloud, members, str(number), f"file:///templates/{part.template}") as own:
+                    machine = booted[number] = await self._machine(stack, own, group, part, number)
+                    if len(booted) == len(numbers):
+                        everyone.set()
+                    with self.step(own, part.deployment, "OS::Heat::SoftwareDeployment"):
+                        if bring_up and number == numbers[0]:
+                            await everyone.wait()
+                            await bring_up([booted[number] for number in numbers])
+                            self.api_up.set()
+                        await self.api_up.wait()
+                        if part is WORKER:
+                            await self.ground.join(self.cluster["uuid"], machine)
+
+            async with asyncio.TaskGroup() as tasks:
+                for number in numbers:
+                    tasks.create_task(member(number))
+
+    async def _machine(self, root: Record, stack: Record, group: Record, part: Part, number: int) -> MachineSpec:
+        """One machine: port, server, floating IP. Returns when it has booted."""
+        cloud, cluster = self.cloud, self.cluster
+        name = f"{root['stack_name']}-{part.suffix}-{number}"
+        main = cloud.stacks[cluster["cluster_id"]]["resources"]
+        security = cloud.security_groups[main[f"secgroup_{part.prefix}"]["physical_resource_id"]]
+        placement = cloud.server_groups[main[part.placement]["physical_resource_id"]]
+        with self.step(stack, f"{part.prefix}_eth0", "OS::Neutron::Port") as resource:
+            fields = {"security_groups": [security["id"]]}
+            port = neutron_records.new_port(cloud, self.project, self.network(), f"{name}-port", **fields)
+            resource["physical_resource_id"] = port["id"]
+        with self.step(stack, part.server, "OS::Nova::Server") as resource:
+            server = self._server(name, group)
+            server |= {"security_groups": [security["name"]], "server_group": placement["id"]}
+            placement["members"].append(server["id"])
+            resource["physical_resource_id"] = server["id"]
+            port |= {"device_id": server["id"], "device_owner": "compute:nova"}
+            if self.to_fail(part.group):
+                nova_servers.failed(server, NO_HOST)
+                raise went_to_error(NO_HOST)
+            machine = self._spec(server)
+            try:
+                await self.ground.boot(machine)
+            except GroundError as error:
+                nova_servers.failed(server, str(error))
+                raise went_to_error(str(error)) from error
+            nova_servers.started(server)
+        address = machine.address
+        if cluster["floating_ip_enabled"]:
+            with self.step(stack, f"{part.prefix}_floating", "OS::Neutron::FloatingIP") as resource:
+                address = await self.add_floatingip(port, resource)
+        group["node_addresses"].append(address)
+        return machine
+
+    def _server(self, name: str, group: Record) -> Record:
+        cloud, cluster = self.cloud, self.cluster
+        image, flavor = cloud.images.find(group["image_id"])[0], cloud.flavors.find(group["flavor_id"])[0]
+        fields = {"flavor": flavor["id"], "image": image["id"], "key_name": cluster["keypair"]}
+        server = nova_servers.new_server(cloud, self.project, cluster["user_id"], name, **fields)
+        group["servers"].append(server["id"])
+        return server
+
+    def _spec(self, server: Record) -> MachineSpec:
+        image, keypair = self.cloud.images[server["image"]], self.cloud.keypairs.get(server["key_name"] or "")
+        # The machine-id of Fedora Atomic is its own: Kubernetes can't tell the server by it, and nor can its autoscaler.
+        own_id = secrets.token_hex(16) if image["os_distro"] == "fedora-atomic" else server["id"].replace("-", "")
+        return MachineSpec(
+            id=server["id"],
+            name=server["name"],
+            address=nova_servers.fixed_address(self.cloud, server),
+            login=image["os_admin_user"],
+            public_keys=(keypair["public_key"],) if keypair else (),
+            machine_id=own_id,
+        )
+
+    # -- changing size ----------------------------------------------------------------------------------------------
+
+    async def reconcile(self, group: Record, action: str, remove: list[str]) -> None:
+        """Bring the group to its node_count.
+
+        First go the machines that are named (by UUID or by number) and those that never booted, then the newest.
+        """
+        self.api_up.set()
+        stack = self._stack_of(group)
+        if action != "CREATE":
+            set_stack(stack, action, "IN_PROGRESS")
+        group["servers"] = [ident for ident in group["servers"] if ident in self.cloud.servers]
+        numbers = {ident: self._number(ident) for ident in group["servers"]}
+        going = {
+            ident: number
+            for ident, number in numbers.items()
+            if ident in remove or str(number) in remove or self.cloud.servers[ident]["status"] == "ERROR"
+        }
+        staying = [ident for ident in numbers if ident not in going]
+        going |= {ident: numbers[ident] for ident in staying[group["node_count"] :]}
+        for ident, number in going.items():
+            await self._take_out(stack, group, self.cloud.servers[ident], number)
+        fresh = count(max(numbers.values(), default=-1) + 1)
+        missing = group["node_count"] - len(group["servers"])
+        await self.boot(stack, group, [next(fresh) for _ in range(missing)], action)
+        if action == "DELETE":
+            heat_stacks.forget(self.cloud, stack)
+
+    def _stack_of(self, group: Record) -> Record:
+        """The stack that the group's machines are in: the cluster's, or one of its own for a group made later."""
+        if not group["stack_id"]:
+            name = stack_name(self.cluster["name"][:20], group["name"][:9])
+            timeout = self.cluster["create_timeout"] or None
+            group["stack_id"] = heat_stacks.new_stack(self.cloud, self.project, name, timeout)["id"]
+        return self.cloud.stacks[group["stack_id"]]
+
+    def _number(self, ident: str) -> int:
+        return int(self.cloud.servers[ident]["name"].rpartition("-")[2])
+
+    async def _take_out(self, stack: Record, group: Record, server: Record, number: int) -> None:
+        """Take the node out of Kubernetes, and its machine away."""
+        if server["status"] == "ACTIVE":
+            await self.ground.leave(self.cluster["uuid"], self._spec(server))
+        await self.remove_server(group, server)
+        members = self.cloud.stacks[stack["resources"][part_of(group).group]["nested"]]
+        gone = members["resources"].pop(str(number))
+        heat_stacks.forget(self.cloud, self.cloud.stacks[gone["nested"]])
+
+    async def remove_server(self, group: Record, server: Record) -> None:
+        """The machine goes, and the floating IP that the cluster gave it; one that a person put there stays."""
+        cloud = self.cloud
+        addresses = [item["addr"] for items in nova_servers.addresses(cloud, server).values() for item in items]
+        group["node_addresses"] = [address for address in group["node_addresses"] if address not in addresses]
+        for port in cloud.ports.where(device_id=server["id"]):
+            for floating in cloud.floatingips.where(port_id=port["id"]):
+                if floating["id"] in self.cluster.get("floatingips", []):
+                    await delete_floatingip(cloud, self.ground, floating)
+        await nova_servers.delete_server(cloud, self.ground, server)
+        group["servers"].remove(server["id"])
