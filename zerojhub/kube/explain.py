@@ -133,7 +133,8 @@ def why_service(service: dict, events: Sequence[dict] = ()) -> Trouble | None:
         quota = "the project's quota is used up: " if re.search(r"quota|exceeded", said, re.I) else ""
         return Trouble(subject, f"gets no load balancer: {quota}{said}", lasting=True)
     if not any(_subject(event) == name for event in events):
-        return Trouble(subject, "is pending, and nothing works on it: does the cluster have load balancers at all?")
+        why = "is pending, and nothing works on it: does the cluster have load balancers at all?"
+        return Trouble(subject, why, lasting=True)
     return Trouble(subject, "waits for its load balancer")
 
 

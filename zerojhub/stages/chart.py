@@ -75,10 +75,10 @@ class Chart(Stage):
         kept = Secrets.of(hub.state, there.values if there else None)
         kept.keep(hub.state)
         values = hub[Values].values(kept)
-        if there and (differs := difference(there, chart, values)):
-            hub.say(differs)
+        if there:
             await mend(_helm(hub), name, namespace, there)
-        if there is None or differs:
+        # A release that is as it should be, and whose pods are late, is only waited for.
+        if there is None or difference(there, chart, values) or not await _deployments(hub):
             await _make_namespace(hub)
             await _install(hub, values)
         await _wait(hub)
@@ -115,12 +115,15 @@ def labels_of(hub: Hub) -> str:
 
 
 async def unavailable(hub: Hub) -> list[str]:
-    """The deployments of the release that are not available."""
+    """The deployments of the release that are not available; `hub` when there are none at all."""
     from zerojhub.kube.explain import is_available
 
-    namespace = hub.deployment.hub.namespace
-    deployments = await hub[Access].kube.list("apps/v1/Deployment", namespace, labels=labels_of(hub))
-    return [each["metadata"]["name"] for each in deployments if not is_available(each)]
+    deployments = await _deployments(hub)
+    return [each["metadata"]["name"] for each in deployments if not is_available(each)] if deployments else ["hub"]
+
+
+async def _deployments(hub: Hub) -> list[dict]:
+    return await hub[Access].kube.list("apps/v1/Deployment", hub.deployment.hub.namespace, labels=labels_of(hub))
 
 
 def _helm(hub: Hub) -> Helm:

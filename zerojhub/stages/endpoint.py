@@ -9,7 +9,7 @@ import anyio
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.stages.access import Access
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
+from zerojhub.stages.base import Found, Missing, Stage, Url, Wrong
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.values import Values
 
@@ -37,7 +37,7 @@ class Endpoint(Stage):
             return Missing(str(await _why_pending(hub, service)))
         if problem := await _problem(url):
             return Missing(f"{url} does not work yet: {problem}")
-        return Found(url, url)
+        return Found(url, Url(url))
 
     async def do(self, hub: Hub, state: Missing | Wrong) -> None:
         url = await _wait_for_address(hub)
@@ -162,14 +162,18 @@ def _mark(hub: Hub) -> str:
 
 
 async def _own_rules(hub: Hub) -> list[dict]:
-    return await hub.cloud.network.all("/security-group-rules", "security_group_rules", description=_mark(hub))
+    rules = await hub.cloud.network.all("/security-group-rules", "security_group_rules", description=_mark(hub))
+    # A Neutron that knows no such filter answers with every rule of the project.
+    return [rule for rule in rules if rule["description"] == _mark(hub)]
 
 
 async def _open_port(hub: Hub, port: int) -> None:
     """Let the port through to the master: an ingress rule in the first security group of its network port."""
     address = hub[Access].address
+    if not address or any(rule["port_range_min"] == port for rule in await _own_rules(hub)):
+        return
     floating_ips = await hub.cloud.network.all("/floatingips", "floatingips", floating_ip_address=address)
-    if not address or not floating_ips or any(rule["port_range_min"] == port for rule in await _own_rules(hub)):
+    if not floating_ips:
         return
     network_port = (await hub.cloud.network.get(f"/ports/{floating_ips[0]['port_id']}"))["port"]
     if not network_port["security_groups"]:
