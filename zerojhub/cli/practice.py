@@ -35,10 +35,11 @@ def start(port: PortOption = PORT, quiet: QuietOption = False) -> None:
 
     zerojhub practice start && eval "$(zerojhub practice env)"
     """
-    from zerojhub.practice import control, daemon
+    from zerojhub.practice import control
     from zerojhub.report import Progress
 
-    already = daemon.running(daemon.state_folder())
+    with _one_line():
+        already = control.running()
     if already:
         if port not in (PORT, already.port):
             raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
@@ -72,7 +73,8 @@ def status(output: OutputOption = Output.table) -> None:
     """Is it running, where, and with which machines?"""
     from zerojhub.practice import control
 
-    found = control.status()
+    with _one_line():
+        found = control.status()
 
     def people() -> None:
         if not found["running"]:
@@ -102,9 +104,10 @@ def env() -> None:
 @app.command()
 def reset(yes: YesOption = False) -> None:
     """Delete every cluster, server, volume and address in it: back to how it was at the start."""
-    from zerojhub.practice import control, daemon
+    from zerojhub.practice import control
 
-    found = daemon.running(daemon.state_folder())
+    with _one_line():
+        found = control.running()
     if not found:
         raise UserError("it is not running", hint="zerojhub practice start")
     confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)

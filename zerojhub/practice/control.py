@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
 import json
 import os
@@ -23,6 +22,16 @@ START_TIMEOUT = 60
 STOP_TIMEOUT = 60
 
 
+def running() -> daemon.Running | None:
+    """The person's own daemon. Raises GroundError when one runs on this machine that has another state folder."""
+    found = daemon.running()
+    if found and found.state != str(daemon.state_folder()):
+        raise GroundError(
+            f"this machine runs another practice cloud (process {found.pid}, state in {found.state}): stop it first"
+        )
+    return found
+
+
 def start(port: int) -> daemon.Running:
     """Start the daemon; returns when its APIs answer."""
     state = daemon.state_folder()
@@ -39,7 +48,7 @@ def start(port: int) -> daemon.Running:
         )
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
-        found = daemon.running(state)
+        found = daemon.running()
         if found and _answers(found.port):
             return found
         if process.poll() is not None:
@@ -51,18 +60,17 @@ def start(port: int) -> daemon.Running:
 
 def stop(*, forget: bool = True) -> bool:
     """End the daemon and all that it made, or that a killed one left. `forget`: its state folder too. Was it running?"""
-    state = daemon.state_folder()
-    found = daemon.running(state)
+    state, found = daemon.state_folder(), running()
     if found:
         os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT
-        while daemon.running(state) and time.monotonic() < deadline:
+        while daemon.running() and time.monotonic() < deadline:
             time.sleep(0.05)
-        with contextlib.suppress(ProcessLookupError):
-            if daemon.running(state):
-                os.kill(found.pid, signal.SIGKILL)
+        if daemon.running():
+            os.kill(found.pid, signal.SIGKILL)
     if state.exists():
-        asyncio.run(_sweep(state))
+        with daemon.alone():
+            asyncio.run(_sweep(state))
         if forget:
             shutil.rmtree(state)
     return found is not None
@@ -70,11 +78,10 @@ def stop(*, forget: bool = True) -> bool:
 
 def status() -> dict[str, Any]:
     """How it stands, for people and programs."""
-    state = daemon.state_folder()
-    found = daemon.running(state)
+    found = running()
     if not found:
         return {"running": False}
-    machines = [json.loads(file.read_text()) for file in sorted(state.glob("machines/*/machine.json"))]
+    machines = [json.loads(file.read_text()) for file in sorted(Path(found.state).glob("machines/*/machine.json"))]
     return {"running": True, "answers": _answers(found.port), **asdict(found), "machines": machines}
 
 

@@ -14,11 +14,19 @@ import socket
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zerojhub.practice.ground import GroundError
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 MODULE = "zerojhub.practice.daemon"
 PORT = 9580
+RECORD = Path("/run/zerojhub-practice.json")
+"""What the daemon says of itself. A machine has one bridge of ours, and so one daemon, whoever's."""
+LOCK = Path("/run/zerojhub-practice.lock")
+"""Held while the daemon lives, or while what a killed one left is cleared away."""
 CLOUD = "practice"
 """Name of the entry in clouds.yaml, and of the person's user and project."""
 
@@ -31,9 +39,11 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True)
 class Running:
-    """What a daemon says of itself, in daemon.json, once it serves."""
+    """What a daemon says of itself once it serves."""
 
     pid: int
+    state: str
+    """Its state folder."""
     port: int
     started: float
     """Seconds since the epoch."""
@@ -43,14 +53,26 @@ class Running:
     kubernetes: tuple[str, ...]
 
 
-def running(state: Path) -> Running | None:
-    """The daemon that serves, if one does."""
+def running() -> Running | None:
+    """The daemon that serves on this machine, if one does."""
     try:
-        found = Running(**json.loads((state / "daemon.json").read_text()))
+        found = Running(**json.loads(RECORD.read_text()))
         command = Path(f"/proc/{found.pid}/cmdline").read_bytes()
     except (OSError, ValueError, TypeError):
         return None
     return found if MODULE.encode() in command else None
+
+
+def alone() -> FileLock:
+    """The right to make and clear away what a machine has one of. Raises GroundError when another holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(LOCK, timeout=2)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise GroundError(f"another practice cloud is starting or stopping on this machine (it holds {LOCK})") from None
+    return lock
 
 
 async def serve(port: int) -> None:
@@ -61,6 +83,7 @@ async def serve(port: int) -> None:
     from zerojhub.practice.machines.linux import LinuxGround
 
     state, built = state_folder(), build.built()
+    lock = alone()
     ground = LinuxGround(state, built.root, built.kubernetes, port)
     await ground.up()
     try:
@@ -76,6 +99,7 @@ async def serve(port: int) -> None:
         sockets = [listen(address, port) for address in ("127.0.0.1", ground.gateway)]
         about = Running(
             os.getpid(),
+            str(state),
             port,
             time.time(),
             ground.network,
@@ -83,11 +107,12 @@ async def serve(port: int) -> None:
             ground.public_network,
             ground.versions,
         )
-        (state / "daemon.json").write_text(json.dumps(asdict(about)))
+        RECORD.write_text(json.dumps(asdict(about)))
         await uvicorn.Server(config).serve(sockets)
     finally:
         await ground.down()
-        (state / "daemon.json").unlink(missing_ok=True)
+        RECORD.unlink(missing_ok=True)
+        lock.release()
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -31,7 +31,7 @@ class Recipe:
         """The part's folder, made if it is not there: in whole or, when it fails, not at all."""
         path = self.path(cache)
         if not path.exists():
-            scratch = path.with_suffix(".new")
+            scratch = path.with_name(f"{path.name}.new")
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
             self.make(scratch, say)

@@ -1,0 +1,9 @@
+"""Tests that need this machine's one bridge for themselves come before those that start the practice cloud."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "ground" not in getattr(item, "fixturenames", ()))

@@ -1,0 +1,172 @@
+"""Machines made of namespaces, for real: they boot, let their owner in, reach each other, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from zerojhub.practice import build, daemon
+from zerojhub.practice.ground import GroundError, Listener, MachineSpec
+from zerojhub.practice.machines.linux import LinuxGround
+
+TRACES = (
+    "ip -o link",
+    "ip -4 route show table all",
+    "iptables-save",
+    "cat /proc/sys/net/ipv4/ip_forward",
+    "ps -eo args",
+)
+
+
+def traces() -> dict[str, list[str]]:
+    """What this machine shows of a practice cloud."""
+    shown = {}
+    for command in TRACES:
+        lines = subprocess.run(command.split(), capture_output=True, text=True, timeout=30).stdout.splitlines()
+        shown[command] = [
+            line for line in lines if re.search(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|^[01]$", line)
+        ]
+    shown["cgroups"] = [str(path) for path in Path("/sys/fs/cgroup").glob("**/zerojhub-practice")]
+    return shown
+
+
+@pytest.fixture
+def ground(tmp_path: Path):
+    before = traces()
+    with daemon.alone():
+        built = build.built()
+        yield LinuxGround(tmp_path, built.root, built.kubernetes, 9581)
+    assert traces() == before
+
+
+def spec(ground: LinuxGround, number: int, key: str = "") -> MachineSpec:
+    ident = str(uuid.uuid4())
+    address = ground.gateway.rpartition(".")[0] + f".{10 + number}"
+    return MachineSpec(ident, f"machine-{number}", address, "core", (key,), ident.replace("-", ""))
+
+
+async def ssh(folder: Path, address: str, *command: str) -> str:
+    """What a command printed, with the host key checked against what the console log says."""
+    argv = ["ssh", "-i", folder / "key", "-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "ConnectTimeout=10"]
+    argv += ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", f"core@{address}", *command]
+    process = await asyncio.create_subprocess_exec(
+        *map(str, argv),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def test_a_machine_boots_lets_its_owner_in_and_leaves_nothing(ground: LinuxGround, tmp_path: Path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True, timeout=30)
+
+    async def life() -> None:
+        await ground.up()
+        try:
+            machine = spec(ground, 1, (tmp_path / "key.pub").read_text())
+            await ground.boot(machine)
+            assert ground.alive(machine.id)
+
+            floating = ground.public_network.replace(".0/24", ".7")
+            await ground.route(floating, machine.address)
+            keys = ground.console(machine.id).split("-----BEGIN SSH HOST KEY KEYS-----\n")[1].split("-----END")[0]
+            (tmp_path / "known").write_text("".join(f"{floating} {line}\n" for line in keys.splitlines()))
+
+            who = await ssh(
+                tmp_path, floating, "id -un; hostname; sudo cat /sys/class/dmi/id/product_uuid /etc/machine-id"
+            )
+            assert who.split() == ["core", machine.name, machine.id, machine.machine_id]
+            alone = await ssh(
+                tmp_path, floating, "ps -e -o comm=; ls /root /tmp | wc -l; sudo cat /sys/fs/cgroup/*/tasks | wc -l"
+            )
+            assert "s6-svscan" in alone
+            assert "python" not in alone
+
+            await ground.unroute(floating)
+            with pytest.raises(OSError, match="unreachable"):
+                await asyncio.open_connection(floating, 22)
+            await ground.halt(machine.id)
+            assert not ground.alive(machine.id)
+            await ground.halt(machine.id)
+        finally:
+            await ground.down()
+
+    asyncio.run(life())
+
+
+def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGround, tmp_path: Path):
+    async def life() -> None:
+        await ground.up()
+        try:
+            one, two = spec(ground, 1), spec(ground, 2)
+            await asyncio.gather(ground.boot(one), ground.boot(two))
+            machines = ground._machines
+
+            folder = await ground.make_volume("a-volume", 1)
+            unprivileged = ["setpriv", "--reuid=1000", "--clear-groups"]
+            await machines[one.id].run(*unprivileged, "sh", "-c", "echo hello >/mnt/cinder/a-volume/file")
+            assert await machines[two.id].run(*unprivileged, "cat", "/mnt/cinder/a-volume/file") == "hello\n"
+            await ground.remove_volume("a-volume")
+            assert not folder.exists()
+
+            virtual = one.address.replace(".11", ".99")
+            await ground.balance(virtual, (Listener(2222, ((one.address, 22), (two.address, 22))),))
+            answers = set()
+            for _ in range(40):
+                scan = await asyncio.create_subprocess_exec(
+                    *("ssh-keyscan", "-t", "ed25519", "-p", "2222", virtual),
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+                answers.add((await scan.communicate())[0].split()[-1])
+                if len(answers) == 2:
+                    break
+            assert len(answers) == 2
+            # From a machine, too; and a port that nobody listens on is refused at once.
+            assert "SSH-" in await machines[one.id].run(
+                "sh", "-c", f"curl -s --max-time 3 telnet://{virtual}:2222 </dev/null", check=False
+            )
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(virtual, 22)
+            await ground.unbalance(virtual)
+        finally:
+            await ground.down()
+
+    asyncio.run(life())
+
+
+def test_what_a_killed_daemon_left_is_cleared_away(ground: LinuxGround, tmp_path: Path):
+    async def die() -> None:
+        await ground.up()
+        await ground.boot(spec(ground, 1))
+        os._exit(9)
+
+    child = os.fork()
+    if not child:
+        asyncio.run(die())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert any("s6-svscan" in line for line in traces()["ps -eo args"])
+
+    async def recover() -> None:
+        await ground.up()
+        await ground.boot(spec(ground, 1))
+        await ground.down()
+
+    asyncio.run(recover())
+
+
+def test_an_unknown_kubernetes_is_refused(ground: LinuxGround):
+    from zerojhub.practice.ground import ClusterSpec
+
+    wanted = ClusterSpec("id", "c", "v1.99.0", (), "")
+    with pytest.raises(GroundError, match=r"v1\.99\.0 is not built here: there is v1\."):
+        asyncio.run(ground.start_cluster(wanted))

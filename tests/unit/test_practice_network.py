@@ -1,0 +1,56 @@
+"""Which addresses the practice cloud takes, and the packet rules that it asks for."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+
+from zerojhub.practice.ground import GroundError, Listener
+from zerojhub.practice.machines import nat, ranges
+
+
+def test_the_first_candidate_that_touches_nothing_in_use_is_taken():
+    used = [IPv4Network("10.253.7.0/24"), IPv4Network("192.168.0.0/16")]
+    assert ranges.choose(("10.253.0.0/16", "10.241.0.0/16"), used) == "10.241.0.0/16"
+
+
+def test_a_wider_route_of_the_persons_also_counts():
+    used = [IPv4Network("10.0.0.0/8")]
+    assert ranges.choose(ranges.MACHINES, used) == "172.30.0.0/16"
+
+
+def test_nothing_free_says_what_was_tried():
+    with pytest.raises(GroundError, match=r"none of 198\.51\.100\.0/24, 203\.0\.113\.0/24"):
+        ranges.choose(ranges.FLOATING, [IPv4Network("0.0.0.0/1"), IPv4Network("128.0.0.0/1")])
+
+
+def rules(addresses: nat.Addresses) -> list[str]:
+    text = nat.rules(addresses, bridge="zjh0", network="10.253.0.0/16", public="198.51.100.0/24", port=9580)
+    return text.splitlines()
+
+
+def test_a_floating_ip_leads_to_its_fixed_address_on_every_port():
+    lines = rules(nat.Addresses(floating={"198.51.100.5": "10.253.0.9"}))
+    assert "-A ZJH-ADDRESSES -d 198.51.100.5/32 -j DNAT --to-destination 10.253.0.9" in lines
+
+
+def test_a_floating_ip_of_a_load_balancer_leads_to_its_members():
+    listeners = (Listener(80, (("10.253.0.1", 30080), ("10.253.0.2", 30080), ("10.253.0.3", 30080))),)
+    lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.50"}, {"10.253.0.50": listeners}))
+    for address in ("198.51.100.5", "10.253.0.50"):
+        ours = [line for line in lines if f"-d {address}/32 -p tcp --dport 80" in line]
+        # Each rule sees what the ones before it left over: a third, half of the rest, and all of what then remains.
+        assert [line.partition("--probability ")[2][:4] for line in ours] == ["0.33", "0.50", ""]
+        assert [line.rpartition(" ")[2] for line in ours] == [
+            "10.253.0.1:30080",
+            "10.253.0.2:30080",
+            "10.253.0.3:30080",
+        ]
+    assert not any("DNAT --to-destination 10.253.0.50" in line for line in lines)
+
+
+def test_every_rule_lies_in_a_chain_of_ours():
+    chains = {name for names in nat.chains().values() for name in names}
+    lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.9"}, {"10.253.0.50": (Listener(1, (("10.253.0.1", 2),)),)}))
+    assert {line.split()[1] for line in lines if line.startswith("-A")} <= chains
