@@ -16,9 +16,9 @@ from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, Machine
 
 
 class InstantGround:
-    """Remembers what it was asked for. `pause` (seconds) is how long a boot takes."""
+    """Remembers what it was asked for. `pause` (seconds) is how long a boot or a halt takes."""
 
-    versions = ("v1.33.9", "v1.34.4")
+    versions = ("v1.14.3", "v1.15.7", "v1.34.4")
     network = "10.221.0.0/24"
     gateway = "10.221.0.1"
     public_network = "127.221.0.0/24"
@@ -32,9 +32,11 @@ class InstantGround:
         self.balanced: dict[str, tuple[Listener, ...]] = {}
         self.volumes: dict[str, int] = {}
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.authority = self._certify(self.key.public_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
+        self.authority = self._certify(
+            self.key.public_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+        )
 
-    def _certify(self, public_key, subject: x509.Name) -> x509.Certificate:  # noqa: ANN001
+    def _certify(self, public_key, subject: x509.Name) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).public_key(public_key)
         builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
@@ -49,6 +51,7 @@ class InstantGround:
         self.machines[machine.id] = machine
 
     async def halt(self, machine_id: str) -> None:
+        await asyncio.sleep(self.pause)
         self.machines.pop(machine_id, None)
         for nodes in self.nodes.values():
             for name in [name for name, ident in nodes.items() if ident == machine_id]:

@@ -113,7 +113,7 @@ def read(argument: str, attributes: tuple[Attribute, ...], data: Any) -> Record:
             record[attribute.name] = attribute.read(argument, data[attribute.name])
         elif attribute.mandatory:
             raise invalid(attribute.name, None, "Mandatory field missing.")
-        if record.get(attribute.name) is None:
+        if not attribute.readonly and record.get(attribute.name) is None:
             record[attribute.name] = attribute.default
     return record
 
