@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli import cluster, helm, hub, journey, nodegroup, practice, template
+from zerojhub.cli import cluster, heat, helm, hub, journey, nodegroup, practice, template
 from zerojhub.cli.options import (
     CloudOption,
     FileOption,
@@ -62,6 +62,7 @@ helm.register(app)
 app.add_typer(template.app, name="template")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(nodegroup.app, name="nodegroup")
+app.add_typer(heat.app, name="heat")
 app.add_typer(hub.app, name="hub")
 app.add_typer(practice.app, name="practice")
 

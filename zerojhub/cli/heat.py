@@ -1,0 +1,115 @@
+"""zerojhub heat: clusters by way of Heat templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zerojhub.cli.arguments import parse_labels
+from zerojhub.cli.cluster import WaitOption, under_way
+from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.report.results import Output, show, table
+
+app = typer.Typer(help="Clusters by way of Heat templates.", no_args_is_help=True)
+COLUMNS = ("id", "stack_name", "stack_status", "creation_time")
+
+Name = Annotated[str, typer.Argument(help="Name or ID of the stack.")]
+
+
+@app.command()
+def render(file: FileOption = DEFAULT_FILE) -> None:
+    """Print a Heat template with the deployment's cluster template and cluster.
+
+    zerojhub heat render -f hub.yaml > cluster.yaml
+    """
+    import sys
+
+    from ruamel.yaml import YAML
+
+    from zerojhub import deployment
+    from zerojhub.openstack import hot
+
+    wanted = deployment.load(file)
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(hot.render(wanted, wanted.cluster.keypair), sys.stdout)
+
+
+@app.command("create")
+def create_stack(
+    name: Annotated[str, typer.Argument(help="Name of the stack.")],
+    template: Annotated[Path, typer.Option("--template", "-t", help="A Heat template.")],
+    parameters: Annotated[
+        list[str] | None, typer.Option("--parameter", metavar="KEY=VALUE", help="Again for more.")
+    ] = None,
+    timeout: Annotated[int, typer.Option(min=1, help="Minutes until Heat gives up.")] = 60,
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a stack from a template.
+
+    zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
+    """
+    from zerojhub.deployment import plain, read_yaml
+    from zerojhub.openstack import stacks
+
+    body, given = plain(read_yaml(template)), parse_labels(parameters or [])
+    # YAML reads an unquoted version as a date, and Heat wants the words.
+    body["heat_template_version"] = str(body.get("heat_template_version", ""))
+    made = under_way(
+        name, lambda here, say: stacks.create(here, name, body, given, timeout, say, wait=wait), cloud, quiet
+    )
+    show(made, output, lambda: _print(made))
+
+
+@app.command("list")
+def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """The stacks in the project."""
+    import anyio
+
+    from zerojhub.openstack.session import Cloud
+
+    stacks = anyio.run(Cloud(cloud).orchestration.all, "/stacks", "stacks")
+    show(stacks, output, lambda: table(stacks, COLUMNS))
+
+
+@app.command("show")
+def show_stack(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """One stack, with its outputs."""
+    import anyio
+
+    from zerojhub.openstack import stacks
+    from zerojhub.openstack.session import Cloud
+
+    stack = anyio.run(stacks.get_one, Cloud(cloud), name)
+    show(stack, output, lambda: _print(stack))
+
+
+@app.command("delete")
+def delete_stack(
+    name: Name,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a stack and what it made."""
+    import anyio
+
+    from zerojhub.openstack import stacks
+    from zerojhub.openstack.session import Cloud
+
+    stack = anyio.run(stacks.get_one, Cloud(cloud), name)
+    confirm(f"Delete the stack {stack['stack_name']} ({stack['id']}) and what it made?", yes=yes)
+    under_way(stack["stack_name"], lambda here, say: stacks.delete(here, stack, say), cloud, quiet)
+    show({"deleted": stack["id"]}, output, lambda: print(f"deleted stack {stack['stack_name']}"))
+
+
+def _print(stack: dict) -> None:
+    table([stack], COLUMNS)
+    for each in stack.get("outputs", []):
+        print(f"{each['output_key']}: {each['output_value']}")
