@@ -1,0 +1,156 @@
+{{/* What is before the name of each resource of the namespace. */}}
+{{- define "jupyterhub.prefix" -}}
+{{- if kindIs "string" .Values.fullnameOverride -}}
+{{- with .Values.fullnameOverride }}{{ . }}-{{ end -}}
+{{- else -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
+{{- contains $name .Release.Name | ternary .Release.Name (print .Release.Name "-" $name) }}-
+{{- end -}}
+{{- end }}
+
+{{/* The same for what the whole cluster shares: never empty. */}}
+{{- define "jupyterhub.clusterPrefix" -}}
+{{- include "jupyterhub.prefix" . | default (print .Release.Name "-") -}}
+{{- end }}
+
+{{/* Labels of a component's resources: (list root component). */}}
+{{- define "jupyterhub.labels" -}}
+{{- $root := index . 0 -}}
+{{- $chart := print $root.Chart.Name "-" $root.Chart.Version | replace "+" "_" -}}
+{{ include "jupyterhub.podLabels" . }}
+chart: {{ $chart }}
+heritage: {{ $root.Release.Service }}
+helm.sh/chart: {{ $chart }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+{{- end }}
+
+{{/* Those that stay the same when the chart is upgraded. */}}
+{{- define "jupyterhub.podLabels" -}}
+{{- $root := index . 0 -}}
+{{ include "jupyterhub.selector" . }}
+app.kubernetes.io/name: {{ $root.Values.nameOverride | default $root.Chart.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "jupyterhub.selector" -}}
+{{- $root := index . 0 -}}
+app: {{ $root.Values.nameOverride | default $root.Chart.Name }}
+component: {{ index . 1 }}
+release: {{ $root.Release.Name }}
+{{- end }}
+
+{{/* A secret that is given, or was made by an earlier release, or is made now: (list root given key). 64 hex digits. */}}
+{{- define "jupyterhub.secret" -}}
+{{- $root := index . 0 -}}
+{{- $there := lookup "v1" "Secret" $root.Release.Namespace (print (include "jupyterhub.prefix" $root) "hub") | default dict -}}
+{{- $kept := dig "data" (index . 2) "" $there -}}
+{{- if index . 1 }}{{ index . 1 }}
+{{- else if $kept }}{{ $kept | b64dec }}
+{{- else }}{{ randBytes 32 | b64dec | printf "%x" }}
+{{- end -}}
+{{- end }}
+
+{{- define "jupyterhub.image" -}}
+image: {{ .name }}:{{ .tag }}
+{{- with .pullPolicy }}
+imagePullPolicy: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Environment, from a list as Kubernetes takes it or a mapping of names to texts or sources. */}}
+{{- define "jupyterhub.env" -}}
+{{- if kindIs "slice" . }}
+{{- toYaml . }}
+{{- else }}
+{{- range $name, $value := . }}
+- name: {{ $name | quote }}
+{{- if kindIs "map" $value }}
+  {{- omit $value "name" | toYaml | nindent 2 }}
+{{- else }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The pod settings that the hub, the proxy and the scheduler have in common: (list root values-section). */}}
+{{- define "jupyterhub.corePod" -}}
+{{- $root := index . 0 -}}
+{{- $of := index . 1 -}}
+{{- $scheduling := $root.Values.scheduling -}}
+{{- if $scheduling.podPriority.enabled }}
+priorityClassName: {{ include "jupyterhub.clusterPrefix" $root }}default-priority
+{{- end }}
+{{- with $of.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat $scheduling.corePods.tolerations ($of.tolerations | default list) }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- include "jupyterhub.nodePurpose" (list "core" $scheduling.corePods.nodeAffinity.matchNodePurpose) }}
+{{- include "jupyterhub.pullSecrets" (list $root $of.image) }}
+{{- end }}
+
+{{/* Affinity to nodes kept for a purpose, core or user: (list purpose prefer|require|ignore). */}}
+{{- define "jupyterhub.nodePurpose" -}}
+{{- $term := dict "matchExpressions" (list (dict "key" "hub.jupyter.org/node-purpose" "operator" "In" "values" (list (index . 0)))) -}}
+{{- if eq (index . 1) "prefer" }}
+affinity:
+  nodeAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        preference:
+          {{- toYaml $term | nindent 10 }}
+{{- else if eq (index . 1) "require" }}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - {{- toYaml $term | nindent 10 }}
+{{- end }}
+{{- end }}
+
+{{- define "jupyterhub.pullSecrets" -}}
+{{- $values := (index . 0).Values -}}
+{{- $names := concat (list) $values.imagePullSecrets ((index . 1).pullSecrets | default list) -}}
+{{- if and $values.imagePullSecret.create $values.imagePullSecret.automaticReferenceInjection }}
+{{- $names = append $names (print (include "jupyterhub.prefix" (index . 0)) "image-pull-secret") }}
+{{- end }}
+{{- with $names }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ kindIs "string" . | ternary . (dig "name" "" (kindIs "string" . | ternary dict .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Data of a Secret that holds extraFiles. */}}
+{{- define "jupyterhub.files" -}}
+{{- range $name, $file := . }}
+{{- if $file.binaryData }}
+{{ $name | quote }}: {{ nospace $file.binaryData }}
+{{- else }}
+{{ $name | quote }}: {{ include "jupyterhub.fileText" $file | b64enc }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "jupyterhub.fileText" -}}
+{{- $kind := ext .mountPath -}}
+{{- if hasKey . "stringData" }}{{ .stringData }}
+{{- else if has $kind (list ".yaml" ".yml") }}{{ toYaml .data }}
+{{- else if eq $kind ".json" }}{{ toJson .data }}
+{{- else if eq $kind ".toml" }}{{ toToml .data }}
+{{- else }}{{ fail (print "extraFiles: data for " .mountPath " is written as the path ends, in .yaml, .yml, .json or .toml: give stringData for other files") }}
+{{- end }}
+{{- end }}
+
+{{- define "jupyterhub.httpProbe" -}}
+initialDelaySeconds: {{ .initialDelaySeconds }}
+periodSeconds: {{ .periodSeconds }}
+timeoutSeconds: {{ .timeoutSeconds }}
+failureThreshold: {{ .failureThreshold }}
+{{- end }}
