@@ -1,0 +1,440 @@
+"""Our own chart, rendered by Helm as a person's values would have it, and what it refuses."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "jupyterhub"
+HELM = shutil.which("helm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])) or "helm"
+
+
+def helm(*words, values=None):
+    """Helm on the chart, with the values on standard input."""
+    return subprocess.run(
+        [HELM, *words, "--values=-"], input=yaml.safe_dump(values or {}), capture_output=True, text=True, timeout=60
+    )
+
+
+def render(values=None, *words):
+    """(kind, name) -> resource, as Kubernetes would get them."""
+    done = helm("template", "workshop", CHART, "--namespace=classes", "--kube-version=1.34.4", *words, values=values)
+    assert done.returncode == 0, done.stderr
+    found = [resource for resource in yaml.safe_load_all(done.stdout) if resource]
+    assert all(resource["metadata"].get("namespace") is None for resource in found)
+    return {(resource["kind"], resource["metadata"]["name"]): resource for resource in found}
+
+
+@cache
+def schema():
+    return json.loads((CHART / "values.schema.json").read_text())
+
+
+def container(resource):
+    return resource["spec"]["template"]["spec"]["containers"][0]
+
+
+def secret(resources, name="hub"):
+    return {key: base64.b64decode(text).decode() for key, text in resources["Secret", name]["data"].items()}
+
+
+@cache
+def plain():
+    return render()
+
+
+def test_lint_finds_nothing():
+    done = helm("lint", CHART, "--strict", "--kube-version=1.34.4")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_resources_are_named_as_zero_to_jupyterhub_names_them():
+    assert set(plain()) == {
+        *(("Deployment", name) for name in ("hub", "proxy")),
+        *(("Service", name) for name in ("hub", "proxy-public", "proxy-api")),
+        *(("NetworkPolicy", name) for name in ("hub", "proxy", "singleuser")),
+        *((kind, "hub") for kind in ("Secret", "ConfigMap", "ServiceAccount", "Role", "RoleBinding")),
+        ("PersistentVolumeClaim", "hub-db-dir"),
+    }
+    labels = plain()["Deployment", "hub"]["spec"]["template"]["metadata"]["labels"]
+    assert {"app": "jupyterhub", "component": "hub", "release": "workshop"}.items() <= labels.items()
+
+
+@pytest.mark.parametrize(("override", "name"), [("blue", "blue-hub"), (None, "workshop-jupyterhub-hub")])
+def test_two_hubs_in_a_namespace_can_have_names_of_their_own(override, name):
+    resources = render({"fullnameOverride": override})
+    assert ("Deployment", name) in resources
+    environment = {item["name"]: item.get("value") for item in container(resources["Deployment", name])["env"]}
+    assert environment["RESOURCE_PREFIX"] + "hub" == name
+
+
+def test_services_select_the_pods_they_are_for():
+    for service, deployment in (("hub", "hub"), ("proxy-public", "proxy"), ("proxy-api", "proxy")):
+        selector = plain()["Service", service]["spec"]["selector"]
+        template = plain()["Deployment", deployment]["spec"]["template"]
+        assert selector.items() <= template["metadata"]["labels"].items()
+        ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in plain()["Service", service]["spec"]["ports"]} <= ports
+
+
+def test_labels_that_change_with_the_chart_are_on_no_pod():
+    """They would restart every pod, and with it every user's proxy route, when only the chart's version changes."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"].replace("+", "_")
+    for name in ("hub", "proxy"):
+        assert version not in json.dumps(plain()["Deployment", name]["spec"]["template"]["metadata"])
+
+
+def test_secrets_are_made_where_none_are_given_and_kept_where_they_are():
+    made = secret(plain())
+    again = secret(render())
+    for key in ("ConfigurableHTTPProxy.auth_token", "JupyterHub.cookie_secret", "CryptKeeper.keys"):
+        assert len(bytes.fromhex(made[f"hub.config.{key}"])) == 32
+        assert made[f"hub.config.{key}"] != again[f"hub.config.{key}"]
+    token, cookie, service = "a" * 64, "b" * 64, "c" * 64
+    hub = {"cookieSecret": cookie, "services": {"monitor": {"apiToken": service}, "other": {}}}
+    kept = secret(render({"proxy": {"secretToken": token}, "hub": hub}))
+    assert kept["hub.config.ConfigurableHTTPProxy.auth_token"] == token
+    assert kept["hub.config.JupyterHub.cookie_secret"] == cookie
+    assert kept["hub.services.monitor.apiToken"] == service
+    assert len(kept["hub.services.other.apiToken"]) == 64
+
+
+def test_no_secret_is_in_anything_but_secrets():
+    token, password = "e" * 64, "a-database-password"
+    values = {
+        "proxy": {"secretToken": token},
+        "hub": {"db": {"type": "postgres", "url": "postgresql://db/hub", "password": password}},
+    }
+    others = [resource for (kind, _), resource in render(values).items() if kind != "Secret"]
+    assert token not in json.dumps(others) and password not in json.dumps(others)
+
+
+def test_the_same_values_restart_nothing():
+    first, second = (render({"proxy": {"secretToken": "a" * 64}}) for _ in range(2))
+    assert first["Deployment", "hub"] == second["Deployment", "hub"]
+    assert first["Deployment", "proxy"] == second["Deployment", "proxy"]
+
+
+def test_other_values_restart_the_hub_and_leave_the_proxy():
+    changed = render({"cull": {"timeout": 60}})
+    assert changed["Deployment", "hub"] != plain()["Deployment", "hub"]
+    assert changed["Deployment", "proxy"] == plain()["Deployment", "proxy"]
+
+
+def test_the_hub_reads_the_values_it_was_given():
+    values = {"hub": {"config": {"JupyterHub": {"admin_users": ["ada"]}}}, "custom": {"course": "physics"}}
+    read = yaml.safe_load(secret(render(values))["values.yaml"])
+    assert read["hub"]["config"]["JupyterHub"] == {
+        "admin_access": True,
+        "admin_users": ["ada"],
+        "authenticator_class": "dummy",
+    }
+    assert (read["custom"]["course"], read["Release"]["Name"]) == ("physics", "workshop")
+
+
+def test_the_database_volume():
+    claim = {"storage": "5Gi", "storageClassName": "cinder", "accessModes": ["ReadWriteMany"]}
+    resources = render({"hub": {"db": {"pvc": claim}}})
+    spec = resources["PersistentVolumeClaim", "hub-db-dir"]["spec"]
+    assert spec["storageClassName"] == "cinder"
+    assert (spec["resources"]["requests"]["storage"], spec["accessModes"]) == ("5Gi", ["ReadWriteMany"])
+    assert "storageClassName" not in plain()["PersistentVolumeClaim", "hub-db-dir"]["spec"]
+
+
+@pytest.mark.parametrize("database", [{"type": "sqlite-memory"}, {"type": "postgres", "url": "postgresql://db/hub"}])
+def test_a_hub_without_a_volume(database):
+    resources = render({"hub": {"db": database}})
+    assert ("PersistentVolumeClaim", "hub-db-dir") not in resources
+    hub = container(resources["Deployment", "hub"])
+    assert "--upgrade-db" not in hub["args"]
+    assert "--upgrade-db" in container(plain()["Deployment", "hub"])["args"]
+
+
+def test_a_node_port():
+    service = {"type": "NodePort", "nodePorts": {"http": 30080}, "annotations": {"a": "b"}}
+    spec = render({"proxy": {"service": service}})["Service", "proxy-public"]["spec"]
+    assert (spec["type"], spec["ports"]) == (
+        "NodePort",
+        [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}],
+    )
+
+
+def test_https_with_a_certificate_in_the_values():
+    manual = {"key": "the key", "cert": "the certificate"}
+    resources = render({"proxy": {"https": {"enabled": True, "type": "manual", "manual": manual}}})
+    assert secret(resources, "proxy-public-manual-tls") == {"tls.key": "the key", "tls.crt": "the certificate"}
+    proxy = container(resources["Deployment", "proxy"])
+    assert {"--port=8443", "--redirect-port=8000", "--redirect-to=443"} <= set(proxy["args"])
+    assert proxy["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    ports = {port["port"]: port["targetPort"] for port in resources["Service", "proxy-public"]["spec"]["ports"]}
+    assert ports == {443: "https", 80: "http"}
+
+
+def test_https_with_a_secret_of_kubernetes():
+    https = {"enabled": True, "type": "secret", "secret": {"name": "wildcard", "key": "k.pem"}}
+    proxy = render({"proxy": {"https": https}})["Deployment", "proxy"]
+    (volume,) = proxy["spec"]["template"]["spec"]["volumes"]
+    assert volume["secret"]["secretName"] == "wildcard"
+    assert {"--ssl-key=/etc/chp/tls/k.pem", "--ssl-cert=/etc/chp/tls/tls.crt"} <= set(container(proxy)["args"])
+
+
+def test_https_ended_before_the_proxy():
+    resources = render({"proxy": {"https": {"enabled": True, "type": "offload"}}})
+    ports = {port["port"]: port["targetPort"] for port in resources["Service", "proxy-public"]["spec"]["ports"]}
+    assert ports == {443: "http", 80: "http"}
+    assert "--port=8000" in container(resources["Deployment", "proxy"])["args"]
+
+
+def test_an_ingress():
+    tls = [{"hosts": ["hub.example.org"], "secretName": "tls"}]
+    ingress = {"enabled": True, "hosts": ["hub.example.org"], "ingressClassName": "nginx", "tls": tls}
+    resources = render({"ingress": ingress, "hub": {"baseUrl": "/class/"}})
+    spec = resources["Ingress", "jupyterhub"]["spec"]
+    (rule,) = spec["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (rule["host"], path["path"], spec["ingressClassName"], spec["tls"]) == (
+        "hub.example.org",
+        "/class/",
+        "nginx",
+        tls,
+    )
+    assert path["backend"]["service"] == {"name": "proxy-public", "port": {"name": "http"}}
+    assert container(resources["Deployment", "hub"])["readinessProbe"]["httpGet"]["path"] == "/class/hub/health"
+
+
+def test_files_environment_and_volumes_of_the_hub():
+    hub = {
+        "extraFiles": {
+            "logo": {"mountPath": "/srv/logo.svg", "stringData": "<svg/>", "mode": 0o440},
+            "about": {"mountPath": "/srv/about.json", "data": {"a": 1}},
+        },
+        "extraEnv": {"WORDS": "a b", "NUMBER": 3, "NODE": {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}},
+        "extraVolumes": [{"name": "more", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+    }
+    resources = render({"hub": hub})
+    assert secret(resources)["logo"] == "<svg/>" and json.loads(secret(resources)["about"]) == {"a": 1}
+    running = container(resources["Deployment", "hub"])
+    mounts = {mount["mountPath"]: mount for mount in running["volumeMounts"]}
+    assert mounts["/srv/logo.svg"]["subPath"] == "logo" and "/more" in mounts
+    environment = {item["name"]: item for item in running["env"]}
+    assert (environment["WORDS"]["value"], environment["NUMBER"]["value"]) == ("a b", "3")
+    assert environment["NODE"]["valueFrom"]["fieldRef"]["fieldPath"] == "spec.nodeName"
+
+
+def test_scheduling_for_a_cluster_that_grows_and_shrinks():
+    values = {
+        "scheduling": {
+            "userScheduler": {"enabled": True},
+            "podPriority": {"enabled": True},
+            "userPlaceholder": {"replicas": 2},
+            "userPods": {"nodeAffinity": {"matchNodePurpose": "require"}},
+        },
+        "singleuser": {"memory": {"guarantee": "2G"}, "cpu": {"limit": 2}},
+    }
+    resources = render(values)
+    configuration = yaml.safe_load(resources["ConfigMap", "user-scheduler"]["data"]["config.yaml"])
+    (profile,) = configuration["profiles"]
+    placeholder = resources["StatefulSet", "user-placeholder"]["spec"]
+    pod = placeholder["template"]["spec"]
+    assert pod["schedulerName"] == profile["schedulerName"] == "workshop-user-scheduler"
+    assert pod["containers"][0]["resources"] == {"requests": {"memory": "2G"}, "limits": {"cpu": "2"}}
+    assert pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    priority = {name: resource["value"] for (kind, name), resource in resources.items() if kind == "PriorityClass"}
+    assert priority[pod["priorityClassName"]] < priority["workshop-default-priority"]
+
+
+def test_images_are_pulled_ahead():
+    profiles = [
+        {"display_name": "GPU", "kubespawner_override": {"image": "registry.example.org/gpu:1"}},
+        {
+            "display_name": "Choice",
+            "profile_options": {
+                "image": {"choices": {"r": {"kubespawner_override": {"image": "registry.example.org/r:2"}}}}
+            },
+        },
+    ]
+    values = {"prePuller": {"hook": {"enabled": True}}, "singleuser": {"profileList": profiles}}
+    pod = render(values)["DaemonSet", "continuous-image-puller"]["spec"]["template"]["spec"]
+    pulled = {each["image"] for each in pod["initContainers"]}
+    assert {"registry.example.org/gpu:1", "registry.example.org/r:2"} < pulled
+    assert any(image.startswith("quay.io/jupyterhub/k8s-singleuser-sample:") for image in pulled)
+
+
+def test_a_registry_with_a_login():
+    login = {"create": True, "registry": "registry.example.org", "username": "ada", "password": "a secret"}
+    resources = render({"imagePullSecret": login, "imagePullSecrets": ["mine"]})
+    kept = json.loads(secret(resources, "image-pull-secret")[".dockerconfigjson"])["auths"]["registry.example.org"]
+    assert base64.b64decode(kept["auth"]).decode() == "ada:a secret"
+    for name in ("hub", "proxy"):
+        used = resources["Deployment", name]["spec"]["template"]["spec"]["imagePullSecrets"]
+        assert used == [{"name": "mine"}, {"name": "image-pull-secret"}]
+
+
+def test_users_reach_neither_the_cloud_nor_the_clusters_own_network():
+    egress = json.dumps(plain()["NetworkPolicy", "singleuser"]["spec"]["egress"])
+    blocks = [rule["to"][0]["ipBlock"] for rule in json.loads(egress) if "ports" not in rule]
+    (open_world,) = blocks
+    assert {"10.0.0.0/8", "169.254.169.254/32"} <= set(open_world["except"])
+
+
+COMMON = {
+    "a small class": {
+        "hub": {
+            "config": {
+                "JupyterHub": {"authenticator_class": "nativeauthenticator.NativeAuthenticator"},
+                "Authenticator": {"admin_users": ["ada"], "allow_all": True},
+            },
+            "extraConfig": {"01-banner": "c.JupyterHub.template_vars = {'announcement': 'Hello'}\n"},
+            "db": {"pvc": {"storageClassName": "csi-cinder", "storage": "2Gi"}},
+        },
+        "singleuser": {
+            "memory": {"limit": "2G", "guarantee": "512M"},
+            "cpu": {"limit": 2, "guarantee": 0.1},
+            "storage": {"capacity": "5Gi", "dynamic": {"storageClass": "csi-cinder"}},
+            "defaultUrl": "/lab",
+            "extraEnv": {"GRANT_SUDO": "no"},
+            "lifecycleHooks": {"postStart": {"exec": {"command": ["gitpuller", "https://example.org/x.git", "main"]}}},
+        },
+        "cull": {"enabled": True, "timeout": 7200, "every": 300},
+        "prePuller": {"hook": {"enabled": False}, "continuous": {"enabled": False}},
+        "scheduling": {"userScheduler": {"enabled": False}},
+    },
+    "GitHub logins behind an ingress": {
+        "hub": {
+            "config": {
+                "GitHubOAuthenticator": {
+                    "client_id": "id",
+                    "client_secret": "secret",
+                    "oauth_callback_url": "https://hub.example.org/hub/oauth_callback",
+                    "allowed_organizations": ["example"],
+                },
+                "JupyterHub": {"authenticator_class": "github"},
+            }
+        },
+        "proxy": {"service": {"type": "ClusterIP"}},
+        "ingress": {"enabled": True, "hosts": ["hub.example.org"], "annotations": {"cert-manager.io/issuer": "le"}},
+    },
+    "GPUs and shared data": {
+        "singleuser": {
+            "image": {"name": "quay.io/jupyter/datascience-notebook", "tag": "2026-01-05"},
+            "cmd": None,
+            "profileList": [
+                {"display_name": "CPU", "default": True},
+                {
+                    "display_name": "GPU",
+                    "description": "One of them",
+                    "kubespawner_override": {
+                        "extra_resource_limits": {"nvidia.com/gpu": "1"},
+                        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    },
+                },
+            ],
+            "extraResource": {"limits": {"nvidia.com/gpu": "1"}},
+            "storage": {
+                "extraVolumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+                "extraVolumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
+            },
+            "extraTolerations": [{"key": "gpu", "operator": "Exists"}],
+            "nodeSelector": {"pool": "gpu"},
+            "networkPolicy": {"enabled": False},
+        }
+    },
+    "a service that watches the hub": {
+        "hub": {
+            "services": {"watch": {"apiToken": "f" * 64, "url": "http://watch"}},
+            "loadRoles": {"watch": {"scopes": ["list:users"], "services": ["watch"]}},
+            "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}},
+            "extraEnv": [{"name": "A", "value": "b"}],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("values", COMMON.values(), ids=list(COMMON))
+def test_values_that_people_write_are_taken(values):
+    jsonschema.validate(values, schema())
+    render(values)
+
+
+REFUSED = [
+    ({"hub": {"confg": {}}}, ("hub",), "confg"),
+    ({"singelusr": {}}, (), "singelusr"),
+    ({"hub": {"config": {"loadRoles": {}}}}, ("hub", "config"), "loadRoles"),
+    ({"singleuser": {"memory": {"limit": "512Mi"}}}, ("singleuser", "memory", "limit"), "512Mi"),
+    ({"singleuser": {"cpu": {"limit": "2"}}}, ("singleuser", "cpu", "limit"), "'2'"),
+    ({"singleuser": {"image": {"tag": 4.4}}}, ("singleuser", "image", "tag"), "4.4"),
+    ({"singleuser": {"profileList": [{"description": "x"}]}}, ("singleuser", "profileList", 0), "display_name"),
+    ({"singleuser": {"storage": {"type": "static"}}}, ("singleuser", "storage", "static", "pvcName"), "None"),
+    ({"hub": {"cookieSecret": "short"}}, ("hub", "cookieSecret"), "short"),
+    ({"hub": {"db": {"type": "postgres"}}}, ("hub", "db", "url"), "None"),
+    ({"hub": {"db": {"pvc": {"accessModes": "ReadWriteOnce"}}}}, ("hub", "db", "pvc", "accessModes"), "array"),
+    ({"hub": {"extraFiles": {"a": {"mountPath": "/a"}}}}, ("hub", "extraFiles", "a"), "mountPath"),
+    ({"proxy": {"service": {"type": "Loadbalancer"}}}, ("proxy", "service", "type"), "Loadbalancer"),
+    ({"proxy": {"service": {"nodePorts": {"http": "30080"}}}}, ("proxy", "service", "nodePorts", "http"), "30080"),
+    ({"proxy": {"https": {"enabled": True}}}, ("proxy", "https", "type"), "None"),
+    ({"proxy": {"https": {"enabled": True, "type": "manual"}}}, ("proxy", "https", "manual", "key"), "None"),
+    ({"proxy": {"https": {"type": "letsencrypt"}}}, ("proxy", "https", "type"), "letsencrypt"),
+    ({"cull": {"timeout": "1h"}}, ("cull", "timeout"), "1h"),
+]
+
+
+@pytest.mark.parametrize(("values", "place", "word"), REFUSED, ids=[json.dumps(each[0])[:60] for each in REFUSED])
+def test_a_mistake_is_refused_at_its_place(values, place, word):
+    """By the schema alone, as the kit asks it (with the chart's defaults beneath), and by Helm."""
+    done = helm("template", "workshop", CHART, "--kube-version=1.34.4", values=values)
+    assert done.returncode != 0 and "schema" in done.stderr
+    validator = jsonschema.Draft7Validator(schema())
+    errors = list(validator.iter_errors(merge(yaml.safe_load((CHART / "values.yaml").read_text()), values)))
+    found = [error for error in errors if tuple(error.absolute_path) == place]
+    assert any(word in error.message for error in found), [(error.json_path, error.message) for error in errors]
+
+
+def merge(under, over):
+    if isinstance(under, dict) and isinstance(over, dict):
+        return under | {key: merge(under.get(key), value) for key, value in over.items()}
+    return over
+
+
+@pytest.mark.parametrize("key", ["letsencrypt", "type"])
+def test_why_letsencrypt_is_refused_is_said(key):
+    described = schema()["properties"]["proxy"]["properties"]["https"]["properties"][key]["description"]
+    assert "offload" in described and "Zero to JupyterHub" in described
+
+
+def test_the_defaults_hold_a_place_for_every_key_of_the_schema_and_for_no_other():
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    reason = {"letsencrypt", "traefik", "global"}
+
+    def resolve(part):
+        return schema()["definitions"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+    def compare(part, values, place):
+        known = set(resolve(part).get("properties", {})) - reason
+        if not known or not isinstance(values, dict):
+            return
+        assert known == set(values), place
+        for key in known:
+            compare(resolve(part)["properties"][key], values[key], (*place, key))
+
+    compare(schema(), defaults, ())
+
+
+def test_an_older_kubernetes_is_refused():
+    done = helm("template", "workshop", CHART, "--kube-version=1.22.0")
+    assert done.returncode != 0 and "kubeVersion" in done.stderr
+
+
+def test_the_practice_images_have_the_jupyterhub_that_the_chart_names():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    pins = (ROOT / "zerojhub/practice/images/jupyterhub/requirements.txt").read_text().splitlines()
+    assert f"jupyterhub=={chart['appVersion']}" in pins
