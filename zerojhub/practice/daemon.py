@@ -10,7 +10,9 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -152,6 +154,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT)
     port = parser.parse_args().port
+    # uvicorn ends at the signal, and then raises it again: this must not keep the ground from being cleared.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         asyncio.run(serve(port))
     except (GroundError, OSError) as error:

@@ -117,6 +117,7 @@ def _build(parts: Parts, progress: Progress) -> Built:
             except BaseException:
                 parts.tools.stop()
                 raise
+    _offer_helm(parts.helm.path(parts.where) / "helm")
     folder = parts.where / "programs"
     folder.mkdir(exist_ok=True)
     for name, recipe in parts.static.items():
@@ -125,7 +126,6 @@ def _build(parts: Parts, progress: Progress) -> Built:
         images.build(parts.where, folder, say)
     for recipe in parts.all():
         recipe.prune(parts.where)
-    _offer_helm(parts.helm.path(parts.where) / "helm")
     return parts.built()
 
 
