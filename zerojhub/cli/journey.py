@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,11 @@ def _walk(work, file: Path, cloud: str | None, output: Output, quiet: bool, verb
 
     def people() -> None:
         if url:
+            # To the progress, so that the URL is all there is to read for a script.
+            print(
+                "next: open the URL; `zerojhub status` shows how it stands, `zerojhub down` takes it away",
+                file=sys.stderr,
+            )
             print(f"url: {url}")
 
     show(data, output, people)
