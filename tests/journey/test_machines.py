@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import subprocess
@@ -85,15 +86,14 @@ def test_a_machine_boots_lets_its_owner_in_and_leaves_nothing(ground: LinuxGroun
                 tmp_path, floating, "id -un; hostname; sudo cat /sys/class/dmi/id/product_uuid /etc/machine-id"
             )
             assert who.split() == ["core", machine.name, machine.id, machine.machine_id]
-            alone = await ssh(
-                tmp_path, floating, "ps -e -o comm=; ls /root /tmp | wc -l; sudo cat /sys/fs/cgroup/*/tasks | wc -l"
-            )
-            assert "s6-svscan" in alone
-            assert "python" not in alone
+            processes = await ssh(tmp_path, floating, "ps -e -o comm=")
+            assert "s6-svscan" in processes
+            assert "python" not in processes
 
             await ground.unroute(floating)
-            with pytest.raises(OSError, match="unreachable"):
+            with pytest.raises(OSError) as refusal:
                 await asyncio.open_connection(floating, 22)
+            assert refusal.value.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
             await ground.halt(machine.id)
             assert not ground.alive(machine.id)
             await ground.halt(machine.id)

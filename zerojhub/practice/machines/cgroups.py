@@ -26,16 +26,20 @@ class Hierarchy:
 
 def hierarchies(mountinfo: str = "/proc/self/mountinfo") -> list[Hierarchy]:
     """The version 1 trees that this machine has mounted; when there are none, its version 2 tree."""
-    first, second = [], []
+    mounted: dict[Path, Hierarchy] = {}
     for line in Path(mountinfo).read_text().splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         path = Path(before.split(" ")[4])
+        mounted.pop(path, None)  # covered by this one
         if kind == "cgroup":
-            first.append(Hierarchy(path, ",".join(o for o in options.split(",") if o not in ("rw", "ro", "xattr"))))
+            kept = [option for option in options.split(",") if option not in ("rw", "ro", "xattr")]
+            mounted[path] = Hierarchy(path, ",".join(kept))
         elif kind == "cgroup2":
-            second.append(Hierarchy(path, ""))
-    return first or second[:1]
+            mounted[path] = Hierarchy(path, "")
+    once = {tree.options: tree for tree in reversed(mounted.values())}
+    second = once.pop("", None)
+    return list(once.values()) or ([second] if second else [])
 
 
 class CGroup:
