@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from functools import partial
@@ -199,6 +200,23 @@ def test_a_forward_reaches_a_server_over_there_and_ends(sshd, tmp_path):
         server.wait()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", ports[0]), timeout=2)
+
+
+def test_an_open_connection_through_a_forward_ends_in_silence(sshd, monkeypatch):
+    failed = []
+    monkeypatch.setattr(threading, "excepthook", lambda failure: failed.append(failure.exc_type))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        async def hold(machine):
+            near = socket.create_connection(("127.0.0.1", await machine.forward("127.0.0.1", port)), timeout=5)
+            await anyio.sleep(0.3)
+            return near
+
+        with on_ssh(sshd, hold) as near:
+            assert near.recv(1) == b""
+        time.sleep(0.3)
+    assert failed == []
 
 
 def test_a_forward_to_a_closed_port_fails_at_once(sshd):

@@ -55,8 +55,9 @@ class Forward:
 
 
 def _pump(source: socket.socket | paramiko.Channel, sink: socket.socket | paramiko.Channel) -> None:
-    with contextlib.suppress(OSError):
+    # paramiko says EOFError when the whole connection has ended.
+    with contextlib.suppress(OSError, EOFError):
         while data := source.recv(1 << 16):
             sink.sendall(data)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, EOFError):
         sink.shutdown(socket.SHUT_WR)

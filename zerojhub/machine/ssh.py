@@ -288,7 +288,7 @@ def _drain(receive: Callable[[int], bytes], into: list[bytes]) -> None:
 
 def _feed(channel: paramiko.Channel, data: bytes) -> None:
     # A command that ends without reading its input closes the channel: its exit code tells, not this.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, EOFError):
         channel.sendall(data)
         channel.shutdown_write()
 
