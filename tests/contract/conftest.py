@@ -84,7 +84,9 @@ def until(true: Callable[[], object], seconds: float = 10) -> None:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    ground = InstantGround(pause=0.5)
+    ground = InstantGround(pause=0.1)
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
     app = build(ground, Settings(PASSWORD, folder / "audit.jsonl"))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -96,6 +98,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield Site(url, app.state.cloud, ground, folder / "audit.jsonl", folder / "clouds.yaml")
     server.should_exit = True
     thread.join(10)
+    monkeypatch.undo()
 
 
 @pytest.fixture

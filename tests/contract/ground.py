@@ -16,7 +16,7 @@ from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, Machine
 
 
 class InstantGround:
-    """Remembers what it was asked for. `pause` (seconds) is how long a boot or a halt takes."""
+    """Remembers what it was asked for. `pause` (seconds) is how long a boot or a halt takes, and each lasts while its name is in `held`."""
 
     versions = ("v1.14.3", "v1.15.7", "v1.34.4")
     network = "10.221.0.0/24"
@@ -24,7 +24,8 @@ class InstantGround:
     public_network = "127.221.0.0/24"
 
     def __init__(self, pause: float = 0.0):
-        self.pause = pause
+        self.pause: float = pause
+        self.held: set[str] = set()
         self.machines: dict[str, MachineSpec] = {}
         self.clusters: dict[str, ClusterSpec] = {}
         self.nodes: dict[str, dict[str, str]] = {}
@@ -44,14 +45,19 @@ class InstantGround:
         builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
         return builder.sign(self.key, hashes.SHA256())
 
-    async def boot(self, machine: MachineSpec) -> None:
+    async def _take_time(self, what: str) -> None:
         await asyncio.sleep(self.pause)
+        while what in self.held:
+            await asyncio.sleep(0.02)
+
+    async def boot(self, machine: MachineSpec) -> None:
+        await self._take_time("boot")
         if "unbootable" in machine.name:
             raise GroundError("the machine did not answer")
         self.machines[machine.id] = machine
 
     async def halt(self, machine_id: str) -> None:
-        await asyncio.sleep(self.pause)
+        await self._take_time("halt")
         self.machines.pop(machine_id, None)
         for nodes in self.nodes.values():
             for name in [name for name, ident in nodes.items() if ident == machine_id]:

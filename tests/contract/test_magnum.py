@@ -97,6 +97,8 @@ def answers(site: Site) -> dict[str, dict]:
         return answer.status_code == 404 if how == "gone" else "PROGRESS" not in answer.json()["status"]
 
     for step in SESSION["steps"]:
+        # Nothing moves on between two waits: the session's answers must not depend on how fast this machine is.
+        site.ground.held = set() if "wait" in step else {"boot", "halt"}
         if wait := step.get("wait"):
             until(lambda wait=wait: settled(*wait))
             continue

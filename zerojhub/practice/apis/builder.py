@@ -11,7 +11,7 @@ from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, short_id
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, nesting
 from zerojhub.practice.apis.keystone_grants import new_trust
-from zerojhub.practice.apis.members import Members, stack_name
+from zerojhub.practice.apis.members import Members, stack_name, together
 from zerojhub.practice.apis.neutron_floatingips import delete_floatingip
 from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
 
@@ -49,10 +49,11 @@ class Builder(Members):
         async def bring_up(machines: list[MachineSpec]) -> None:
             await self._start_kubernetes(machines, config, balancer)
 
-        async with asyncio.TaskGroup() as tasks:
-            numbers = list(range(masters["node_count"])), list(range(workers["node_count"]))
-            tasks.create_task(self.boot(stack, masters, numbers[0], "CREATE", bring_up))
-            tasks.create_task(self.boot(stack, workers, numbers[1], "CREATE"))
+        numbers = list(range(masters["node_count"])), list(range(workers["node_count"]))
+        await together(
+            self.boot(stack, masters, numbers[0], "CREATE", bring_up),
+            self.boot(stack, workers, numbers[1], "CREATE"),
+        )
 
     def _make_network(self, stack: Record) -> None:
         cloud, cluster = self.cloud, self.cluster

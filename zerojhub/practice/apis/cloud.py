@@ -114,6 +114,11 @@ class Token:
     application_credential: Record | None = None
     audit_ids: list[str] = field(default_factory=lambda: [secrets.token_urlsafe(16)])
 
+    @property
+    def holder(self) -> str:
+        """Who has it: with a trust, not the user that it acts as."""
+        return self.trust["trustee_user_id"] if self.trust else self.user
+
 
 class Cloud:
     """All records. Services read and write the tables; nothing here knows HTTP."""
@@ -158,7 +163,7 @@ class Cloud:
             for record in list(table.values()):
                 if user in (record.get("trustor_user_id"), record.get("trustee_user_id"), record.get("user_id")):
                     del table[record["id"]]
-        self.tokens = {key: token for key, token in self.tokens.items() if token.user != user}
+        self.tokens = {key: token for key, token in self.tokens.items() if user not in (token.user, token.holder)}
 
     def issue(self, user: str, methods: list[str], project: str | None = None, **more: Any) -> Token:
         issued = datetime.now(UTC)

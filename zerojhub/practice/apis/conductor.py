@@ -16,16 +16,10 @@ from zerojhub.practice.ground import Ground, GroundError
 
 log = logging.getLogger(__name__)
 
+MINUTE = 60.0
+"""Seconds of a minute of create_timeout."""
 HEALTH_PERIOD = 10.0
 """Seconds between two looks at the clusters' nodes. Magnum itself takes 60."""
-
-
-def failure_in(error: BaseException) -> BaseException:
-    """What went wrong, out of the groups that concurrent tasks wrap it in."""
-    while isinstance(error, BaseExceptionGroup):
-        named = [inner for inner in error.exceptions if isinstance(inner, ResourceFailed | BaseExceptionGroup)]
-        error = (named or list(error.exceptions))[0]
-    return error
 
 
 def mark(record: Record, status: str, reason: str | None = None) -> None:
@@ -106,13 +100,13 @@ class Conductor:
     @staticmethod
     def _limit(cluster: Record) -> float | None:
         """How long one change of the cluster may take, in seconds. A timeout of 0 is none to Magnum."""
-        return cluster["create_timeout"] * 60 or None
+        return cluster["create_timeout"] * MINUTE or None
 
     async def _create(self, cluster: Record, auth_url: str) -> None:
         try:
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.cloud, self.ground, cluster).create(auth_url)
-        except (Exception, ExceptionGroup) as error:
+        except Exception as error:
             self._fail(cluster, "CREATE", cluster["nodegroups"], error)
         else:
             await self._settle(cluster, "CREATE", cluster["nodegroups"])
@@ -121,7 +115,7 @@ class Conductor:
         try:
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.cloud, self.ground, cluster).reconcile(group, action, remove)
-        except (Exception, ExceptionGroup) as error:
+        except Exception as error:
             self._fail(cluster, action, [group], error)
             return
         if action == "DELETE":
@@ -141,14 +135,13 @@ class Conductor:
     async def _delete(self, cluster: Record) -> None:
         try:
             await Builder(self.cloud, self.ground, cluster).delete()
-        except (Exception, ExceptionGroup) as error:
+        except Exception as error:
             self._fail(cluster, "DELETE", cluster["nodegroups"], error)
         else:
             self.cloud.clusters.pop(cluster["uuid"], None)
 
-    def _fail(self, cluster: Record, action: str, groups: list[Record], error: BaseException) -> None:
+    def _fail(self, cluster: Record, action: str, groups: list[Record], error: Exception) -> None:
         """The cluster says which node groups failed, and each node group why, as Magnum's Heat driver has it."""
-        error = failure_in(error)
         if isinstance(error, TimeoutError):
             reason = f"{action.title()} timed out"
         elif isinstance(error, ResourceFailed | GroundError):

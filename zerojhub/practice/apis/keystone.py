@@ -28,6 +28,11 @@ def unauthorized() -> Refusal:
     return Refusal(401, UNAUTHENTICATED["error"]["message"])
 
 
+def malformed(name: str, target: str) -> Refusal:
+    why = "The server could not comply with the request since it is either malformed or otherwise incorrect."
+    return Refusal(400, f"Expecting to find {name} in {target}. {why} The client is assumed to be in error.")
+
+
 def missing(what: str, ident: str) -> Refusal:
     return Refusal(404, f"Could not find {what}: {ident}.")
 
@@ -136,6 +141,8 @@ def find_user(cloud: Cloud, user: Record) -> Record:
 
 
 def by_password(cloud: Cloud, given: Record) -> tuple[str, Record]:
+    if not isinstance(given.get("user"), dict):
+        raise malformed("user", "password")
     user = find_user(cloud, given["user"])
     if not hmac.compare_digest(cloud.passwords[user["id"]].encode(), str(given["user"].get("password")).encode()):
         raise unauthorized()
@@ -143,10 +150,11 @@ def by_password(cloud: Cloud, given: Record) -> tuple[str, Record]:
 
 
 def by_token(cloud: Cloud, given: Record) -> tuple[str, Record]:
-    token = cloud.valid_token(given["id"])
+    token = cloud.valid_token(given.get("id", ""))
     if not token:
         raise unauthorized()
-    return token.user, {"expires": token.expires, "project": token.project, "trust": token.trust}
+    kept = ("expires", "project", "trust", "application_credential")
+    return token.user, {name: getattr(token, name) for name in kept}
 
 
 def by_application_credential(cloud: Cloud, given: Record) -> tuple[str, Record]:
@@ -189,7 +197,7 @@ def scoped(cloud: Cloud, user: str, scope: Any) -> dict[str, Any]:
             raise missing("trust", scope["OS-TRUST:trust"].get("id"))
         if trust["trustee_user_id"] != user:
             raise Refusal(403, "User is not a trustee.")
-        return {"project": trust["project_id"], "trust": trust}
+        return {"project": trust["project_id"], "trust": trust, "user": trust["trustor_user_id"]}
     wanted = scope.get("project") or {}
     found = cloud.projects.find(wanted.get("id") or wanted.get("name") or "")
     # A trustee has no role of its own: it gets in through its trust only.
@@ -208,13 +216,13 @@ async def authenticate(call: Call) -> JSONResponse:
     user, more = "", {}
     for method in methods:
         if not isinstance(identity.get(method), dict):
-            raise Refusal(400, f"Expecting to find {method} in identity. The server could not comply with the request.")
+            raise malformed(method, "identity")
         user, proved = METHODS[method](call.cloud, identity[method])
         more |= proved
-    if "application_credential" not in more and (auth.get("scope") or "project" not in more):
+    if not more.get("application_credential") and (auth.get("scope") or "project" not in more):
         more |= scoped(call.cloud, user, auth.get("scope"))
-    token = call.cloud.issue(user, methods, **more)
-    call.scope["state"]["user"] = call.cloud.users[user]["name"]
+    token = call.cloud.issue(**{"user": user, "methods": methods, **more})
+    call.scope["state"]["user"] = call.cloud.users[token.holder]["name"]
     headers = {"X-Subject-Token": token.id, "Vary": "X-Auth-Token"}
     return JSONResponse(token_body(call, token, "nocatalog" not in call.query_params), 201, headers)
 

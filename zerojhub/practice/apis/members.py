@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from zerojhub.practice.apis import heat_stacks, neutron_records, nova_servers
 from zerojhub.practice.apis.cloud import Cloud, Record, short_id
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, making, nesting, set_stack
-from zerojhub.practice.apis.neutron_floatingips import associate, delete_floatingip, new_floatingip
+from zerojhub.practice.apis.neutron_floatingips import associate, delete_floatingip, delete_port, new_floatingip
 from zerojhub.practice.apis.wire import Refusal
 from zerojhub.practice.ground import Ground, GroundError, MachineSpec
 
@@ -71,8 +72,18 @@ def stack_name(*names: str) -> str:
     return f"{stem}-{short_id()}".lower()
 
 
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it at once. When one fails the others end too, and the failure is raised as if it were alone."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for each in work:
+                tasks.create_task(each)
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
 class Members:
-    """Works on one cluster. What can't be made raises ResourceFailed, maybe in a group of exceptions."""
+    """Works on one cluster. What can't be made raises ResourceFailed."""
 
     def __init__(self, cloud: Cloud, ground: Ground, cluster: Record):
         self.cloud, self.ground, self.cluster = cloud, ground, cluster
@@ -145,9 +156,7 @@ class Members:
                         if part is WORKER:
                             await self.ground.join(self.cluster["uuid"], machine)
 
-            async with asyncio.TaskGroup() as tasks:
-                for number in numbers:
-                    tasks.create_task(member(number))
+            await together(*(member(number) for number in numbers))
 
     async def _machine(self, root: Record, stack: Record, group: Record, part: Part, number: int) -> MachineSpec:
         """One machine: port, server, floating IP. Returns when it has booted."""
@@ -217,15 +226,15 @@ class Members:
             set_stack(stack, action, "IN_PROGRESS")
         group["servers"] = [ident for ident in group["servers"] if ident in self.cloud.servers]
         numbers = {ident: self._number(ident) for ident in group["servers"]}
-        going = {
-            ident: number
+        going = [
+            ident
             for ident, number in numbers.items()
             if ident in remove or str(number) in remove or self.cloud.servers[ident]["status"] == "ERROR"
-        }
+        ]
         staying = [ident for ident in numbers if ident not in going]
-        going |= {ident: numbers[ident] for ident in staying[group["node_count"] :]}
-        for ident, number in going.items():
-            await self._take_out(stack, group, self.cloud.servers[ident], number)
+        for ident in [*going, *staying[group["node_count"] :]]:
+            await self._take_out(group, self.cloud.servers[ident])
+        await self._forget_members(stack, group)
         fresh = count(max(numbers.values(), default=-1) + 1)
         missing = group["node_count"] - len(group["servers"])
         await self.boot(stack, group, [next(fresh) for _ in range(missing)], action)
@@ -243,14 +252,26 @@ class Members:
     def _number(self, ident: str) -> int:
         return int(self.cloud.servers[ident]["name"].rpartition("-")[2])
 
-    async def _take_out(self, stack: Record, group: Record, server: Record, number: int) -> None:
+    async def _take_out(self, group: Record, server: Record) -> None:
         """Take the node out of Kubernetes, and its machine away."""
         if server["status"] == "ACTIVE":
             await self.ground.leave(self.cluster["uuid"], self._spec(server))
         await self.remove_server(group, server)
-        members = self.cloud.stacks[stack["resources"][part_of(group).group]["nested"]]
-        gone = members["resources"].pop(str(number))
-        heat_stacks.forget(self.cloud, self.cloud.stacks[gone["nested"]])
+
+    async def _forget_members(self, stack: Record, group: Record) -> None:
+        """Members of the stack whose server is gone, or was never there, go with the port that they may still have."""
+        cloud, part = self.cloud, part_of(group)
+        resource = stack["resources"].get(part.group)
+        members = cloud.stacks[resource["nested"]]["resources"] if resource else {}
+        for number, member in list(members.items()):
+            inner = cloud.stacks[member["nested"]]
+            made = {name: each["physical_resource_id"] for name, each in inner["resources"].items()}
+            if made.get(part.server) in group["servers"]:
+                continue
+            if port := cloud.ports.get(made.get(f"{part.prefix}_eth0", "")):
+                await delete_port(cloud, self.ground, port)
+            heat_stacks.forget(cloud, inner)
+            del members[number]
 
     async def remove_server(self, group: Record, server: Record) -> None:
         """The machine goes, and the floating IP that the cluster gave it; one that a person put there stays."""

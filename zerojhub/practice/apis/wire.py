@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zerojhub.practice.apis.cloud import Cloud, Token
     from zerojhub.practice.apis.conductor import Conductor
     from zerojhub.practice.ground import Ground
+
+log = logging.getLogger(__name__)
 
 UNAUTHENTICATED = {
     "error": {
@@ -127,7 +129,7 @@ class Service:
         call.scope["state"]["service"] = self.name
         token = call.cloud.valid_token(call.headers.get("x-auth-token", ""))
         if token:
-            call.scope["state"].update(token=token, user=call.cloud.users[token.user]["name"])
+            call.scope["state"].update(token=token, user=call.cloud.users[token.holder]["name"])
         elif not public:
             where = f'Keystone uri="{call.origin}/identity/v3"'
             return JSONResponse(UNAUTHENTICATED, 401, {"WWW-Authenticate": where})
@@ -140,13 +142,17 @@ class Service:
                     call.data = json.loads(raw)
                 except ValueError:
                     raise Refusal(400, "The server could not comply with the request: malformed JSON.") from None
-            result = handler(call)
-            answer = await result if inspect.isawaitable(result) else result
+            answer = await handler(call)
         except Refusal as refusal:
             response = self.say_no(refusal)
             headers = {**headers, **refusal.headers}
         except GroundError as error:
             response = self.say_no(Refusal(500, str(error)))
+        except Exception:
+            log.exception("%s %s", call.method, call.url.path)
+            response = self.say_no(
+                Refusal(500, "The server has either erred or is incapable of performing the request.")
+            )
         else:
             if isinstance(answer, Response):
                 response = answer

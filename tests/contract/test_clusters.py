@@ -1,0 +1,388 @@
+"""What becomes of a cluster that is asked for: its machines, its records, its stack, and how it goes wrong."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Site, until
+
+
+class Magnum:
+    """Asks for clusters, and waits for them."""
+
+    def __init__(self, site: Site):
+        self.site = site
+        self.client = site.client("/container-infra/v1", **{"OpenStack-API-Version": "container-infra latest"})
+
+    def create(self, name: str = "hub", **fields: object) -> str:
+        body = {"name": name, "cluster_template_id": "kubernetes-v1.34.4", "node_count": 2, "keypair": "mykey"}
+        answer = self.client.post("/clusters", json={**body, "merge_labels": True, **fields})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["uuid"]
+
+    def show(self, uuid: str) -> dict:
+        return self.client.get(f"/clusters/{uuid}").json()
+
+    def settled(self, uuid: str) -> dict:
+        until(lambda: "PROGRESS" not in self.show(uuid)["status"])
+        return self.show(uuid)
+
+    def resize(self, uuid: str, **body: object) -> dict:
+        answer = self.client.post(f"/clusters/{uuid}/actions/resize", json=body)
+        assert answer.status_code == 202, answer.text
+        return self.settled(uuid)
+
+    def delete(self, uuid: str) -> None:
+        assert self.client.delete(f"/clusters/{uuid}").status_code == 204
+        until(lambda: self.client.get(f"/clusters/{uuid}").status_code == 404)
+
+
+@pytest.fixture
+def magnum(site: Site, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magnum]:
+    """Whatever a test leaves is deleted, and then nothing of any cluster may be left anywhere."""
+    cloud = site.cloud
+    monkeypatch.setattr(site.ground, "pause", 0.1)
+    tables = {name: table for name, table in vars(cloud).items() if isinstance(table, dict) and name != "tokens"}
+    before = {name: set(table) for name, table in tables.items()}
+    magnum = Magnum(site)
+    yield magnum
+    for cluster in magnum.client.get("/clusters").json()["clusters"]:
+        magnum.delete(cluster["uuid"])
+    assert {name: set(table) for name, table in tables.items()} == before
+    assert not site.ground.machines
+    assert not site.ground.clusters
+    assert not site.ground.routes
+    assert not site.ground.balanced
+
+
+def stack_resources(site: Site, cluster: dict, depth: int = 3) -> list[dict]:
+    heat = site.client("/orchestration/v1/x", **{"Accept": "application/json"})
+    stack = heat.get(f"/stacks/{cluster['cluster_id']}", follow_redirects=True).json()["stack"]
+    path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources?nested_depth={depth}"
+    return heat.get(path).json()["resources"]
+
+
+def test_three_machines_boot_and_their_records_agree(site: Site, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create())
+    assert (cluster["status"], cluster["health_status"]) == ("CREATE_COMPLETE", "HEALTHY")
+    assert cluster["coe_version"] == "v1.34.4"
+    servers = site.client("/compute/v2.1").get("/servers/detail").json()["servers"]
+    stack = site.cloud.stacks[cluster["cluster_id"]]["stack_name"]
+    assert stack.startswith("hub-")
+    assert len(stack) == len("hub-") + 12
+    assert {server["name"] for server in servers} == {f"{stack}-master-0", f"{stack}-node-0", f"{stack}-node-1"}
+    assert {server["id"] for server in servers} == set(site.ground.machines)
+    fixed = {server["name"]: server["addresses"]["hub"][0]["addr"] for server in servers}
+    assert cluster["api_address"] == f"https://{fixed[f'{stack}-master-0']}:6443"
+    assert set(cluster["node_addresses"]) == {fixed[f"{stack}-node-0"], fixed[f"{stack}-node-1"]}
+    ready = {f"{name}.Ready": "True" for name in fixed}
+    assert cluster["health_status_reason"] == {**ready, "api": "ok"}
+    spec = site.ground.machines[servers[0]["id"]]
+    assert (spec.login, spec.machine_id) == ("core", servers[0]["id"].replace("-", ""))
+    assert spec.public_keys[0].startswith("ssh-ed25519 ")
+
+
+def test_the_image_decides_who_logs_in_and_whether_the_machine_id_tells_the_server(site: Site, magnum: Magnum) -> None:
+    body = {"name": "old", "coe": "kubernetes", "image_id": "fedora-atomic-29", "external_network_id": "public"}
+    labels = {"kube_tag": "v1.14.3"}
+    template = magnum.client.post("/clustertemplates", json={**body, "labels": labels}).json()["uuid"]
+    uuid = magnum.create(cluster_template_id=template, node_count=1, master_flavor_id="m1.small")
+    assert magnum.settled(uuid)["coe_version"] == "v1.14.3"
+    assert {machine.login for machine in site.ground.machines.values()} == {"fedora"}
+    assert all(machine.machine_id != ident.replace("-", "") for ident, machine in site.ground.machines.items())
+    answer = magnum.client.delete("/clustertemplates/old")
+    assert answer.status_code == 400
+    detail = f"ClusterTemplate {template} is referenced by one or multiple clusters."
+    assert answer.json()["errors"][0]["detail"] == detail
+    magnum.delete(uuid)
+    assert magnum.client.delete("/clustertemplates/old").status_code == 204
+
+
+def test_floating_ips_lead_to_every_machine_and_are_in_the_certificate(site: Site, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create(floating_ip_enabled=True))
+    shown = cluster["master_addresses"] + cluster["node_addresses"]
+    assert set(shown) == set(site.ground.routes)
+    assert set(site.ground.routes.values()) == {machine.address for machine in site.ground.machines.values()}
+    assert cluster["api_address"] == f"https://{cluster['master_addresses'][0]}:6443"
+    assert site.ground.clusters[cluster["uuid"]].api_addresses == tuple(cluster["master_addresses"])
+
+
+def test_three_masters_stand_behind_a_load_balancer(site: Site, magnum: Magnum) -> None:
+    fields = {"master_count": 3, "master_lb_enabled": True, "floating_ip_enabled": True, "node_count": 1}
+    cluster = magnum.settled(magnum.create(**fields))
+    spec = site.ground.clusters[cluster["uuid"]]
+    assert len(spec.masters) == 3
+    address = cluster["api_address"].removeprefix("https://").removesuffix(":6443")
+    (listener,) = site.ground.balanced[address]
+    assert listener.port == 6443
+    assert sorted(listener.members) == sorted((master.address, 6443) for master in spec.masters)
+    assert address in spec.api_addresses
+
+
+def test_kubernetes_gets_credentials_that_work_until_the_cluster_is_gone(site: Site, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create(node_count=1))
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(site.ground.clusters[cluster["uuid"]].cloud_config)
+    given = config["Global"]
+    assert given["auth-url"].startswith(f"http://{site.ground.gateway}:")
+    assert given["region"] == "practice"
+    assert config["LoadBalancer"]["subnet-id"] in site.cloud.subnets
+    identity = {"methods": ["password"], "password": {"user": {"id": given["user-id"], "password": given["password"]}}}
+    scope = {"OS-TRUST:trust": {"id": given["trust-id"]}}
+    answer = site.token(identity=identity, scope=scope)
+    assert answer.json()["token"]["project"]["name"] == "practice"
+    headers = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+    assert httpx.get(f"{site.url}/volume/v3/x/volumes", headers=headers).status_code == 200
+    project = {"project": {"name": "practice", "domain": {"id": "default"}}}
+    assert site.token(identity=identity, scope=project).status_code == 401
+    magnum.delete(cluster["uuid"])
+    assert site.token(identity=identity, scope=scope).status_code == 401
+    assert httpx.get(f"{site.url}/volume/v3/x/volumes", headers=headers).status_code == 401
+
+
+def test_the_stack_shows_what_is_being_made(site: Site, magnum: Magnum) -> None:
+    site.ground.held = {"boot"}
+    uuid = magnum.create(node_count=1)
+    until(lambda: len(site.cloud.servers) == 2)
+    states = {each["resource_name"]: each["resource_status"] for each in stack_resources(site, magnum.show(uuid))}
+    assert states["network"] == "CREATE_COMPLETE"
+    assert states["kube_masters"] == "CREATE_IN_PROGRESS"
+    assert states["kube-minion"] == "CREATE_IN_PROGRESS"
+    site.ground.held = set()
+    cluster = magnum.settled(uuid)
+    found = stack_resources(site, cluster)
+    assert {each["resource_status"] for each in found} == {"CREATE_COMPLETE"}
+    servers = {each["physical_resource_id"] for each in found if each["resource_type"] == "OS::Nova::Server"}
+    assert servers == set(site.ground.machines)
+
+
+def test_a_failure_names_the_resource_and_the_servers_fault(site: Site, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create(labels={"practice_fail": "kube_minions"}, node_count=1))
+    assert cluster["status"] == "CREATE_FAILED"
+    assert cluster["status_reason"] == "default-master failed, default-worker failed"
+    reason = cluster["faults"]["default-worker"]
+    assert reason.startswith("Resource CREATE failed: ResourceInError: resources.kube_minions.resources[")
+    assert reason.endswith(
+        ".resources.kube-minion: Went to status ERROR due to "
+        '"Message: No valid host was found. There are not enough hosts available., Code: 500"'
+    )
+    failed = [each for each in stack_resources(site, cluster) if each["resource_status"] == "CREATE_FAILED"]
+    (server,) = [
+        each for each in failed if each["resource_status_reason"].startswith("ResourceInError: resources.kube-m")
+    ]
+    shown = site.client("/compute/v2.1").get(f"/servers/{server['physical_resource_id']}").json()["server"]
+    assert shown["status"] == "ERROR"
+    assert shown["fault"]["message"] == "No valid host was found. There are not enough hosts available."
+
+
+def test_a_machine_that_does_not_boot_fails_its_cluster(site: Site, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create("unbootable", node_count=1))
+    assert cluster["status"] == "CREATE_FAILED"
+    assert 'Went to status ERROR due to "Message: the machine did not answer' in cluster["faults"]["default-master"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "resource", "words"),
+    [
+        ("compute", "cores", "Forbidden: resources.kube_mi"),
+        ("network", "router", "OverQuotaClient: resources.network.resources.extrouter: Quota exceeded for resources: "),
+    ],
+)
+def test_a_quota_that_is_too_small_fails_it(site: Site, magnum: Magnum, quota: str, resource: str, words: str) -> None:
+    limits = site.cloud.quotas[quota]
+    before, limits[resource] = limits[resource], {"cores": 3, "router": 1}[resource]
+    try:
+        cluster = magnum.settled(magnum.create())
+    finally:
+        limits[resource] = before
+    assert cluster["status"] == "CREATE_FAILED"
+    assert words in cluster["faults"]["default-master"]
+
+
+def test_an_unknown_kubernetes_fails_it_and_names_those_there_are(magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create(labels={"kube_tag": "v9.9.9"}, node_count=1))
+    assert cluster["status"] == "CREATE_FAILED"
+    assert (
+        "Kubernetes v9.9.9 cannot run here: there is v1.14.3, v1.15.7, v1.34.4" in cluster["faults"]["default-master"]
+    )
+
+
+def test_the_time_that_creation_may_take_is_kept(site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A minute is Magnum's smallest timeout, and too long for a test.
+    monkeypatch.setattr("zerojhub.practice.apis.conductor.MINUTE", 0.5)
+    monkeypatch.setattr(site.ground, "held", {"boot"})
+    cluster = magnum.settled(magnum.create(create_timeout=1))
+    assert cluster["status"] == "CREATE_FAILED"
+    assert cluster["faults"]["default-master"] == "Create timed out"
+
+
+def test_workers_come_and_the_newest_go(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=1)
+    magnum.settled(uuid)
+    cluster = magnum.resize(uuid, node_count=3)
+    assert (cluster["status"], cluster["node_count"], len(cluster["node_addresses"])) == ("UPDATE_COMPLETE", 3, 3)
+    names = sorted(name.rpartition("-node-")[2] for name in site.ground.nodes[uuid] if "node" in name)
+    assert names == ["0", "1", "2"]
+    cluster = magnum.resize(uuid, node_count=1)
+    assert [name.rpartition("-node-")[2] for name in site.ground.nodes[uuid] if "node" in name] == ["0"]
+    assert len(site.ground.machines) == 2
+    assert magnum.resize(uuid, node_count=0)["node_addresses"] == []
+
+
+def test_the_machines_that_are_named_go_first(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=2)
+    magnum.settled(uuid)
+    nodes = {name.rpartition("-node-")[2]: ident for name, ident in site.ground.nodes[uuid].items() if "-node-" in name}
+    cluster = magnum.resize(uuid, node_count=1, nodes_to_remove=[nodes["0"]])
+    assert cluster["status"] == "UPDATE_COMPLETE"
+    assert nodes["0"] not in site.ground.machines
+    assert nodes["1"] in site.ground.machines
+    magnum.resize(uuid, node_count=2)
+    assert sorted(name.rpartition("-node-")[2] for name in site.ground.nodes[uuid] if "-node-" in name) == ["1", "2"]
+
+
+def test_a_resize_while_creating_is_taken_and_dropped(site: Site, magnum: Magnum) -> None:
+    site.ground.held = {"boot"}
+    uuid = magnum.create(node_count=1)
+    assert magnum.client.post(f"/clusters/{uuid}/actions/resize", json={"node_count": 2}).status_code == 202
+    site.ground.held = set()
+    assert magnum.settled(uuid)["node_count"] == 1
+
+
+def test_a_failed_worker_is_replaced_by_the_next_resize(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=1)
+    magnum.settled(uuid)
+    cores = site.cloud.quotas["compute"]["cores"]
+    site.cloud.quotas["compute"]["cores"] = 3
+    cluster = magnum.resize(uuid, node_count=2)
+    site.cloud.quotas["compute"]["cores"] = cores
+    assert (cluster["status"], cluster["status_reason"]) == ("UPDATE_FAILED", "default-worker failed")
+    assert "Quota exceeded for cores: Requested 1, but already used 3 of 3 cores (HTTP 403)" in str(cluster["faults"])
+    assert magnum.resize(uuid, node_count=2)["status"] == "UPDATE_COMPLETE"
+    assert len(site.ground.machines) == 3
+
+
+def test_a_node_group_comes_has_bounds_and_goes(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=1)
+    magnum.settled(uuid)
+    groups = f"/clusters/{uuid}/nodegroups"
+    body = {"name": "gpu", "flavor_id": "m1.large", "node_count": 1, "max_node_count": 2, "role": "gpu"}
+    assert magnum.client.post(groups, json=body).status_code == 202
+    assert magnum.settled(uuid)["node_count"] == 2
+    shown = magnum.client.get(f"{groups}/gpu").json()
+    assert (shown["status"], len(shown["node_addresses"])) == ("CREATE_COMPLETE", 1)
+    assert magnum.client.post(groups, json=body).status_code == 409
+    answer = magnum.client.post(f"/clusters/{uuid}/actions/resize", json={"node_count": 3, "nodegroup": "gpu"})
+    detail = "Resizing gpu outside the allowed range: min_node_count = 0, max_node_count = 2"
+    assert answer.json()["errors"][0]["detail"] == detail
+    assert magnum.resize(uuid, node_count=2, nodegroup="gpu")["node_count"] == 3
+    assert magnum.client.delete(f"{groups}/gpu").status_code == 204
+    assert magnum.settled(uuid)["node_count"] == 1
+    assert [group["name"] for group in magnum.client.get(groups).json()["nodegroups"]] == [
+        "default-master",
+        "default-worker",
+    ]
+    assert len(site.ground.machines) == 2
+
+
+def test_deleting_a_cluster_that_is_still_being_made_leaves_nothing(
+    site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.ground, "held", {"boot"})
+    uuid = magnum.create()
+    until(lambda: site.cloud.servers)
+    magnum.delete(uuid)
+    assert not site.cloud.servers
+
+
+def test_what_kubernetes_made_goes_with_the_cluster_and_what_people_made_does_not(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=1)
+    cluster = magnum.settled(uuid)
+    network, balancing = site.client("/network/v2.0"), site.client("/load-balancer/v2.0/lbaas")
+    subnet = network.get("/subnets?name=hub").json()["subnets"][0]["id"]
+    public = network.get("/networks?router:external=true").json()["networks"][0]["id"]
+    description = f"Kubernetes external service default/proxy from cluster {uuid}"
+    wanted = {"name": "kube_service_x", "description": description, "vip_subnet_id": subnet}
+    made = balancing.post("/loadbalancers", json={"loadbalancer": wanted}).json()["loadbalancer"]
+    lead = {"floating_network_id": public, "port_id": made["vip_port_id"]}
+    network.post("/floatingips", json={"floatingip": lead}).raise_for_status()
+    master = network.get(f"/ports?fixed_ips=ip_address={cluster['master_addresses'][0]}").json()["ports"][0]["id"]
+    own = {"floating_network_id": public, "port_id": master, "description": "mine"}
+    mine = network.post("/floatingips", json={"floatingip": own}).json()["floatingip"]
+    magnum.delete(uuid)
+    assert balancing.get("/loadbalancers").json()["loadbalancers"] == []
+    (left,) = network.get("/floatingips").json()["floatingips"]
+    assert (left["id"], left["port_id"], left["status"]) == (mine["id"], None, "DOWN")
+    network.delete(f"/floatingips/{mine['id']}").raise_for_status()
+
+
+def test_a_load_balancer_of_someone_else_keeps_the_network_and_the_deletion_says_so(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=0)
+    magnum.settled(uuid)
+    balancing = site.client("/load-balancer/v2.0/lbaas")
+    subnet = site.cloud.subnets.named("hub")[0]["id"]
+    made = balancing.post("/loadbalancers", json={"loadbalancer": {"name": "x", "vip_subnet_id": subnet}}).json()
+    magnum.client.delete(f"/clusters/{uuid}")
+    cluster = magnum.settled(uuid)
+    assert cluster["status"] == "DELETE_FAILED"
+    assert "One or more ports have an IP allocation from this subnet." in cluster["faults"]["default-master"]
+    balancing.delete(f"/loadbalancers/{made['loadbalancer']['id']}").raise_for_status()
+
+
+def test_a_dead_machine_makes_the_cluster_unhealthy(
+    site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = magnum.create(node_count=1)
+    magnum.settled(uuid)
+    worker = next(name for name in site.ground.nodes[uuid] if "-node-" in name)
+    machine = site.ground.machines.pop(site.ground.nodes[uuid][worker])
+    until(lambda: magnum.show(uuid)["health_status"] == "UNHEALTHY")
+    assert magnum.show(uuid)["health_status_reason"][f"{worker}.Ready"] == "False"
+    site.ground.machines[machine.id] = machine
+
+
+def test_labels_are_merged_or_not_as_asked(magnum: Magnum) -> None:
+    merged = magnum.show(magnum.create("a", labels={"x": "1"}, node_count=0))
+    assert merged["labels"] == {"kube_tag": "v1.34.4", "x": "1"}
+    assert (merged["labels_added"], merged["labels_skipped"]) == ({"x": "1"}, {})
+    alone = magnum.show(magnum.create("b", labels={"x": "1"}, node_count=0, merge_labels=False))
+    assert alone["labels"] == {"x": "1"}
+    assert alone["labels_skipped"] == {"kube_tag": "v1.34.4"}
+    other = magnum.show(magnum.create("c", labels={"kube_tag": "v1.15.7"}, node_count=0))
+    assert other["labels_overridden"] == {"kube_tag": "v1.34.4"}
+
+
+def test_names_find_clusters_as_uuids_do_unless_there_are_two(magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=0)
+    assert magnum.show("hub")["uuid"] == uuid
+    magnum.create(node_count=0)
+    answer = magnum.client.get("/clusters/hub")
+    assert answer.status_code == 409
+    assert answer.json()["errors"][0]["title"] == "Multiple clusters exist with same name"
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "detail"),
+    [
+        ("1.15", 406, "Version 1.15 was requested but the minor version is not supported by this service. "),
+        ("2.1", 406, "Mutually exclusive versions requested. Version 2.1 requested"),
+        ("one", 406, "Invalid value for OpenStack-API-Version header"),
+    ],
+)
+def test_microversions_that_are_none_are_refused(site: Site, version: str, status: int, detail: str) -> None:
+    client = site.client("/container-infra/v1", **{"OpenStack-API-Version": f"container-infra {version}"})
+    answer = client.get("/clusters")
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["detail"].startswith(detail)
+
+
+def test_old_microversions_say_stack_id(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=0)
+    headers = {"OpenStack-API-Version": "container-infra 1.12"}
+    shown = magnum.client.get(f"/clusters/{uuid}", headers=headers).json()
+    assert "stack_id" in shown
+    assert "cluster_id" not in shown
