@@ -1,0 +1,124 @@
+"""A person at a browser: Debian's Chromium, without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException, WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,800",
+)
+SPAWN = 180
+"""Seconds for a user's server to start: its volume is made and its image may have to be pulled."""
+PATIENCE = 60
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[webdriver.Chrome]:
+    """A browser with an empty profile, which goes when it is closed."""
+    profile = tempfile.mkdtemp(prefix="browser-")
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    try:
+        driver.set_page_load_timeout(PATIENCE)
+        yield driver
+    finally:
+        driver.quit()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def log_in(driver: webdriver.Chrome, url: str, user: str, password: str) -> None:
+    """Fill in the hub's login page at the URL; returns when the hub has taken it. Raises AssertionError with its no."""
+    driver.get(f"{url.rstrip('/')}/hub/login")
+    _see(driver, "#username_input").send_keys(user)
+    driver.find_element(By.CSS_SELECTOR, "#password_input").send_keys(password, Keys.ENTER)
+    _until(
+        driver,
+        lambda page: "/hub/login" not in page.current_url or page.find_elements(By.CSS_SELECTOR, ".login_error"),
+        "answer to the login",
+    )
+    refused = driver.find_elements(By.CSS_SELECTOR, ".login_error")
+    assert not refused, f"the hub says: {refused[0].text}"
+
+
+def open_lab(driver: webdriver.Chrome, url: str, user: str) -> None:
+    """Go to the user's JupyterLab, starting the server if it does not run; returns when the launcher is on the page."""
+    driver.get(f"{url.rstrip('/')}/hub/spawn/{user}")
+    deadline = time.monotonic() + SPAWN
+    while f"/user/{user}/" not in driver.current_url:
+        assert time.monotonic() < deadline, f"no server for {user}: {driver.find_element(By.TAG_NAME, 'body').text}"
+        if buttons := driver.find_elements(By.CSS_SELECTOR, "#start, #spawn_form input[type=submit]"):
+            buttons[0].click()
+        time.sleep(0.2)
+    # Without what an earlier visit left open.
+    driver.get(f"{url.rstrip('/')}/user/{user}/lab?reset")
+    _see(driver, ".jp-Launcher")
+
+
+def run_cell(driver: webdriver.Chrome, code: str) -> str:
+    """Open a new notebook from the launcher, run the code in its first cell and give the text it printed."""
+    _see(driver, ".jp-LauncherCard[data-category='Notebook']").click()
+    editor = _see(driver, ".jp-Notebook .jp-Cell .cm-content")
+    # What is run before the kernel answers is lost.
+    _until(driver, lambda page: "| Idle" in page.find_element(By.ID, "jp-main-statusbar").text, "an idle kernel")
+    editor.click()
+    editor.send_keys(code, Keys.SHIFT + Keys.ENTER)
+    return _see(driver, ".jp-Notebook .jp-OutputArea-output").text.strip()
+
+
+def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Path) -> str:
+    """What a cell with the code prints to a person who logs in to the hub; the page they then see as a PNG.
+
+    When it goes wrong, the picture shows how far it came.
+    """
+    with browser() as driver:
+        try:
+            log_in(driver, url, user, password)
+            open_lab(driver, url, user)
+            return run_cell(driver, code)
+        finally:
+            with contextlib.suppress(WebDriverException):
+                driver.save_screenshot(str(screenshot))
+
+
+def _see(driver: webdriver.Chrome, selector: str) -> WebElement:
+    """The first element that the selector finds and a person can see, once there is one."""
+
+    def visible(page: webdriver.Chrome) -> WebElement | None:
+        return next((each for each in page.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()), None)
+
+    return _until(driver, visible, selector)
+
+
+def _until(driver: webdriver.Chrome, found: Callable[[webdriver.Chrome], Any], what: str) -> Any:
+    """What is found on the page, once it is. Raises AssertionError with the page's text."""
+    try:
+        return WebDriverWait(driver, PATIENCE, 0.2, [StaleElementReferenceException]).until(found)
+    except TimeoutException:
+        page = driver.find_element(By.TAG_NAME, "body").text[:500]
+        raise AssertionError(f"no {what} on the page after {PATIENCE} s, but: {page}") from None
