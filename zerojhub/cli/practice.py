@@ -27,6 +27,8 @@ def build(quiet: QuietOption = False) -> None:
     zerojhub practice build
     """
     _prepare(None, quiet=quiet)
+    if not quiet:
+        typer.echo("everything is built: zerojhub practice start")
 
 
 @app.command()

@@ -131,21 +131,24 @@ def _build(parts: Parts, progress: Progress) -> Built:
 
 @contextmanager
 def _step(progress: Progress, name: str) -> Iterator[Callable[[str], None]]:
-    """A line of progress; a step that says nothing had nothing to do."""
-    progress.start(name)
-    said = False
+    """A line of progress from when the step first says something: one that says nothing has nothing to do."""
+    started = False
 
     def say(text: str) -> None:
-        nonlocal said
-        said = True
+        nonlocal started
+        if not started:
+            progress.start(name)
+            started = True
         progress.say(name, text)
 
     try:
         yield say
     except BaseException as error:
-        progress.end(name, "failed", str(error))
+        if started:
+            progress.end(name, "failed", str(error))
         raise
-    progress.end(name, "done" if said else "there", "built" if said else "")
+    if started:
+        progress.end(name, "done", "built")
 
 
 def _link(link: Path, target: Path) -> None:
