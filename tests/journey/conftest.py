@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+ALONE = {"ground", "own_cloud"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: "ground" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: ALONE.isdisjoint(getattr(item, "fixturenames", ())))

@@ -5,36 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 
+from tests.journey.traces import traces
 from zerojhub.practice import build, daemon
 from zerojhub.practice.ground import GroundError, Listener, MachineSpec
 from zerojhub.practice.machines.linux import LinuxGround
-
-TRACES = (
-    "ip -o link",
-    "ip -4 route show table all",
-    "iptables-save",
-    "cat /proc/sys/net/ipv4/ip_forward",
-    "ps -eo args",
-)
-
-
-def traces() -> dict[str, list[str]]:
-    """What this machine shows of a practice cloud."""
-    shown = {}
-    for command in TRACES:
-        lines = subprocess.run(command.split(), capture_output=True, text=True, timeout=30).stdout.splitlines()
-        shown[command] = [
-            line for line in lines if re.search(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|^[01]$", line)
-        ]
-    shown["cgroups"] = [str(path) for path in Path("/sys/fs/cgroup").glob("**/zerojhub-practice")]
-    return shown
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""What this machine shows of a practice cloud: it must show the same before and after."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+COMMANDS = (
+    "ip -o link",
+    "ip -4 route show table all",
+    "iptables-save",
+    "cat /proc/sys/net/ipv4/ip_forward",
+    "ps -eo args",
+)
+OURS = re.compile(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|practice\.daemon|^[01]$")
+
+
+def traces() -> dict[str, list[str]]:
+    """By where it shows."""
+    shown = {}
+    for command in COMMANDS:
+        lines = subprocess.run(command.split(), capture_output=True, text=True, timeout=30).stdout.splitlines()
+        shown[command] = [line for line in lines if OURS.search(line)]
+    shown["mounts"] = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "zerojhub" in line]
+    shown["cgroups"] = [str(path) for path in Path("/sys/fs/cgroup").glob("**/zerojhub-practice")]
+    return shown
