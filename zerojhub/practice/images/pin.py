@@ -20,6 +20,9 @@ HERE = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip"]
 NO_WHEEL = ("onetimepass",)
 """Packages that their authors publish as source only: pip resolves for another Python from wheels alone."""
+LEFT_OUT = ("rfc3987-syntax", "lark")
+"""jsonschema looks for it to check IRIs, which nothing here does; it works out its grammar on each import, in 1.6 s of
+the four that a user waits for a server."""
 
 
 def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str) -> dict[str, str]:
@@ -37,7 +40,8 @@ def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str) -> dict[st
         timeout=600,
     )
     found = (item["metadata"] for item in json.loads(report.stdout)["install"])
-    return {item["name"].lower().replace("_", "-"): item["version"] for item in found}
+    pins = {item["name"].lower().replace("_", "-"): item["version"] for item in found}
+    return {name: version for name, version in pins.items() if name not in LEFT_OUT}
 
 
 def write(name: str, pins: dict[str, str]) -> None:

@@ -1,0 +1,99 @@
+"""What the practice cloud's images are built from, and when they are built again."""
+
+import json
+import re
+
+import pytest
+
+from zerojhub.practice.ground import GroundError
+from zerojhub.practice.images import layout
+from zerojhub.practice.images.builder import Builder
+from zerojhub.practice.images.catalog import HERE, IMAGES, REPOSITORIES
+
+
+@pytest.fixture
+def programs(tmp_path):
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for image in IMAGES:
+        if image.program:
+            (folder / image.program).write_text("a program")
+    return folder
+
+
+def stale(tmp_path, programs):
+    """Names of the images to build, and their recipes; as if what is stale had then been built."""
+    builder = Builder(tmp_path / "images", programs, print)
+    names = [image.name for image in builder.stale()]
+    (tmp_path / "images").mkdir(exist_ok=True)
+    entries = [
+        {"digest": "sha256:0", "annotations": {layout.REFERENCE: f"{name}:{recipe}"}}
+        for name, recipe in builder.recipes.items()
+    ]
+    (tmp_path / "images" / "index.json").write_text(json.dumps({"manifests": entries}))
+    return names
+
+
+def test_what_was_built_is_not_built_again(tmp_path, programs):
+    assert stale(tmp_path, programs) == [image.name for image in IMAGES]
+    assert stale(tmp_path, programs) == []
+
+
+def test_images_without_programs_can_be_built_before_the_programs_are_there(tmp_path, programs):
+    first = stale(tmp_path, None)
+    later = stale(tmp_path, programs)
+    assert later == [image.name for image in IMAGES if image.program]
+    assert sorted(first + later) == sorted(image.name for image in IMAGES)
+
+
+def test_a_new_program_makes_its_image_anew_and_no_other(tmp_path, programs):
+    stale(tmp_path, programs)
+    (programs / "pause").write_text("a newer program")
+    assert stale(tmp_path, programs) == ["pause"]
+
+
+def test_a_changed_base_makes_all_that_stand_on_it_anew(tmp_path, programs, monkeypatch):
+    stale(tmp_path, programs)
+    monkeypatch.setattr("zerojhub.practice.images.debian.PACKAGES", ("python3", "more"))
+    assert stale(tmp_path, programs) == [image.name for image in IMAGES if image.base or image.name == "debian"]
+
+
+def test_a_program_that_is_missing_is_named(tmp_path, programs):
+    (programs / "coredns").unlink()
+    with pytest.raises(GroundError, match="no program coredns"):
+        stale(tmp_path, programs)
+
+
+def test_each_image_starts_from_the_base_that_the_catalogue_says():
+    """The build orders them by it, and makes them anew when it changes."""
+    built = set()
+    for image in IMAGES:
+        lines = (image.folder / "Containerfile").read_text()
+        assert set(re.findall(r"^FROM localhost/(\S+)", lines, re.MULTILINE)) == ({image.base} - {None})
+        assert image.base is None or image.base in built
+        built.add(image.name)
+
+
+def test_every_folder_is_an_image_and_no_repository_has_two():
+    folders = {file.parent.name for file in HERE.glob("*/Containerfile")}
+    assert folders == {image.name for image in IMAGES}
+    assert len(REPOSITORIES) == sum(len(image.answers) for image in IMAGES)
+
+
+def test_a_package_is_in_one_layer_only():
+    """A second copy above the shared layer would hide the first, and might be another version."""
+
+    def pins(name):
+        lines = (HERE / name / "requirements.txt").read_text().split()
+        return dict(line.split("==") for line in lines)
+
+    shared = pins("jupyterhub")
+    for name in ("k8s-hub", "k8s-singleuser-sample"):
+        assert not shared.keys() & pins(name).keys()
+
+
+def test_the_lock_of_the_proxy_names_no_place_to_download_from():
+    """Each machine has npm packages from the registry that it is set up for."""
+    lock = json.loads((HERE / "configurable-http-proxy" / "package-lock.json").read_text())
+    packages = {path: about for path, about in lock["packages"].items() if path}
+    assert packages and all("integrity" in about and "resolved" not in about for about in packages.values())
