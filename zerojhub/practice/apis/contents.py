@@ -47,7 +47,7 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
         }
     )
 
-    public = neutron_records.new_network(cloud, service, "public", external=True, shared=True)
+    public = neutron_records.new_network(cloud, service, "public", external=True)
     neutron_records.new_subnet(cloud, service, public, "public-subnet", ground.public_network, dhcp=False)
     private = neutron_records.new_network(cloud, project, "private")
     subnet = neutron_records.new_subnet(

@@ -118,10 +118,8 @@ async def list_records(call: Call) -> Record:
     kind = call.path_params["kind"].removesuffix(".json")
     records = list(known(call, kind).values())
     hidden = {"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"}
-    if kind in MISSING:
-        visible = (call.project, "")
-        shared = ("shared", "router:external")
-        records = [item for item in records if item["project_id"] in visible or any(item.get(flag) for flag in shared)]
+    # External networks are everyone's to see.
+    records = [item for item in records if item["project_id"] == call.project or item.get("router:external")]
     for name in set(call.query_params) - hidden:
         values = call.query_params.getlist(name)
         records = [record for record in records if matches(record, name, values)]

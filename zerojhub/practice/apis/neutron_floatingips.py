@@ -105,7 +105,11 @@ async def create(call: Call) -> Record:
     floating = new_floatingip(call.cloud, call.project, network, described, wanted.get("floating_ip_address") or "")
     floating["tags"] = list(wanted.get("tags") or [])
     if port:
-        await associate(call.cloud, call.ground, floating, port)
+        try:
+            await associate(call.cloud, call.ground, floating, port)
+        except Refusal:
+            del call.cloud.floatingips[floating["id"]]
+            raise
     return {"floatingip": floating}
 
 

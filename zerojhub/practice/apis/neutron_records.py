@@ -78,14 +78,14 @@ def common(project: str, name: str, description: str = "") -> Record:
     }
 
 
-def new_network(cloud: Cloud, project: str, name: str, *, external: bool = False, shared: bool = False) -> Record:
+def new_network(cloud: Cloud, project: str, name: str, *, external: bool = False) -> Record:
     within_quota(cloud, project, "network")
     network = {
         **common(project, name),
         "status": "ACTIVE",
         "admin_state_up": True,
         "subnets": [],
-        "shared": shared,
+        "shared": False,
         "router:external": external,
         "is_default": external,
         "mtu": 1500,

@@ -104,7 +104,9 @@ def shown_server(call: Call, server: Record) -> Record:
         "OS-EXT-STS:task_state": "spawning" if server["status"] == "BUILD" else None,
         "OS-EXT-STS:vm_state": {"ACTIVE": "active", "BUILD": "building"}.get(server["status"], "error"),
         "OS-EXT-STS:power_state": 1 if running else 0,
-        "os-extended-volumes:volumes_attached": [],
+        "os-extended-volumes:volumes_attached": [
+            {"id": item["volume_id"]} for item in call.cloud.attachments.where(instance=server["id"])
+        ],
     }
     if running:
         body["progress"] = 0

@@ -1,0 +1,195 @@
+"""The ordinary `openstack` client and the SDK find everything here that they find elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import openstack
+import pytest
+
+from tests.contract.conftest import Site, until
+
+
+def answers(text: str) -> list:
+    """The JSON values that a session with `-f json` printed, one after the other."""
+    decoder, found = json.JSONDecoder(), []
+    for start in (at for at, letter in enumerate(text) if letter in "[{" and text[at - 1 : at] in ("", "\n")):
+        if found and start < found[-1][1]:
+            continue
+        value, end = decoder.raw_decode(text, start)
+        found.append((value, end))
+    return [value for value, _ in found]
+
+
+def asked(site: Site, *commands: str) -> list:
+    """What each of the commands answers, all of them in one process."""
+    given = answers(site.openstack(*(f"{command} -f json" for command in commands)))
+    assert len(given) == len(commands)
+    return given
+
+
+@pytest.fixture(scope="module")
+def hub(site: Site) -> Iterator[str]:
+    """The UUID of a cluster with two workers."""
+    public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq"
+    client = site.client()
+    client.post("/compute/v2.1/os-keypairs", json={"keypair": {"name": "mykey", "public_key": public}})
+    body = {"name": "hub", "cluster_template_id": "kubernetes-v1.34.4", "node_count": 2, "keypair": "mykey"}
+    uuid = client.post("/container-infra/v1/clusters", json=body).json()["uuid"]
+    until(lambda: site.cloud.clusters[uuid]["status"] == "CREATE_COMPLETE")
+    yield uuid
+    client.delete(f"/container-infra/v1/clusters/{uuid}")
+    until(lambda: uuid not in site.cloud.clusters)
+
+
+def test_the_client_lists_what_a_new_project_and_a_cluster_have(site: Site, hub: str) -> None:
+    stack = site.cloud.stacks[site.cloud.clusters[hub]["cluster_id"]]["stack_name"]
+    token, templates, clusters, groups, servers, images, flavors = asked(
+        site,
+        "token issue",
+        "coe cluster template list",
+        "coe cluster list",
+        "coe nodegroup list hub",
+        "server list",
+        "image list",
+        "flavor list",
+    )
+    assert len(token["id"]) > 100
+    assert [item["name"] for item in templates] == ["kubernetes-v1.34.4"]
+    assert [(item["name"], item["status"], item["node_count"]) for item in clusters] == [("hub", "CREATE_COMPLETE", 2)]
+    assert [item["name"] for item in groups] == ["default-master", "default-worker"]
+    assert {item["Name"] for item in servers} == {f"{stack}-master-0", f"{stack}-node-0", f"{stack}-node-1"}
+    assert {(item["Status"], item["Image"]) for item in servers} == {("ACTIVE", "fedora-coreos-38")}
+    assert [item["Name"] for item in images] == ["fedora-atomic-29", "fedora-coreos-38"]
+    assert [(item["Name"], item["RAM"], item["VCPUs"]) for item in flavors] == [
+        ("m1.small", 2048, 1),
+        ("m1.medium", 4096, 2),
+        ("m1.large", 8192, 4),
+    ]
+
+
+def test_the_client_lists_networks_volumes_stacks_and_quotas(site: Site, hub: str) -> None:
+    networks, subnets, routers, ports, groups, addresses, volumes, balancers, stacks = asked(
+        site,
+        "network list",
+        "subnet list",
+        "router list",
+        "port list",
+        "security group list",
+        "floating ip list",
+        "volume list",
+        "loadbalancer list",
+        "stack list",
+    )
+    assert {item["Name"] for item in networks} == {"public", "private", "hub"}
+    assert {item["Name"] for item in subnets} == {"private-subnet", "hub"}
+    assert {item["Name"] for item in routers} == {"router", "hub"}
+    assert len([item for item in ports if item["Name"].endswith("-port")]) == 3
+    assert {item["Name"].rpartition("-secgroup_")[2][:11] for item in groups} == {
+        "default",
+        "kube_master",
+        "kube_minion",
+    }
+    assert (addresses, volumes, balancers) == ([], [], [])
+    assert [item["Stack Status"] for item in stacks] == ["CREATE_COMPLETE"]
+    name = stacks[0]["Stack Name"]
+    quota, limits, resources, events = asked(
+        site,
+        "quota show",
+        "limits show --absolute",
+        f"stack resource list --nested-depth 3 {name}",
+        f"stack event list {name}",
+    )
+    assert {item["Resource"]: item["Limit"] for item in quota}.items() >= {"cores": 20, "floating_ips": 50}.items()
+    assert {item["Name"]: item["Value"] for item in limits}["instances_used"] == 3
+    kinds = [item["resource_type"] for item in resources]
+    assert kinds.count("OS::Nova::Server") == 3
+    assert {item["resource_status"] for item in resources} == {"CREATE_COMPLETE"}
+    assert events[-1]["resource_status"] == "CREATE_COMPLETE"
+
+
+def test_the_client_shows_one_of_each(site: Site, hub: str) -> None:
+    server = next(iter(site.cloud.clusters[hub]["nodegroups"][0]["servers"]))
+    template, cluster, shown, image, flavor, network, keypair = asked(
+        site,
+        "coe cluster template show kubernetes-v1.34.4",
+        "coe cluster show hub",
+        f"server show {server}",
+        "image show fedora-coreos-38",
+        "flavor show m1.large",
+        "network show public",
+        "keypair show mykey",
+    )
+    assert template["labels"] == {"kube_tag": "v1.34.4"}
+    assert (cluster["uuid"], cluster["health_status"]) == (hub, "HEALTHY")
+    assert shown["addresses"] == {"hub": [site.ground.machines[server].address]}
+    assert image["properties"]["os_distro"] == "fedora-coreos"
+    assert flavor["disk"] == 80
+    assert network["router:external"] is True
+    assert keypair["type"] == "ssh"
+    assert f"root@{site.ground.machines[server].name}" in site.openstack(f"console log show {server}")
+    assert "BEGIN CERTIFICATE" in site.openstack("coe ca show hub")
+
+
+def test_the_client_makes_and_deletes(site: Site, hub: str, tmp_path: Path) -> None:
+    key = tmp_path / "key.pub"
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq me@here\n")
+    floating, keypair, volume, credential, template = asked(
+        site,
+        "floating ip create public --description test --tag zerojhub",
+        f"keypair create --public-key {key} other",
+        "volume create --size 2 data",
+        "application credential create --unrestricted robot",
+        "coe cluster template create mine --coe kubernetes --image fedora-coreos-38 --external-network public"
+        " --master-flavor m1.medium --flavor m1.small --labels kube_tag=v1.34.4 --floating-ip-disabled",
+    )
+    assert (floating["status"], floating["description"]) == ("DOWN", "test")
+    assert keypair["name"] == "other"
+    assert (volume["size"], volume["type"]) == (2, "standard")
+    assert len(credential["Secret"]) > 60
+    assert template["floating_ip_enabled"] is False
+    assert site.ground.volumes == {volume["id"]: 2}
+    said = site.openstack(
+        f"floating ip delete {floating['floating_ip_address']}",
+        "keypair delete other",
+        "volume delete data",
+        "application credential delete robot",
+        "coe cluster template delete mine",
+    )
+    assert said.strip() == "Request to delete cluster template mine has been accepted."
+    cloud = site.cloud
+    assert (cloud.floatingips, cloud.volumes, cloud.application_credentials, site.ground.volumes) == ({}, {}, {}, {})
+    assert list(cloud.keypairs) == ["mykey"]
+    assert cloud.templates.named("mine") == []
+
+
+def test_the_client_takes_a_cluster_through_its_life(site: Site, hub: str) -> None:
+    made = site.openstack(
+        "coe cluster create second --cluster-template kubernetes-v1.34.4 --keypair mykey --node-count 1 --timeout 30"
+    )
+    uuid = made.strip().removeprefix("Request to create cluster ").removesuffix(" accepted")
+    until(lambda: site.cloud.clusters[uuid]["status"] == "CREATE_COMPLETE")
+    assert "has been accepted" in site.openstack("coe cluster resize second 2")
+    until(lambda: site.cloud.clusters[uuid]["status"] == "UPDATE_COMPLETE")
+    assert len(site.ground.nodes[uuid]) == 3
+    assert "has been accepted" in site.openstack("coe cluster delete second")
+    until(lambda: uuid not in site.cloud.clusters)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_sdk_lists_everything(site: Site, hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(site.clouds))
+    with openstack.connect("practice") as cloud:
+        assert len(cloud.list_servers()) == 3
+        assert [flavor.name for flavor in cloud.compute.flavors()] == ["m1.small", "m1.medium", "m1.large"]
+        assert list(cloud.network.ips()) == []
+        assert [item.name for item in cloud.container_infrastructure_management.clusters()] == ["hub"]
+        assert list(cloud.load_balancer.load_balancers()) == []
+        assert list(cloud.block_storage.volumes()) == []
+        assert [stack.status for stack in cloud.orchestration.stacks()] == ["CREATE_COMPLETE"]
+        assert {image.name for image in cloud.image.images()} == {"fedora-coreos-38", "fedora-atomic-29"}
+        assert cloud.compute.find_server("no such server") is None
+        with pytest.raises(openstack.exceptions.NotFoundException):
+            cloud.network.get_network("00000000-0000-4000-8000-000000000000")
