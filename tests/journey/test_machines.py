@@ -70,6 +70,14 @@ def test_a_machine_boots_lets_its_owner_in_and_leaves_nothing(ground: LinuxGroun
             assert "s6-svscan" in processes
             assert "python" not in processes
 
+            # Of what this machine serves, a machine reaches the practice cloud's port and no other.
+            for port, reachable in ((9581, True), (9582, False)):
+                server = await asyncio.start_server(lambda _, writer: writer.close(), "0.0.0.0", port)
+                reach = f"exec 3<>/dev/tcp/{ground.gateway}/{port} && echo reached"
+                answer = await ssh(tmp_path, floating, f"bash -c '{reach}' || echo refused")
+                assert answer == ("reached\n" if reachable else "refused\n")
+                server.close()
+
             await ground.unroute(floating)
             with pytest.raises(OSError) as refusal:
                 await asyncio.open_connection(floating, 22)

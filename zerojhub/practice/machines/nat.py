@@ -54,7 +54,12 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
         f"-A ZJH-FORWARD -o {bridge} -m conntrack --ctstate ESTABLISHED,RELATED,DNAT -j ACCEPT",
         f"-A ZJH-FORWARD -o {bridge} -j DROP",
         "-A ZJH-INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
+        # Of this machine, the others reach the practice cloud and (where it has one) its name server, and nothing else.
         f"-A ZJH-INPUT -i {bridge} -p tcp --dport {port} -j ACCEPT",
+        *(f"-A ZJH-INPUT -i {bridge} -p {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp")),
+        f"-A ZJH-INPUT -i {bridge} -p icmp -j RETURN",
+        f"-A ZJH-INPUT -i {bridge} -p tcp -j REJECT --reject-with tcp-reset",
+        f"-A ZJH-INPUT -i {bridge} -j REJECT",
     ]
     # What nothing listens for must not end at a service of this machine that listens on every address.
     for address in (public, *(f"{balanced}/32" for balanced in addresses.balanced)):
