@@ -55,8 +55,10 @@ class Audit:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                value = request_id.encode()
-                message["headers"] += [(b"x-openstack-request-id", value), (b"x-compute-request-id", value)]
+                names = [b"x-openstack-request-id"]
+                if state.get("service") == "compute":
+                    names.append(b"x-compute-request-id")
+                message["headers"] += [(name, request_id.encode()) for name in names]
                 line = {
                     "time": now(),
                     "service": state.get("service"),

@@ -174,16 +174,15 @@ class Conductor:
             await asyncio.sleep(HEALTH_PERIOD)
             for cluster in list(self.cloud.clusters.values()):
                 if cluster["status"].endswith("_COMPLETE"):
-                    try:
-                        await self._look_at(cluster)
-                    except Exception:
-                        # One odd answer must not end the watch over all clusters.
-                        log.exception("health of cluster %s", cluster["uuid"])
+                    await self._look_at(cluster)
 
     async def _look_at(self, cluster: Record) -> None:
         try:
             nodes = await self.ground.ready(cluster["uuid"])
-        except GroundError as error:
+        except Exception as error:
+            # Whatever it is must neither end the watch over the other clusters nor leave this one in progress.
+            if not isinstance(error, GroundError):
+                log.exception("health of cluster %s", cluster["uuid"])
             cluster |= {"health_status": "UNHEALTHY", "health_status_reason": {"api": str(error)}}
             return
         reason = {f"{name}.Ready": str(ready) for name, ready in nodes.items()}

@@ -120,13 +120,12 @@ class Members:
         cloud, given = self.cloud, self.cluster["fixed_network"]
         return cloud.networks.find(given)[0] if given else cloud.networks[self.cluster["own_network"]]
 
-    async def add_floatingip(self, port: Record, resource: Record) -> str:
+    async def add_floatingip(self, port: Record, resource: Record) -> None:
         """A floating IP of the cluster's own that leads to the port."""
         floating = new_floatingip(self.cloud, self.project, self.external())
         resource["physical_resource_id"] = floating["id"]
         self.cluster.setdefault("floatingips", []).append(floating["id"])
         await associate(self.cloud, self.ground, floating, port)
-        return floating["floating_ip_address"]
 
     # -- booting ----------------------------------------------------------------------------------------------------
 
@@ -185,12 +184,23 @@ class Members:
                 nova_servers.failed(server, str(error))
                 raise went_to_error(str(error)) from error
             nova_servers.started(server)
-        address = machine.address
         if cluster["floating_ip_enabled"]:
             with self.step(stack, f"{part.prefix}_floating", "OS::Neutron::FloatingIP") as resource:
-                address = await self.add_floatingip(port, resource)
-        group["node_addresses"].append(address)
+                await self.add_floatingip(port, resource)
+        self._show_addresses(group)
         return machine
+
+    def _show_addresses(self, group: Record) -> None:
+        """Keep the group's addresses: the floating IP that the cluster gave a machine, or else the fixed one."""
+        own = self.cluster.get("floatingips", [])
+        shown = {}
+        for ident in group["servers"]:
+            server = self.cloud.servers.get(ident)
+            for port in self.cloud.ports.where(device_id=ident) if server and server["status"] == "ACTIVE" else ():
+                floating = [item for item in self.cloud.floatingips.where(port_id=port["id"]) if item["id"] in own]
+                fixed = port["fixed_ips"][0]["ip_address"]
+                shown[self._number(ident)] = floating[0]["floating_ip_address"] if floating else fixed
+        group["node_addresses"] = [shown[number] for number in sorted(shown)]
 
     def _server(self, name: str, group: Record) -> Record:
         cloud, cluster = self.cloud, self.cluster
@@ -224,6 +234,7 @@ class Members:
         stack = self._stack_of(group)
         if action != "CREATE":
             set_stack(stack, action, "IN_PROGRESS")
+        # A person may have deleted some.
         group["servers"] = [ident for ident in group["servers"] if ident in self.cloud.servers]
         numbers = {ident: self._number(ident) for ident in group["servers"]}
         going = [
@@ -276,11 +287,10 @@ class Members:
     async def remove_server(self, group: Record, server: Record) -> None:
         """The machine goes, and the floating IP that the cluster gave it; one that a person put there stays."""
         cloud = self.cloud
-        addresses = [item["addr"] for items in nova_servers.addresses(cloud, server).values() for item in items]
-        group["node_addresses"] = [address for address in group["node_addresses"] if address not in addresses]
         for port in cloud.ports.where(device_id=server["id"]):
             for floating in cloud.floatingips.where(port_id=port["id"]):
                 if floating["id"] in self.cluster.get("floatingips", []):
                     await delete_floatingip(cloud, self.ground, floating)
         await nova_servers.delete_server(cloud, self.ground, server)
         group["servers"].remove(server["id"])
+        self._show_addresses(group)

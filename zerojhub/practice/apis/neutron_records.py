@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import secrets
 from typing import Any
 
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now
@@ -129,6 +128,11 @@ def new_subnet(
     return cloud.subnets.add(subnet)
 
 
+def mac_address(address: str) -> str:
+    """The one that the machine of that address has on the practice network."""
+    return "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed[1:])
+
+
 def new_port(cloud: Cloud, project: str, network: Record, name: str = "", address: str = "", **fields: Any) -> Record:
     """A port with an address of its network's subnet: the one asked for, or the next free one."""
     within_quota(cloud, project, "port")
@@ -145,7 +149,7 @@ def new_port(cloud: Cloud, project: str, network: Record, name: str = "", addres
         "network_id": network["id"],
         "status": "ACTIVE",
         "admin_state_up": True,
-        "mac_address": "fa:16:3e:" + ":".join(secrets.token_hex(1) for _ in range(3)),
+        "mac_address": mac_address(fixed[0]["ip_address"]) if fixed else mac_address("0.0.0.0"),
         "fixed_ips": fixed,
         "device_id": "",
         "device_owner": "",

@@ -189,6 +189,11 @@ async def zones(call: Call) -> Record:
     return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]}
 
 
+@nova.route("GET", "/v2.1/os-availability-zone/detail")
+async def zones_in_detail(call: Call) -> None:
+    raise Refusal(403, "Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed.")
+
+
 @nova.route("GET", "/v2.1/os-services")
 async def services(call: Call) -> Record:
     return {

@@ -165,6 +165,11 @@ class Service:
         return response
 
 
+def rank(value: Any) -> tuple[bool, Any]:
+    """Where a value stands in a sorted list: nothing first, numbers and texts as they are."""
+    return value is not None, value if isinstance(value, str | int | float) else str(value)
+
+
 def paged(call: Call, records: list[dict], *, key: str = "id", most: int = 1000) -> tuple[list[dict], str | None]:
     """The page that `limit` and `marker` ask for, and the query string of the next one, if there is one.
 
@@ -175,7 +180,7 @@ def paged(call: Call, records: list[dict], *, key: str = "id", most: int = 1000)
     sort_key, _, direction = query.get("sort", "").split(",")[0].partition(":")
     sort_key, direction = query.get("sort_key", sort_key), query.get("sort_dir", direction)
     if sort_key and records and sort_key in records[0]:
-        records = sorted(records, key=lambda record: str(record.get(sort_key)), reverse=direction == "desc")
+        records = sorted(records, key=lambda record: rank(record.get(sort_key)), reverse=direction == "desc")
     try:
         limit = min(int(query.get("limit") or most), most)
     except ValueError:
