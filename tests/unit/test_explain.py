@@ -61,6 +61,16 @@ def test_a_container_that_keeps_ending():
     assert why.lasting
 
 
+def test_a_container_that_ended_before_is_no_better_for_running_again():
+    again = container({"running": {}}, restarts=2, last={"terminated": {"exitCode": 1}})
+    assert "ends with exit code 1, 3 times so far" in str(why_pod(pod(phase="Running", containers=[again])))
+
+
+def test_a_hub_that_does_not_listen_yet_is_starting():
+    probe = event("hub-1", "Unhealthy", "Readiness probe failed: dial tcp: connect: connection refused")
+    assert str(why_pod(pod(phase="Running"), [probe])) == "pod hub-1 runs, and is not ready yet"
+
+
 def test_a_container_out_of_memory_says_so():
     crash = container(
         {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=1,

@@ -74,7 +74,8 @@ def why_pod(pod: dict, events: Sequence[dict] = ()) -> Trouble | None:
         if found := _why_container(subject, container, [event for event in events if _subject(event) == name]):
             return found
     newest = max((event for event in events if _subject(event) == name), key=_when, default={})
-    if newest.get("type") == "Warning" or newest.get("reason") == "Pulling":
+    is_starting = newest.get("reason") == "Unhealthy" and "connection refused" in newest.get("message", "")
+    if newest.get("reason") == "Pulling" or (newest.get("type") == "Warning" and not is_starting):
         return Trouble(subject, _brief(newest))
     return Trouble(subject, "runs, and is not ready yet" if status.get("phase") == "Running" else "is being started")
 
@@ -90,7 +91,8 @@ def _why_container(subject: str, container: dict, events: Sequence[dict]) -> Tro
         pulls = [event["message"] for event in events if event.get("reason") == "Failed"]
         said = next((text for text in reversed(pulls) if container["image"] in text), waiting.get("message", reason))
         return Trouble(subject, f"cannot pull the image {container['image']}: {_last_cause(said)}", lasting=True)
-    if reason == "CrashLoopBackOff" or ended.get("exitCode"):
+    if reason == "CrashLoopBackOff" or (ended or last).get("exitCode"):
+        # Between two ends it runs for a while, and is no better for it.
         times = container.get("restartCount", 0)
         counted = f", {times + 1} times so far" if times else ""
         return Trouble(subject, f"({name}) ends with {_ending(last or ended)}{counted}", lasting=times > 1)
@@ -174,9 +176,9 @@ def _brief(event: dict) -> str:
 
 
 def _last_cause(message: str) -> str:
-    """A pull error nests the same sentence several times; its end is what the registry said."""
-    words = " ".join(message.split())
-    return words if len(words) < 160 else "…" + words[-160:]
+    """What the registry said: a pull error nests the same sentence several times, and its end is the cause."""
+    words = " ".join(message.rpartition("desc = ")[2].split())
+    return words if len(words) < 160 else "…" + words[-160:].partition(" ")[2]
 
 
 def _ending(ended: dict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 USER = "zerojhub-check"
 """Whoever checks the hub; made for it, and deleted with their volume."""
+EVENT = re.compile(r"(?P<time>[-\dT:]{19})\S*Z \[\w+\] (?P<text>.*)", re.S)
+"""How KubeSpawner words an event of the pod: `2026-01-31T10:00:00Z [Normal] Pulling image "…"`."""
 START = 600
 """Seconds for a first server: a node may have to pull the image."""
 
@@ -112,8 +115,10 @@ async def _start(hub: Hub, client: HubClient) -> None:
         try:
             hub.say("asking for a server")
             await client.start_server(USER)
+            since = (await client.user(USER))["servers"][""]["started"]
             async for message in client.progress(USER, timeout=START):
-                hub.say(f"server: {message}")
+                if text := _news(message, since):
+                    hub.say(f"server: {text}")
         finally:
             watching.cancel()
 
@@ -122,6 +127,14 @@ async def _start(hub: Hub, client: HubClient) -> None:
     except HubError as error:
         lines = "".join(f"\n  {trouble}" for trouble in seen)
         raise ZeroJHubError(f"{error.message}{lines}", hint="the hub's log: `zerojhub hub logs`") from None
+
+
+def _news(message: str, since: str) -> str | None:
+    """What an event of the pod says; None for one of an earlier pod of the same name, which KubeSpawner tells again."""
+    event = EVENT.fullmatch(message)
+    if not event:
+        return message
+    return event["text"] if event["time"] >= since[: len(event["time"])] else None
 
 
 async def _watch(hub: Hub, seen: list[Trouble], scope: anyio.CancelScope) -> None:
