@@ -109,3 +109,51 @@ def key(site: Site) -> Iterator[str]:
     compute.post("/os-keypairs", json={"keypair": {"name": "mykey", "public_key": public}}).raise_for_status()
     yield "mykey"
     compute.delete("/os-keypairs/mykey").raise_for_status()
+
+
+class Magnum:
+    """Asks for clusters, and waits for them."""
+
+    def __init__(self, site: Site):
+        self.site = site
+        self.client = site.client("/container-infra/v1", **{"OpenStack-API-Version": "container-infra latest"})
+
+    def create(self, name: str = "hub", **fields: object) -> str:
+        body = {"name": name, "cluster_template_id": "kubernetes-v1.34.4", "node_count": 2, "keypair": "mykey"}
+        answer = self.client.post("/clusters", json={**body, "merge_labels": True, **fields})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["uuid"]
+
+    def show(self, uuid: str) -> dict:
+        return self.client.get(f"/clusters/{uuid}").json()
+
+    def settled(self, uuid: str) -> dict:
+        until(lambda: "PROGRESS" not in self.show(uuid)["status"])
+        return self.show(uuid)
+
+    def resize(self, uuid: str, **body: object) -> dict:
+        answer = self.client.post(f"/clusters/{uuid}/actions/resize", json=body)
+        assert answer.status_code == 202, answer.text
+        return self.settled(uuid)
+
+    def delete(self, uuid: str) -> None:
+        assert self.client.delete(f"/clusters/{uuid}").status_code == 204
+        until(lambda: self.client.get(f"/clusters/{uuid}").status_code == 404)
+
+
+@pytest.fixture
+def magnum(site: Site, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magnum]:
+    """Whatever a test leaves is deleted, and then nothing of any cluster may be left anywhere."""
+    cloud = site.cloud
+    monkeypatch.setattr(site.ground, "pause", 0.1)
+    tables = {name: table for name, table in vars(cloud).items() if isinstance(table, dict) and name != "tokens"}
+    before = {name: set(table) for name, table in tables.items()}
+    magnum = Magnum(site)
+    yield magnum
+    for cluster in magnum.client.get("/clusters").json()["clusters"]:
+        magnum.delete(cluster["uuid"])
+    assert {name: set(table) for name, table in tables.items()} == before
+    assert not site.ground.machines
+    assert not site.ground.clusters
+    assert not site.ground.routes
+    assert not site.ground.balanced

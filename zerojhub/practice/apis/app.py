@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zerojhub.practice.apis import (
     Settings,
+    cinder_types,
     keystone_grants,
     magnum_certificates,
     magnum_nodegroups,
@@ -34,7 +35,15 @@ from zerojhub.practice.apis.octavia import octavia
 from zerojhub.practice.ground import Ground
 
 # A service's further files add their routes to it when they are imported.
-PARTS = (keystone_grants, magnum_certificates, magnum_nodegroups, neutron_floatingips, nova_keypairs, nova_servers)
+PARTS = (
+    cinder_types,
+    keystone_grants,
+    magnum_certificates,
+    magnum_nodegroups,
+    neutron_floatingips,
+    nova_keypairs,
+    nova_servers,
+)
 SERVICES = (keystone, magnum, nova, neutron, glance, cinder, octavia, heat)
 
 

@@ -1,0 +1,123 @@
+"""The rest of Cinder: attachments, volume types, limits and quotas."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis.cinder import MICROSECONDS, cinder
+from zerojhub.practice.apis.cloud import Record, new_id, now
+from zerojhub.practice.apis.wire import Call, Refusal, collection
+
+# -- attachments --------------------------------------------------------------------------------------------------------
+
+
+def a_attachment(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    if ident not in call.cloud.attachments:
+        raise Refusal(404, f"Volume attachment could not be found with filter: attachment_id = {ident}.")
+    return call.cloud.attachments[ident]
+
+
+@cinder.route("GET", "/v3/{project}/attachments")
+@cinder.route("GET", "/v3/{project}/attachments/detail")
+async def list_attachments(call: Call) -> Record:
+    return collection(call, "attachments", list(call.cloud.attachments.values()))
+
+
+@cinder.route("GET", "/v3/{project}/attachments/{ident}")
+async def show_attachment(call: Call) -> Record:
+    return {"attachment": a_attachment(call)}
+
+
+@cinder.route("POST", "/v3/{project}/attachments")
+async def create_attachment(call: Call) -> Record:
+    wanted = call.inner("attachment")
+    volume = call.cloud.volumes.get(wanted.get("volume_uuid") or "")
+    if not volume:
+        raise Refusal(404, f"Volume {wanted.get('volume_uuid')} could not be found.")
+    if volume["status"] != "available":
+        message = f"Volume {volume['id']} status must be available or downloading to reserve, but the current status is"
+        raise Refusal(400, f"Invalid volume: {message} {volume['status']}.")
+    attachment = {
+        "id": new_id(),
+        "volume_id": volume["id"],
+        "instance": wanted.get("instance_uuid"),
+        "status": "attached",
+        "attach_mode": wanted.get("mode", "rw"),
+        "attached_at": now(MICROSECONDS),
+        "detached_at": None,
+        "connection_info": {},
+    }
+    volume["status"] = "in-use"
+    return {"attachment": call.cloud.attachments.add(attachment)}
+
+
+@cinder.route("DELETE", "/v3/{project}/attachments/{ident}")
+async def delete_attachment(call: Call) -> Record:
+    attachment = a_attachment(call)
+    del call.cloud.attachments[attachment["id"]]
+    call.cloud.volumes[attachment["volume_id"]]["status"] = "available"
+    return {"attachments": call.cloud.attachments.where(volume_id=attachment["volume_id"])}
+
+
+# -- types, limits, quotas ----------------------------------------------------------------------------------------------
+
+
+@cinder.route("GET", "/v3/{project}/types")
+async def list_types(call: Call) -> Record:
+    return collection(call, "volume_types", list(call.cloud.volume_types.values()))
+
+
+@cinder.route("GET", "/v3/{project}/types/{ident}")
+async def show_type(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    # There is one type, so it is the default one too.
+    found = call.cloud.volume_types.find("standard" if ident == "default" else ident)
+    if not found:
+        raise Refusal(404, f"Volume type {ident} could not be found.")
+    return {"volume_type": found[0]}
+
+
+@cinder.route("GET", "/v3/{project}/limits")
+async def limits(call: Call) -> Record:
+    quota, used = call.cloud.quotas["volume"], call.cloud.usage("volume", call.project)
+    absolute = {
+        "maxTotalVolumes": quota["volumes"],
+        "maxTotalVolumeGigabytes": quota["gigabytes"],
+        "maxTotalSnapshots": quota["snapshots"],
+        "maxTotalBackups": quota["backups"],
+        "maxTotalBackupGigabytes": quota["backup_gigabytes"],
+        "totalVolumesUsed": used["volumes"],
+        "totalGigabytesUsed": used["gigabytes"],
+        "totalSnapshotsUsed": 0,
+        "totalBackupsUsed": 0,
+        "totalBackupGigabytesUsed": 0,
+    }
+    return {"limits": {"rate": [], "absolute": absolute}}
+
+
+@cinder.route("GET", "/v3/{project}/os-quota-sets/{owner}")
+@cinder.route("GET", "/v3/{project}/os-quota-sets/{owner}/defaults")
+async def show_quota(call: Call) -> Record:
+    quota = call.cloud.quotas["volume"]
+    body: Record = {**quota, "id": call.path_params["owner"]}
+    if call.query_params.get("usage", "").lower() == "true":
+        used = call.cloud.usage("volume", call.project)
+        body |= {name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0} for name, limit in quota.items()}
+    return {"quota_set": body}
+
+
+@cinder.route("PUT", "/v3/{project}/os-quota-sets/{owner}")
+async def update_quota(call: Call) -> Record:
+    quota = call.cloud.quotas["volume"]
+    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
+    return {"quota_set": quota}
+
+
+@cinder.route("GET", "/v3/{project}/snapshots")
+@cinder.route("GET", "/v3/{project}/snapshots/detail")
+async def list_snapshots(call: Call) -> Record:
+    return {"snapshots": []}
+
+
+@cinder.route("GET", "/v3/{project}/os-availability-zone")
+async def zones(call: Call) -> Record:
+    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}
