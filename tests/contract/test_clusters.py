@@ -49,8 +49,34 @@ def test_the_image_decides_who_logs_in_and_whether_the_machine_id_tells_the_serv
     assert answer.status_code == 400
     detail = f"ClusterTemplate {template} is referenced by one or multiple clusters."
     assert answer.json()["errors"][0]["detail"] == detail
+    flavor = [{"op": "replace", "path": "/flavor_id", "value": "m1.large"}]
+    assert magnum.client.patch("/clustertemplates/old", json=flavor).json()["errors"][0]["detail"] == detail
     magnum.delete(uuid)
+    assert magnum.client.patch("/clustertemplates/old", json=flavor).json()["flavor_id"] == "m1.large"
     assert magnum.client.delete("/clustertemplates/old").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("operation", "detail"),
+    [
+        ({"op": "remove", "path": "/image_id"}, "'/image_id' is a mandatory attribute and can not be removed"),
+        ({"op": "replace", "path": "/uuid", "value": "x"}, "'/uuid' is an internal attribute and can not be updated"),
+        ({"op": "replace", "path": "/flavor_id", "value": "nope"}, "Unable to find flavor nope."),
+        ({"op": "replace", "path": "/name"}, "'add' and 'replace' operations needs value"),
+        (
+            {"op": "add", "path": "/bogus", "value": "x"},
+            "Adding a new attribute /bogus to the root of the resource is not",
+        ),
+    ],
+)
+def test_a_template_takes_no_patch_that_breaks_it(magnum: Magnum, operation: dict, detail: str) -> None:
+    body = {"name": "patched", "coe": "kubernetes", "image_id": "fedora-coreos-38", "labels": {"a": "1"}}
+    magnum.client.post("/clustertemplates", json=body).raise_for_status()
+    answer = magnum.client.patch("/clustertemplates/patched", json=[operation])
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["detail"].startswith(detail)
+    assert magnum.client.get("/clustertemplates/patched").json()["labels"] == {"a": "1"}
+    magnum.client.delete("/clustertemplates/patched").raise_for_status()
 
 
 def test_floating_ips_lead_to_every_machine_and_are_in_the_certificate(site: Site, magnum: Magnum) -> None:

@@ -252,8 +252,19 @@ async def update_template(call: Call) -> Record:
     body = read("cluster_template", TEMPLATE, {name: value for name, value in changed.items() if value is not None})
     check_drivers(body)
     check_resources(call.cloud, body)
-    template.update(body, updated_at=now(OFFSET), labels=body["labels"] or {})
+    body["labels"] = body["labels"] or {}
+    altered = {name for name in names if body[name] != template[name]}
+    if altered & {"public", "hidden"}:
+        raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
+    if altered - {"name"} and altered != {"tags"}:
+        refuse_in_use(call.cloud, template)
+    template.update(body, updated_at=now(OFFSET))
     return shown(call, template)
+
+
+def refuse_in_use(cloud: Cloud, template: Record) -> None:
+    if cloud.clusters.where(cluster_template_id=template["uuid"]):
+        raise Refusal(400, f"ClusterTemplate {template['uuid']} is referenced by one or multiple clusters.")
 
 
 @magnum.route("DELETE", "/v1/clustertemplates/{ident}")
@@ -262,6 +273,5 @@ async def delete_template(call: Call) -> None:
     template = find_template(call, ident)
     if template["project_id"] != call.project:
         raise Refusal(403, "Policy doesn't allow clustertemplate:delete to be performed.")
-    if call.cloud.clusters.where(cluster_template_id=template["uuid"]):
-        raise Refusal(400, f"ClusterTemplate {template['uuid']} is referenced by one or multiple clusters.")
+    refuse_in_use(call.cloud, template)
     del call.cloud.templates[template["uuid"]]
