@@ -41,11 +41,8 @@ class LocalMachine:
         except TimeoutError:
             raise MachineError(f"{argv[0]} took more than {timeout:g} s and was ended", where=self.name) from None
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
             with anyio.CancelScope(shield=True):
-                await process.aclose()
+                await _end(process)
         if check and result.code:
             said = (result.stderr or result.stdout).decode(errors="replace").strip().splitlines()
             why = said[-1] if said else f"exit code {result.code}"
@@ -75,6 +72,17 @@ class LocalMachine:
 
     async def close(self) -> None:
         pass
+
+
+async def _end(process: anyio.abc.Process) -> None:
+    """End what still runs: asked to first, so that it can leave things in order."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            with anyio.move_on_after(5):
+                await process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.aclose()
 
 
 async def _converse(process: anyio.abc.Process, input: bytes) -> Result:

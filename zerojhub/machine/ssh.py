@@ -89,23 +89,24 @@ class SSHMachine:
         timeout: float = 60,
         check: bool = True,
     ) -> Result:
-        # The far side's own timeout ends the command even when this connection is gone by then.
-        command = [
-            *(["sudo", "-n", "--"] if sudo and not self._is_root else []),
-            "timeout",
-            "--kill-after=5",
-            str(timeout),
-            *argv,
-        ]
+        # The far side's own timeout ends the command even when this connection is gone by then; the fraction of its
+        # seconds is a mark to find it by.
+        mark = f"{timeout:.0f}.{secrets.randbelow(10**9):09}"
+        command = ["timeout", "--kill-after=5", mark, *argv]
+        if sudo and not self._is_root:
+            command = ["sudo", "-n", "--", *command]
         started = time.monotonic()
         async with self._sessions:
             channel = await self._thread(partial(self._transport.open_session, timeout=CONNECT))
             try:
                 with anyio.fail_after(timeout + 2 * CONNECT):
-                    converse = partial(_converse, channel, shlex.join(command), input)
-                    result = await self._thread(converse)
+                    result = await self._thread(partial(_converse, channel, shlex.join(command), input))
             except TimeoutError:
                 raise MachineError("the connection is dead", where=self.name) from None
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True), anyio.move_on_after(CONNECT):
+                    await self._end(mark, sudo)
+                raise
             finally:
                 channel.close()
         if result.code == 124 and time.monotonic() - started >= timeout:
@@ -113,6 +114,15 @@ class SSHMachine:
         if check and result.code:
             raise MachineError(f"{shlex.join(argv)}: {_why(result)}", where=self.name)
         return result
+
+    async def _end(self, mark: str, sudo: bool) -> None:
+        """End a command that nobody waits for any more: closing its channel does not."""
+        kill = ["pkill", "-TERM", "-f", f"timeout --kill-after=5 {mark}"]
+        if sudo and not self._is_root:
+            kill = ["sudo", "-n", "--", *kill]
+        channel = await self._thread(partial(self._transport.open_session, timeout=CONNECT))
+        with contextlib.closing(channel):
+            await self._thread(partial(_converse, channel, shlex.join(kill), None))
 
     async def read(self, path: str, *, sudo: bool = False) -> bytes:
         return (await self.run(["cat", "--", path], sudo=sudo)).stdout
