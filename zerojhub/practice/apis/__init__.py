@@ -23,8 +23,6 @@ class Settings:
     """Gets one JSON line for each request: time, service, method, path, status, user, request_id."""
     registry: ASGIApp | None = None
     """An image registry to serve under /v2."""
-    profile: str = "practice"
-    """The name that the person's project, user and region have."""
 
 
 def build(ground: Ground, settings: Settings) -> Starlette:

@@ -6,13 +6,16 @@ from zerojhub.practice.apis import Settings, glance, magnum, neutron_records, no
 from zerojhub.practice.apis.cloud import Cloud, hex_id, new_id
 from zerojhub.practice.ground import Ground
 
+NAME = "practice"
+"""Of the person's project and user, and of the region."""
+
 
 def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     """Records as they are when the practice cloud starts: no keypair, no cluster."""
-    cloud = Cloud(settings.profile, ground.network, ground.gateway, ground.public_network)
+    cloud = Cloud(NAME, ground.network, ground.gateway, ground.public_network)
     for name in ("member", "reader", "load-balancer_member"):
         cloud.roles.add({"id": hex_id(), "name": name, "domain_id": None, "description": None, "options": {}})
-    for name in (settings.profile, "service"):
+    for name in (NAME, "service"):
         cloud.projects.add(
             {
                 "id": hex_id(),
@@ -26,9 +29,9 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
                 "tags": [],
             }
         )
-    project = cloud.projects.named(settings.profile)[0]["id"]
+    project = cloud.projects.named(NAME)[0]["id"]
     service = cloud.projects.named("service")[0]["id"]
-    user = cloud.new_user(settings.profile, settings.password, project)["id"]
+    user = cloud.new_user(NAME, settings.password, project)["id"]
 
     nova.new_flavor(cloud, "1", "m1.small", vcpus=1, ram=2048, disk=20)
     nova.new_flavor(cloud, "2", "m1.medium", vcpus=2, ram=4096, disk=40)

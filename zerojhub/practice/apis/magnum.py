@@ -22,7 +22,6 @@ GREEK = words(
     "chi psi omega"
 )
 DRIVER = "k8s_fedora_coreos_v1"
-DISTROS = ("fedora-coreos", "fedora-atomic")
 
 
 def say_no(refusal: Refusal) -> JSONResponse:
@@ -54,10 +53,10 @@ def not_acceptable(message: str) -> Refusal:
 
 def negotiate(call: Call) -> dict[str, str]:
     """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
-    words = call.headers.get(HEADER, f"{NAMES[0]} {dotted(OLDEST)}").split()
-    if len(words) != 2 or (words[1] != "latest" and words[0] not in NAMES):
+    asked = call.headers.get(HEADER, f"{NAMES[0]} {dotted(OLDEST)}").split()
+    if len(asked) != 2 or (asked[1] != "latest" and asked[0] not in NAMES):
         raise not_acceptable(f"Invalid service type for {HEADER} header")
-    wanted = words[1] if words[1] != "latest" else dotted(NEWEST)
+    wanted = asked[1] if asked[1] != "latest" else dotted(NEWEST)
     if not re.fullmatch(r"\d+\.\d+", wanted):
         raise not_acceptable(f"Invalid value for {HEADER} header")
     version = tuple(int(number) for number in wanted.split("."))

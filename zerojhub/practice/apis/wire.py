@@ -145,7 +145,8 @@ class Service:
             answer = await handler(call)
         except Refusal as refusal:
             response = self.say_no(refusal)
-            headers = {**headers, **refusal.headers}
+            # A version that is not to be had is not said to be spoken.
+            headers = refusal.headers if refusal.status == 406 else headers
         except GroundError as error:
             response = self.say_no(Refusal(500, str(error)))
         except Exception:
