@@ -113,8 +113,11 @@ class Builder:
 
     def _fetch(self, name: str) -> None:
         """Bring a base that is up to date back from the layout."""
-        reference = f"{name}:{self.recipes[name]}"
-        self._buildah(name, "pull", f"oci:{self.store}:{reference}")
+        with tempfile.TemporaryDirectory() as folder:
+            # buildah makes the image's local name of the layout's path, and takes no name with a part like `.cache`.
+            plain = Path(folder) / name
+            plain.symlink_to(self.store)
+            self._buildah(name, "pull", f"oci:{plain}:{name}:{self.recipes[name]}")
         self._buildah(name, "tag", layout.image_id(self.store, name), f"localhost/{name}")
 
     def _buildah(self, name: str, *arguments: str) -> None:
