@@ -4,15 +4,17 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEPLOYMENT := config/practice.yaml
+TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl
+INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends -o Dpkg::Use-Pty=0
 
-.PHONY: setup demo demo-stop test
+.PHONY: setup demo demo-stop test test-packages
 .SILENT:
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml
 	echo "· Python environment $(VENV)"
-	python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends python3-venv >/dev/null; }
+	python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && $(INSTALL) python3-venv; } >/dev/null
 	test -x $(BIN)/python || python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[practice,test]'
 	touch $@
@@ -26,7 +28,10 @@ demo: setup
 demo-stop: setup
 	$(BIN)/zerojhub practice stop
 
-test: setup
+test-packages:
+	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
+
+test: setup test-packages
 	$(BIN)/ruff check zerojhub tests
 	$(BIN)/ruff format --check zerojhub tests
 	$(BIN)/zerojhub practice build
