@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zerojhub.helm import Helm
     from zerojhub.hub.secrets import Secrets
     from zerojhub.journey import Hub
+    from zerojhub.kube.explain import Trouble
 
 PATIENCE = 600
 """Seconds for the hub to come up: images are pulled and a volume is made."""
@@ -110,8 +111,8 @@ def release_name(hub: Hub) -> str:
 
 
 def labels_of(hub: Hub) -> str:
-    """The selector of everything in the release."""
-    return f"release={release_name(hub)}"
+    """The selector of the hub's own parts; the users' servers carry the release's label too."""
+    return f"release={release_name(hub)},component!=singleuser-server"
 
 
 async def unavailable(hub: Hub) -> list[str]:
@@ -149,6 +150,7 @@ def _is_ours(namespace: dict) -> bool:
 async def _install(hub: Hub, values: dict) -> None:
     from zerojhub.helm import HelmError
     from zerojhub.hub.release import mark
+    from zerojhub.kube.explain import why_not_ready
     from zerojhub.together import together
 
     machine, chart = hub[Access].machine, hub[Values].chart
@@ -169,49 +171,59 @@ async def _install(hub: Hub, values: dict) -> None:
     try:
         await together(install(), _narrate(hub, narration))
     except HelmError as error:
-        raise await _failure(hub, f"helm could not install the hub: {error.message}") from None
+        troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
+        raise _failure(f"helm could not install the hub: {error.message}", troubles) from None
     finally:
         with anyio.CancelScope(shield=True):
             await machine.run(["rm", "-f", "--", archive], check=False)
 
 
 async def _narrate(hub: Hub, scope: anyio.CancelScope) -> None:
-    """Say what the chart's hooks wait for, until the scope is cancelled."""
+    """Say what the chart's hooks wait for, until the scope is cancelled; an error when they wait in vain."""
     from zerojhub.kube.client import KubeError
     from zerojhub.kube.explain import why_not_ready
 
+    patience = _Patience()
     with scope:
         while True:
             await anyio.sleep(2)
             with contextlib.suppress(KubeError):
-                for trouble in (await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace))[:1]:
+                troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
+                if patience.is_over(troubles):
+                    raise _failure("the chart's hooks wait in vain", troubles)
+                for trouble in troubles[:1]:
                     hub.say(f"{trouble.subject} {trouble.why}")
+
+
+class _Patience:
+    """How long there has been trouble that waiting does not help."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def is_over(self, troubles: list[Trouble]) -> bool:
+        now = time.monotonic()
+        self._since = {each.subject: self._since.get(each.subject, now) for each in troubles if each.lasting}
+        return any(now - first > STUCK for first in self._since.values())
 
 
 async def _wait(hub: Hub) -> None:
     """Until every deployment of the release is available, saying why one is not."""
     from zerojhub.kube.explain import why_not_ready
 
-    deadline, pause = time.monotonic() + PATIENCE, 0.3
-    since: dict[str, float] = {}
+    deadline, pause, patience = time.monotonic() + PATIENCE, 0.3, _Patience()
     while late := await unavailable(hub):
         troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
-        now = time.monotonic()
-        since = {each.subject: since.get(each.subject, now) for each in troubles if each.lasting}
-        if now > deadline or any(now - first > STUCK for first in since.values()):
-            raise await _failure(hub, f"the hub does not come up: {', '.join(late)} not available")
+        if patience.is_over(troubles) or time.monotonic() > deadline:
+            raise _failure(f"the hub does not come up: {', '.join(late)} not available", troubles)
         hub.say(f"{troubles[0].subject} {troubles[0].why}" if troubles else f"waiting for {', '.join(late)}")
         await anyio.sleep(pause)
         pause = min(pause * 1.5, 2)
 
 
-async def _failure(hub: Hub, message: str) -> ZeroJHubError:
+def _failure(message: str, troubles: list[Trouble]) -> ZeroJHubError:
     """The error with what Kubernetes says of it, in place of what was waited for in vain."""
-    from zerojhub.kube.explain import why_not_ready
-
-    troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
-    lines = "".join(f"\n  {trouble}" for trouble in troubles)
-    return ZeroJHubError(f"{message}{lines}")
+    return ZeroJHubError(message + "".join(f"\n  {trouble}" for trouble in troubles))
 
 
 async def _delete_load_balancers(hub: Hub) -> None:
