@@ -17,13 +17,13 @@ GIGABYTES = {"Gi": 1, "Ti": 1024}
 async def keep(kube: Kube, namespace: str) -> list[dict[str, Any]]:
     """The volumes behind the claims there are, as rows: id (Cinder's, where the volume tells it), name, size_gb, owner."""
     volumes = {each["metadata"]["name"]: each for each in await kube.list("v1/PersistentVolume")}
-    claims = await kube.list("v1/PersistentVolumeClaim", namespace)
+    claims = await _claims(kube, namespace)
     return [_row(claim, volumes[name]) for claim in claims if (name := claim["spec"].get("volumeName")) in volumes]
 
 
 async def delete_all(kube: Kube, namespace: str) -> None:
     """Delete every claim, and with it the volume and what people kept there."""
-    for claim in await kube.list("v1/PersistentVolumeClaim", namespace):
+    for claim in await _claims(kube, namespace):
         await kube.delete("v1/PersistentVolumeClaim", claim["metadata"]["name"], namespace)
 
 
@@ -36,7 +36,7 @@ async def wait_for_deletion(kube: Kube, namespace: str, say: Callable[[str], Non
 
 
 async def _going(kube: Kube, namespace: str) -> list[str]:
-    claims = {each["metadata"]["name"] for each in await kube.list("v1/PersistentVolumeClaim", namespace)}
+    claims = {each["metadata"]["name"] for each in await _claims(kube, namespace)}
     return [
         volume["metadata"]["name"]
         for volume in await kube.list("v1/PersistentVolume")
@@ -44,6 +44,12 @@ async def _going(kube: Kube, namespace: str) -> list[str]:
         and claim["name"] not in claims
         and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete"
     ]
+
+
+async def _claims(kube: Kube, namespace: str) -> list[dict]:
+    """The claims that stay: one that is being deleted waits only for its pod to end."""
+    listed = await kube.list("v1/PersistentVolumeClaim", namespace)
+    return [each for each in listed if "deletionTimestamp" not in each["metadata"]]
 
 
 def _row(claim: dict, volume: dict) -> dict[str, Any]:
