@@ -118,6 +118,23 @@ def test_quota_details_count_what_is_there(site: Site, network: httpx.Client, po
     assert details["router"]["used"] == 1
 
 
+def test_a_router_leads_outside_when_told_to(site: Site, network: httpx.Client, public: str) -> None:
+    made = network.post("/routers", json={"router": {"name": "r"}}).json()["router"]
+    assert made["external_gateway_info"] is None
+    path, gateway = f"/routers/{made['id']}", {"external_gateway_info": {"network_id": public}}
+    led = network.put(path, json={"router": gateway}).json()["router"]
+    assert led["external_gateway_info"]["network_id"] == public
+    assert led["external_gateway_info"]["external_fixed_ips"][0]["ip_address"].startswith("127.221.0.")
+    nowhere = network.put(path, json={"router": {"external_gateway_info": {}}}).json()["router"]
+    assert nowhere["external_gateway_info"] is None
+    subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+    network.put(f"{path}/add_router_interface", json={"subnet_id": subnet}).raise_for_status()
+    assert network.delete(path).status_code == 409, "it still has an interface"
+    network.put(f"{path}/remove_router_interface", json={"subnet_id": subnet}).raise_for_status()
+    assert network.delete(path).status_code == 204
+    assert site.cloud.ports.where(device_id=made["id"]) == []
+
+
 def load_balancer(balancing: httpx.Client, site: Site, **fields: object) -> dict:
     subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
     answer = balancing.post("/loadbalancers", json={"loadbalancer": {"vip_subnet_id": subnet, **fields}})

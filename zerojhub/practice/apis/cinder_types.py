@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.cinder import MICROSECONDS, cinder
 from zerojhub.practice.apis.cloud import Record, new_id, now
-from zerojhub.practice.apis.wire import Call, Refusal, collection
+from zerojhub.practice.apis.wire import Call, Refusal, change_quota, collection
 
 # -- attachments --------------------------------------------------------------------------------------------------------
 
@@ -107,9 +107,7 @@ async def show_quota(call: Call) -> Record:
 
 @cinder.route("PUT", "/v3/{project}/os-quota-sets/{owner}")
 async def update_quota(call: Call) -> Record:
-    quota = call.cloud.quotas["volume"]
-    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
-    return {"quota_set": quota}
+    return change_quota(call, "volume", "quota_set")
 
 
 @cinder.route("GET", "/v3/{project}/snapshots")

@@ -16,10 +16,11 @@ from zerojhub.practice.apis.neutron_records import (
     new_rule,
     new_security_group,
     new_subnet,
+    set_gateway,
     shown,
     tables,
 )
-from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
+from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
 
 
 def say_no(refusal: Refusal) -> JSONResponse:
@@ -85,9 +86,7 @@ async def show_default_quota(call: Call) -> Record:
 
 @neutron.route("PUT", "/v2.0/quotas/{project}")
 async def update_quota(call: Call) -> Record:
-    limits = call.cloud.quotas["network"]
-    limits |= {name: int(value) for name, value in call.inner("quota").items() if name in limits}
-    return {"quota": limits}
+    return change_quota(call, "network", "quota")
 
 
 @neutron.route("GET", "/v2.0/quotas/{project}/details.json")
@@ -190,6 +189,9 @@ async def update_record(call: Call) -> Record:
         "allowed_address_pairs",
     )
     record |= {name: wanted[name] for name in changeable if name in wanted}
+    if kind == "routers" and "external_gateway_info" in wanted:
+        external = (wanted["external_gateway_info"] or {}).get("network_id")
+        set_gateway(call.cloud, record, get(call.cloud, "networks", external) if external else None)
     record |= {"updated_at": now(), "revision_number": record["revision_number"] + 1}
     return {key(kind)[:-1]: shown(call.cloud, kind, record)}
 

@@ -26,6 +26,9 @@ MISSING = {
     "floatingips": ("FloatingIPNotFound", "Floating IP {} could not be found"),
 }
 
+GATEWAY = "network:router_gateway"
+"""device_owner of a router's port on the external network."""
+
 
 def tables(cloud: Cloud) -> dict[str, Table]:
     return {
@@ -179,14 +182,21 @@ def new_router(cloud: Cloud, project: str, name: str, external: Record | None, s
         "availability_zones": ["nova"],
     }
     cloud.routers.add(router)
-    if external:
-        gateway = {"device_id": router["id"], "device_owner": "network:router_gateway"}
-        port = new_port(cloud, "", external, **gateway)
-        info = {"network_id": external["id"], "enable_snat": True, "external_fixed_ips": port["fixed_ips"]}
-        router["external_gateway_info"] = info
+    set_gateway(cloud, router, external)
     for subnet in subnets:
         add_interface(cloud, router, subnet)
     return router
+
+
+def set_gateway(cloud: Cloud, router: Record, external: Record | None) -> None:
+    """Lead the router to the external network, or nowhere."""
+    for port in cloud.ports.where(device_id=router["id"], device_owner=GATEWAY):
+        del cloud.ports[port["id"]]
+    router["external_gateway_info"] = None
+    if external:
+        port = new_port(cloud, "", external, device_id=router["id"], device_owner=GATEWAY)
+        info = {"network_id": external["id"], "enable_snat": True, "external_fixed_ips": port["fixed_ips"]}
+        router["external_gateway_info"] = info
 
 
 def add_interface(cloud: Cloud, router: Record, subnet: Record) -> Record:

@@ -7,7 +7,7 @@ import re
 from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, now
-from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
+from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
 
 OLDEST, NEWEST = (2, 1), (2, 96)
 FAULTS = {
@@ -179,9 +179,7 @@ async def quota_details(call: Call) -> Record:
 
 @nova.route("PUT", "/v2.1/os-quota-sets/{project}")
 async def update_quota(call: Call) -> Record:
-    quota = call.cloud.quotas["compute"]
-    quota |= {name: int(value) for name, value in call.inner("quota_set").items() if name in quota}
-    return {"quota_set": quota}
+    return change_quota(call, "compute", "quota_set")
 
 
 @nova.route("GET", "/v2.1/os-availability-zone")

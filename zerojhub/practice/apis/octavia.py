@@ -21,7 +21,7 @@ from zerojhub.practice.apis.octavia_records import (
     shown,
     table,
 )
-from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
+from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
 
 BASE = "/v2.0/lbaas"
 
@@ -65,9 +65,7 @@ async def list_quotas(call: Call) -> Record:
 
 @octavia.route("PUT", BASE + "/quotas/{project}", status=202)
 async def update_quota(call: Call) -> Record:
-    limits = call.cloud.quotas["load-balancer"]
-    limits |= {name: int(value) for name, value in call.inner("quota").items() if name in limits}
-    return {"quota": limits}
+    return change_quota(call, "load-balancer", "quota")
 
 
 @octavia.route("GET", BASE + "/providers")

@@ -207,3 +207,13 @@ def collection(call: Call, name: str, records: list[dict]) -> dict[str, Any]:
     if following:
         body[f"{name}_links"] = [{"rel": "next", "href": f"{call.origin}{call.url.path}?{following}"}]
     return body
+
+
+def change_quota(call: Call, service: str, key: str) -> dict[str, Any]:
+    """Set the limits that the body, under its key, names. On a cloud of one's own everyone may."""
+    limits = call.cloud.quotas[service]
+    try:
+        limits |= {name: int(value) for name, value in call.inner(key).items() if name in limits}
+    except (TypeError, ValueError):
+        raise Refusal(400, "Invalid input for a quota: a whole number is expected.") from None
+    return {key: limits}
