@@ -64,6 +64,8 @@ class InstantGround:
                 del nodes[name]
 
     def console(self, machine_id: str) -> str:
+        if machine_id not in self.machines:
+            raise GroundError(f"there is no machine {machine_id}")
         return f"boot\nssh-ed25519 AAAA root@{self.machines[machine_id].name}\nlogin:\n"
 
     def alive(self, machine_id: str) -> bool:

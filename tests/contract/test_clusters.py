@@ -129,6 +129,9 @@ def test_the_stack_shows_what_is_being_made(site: Site, magnum: Magnum) -> None:
     assert states["network"] == "CREATE_COMPLETE"
     assert states["kube_masters"] == "CREATE_IN_PROGRESS"
     assert states["kube-minion"] == "CREATE_IN_PROGRESS"
+    server = next(iter(site.cloud.servers))
+    console = site.client("/compute/v2.1").post(f"/servers/{server}/action", json={"os-getConsoleOutput": {}})
+    assert console.json() == {"conflictingRequest": {"code": 409, "message": f"Instance {server} is not ready"}}
     site.ground.held = set()
     cluster = magnum.settled(uuid)
     found = stack_resources(site, cluster)

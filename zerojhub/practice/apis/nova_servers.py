@@ -9,7 +9,7 @@ from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
 from zerojhub.practice.apis.neutron_floatingips import delete_port
 from zerojhub.practice.apis.nova import get, links, nova
 from zerojhub.practice.apis.wire import Call, Refusal, collection
-from zerojhub.practice.ground import Ground
+from zerojhub.practice.ground import Ground, GroundError
 
 
 def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: str | None) -> Record:
@@ -167,7 +167,10 @@ async def act(call: Call) -> Record:
     action = next(iter(call.data or {}), "")
     if action != "os-getConsoleOutput":
         raise Refusal(400, f"There is no such action: {action}")
-    lines = call.ground.console(server["id"]).splitlines(keepends=True)
+    try:
+        lines = call.ground.console(server["id"]).splitlines(keepends=True)
+    except GroundError:
+        raise Refusal(409, f"Instance {server['id']} is not ready") from None
     length = (call.data[action] or {}).get("length")
     return {"output": "".join(lines[-int(length) :] if length else lines)}
 
