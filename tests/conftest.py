@@ -54,7 +54,8 @@ class Shell:
 
     def audit(self) -> list[dict]:
         """Every API call so far."""
-        return self.json("practice", "logs", "--audit")
+        lines = self.zerojhub("practice", "logs", "--audit", "-o", "json").stdout.splitlines()
+        return [json.loads(line) for line in lines]
 
     def writes(self, since: int = 0) -> list[dict]:
         """The API calls from number `since` on that change something; asking for a token does not."""

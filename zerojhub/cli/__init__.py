@@ -22,6 +22,9 @@ from zerojhub.cli.options import (
     set_defaults,
 )
 
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
 app = typer.Typer(
     name="zerojhub",
     no_args_is_help=True,
@@ -77,11 +80,9 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except KeyboardInterrupt:
+    except SystemExit as leaving:
+        if leaving.code != INTERRUPTED:
+            raise
         print("stopped: nothing is lost, the same command goes on from here", file=sys.stderr)
         sys.stdout.flush()
-        os._exit(130)  # without waiting for answers that nobody wants any more
+        os._exit(INTERRUPTED)  # without waiting for answers that nobody wants any more

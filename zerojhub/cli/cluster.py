@@ -146,7 +146,7 @@ def delete_cluster(
         print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
         if kept:
             print("volumes of its claims are kept (openstack volume delete ID removes one):")
-            table(kept, ("id", "name", "size_gb", "claim"))
+            table(kept, ("id", "name", "size_gb", "owner"))
 
     show({"deleted": cluster["uuid"], "kept": kept}, output, people)
 

@@ -16,7 +16,10 @@ CLAIM_METADATA = "csi.storage.k8s.io/pvc/name"
 
 
 async def take_away(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
-    """Delete the load balancers of the cluster's Services and their floating IPs; list (and keep) the volumes."""
+    """Delete the load balancers of the cluster's Services and their floating IPs; list (and keep) the volumes.
+
+    Rows are as in `volumes`.
+    """
     for balancer in await load_balancers(cloud, cluster):
         for floating_ip in await cloud.network.all("/floatingips", "floatingips", port_id=balancer["vip_port_id"]):
             await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
@@ -35,13 +38,13 @@ async def load_balancers(cloud: Cloud, cluster: dict) -> list[dict]:
 
 
 async def volumes(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
-    """Volumes of the cluster's claims, as rows: id, name, size_gb, claim."""
+    """Volumes of the cluster's claims, as rows: id, name, size_gb, owner (the name of its claim)."""
     try:
         listed = await cloud.volume.all("/volumes/detail", "volumes")
     except CloudError:
         return []
     return [
-        {"id": each["id"], "name": each["name"], "size_gb": each["size"], "claim": each["metadata"].get(CLAIM_METADATA)}
+        {"id": each["id"], "name": each["name"], "size_gb": each["size"], "owner": each["metadata"].get(CLAIM_METADATA)}
         for each in listed
         if each["metadata"].get(CLUSTER_METADATA) == cluster["uuid"]
     ]

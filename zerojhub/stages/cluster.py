@@ -66,7 +66,10 @@ class Cluster(Stage):
             return
         await clusters.delete(hub.cloud, cluster, hub.say)
         hub.say("looking for what it left")
-        hub.kept += await leftovers.take_away(hub.cloud, cluster)
+        left = {row["name"]: row for row in await leftovers.take_away(hub.cloud, cluster)}
+        # Kubernetes knew whose the volumes are, Cinder knows which of them are still there.
+        owners = {row["name"]: row["owner"] for row in hub.kept}
+        hub.kept = [row | {"owner": owners.get(name, row["owner"])} for name, row in left.items()]
 
 
 async def find(hub) -> dict | None:
