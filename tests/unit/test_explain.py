@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from zerojhub.kube.attachments import describe
-from zerojhub.kube.explain import is_available, why_claim, why_deployment, why_pod, why_service
+from zerojhub.kube.explain import Patience, Trouble, is_available, why_claim, why_deployment, why_pod, why_service
 
 
 def pod(name="hub-1", phase="Pending", containers=(), conditions=(), **meta):
@@ -173,3 +175,14 @@ def test_a_volume_on_a_live_node_is_not_to_be_torn_away():
 
 def test_a_volume_that_nothing_holds():
     assert describe("pvc-2", HELD, VOLUME, []) is None
+
+
+def test_patience_ends_for_trouble_that_lasts_and_not_for_what_passes():
+    lasting, passing = Trouble("pod a", "cannot pull", lasting=True), Trouble("pod b", "is being started")
+    patience = Patience(seconds=0.05)
+    assert not patience.is_over([lasting, passing])
+    time.sleep(0.1)
+    assert not patience.is_over([passing])
+    assert not patience.is_over([lasting])
+    time.sleep(0.1)
+    assert patience.is_over([lasting])

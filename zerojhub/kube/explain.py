@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,20 @@ class Trouble:
 
     def __str__(self) -> str:
         return f"{self.subject} {self.why}" + "".join(f"\n    {line}" for line in self.log.splitlines() if line.strip())
+
+
+class Patience:
+    """How long there may be trouble that waiting does not help: a minute, as a node or a registry may recover."""
+
+    def __init__(self, seconds: float = 60):
+        self._seconds = seconds
+        self._since: dict[str, float] = {}
+
+    def is_over(self, troubles: Sequence[Trouble]) -> bool:
+        """Asked again and again with the present troubles."""
+        now = time.monotonic()
+        self._since = {each.subject: self._since.get(each.subject, now) for each in troubles if each.lasting}
+        return any(now - first > self._seconds for first in self._since.values())
 
 
 async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Trouble]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 600
 """Seconds for the hub to come up: images are pulled and a volume is made."""
-STUCK = 60
-"""Seconds after which trouble that waiting does not help is taken as the end of it."""
 INSTALL = 300
 """Seconds for Helm, which waits only for the chart's own hooks."""
 
@@ -181,9 +179,9 @@ async def _install(hub: Hub, values: dict) -> None:
 async def _narrate(hub: Hub, scope: anyio.CancelScope) -> None:
     """Say what the chart's hooks wait for, until the scope is cancelled; an error when they wait in vain."""
     from zerojhub.kube.client import KubeError
-    from zerojhub.kube.explain import why_not_ready
+    from zerojhub.kube.explain import Patience, why_not_ready
 
-    patience = _Patience()
+    patience = Patience()
     with scope:
         while True:
             await anyio.sleep(2)
@@ -195,23 +193,11 @@ async def _narrate(hub: Hub, scope: anyio.CancelScope) -> None:
                     hub.say(f"{trouble.subject} {trouble.why}")
 
 
-class _Patience:
-    """How long there has been trouble that waiting does not help."""
-
-    def __init__(self) -> None:
-        self._since: dict[str, float] = {}
-
-    def is_over(self, troubles: list[Trouble]) -> bool:
-        now = time.monotonic()
-        self._since = {each.subject: self._since.get(each.subject, now) for each in troubles if each.lasting}
-        return any(now - first > STUCK for first in self._since.values())
-
-
 async def _wait(hub: Hub) -> None:
     """Until every deployment of the release is available, saying why one is not."""
-    from zerojhub.kube.explain import why_not_ready
+    from zerojhub.kube.explain import Patience, why_not_ready
 
-    deadline, pause, patience = time.monotonic() + PATIENCE, 0.3, _Patience()
+    deadline, pause, patience = time.monotonic() + PATIENCE, 0.3, Patience()
     while late := await unavailable(hub):
         troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
         if patience.is_over(troubles) or time.monotonic() > deadline:

@@ -124,9 +124,13 @@ async def _start(hub: Hub, client: HubClient) -> None:
 
     try:
         await together(start(), _watch(hub, seen, watching))
-    except HubError as error:
+    except (HubError, _InVain) as error:
         lines = "".join(f"\n  {trouble}" for trouble in seen)
         raise ZeroJHubError(f"{error.message}{lines}", hint="the hub's log: `zerojhub hub logs`") from None
+
+
+class _InVain(ZeroJHubError):
+    """What keeps the server from starting does not pass."""
 
 
 def _news(message: str, since: str) -> str | None:
@@ -140,8 +144,9 @@ def _news(message: str, since: str) -> str | None:
 async def _watch(hub: Hub, seen: list[Trouble], scope: anyio.CancelScope) -> None:
     """Keep in `seen` what is wrong with the user's pod: the hub deletes a pod that fails, and its story with it."""
     from zerojhub.kube.client import KubeError
-    from zerojhub.kube.explain import why_not_ready
+    from zerojhub.kube.explain import Patience, why_not_ready
 
+    patience = Patience()
     # KubeSpawner's label has the name as it is or, until its version 7, with its dash escaped.
     labels = f"hub.jupyter.org/username in ({USER},{USER.replace('-', '-2d')})"
     with scope:
@@ -149,6 +154,8 @@ async def _watch(hub: Hub, seen: list[Trouble], scope: anyio.CancelScope) -> Non
             await anyio.sleep(2)
             with contextlib.suppress(KubeError):
                 seen[:] = await why_not_ready(hub[Access].kube, hub[Chart].namespace, labels) or seen
+            if patience.is_over(seen):
+                raise _InVain(f"the server of {USER} does not start")
 
 
 async def _clean(hub: Hub, client: HubClient) -> None:

@@ -15,11 +15,10 @@ from zerojhub.stages.values import Values
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.explain import Trouble
 
 PATIENCE = 600
 """Seconds for a load balancer to get its address."""
-STUCK = 60
-"""Seconds after which a load balancer that nothing works on, or that was refused, is given up."""
 ANSWER = 180
 """Seconds for the hub to answer at an address that is there: a load balancer needs a while to pass traffic."""
 
@@ -116,22 +115,22 @@ async def _node_address(hub: Hub) -> str:
 
 
 async def _wait_for_address(hub: Hub) -> str:
-    started, refused, pause = time.monotonic(), None, 0.5
+    from zerojhub.kube.explain import Patience
+
+    deadline, patience, pause = time.monotonic() + PATIENCE, Patience(), 0.5
     while True:
         service = await _service(hub)
         if url := await _url(hub, service):
             return url
         trouble = await _why_pending(hub, service)
-        now = time.monotonic()
-        refused = (refused or now) if trouble and trouble.lasting else None
-        if now - started > PATIENCE or (refused and now - refused > STUCK):
+        if patience.is_over([trouble]) or time.monotonic() > deadline:
             raise ZeroJHubError(str(trouble), hint=_advice(hub, service))
         hub.say(str(trouble))
         await anyio.sleep(pause)
         pause = min(pause * 1.3, 2)
 
 
-async def _why_pending(hub: Hub, service: dict):
+async def _why_pending(hub: Hub, service: dict) -> Trouble:
     from zerojhub.kube.explain import why_service
 
     return why_service(service, await hub[Access].kube.list("v1/Event", hub[Chart].namespace))
