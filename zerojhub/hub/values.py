@@ -67,6 +67,10 @@ def merged(defaults: Any, over: Any) -> Any:
     return result
 
 
+PRIVATE_NETWORKS = "10.0.0.0/8;172.16.0.0/12;192.168.0.0/16;100.64.0.0/10"
+"""RFC 1918 and 6598: where the addresses of nodes and pods come from."""
+
+
 def completed(user: dict, secrets: Secrets, expose: str, chart: ChartArchive) -> dict:
     """The values to send: the user's, and what they leave out that the hub needs. Nothing of theirs is changed."""
     values = copy.deepcopy(user)
@@ -76,6 +80,10 @@ def completed(user: dict, secrets: Secrets, expose: str, chart: ChartArchive) ->
         proxy.setdefault("secretToken", secrets.proxy_token)
     if not _at(user, "hub", "config", "JupyterHub", "cookie_secret"):
         hub.setdefault("cookieSecret", secrets.cookie_secret)
+    if isinstance(hub.setdefault("extraEnv", {}), dict):
+        # A load balancer reaches the hub through one node and then another. JupyterHub ties a login form to the address it
+        # was asked from, and would refuse it from the other, unless it knows that these addresses tell nobody apart.
+        hub["extraEnv"].setdefault("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", PRIVATE_NETWORKS)
     service = _section(_section(hub, "services"), SERVICE)
     service.setdefault("apiToken", secrets.api_token)
     if int(chart.version.split(".")[0]) >= ROLES_SINCE:
