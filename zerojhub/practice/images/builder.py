@@ -12,10 +12,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import debian, layout, packages
 from zerojhub.practice.images.catalog import IMAGES, Image
-from zerojhub.practice.images.command import run
 
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt"}
 """What the build runs, and the Debian package that brings it."""
@@ -40,7 +40,7 @@ class Builder:
 
     def build(self, stale: list[Image]) -> None:
         """Build those, as many at once as do not need each other. Raises GroundError."""
-        (self.store / "logs").mkdir(parents=True, exist_ok=True)
+        self.tools = Tools(self.store / "logs")
         for left in self.store.glob("build-*"):
             _remove(left)
         self._install_tools()
@@ -66,6 +66,7 @@ class Builder:
             for job in as_completed(built.values()):
                 job.result()
         except BaseException:
+            self.tools.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -88,15 +89,14 @@ class Builder:
         """Lay out what the Containerfile copies."""
         context = self.scratch / image.name
         shutil.copytree(image.folder, context)
-        log = self._log(image.name)
         if image.name == "debian":
             self.say("image debian: root file system")
-            debian.root(context / "root.tar", log)
+            debian.root(self.tools, context / "root.tar")
         if (context / "requirements.txt").exists():
             self.say(f"image {image.name}: packages")
-            packages.wheels(context / "requirements.txt", context / "wheels", log)
+            packages.wheels(self.tools, context, image.name)
         if (context / "package.json").exists():
-            packages.node(context, log)
+            packages.node(self.tools, context, image.name)
         if image.program:
             shutil.copy2(self.programs / image.program, context)
 
@@ -123,10 +123,7 @@ class Builder:
     def _buildah(self, name: str, *arguments: str) -> None:
         """buildah with its storage in the scratch folder, so that nothing of this machine's own is touched."""
         where = [f"--root={self.scratch / 'storage'}", f"--runroot={self.scratch / 'run'}", "--storage-driver=overlay"]
-        run(["buildah", *where, *arguments], self._log(name), env={"TMPDIR": str(self.scratch / "tmp")}, timeout=1200)
-
-    def _log(self, name: str) -> Path:
-        return self.store / "logs" / f"{name}.log"
+        self.tools.run(["buildah", *where, *arguments], name, env={"TMPDIR": str(self.scratch / "tmp")})
 
     def _install_tools(self) -> None:
         missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
@@ -137,9 +134,9 @@ class Builder:
         self.say(f"Debian packages: {' '.join(missing)}")
         apt = ["apt-get", "--quiet", "--option=DPkg::Lock::Timeout=300"]
         env = {"DEBIAN_FRONTEND": "noninteractive"}
-        log = self._log("packages")
-        run([*apt, "update"], log, env=env)
-        run([*apt, "install", "--yes", "--no-install-recommends", "debian-archive-keyring", *missing], log, env=env)
+        self.tools.run([*apt, "update"], "packages", env=env)
+        install = ["install", "--yes", "--no-install-recommends", "debian-archive-keyring", *missing]
+        self.tools.run([*apt, *install], "packages", env=env)
 
 
 def _remove(scratch: Path) -> None:

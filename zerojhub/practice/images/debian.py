@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-from zerojhub.practice.images.command import run
+from zerojhub.practice.build.tools import Tools
 
 SUITE = "bookworm"
 # usr-is-merged and the hook keep out Perl, which the conversion package would bring.
@@ -13,10 +12,10 @@ PACKAGES = ("usr-is-merged", "ca-certificates", "python3", "python-is-python3", 
 LEFT_OUT = ("man", "doc", "info", "locale", "lintian", "bash-completion")
 
 
-def root(archive: Path, log: Path) -> None:
+def root(tools: Tools, archive: Path) -> None:
     """Write the root file system as the tar file `archive`. Raises GroundError."""
     unpack = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
-    run(
+    tools.run(
         [
             "mmdebstrap",
             "--variant=minbase",
@@ -27,21 +26,16 @@ def root(archive: Path, log: Path) -> None:
             *unpack,
             SUITE,
             str(archive),
-            *_sources(),
+            *_sources(tools),
         ],
-        log,
-        timeout=900,
+        "debian",
     )
 
 
-def _sources() -> list[str]:
+def _sources(tools: Tools) -> list[str]:
     """The mirrors that this machine itself uses for the suite; none (mmdebstrap's default) on another system."""
-    shown = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    lines = dict.fromkeys(line for line in shown.stdout.splitlines() if line.count(" ") == 2)
+    fields = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
+    shown = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], "debian")
+    lines = dict.fromkeys(line for line in shown.splitlines() if line.count(" ") == 2)
     ours = [line for line in lines if line.split()[1].partition("-")[0] == SUITE and line.endswith(" main")]
     return [f"deb {line}" for line in ours if "debian" in line.split()[0]]

