@@ -70,8 +70,10 @@ class CGroup:
         for path in self.paths:
             leaf = path / "init.scope"
             leaf.mkdir(exist_ok=True)
-            for pid in (path / "cgroup.procs").read_text().split():
-                (leaf / "cgroup.procs").write_text(pid)
+            while pids := (path / "cgroup.procs").read_text().split():
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        (leaf / "cgroup.procs").write_text(pid)
             _hand_down(path)
 
     def processes(self) -> set[int]:

@@ -16,8 +16,8 @@ from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 from zerojhub.practice.machines.machine import Machine
 from zerojhub.practice.machines.pki import Authority, Pair, service_account_key
 
-API_TIMEOUT = 120
-NODE_TIMEOUT = 120
+API_TIMEOUT = 300
+NODE_TIMEOUT = 300
 DRAIN_TIMEOUT = 60
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
