@@ -10,13 +10,14 @@ INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-reco
 .PHONY: setup demo demo-stop test test-packages
 .SILENT:
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.practice
 
-$(VENV)/.ready: pyproject.toml
+# What the demonstration needs is in the extra `practice`, what the tests need in `test`.
+$(VENV)/.practice $(VENV)/.test: $(VENV)/.%: pyproject.toml
 	echo "· Python environment $(VENV)"
 	python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && $(INSTALL) python3-venv; } >/dev/null
 	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[practice,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@
 
 demo: setup
@@ -31,7 +32,7 @@ demo-stop: setup
 test-packages:
 	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
 
-test: setup test-packages
+test: $(VENV)/.test test-packages
 	$(BIN)/ruff check zerojhub tests
 	$(BIN)/ruff format --check zerojhub tests
 	$(BIN)/zerojhub practice build

@@ -77,11 +77,11 @@ def _walk(work, file: Path, cloud: str | None, output: Output, quiet: bool, verb
 
     def people() -> None:
         if url:
-            # To the progress, so that the URL is all there is to read for a script.
-            print(
-                "next: open the URL; `zerojhub status` shows how it stands, `zerojhub down` takes it away",
-                file=sys.stderr,
-            )
+            if not quiet:  # with the progress, so that the URL is all there is to read for a script
+                print(
+                    "next: open it; `zerojhub status` shows how it stands, `zerojhub down` takes it away",
+                    file=sys.stderr,
+                )
             print(f"url: {url}")
 
     show(data, output, people)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
     """What the chart's schema refuses in the user's values, each with its line."""
     if not chart.schema:
         return []
+    # jsonschema looks for it to check IRIs, which no chart has; where it is installed, importing it takes over a second.
+    sys.modules.setdefault("rfc3987_syntax", None)
     from jsonschema import Draft7Validator
     from jsonschema.validators import validator_for
 
