@@ -42,20 +42,16 @@ class Forward:
     def _connect(self, near: socket.socket, peer: tuple[str, int]) -> None:
         import paramiko
 
-        with near:
-            try:
-                far = self._open(peer)
-            except (paramiko.SSHException, EOFError):
-                return
-            with far:
-                back = threading.Thread(target=_pump, args=(far, near), daemon=True)
-                back.start()
-                _pump(near, far)
-                back.join()
+        # Either end may go at any time, and the whole connection with it: that ends this, too.
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError), near, self._open(peer) as far:
+            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back.start()
+            _pump(near, far)
+            back.join()
 
 
 def _pump(source: socket.socket | paramiko.Channel, sink: socket.socket | paramiko.Channel) -> None:
-    # paramiko says EOFError when the whole connection has ended.
+    # EOFError is paramiko's word for a connection that has ended.
     with contextlib.suppress(OSError, EOFError):
         while data := source.recv(1 << 16):
             sink.sendall(data)
