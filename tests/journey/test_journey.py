@@ -124,12 +124,25 @@ def test_secrets_are_nobody_elses(cloud, hub):
         assert word not in journal
 
 
-def test_lost_secrets_come_back_from_the_release(cloud, hub):
+def test_lost_secrets_come_back_from_the_release(cloud, hub, tmp_path):
+    """An upgrade with secrets made anew would log everyone out."""
+
+    def token() -> str:
+        return json.loads(cloud.zerojhub("helm", "-f", FILE, "get", "values", "practice", "-o", "json").stdout)[
+            "proxy"
+        ]["secretToken"]
+
     state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
-    before = (state / "secrets.yaml").read_text()
+    before, secrets = token(), (state / "secrets.yaml").read_text()
     (state / "secrets.yaml").unlink()
-    cloud.zerojhub("up", "-f", FILE)
-    assert (state / "secrets.yaml").read_text() == before
+    (tmp_path / "values.yaml").write_text(
+        FILE.with_name("practice-values.yaml").read_text() + "cull: {timeout: 7200}\n"
+    )
+    changed = tmp_path / "hub.yaml"
+    changed.write_text(FILE.read_text().replace("practice-values.yaml", "values.yaml"))
+    cloud.zerojhub("up", "-f", changed)
+    assert token() == before
+    assert (state / "secrets.yaml").read_text() == secrets
 
 
 def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, hub):
@@ -140,7 +153,7 @@ def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, hub):
     cloud.openstack("volume", "delete", kept[0]["id"])
     for words in ("coe cluster", "server", "floating ip", "keypair", "loadbalancer", "stack"):
         assert cloud.openstack(*words.split(), "list", "-f", "value").strip() == "", words
-    assert [row["Name"] for row in json.loads(cloud.openstack("router", "list", "-f", "json"))] == ["private"]
+    assert [row["Name"] for row in json.loads(cloud.openstack("router", "list", "-f", "json"))] == ["router"]
 
 
 def test_ctrl_c_leaves_things_to_go_on_from(cloud):
@@ -154,9 +167,9 @@ def test_ctrl_c_leaves_things_to_go_on_from(cloud):
     assert "is working on practice" in done.stderr
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=20)
-    assert running.returncode == 130
+    assert running.returncode == 130, said
     assert "goes on from here" in said
-    assert cloud.json("up", "-f", FILE, "--only", "access")["stages"][-1]["state"] == "found"
+    assert cloud.json("up", "-f", FILE, "--only", "cluster")["stages"][-1]["state"] == "found"
     assert len(cloud.json("cluster", "list")) == 1
     cloud.zerojhub("down", "-f", FILE, "--yes")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.errors import CloudError
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack.session import Cloud, one_line
 
 DEPTH = 3
 """Nested stacks between a cluster's own stack and its servers."""
@@ -31,16 +31,16 @@ async def under_way(cloud: Cloud, cluster: dict) -> str:
 
 
 async def failure(cloud: Cloud, cluster: dict) -> str | None:
-    """The deepest resource that failed and its reason, with the server's own fault where it is a server."""
+    """The resource that failed and its reason: a server's own fault where there is one, the deepest otherwise.
+
+    What Heat aborted because something else had failed is not a reason.
+    """
     failed = [each for each in await resources(cloud, cluster) if each["resource_status"].endswith("FAILED")]
-    if not failed:
-        return None
-    servers = [each for each in failed if each["resource_type"] == "OS::Nova::Server"]
-    culprit = (servers or failed)[-1]
-    reason = culprit.get("resource_status_reason") or "no reason given"
-    if servers and culprit.get("physical_resource_id"):
-        answer = await cloud.compute.find(f"/servers/{culprit['physical_resource_id']}")
-        fault = (answer or {}).get("server", {}).get("fault")
-        if fault:
-            reason = f"server {answer['server']['name']}: {fault['message']}"
-    return f"{culprit['resource_name']}: {' '.join(reason.split())}"
+    for each in failed:
+        if each["resource_type"] == "OS::Nova::Server" and each.get("physical_resource_id"):
+            server = ((await cloud.compute.find(f"/servers/{each['physical_resource_id']}")) or {}).get("server", {})
+            if fault := server.get("fault"):
+                return f"server {server['name']}: {one_line(fault['message'])}"
+    reasons = [(each["resource_name"], one_line(each.get("resource_status_reason") or "")) for each in failed]
+    telling = [(name, reason) for name, reason in reasons if reason and "aborted" not in reason]
+    return ": ".join(telling[-1]) if telling else None
