@@ -80,8 +80,8 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except SystemExit as leaving:
-        if leaving.code != INTERRUPTED:
+    except (KeyboardInterrupt, SystemExit) as leaving:  # the former where Typer is not, or not any more, in charge
+        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:
             raise
         print("stopped: nothing is lost, the same command goes on from here", file=sys.stderr)
         sys.stdout.flush()
