@@ -47,8 +47,8 @@ class StorageClass(Stage):
         if there and not _is_ours(there):
             raise ZeroJHubError(
                 f"storage class {wanted.class_name} was made by someone else and is not the default",
-                hint="make it the default with `kubectl annotate storageclass "
-                f"{wanted.class_name} {DEFAULT}=true`, or set storage.class to another name",
+                hint=f"make it the default with `kubectl annotate --overwrite storageclass {wanted.class_name} "
+                f"{DEFAULT}=true`, or set storage.class to another name",
             )
         if there and _type(there) != wanted.type:
             # A class's parameters cannot be changed; the volumes that it made do not need it any more.
@@ -59,7 +59,7 @@ class StorageClass(Stage):
                 "kind": "StorageClass",
                 "metadata": {"name": wanted.class_name, "labels": OURS, "annotations": {DEFAULT: "true"}},
                 "provisioner": await _provisioner(reach),
-                "parameters": {"type": wanted.type} if wanted.type else {},
+                **({"parameters": {"type": wanted.type}} if wanted.type else {}),
                 "volumeBindingMode": "WaitForFirstConsumer",
                 "allowVolumeExpansion": True,
                 "reclaimPolicy": "Delete",
