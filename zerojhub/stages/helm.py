@@ -96,9 +96,9 @@ class HelmProgram(Stage):
                 await self._bring(hub, machine, path, url, checksum, arch)
             except _NotWritable:
                 continue
-            digest = (await machine.run(["sha256sum", "--", path])).stdout.split()[0]
-            # What tells `down` that this Helm is ours, as long as nobody replaced it.
-            await machine.write(f"{path}.zerojhub", digest, sudo=_is_shared(path))
+            # What tells `down` that this Helm is of this deployment, as long as nobody replaced it.
+            mark = f"{await _digest(machine, path)} {hub.deployment.name}\n"
+            await machine.write(f"{path}.zerojhub", mark.encode(), sudo=_is_shared(path))
             return
         raise MachineError("no folder for programs can be written", where=machine.name)
 
@@ -107,10 +107,10 @@ class HelmProgram(Stage):
         for path in await _places(machine):
             if (await machine.run(["test", "-e", f"{path}.zerojhub"], check=False)).code:
                 continue
-            ours = await machine.read(f"{path}.zerojhub")
-            there = (await machine.run(["sha256sum", "--", path], check=False)).stdout.split()[:1]
-            mine = [path] if there == [ours] else []
-            await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *mine], sudo=_is_shared(path))
+            digest, deployment = (await machine.read(f"{path}.zerojhub")).decode().split()
+            if deployment == hub.deployment.name:
+                ours = [path] if await _digest(machine, path) == digest else []
+                await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *ours], sudo=_is_shared(path))
 
     async def _bring(self, hub: Hub, machine, path: str, url: str, checksum: str, arch: str) -> None:
         """The first way that works: the machine fetches it, this one fetches it, or this one has one."""
@@ -150,6 +150,12 @@ async def _places(machine) -> list[str]:
         return [str(_cache() / "helm")]
     home = (await machine.run(["printenv", "HOME"])).stdout.decode().strip()
     return [*SHARED, f"{home}/.local/bin/helm"]
+
+
+async def _digest(machine, path: str) -> str | None:
+    """The file's SHA-256, None when it is not there."""
+    answer = await machine.run(["sha256sum", "--", path], check=False)
+    return answer.stdout.split()[0].decode() if answer.code == 0 else None
 
 
 def _is_shared(path: str) -> bool:

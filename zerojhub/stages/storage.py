@@ -19,6 +19,8 @@ IN_TREE = "kubernetes.io/cinder"
 IN_TREE_UNTIL = (1, 21)
 """Kubernetes' own Cinder volumes were served up to here; later only the CSI driver does it."""
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
+MADE_FOR = "zerojhub.io/deployment"
+"""The annotation that tells whose `down` takes the class away."""
 
 
 class StorageClass(Stage):
@@ -57,7 +59,11 @@ class StorageClass(Stage):
             {
                 "apiVersion": "storage.k8s.io/v1",
                 "kind": "StorageClass",
-                "metadata": {"name": wanted.class_name, "labels": OURS, "annotations": {DEFAULT: "true"}},
+                "metadata": {
+                    "name": wanted.class_name,
+                    "labels": OURS,
+                    "annotations": {DEFAULT: "true", MADE_FOR: hub.deployment.name},
+                },
                 "provisioner": await _provisioner(reach),
                 **({"parameters": {"type": wanted.type}} if wanted.type else {}),
                 "volumeBindingMode": "WaitForFirstConsumer",
@@ -69,7 +75,8 @@ class StorageClass(Stage):
     async def undo(self, hub: Hub) -> None:
         kube, name = hub[Access].kube, hub.deployment.storage.class_name
         there = await kube.get(KIND, name)
-        if there and _is_ours(there):
+        # Another hub on the cluster may live from the class that its own deployment made.
+        if there and _is_ours(there) and there["metadata"]["annotations"].get(MADE_FOR) == hub.deployment.name:
             await kube.delete(KIND, name)
 
 
