@@ -104,13 +104,7 @@ class Cloud:
                 where=f"keystone {error.request_id or auth_url}",
                 hint="check the user, password or application credential in clouds.yaml",
             ) from error
-        except (
-            ksa.ConnectFailure,
-            ksa.DiscoveryFailure,
-            ksa.SSLFailure,
-            ksa.NotFound,
-            ksa.RetriableConnectionFailure,
-        ) as error:
+        except (ksa.ConnectionError, ksa.DiscoveryFailure, ksa.NotFound) as error:
             raise UserError(
                 f"Keystone of cloud {self.name} does not answer: {one_line(str(error))}",
                 where=auth_url,
