@@ -6,8 +6,10 @@ import asyncio
 import platform
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TypeVar
 
 from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
 from zerojhub.practice.machines import addons, components
@@ -15,6 +17,8 @@ from zerojhub.practice.machines.components import API_PORT, PKI
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 from zerojhub.practice.machines.machine import Machine
 from zerojhub.practice.machines.pki import Authority, Pair, service_account_key
+
+Answer = TypeVar("Answer")
 
 API_TIMEOUT = 300
 NODE_TIMEOUT = 300
@@ -54,7 +58,10 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
             await asyncio.sleep(0.2)
-        await asyncio.gather(addons.apply(self.api, self._dns), *(self._start_node(machine) for machine in masters))
+        await asyncio.gather(
+            _insist(lambda: addons.apply(self.api, self._dns), deadline),
+            *(self._start_node(machine) for machine in masters),
+        )
 
     async def join(self, machine: Machine) -> None:
         """Make it a node; returns when it is Ready."""
@@ -140,7 +147,7 @@ class Cluster:
             labels["node-role.kubernetes.io/control-plane"] = ""
         change = {"metadata": {"labels": labels}, "spec": {"podCIDR": str(subnet), "podCIDRs": [str(subnet)]}}
         deadline = time.monotonic() + NODE_TIMEOUT
-        while not await self.api.merge(f"/api/v1/nodes/{spec.name}", change):
+        while not await _insist(lambda: self.api.merge(f"/api/v1/nodes/{spec.name}", change), deadline):
             if time.monotonic() > deadline:
                 raise GroundError(f"{spec.name} did not register with Kubernetes within {NODE_TIMEOUT} s")
             await asyncio.sleep(0.3)
@@ -148,7 +155,7 @@ class Cluster:
     async def _wait_for_node(self, spec: MachineSpec) -> None:
         deadline = time.monotonic() + NODE_TIMEOUT
         while True:
-            node = await self.api.get(f"/api/v1/nodes/{spec.name}")
+            node = await _insist(lambda: self.api.get(f"/api/v1/nodes/{spec.name}"), deadline)
             if node and _is_ready(node):
                 return
             if time.monotonic() > deadline:
@@ -199,6 +206,17 @@ class Cluster:
     def _link(self, machine: Machine, programs: tuple[str, ...]) -> None:
         for program in programs:
             machine.link(f"/usr/local/bin/{program}", f"/opt/kubernetes/{self.spec.version}/{program}")
+
+
+async def _insist(request: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
+    """Ask until it is answered: an API server that has just come up may be slow, or not yet sure of everyone's roles."""
+    while True:
+        try:
+            return await request()
+        except GroundError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(1)
 
 
 def _write_pair(machine: Machine, name: str, pair: Pair) -> None:

@@ -22,7 +22,7 @@ class KubeAPI:
     def __init__(self, server: str, ca: str, certificate: Path, key: Path):
         context = ssl.create_default_context(cadata=ca)
         context.load_cert_chain(certificate, key)
-        self._client = httpx.AsyncClient(base_url=server, verify=context, timeout=10, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=server, verify=context, timeout=30, trust_env=False)
 
     async def answers(self) -> bool:
         """Is the API server ready to serve?"""
@@ -85,7 +85,7 @@ class KubeAPI:
     async def _watch(self, path: str, version: str) -> AsyncIterator[Object]:
         parameters = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
         parameters["timeoutSeconds"] = "300"
-        async with self._client.stream("GET", path, params=parameters, timeout=httpx.Timeout(10, read=330)) as response:
+        async with self._client.stream("GET", path, params=parameters, timeout=httpx.Timeout(30, read=330)) as response:
             async for line in response.aiter_lines():
                 yield json.loads(line)
 
