@@ -20,6 +20,7 @@ from zerojhub.stages.base import Found, Missing, Stage, Wrong
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.machine import Machine
 
 VERSION = "3.18.4"
 """The Helm that is fetched when the deployment names none."""
@@ -71,7 +72,7 @@ class HelmProgram(Stage):
 
     async def look(self, hub: Hub) -> Found | Missing:
         machine, wanted = hub[Access].machine, hub.deployment.helm.version
-        places = [str(_cache() / "helm"), _beside_python()] if isinstance(machine, LocalMachine) else SHARED
+        places = [*await _places(machine, wanted), _beside_python()] if _is_local(machine) else SHARED
         answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
         found = [line.split(" ", 1) for line in answer.stdout.decode().splitlines()]
         for version, path in found:
@@ -91,30 +92,28 @@ class HelmProgram(Stage):
         if not checksum:
             raise UserError(f"no checksum is known for Helm {version} on {arch}", hint="give helm.sha256")
         url = URL.format(version=version, arch=arch)
-        for path in await _places(machine):
-            try:
-                await self._bring(hub, machine, path, url, checksum, arch)
-            except _NotWritable:
+        for path in await _places(machine, wanted.version):
+            if not await _is_free(machine, path):
                 continue
+            await self._bring(hub, machine, path, url, checksum, arch)
             # What tells `down` that this Helm is of this deployment, as long as nobody replaced it.
             mark = f"{await _digest(machine, path)} {hub.deployment.name}\n"
             await machine.write(f"{path}.zerojhub", mark.encode(), sudo=_is_shared(path))
             return
-        raise MachineError("no folder for programs can be written", where=machine.name)
+        raise MachineError("there is no folder for a program that can be written", where=machine.name)
 
     async def undo(self, hub: Hub) -> None:
         machine = hub[Access].machine
-        for path in await _places(machine):
-            if (await machine.run(["test", "-e", f"{path}.zerojhub"], check=False)).code:
-                continue
-            digest, deployment = (await machine.read(f"{path}.zerojhub")).decode().split()
-            if deployment == hub.deployment.name:
-                ours = [path] if await _digest(machine, path) == digest else []
+        if _is_local(machine):
+            return  # kept in the user's cache, for the next time and for other deployments
+        for path in await _places(machine, None):
+            mark = await machine.run(["cat", "--", f"{path}.zerojhub"], check=False)
+            if mark.code == 0 and mark.stdout.split()[1].decode() == hub.deployment.name:
+                ours = [path] if await _digest(machine, path) == mark.stdout.split()[0].decode() else []
                 await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *ours], sudo=_is_shared(path))
 
-    async def _bring(self, hub: Hub, machine, path: str, url: str, checksum: str, arch: str) -> None:
+    async def _bring(self, hub: Hub, machine: Machine, path: str, url: str, checksum: str, arch: str) -> None:
         """The first way that works: the machine fetches it, this one fetches it, or this one has one."""
-        await _try_folder(machine, path)
         hub.say(f"{machine.name} downloads {url}")
         fetch = ["sh", "-c", FETCH, "fetch-helm", url, checksum, path]
         answer = await machine.run(fetch, sudo=_is_shared(path), timeout=300, check=False)
@@ -128,31 +127,32 @@ class HelmProgram(Stage):
         except _NoWayOut as error:
             program = await _own(hub.deployment.helm.version, arch)
             if not program:
+                wanted = hub.deployment.helm.version or "3"
                 raise ZeroJHubError(
-                    f"Helm can be downloaded neither by {machine.name} nor here ({error}), and none is installed here",
-                    hint="put a helm 3 into this machine's PATH, and run this again",
+                    f"Helm can be downloaded neither by {machine.name} nor here: {error}",
+                    hint=f"put a Helm {wanted} into this machine's PATH, and it is copied there",
                 ) from None
         hub.say(f"copying {program} to {machine.name}")
         await machine.put(program, path, mode=0o755, sudo=_is_shared(path))
-
-
-class _NotWritable(Exception):
-    """The folder lies on a read-only part of the machine."""
 
 
 class _NoWayOut(Exception):
     """This machine cannot download."""
 
 
-async def _places(machine) -> list[str]:
+def _is_local(machine: Machine) -> bool:
+    return isinstance(machine, LocalMachine)
+
+
+async def _places(machine: Machine, version: str | None) -> list[str]:
     """Where Helm goes, best first."""
-    if isinstance(machine, LocalMachine):
-        return [str(_cache() / "helm")]
+    if _is_local(machine):
+        return [str(_cache() / f"helm-v{version or VERSION}")]
     home = (await machine.run(["printenv", "HOME"])).stdout.decode().strip()
     return [*SHARED, f"{home}/.local/bin/helm"]
 
 
-async def _digest(machine, path: str) -> str | None:
+async def _digest(machine: Machine, path: str) -> str | None:
     """The file's SHA-256, None when it is not there."""
     answer = await machine.run(["sha256sum", "--", path], check=False)
     return answer.stdout.split()[0].decode() if answer.code == 0 else None
@@ -162,11 +162,14 @@ def _is_shared(path: str) -> bool:
     return path in SHARED
 
 
-async def _try_folder(machine, path: str) -> None:
-    folder, sudo = path.rsplit("/", 1)[0], _is_shared(path)
-    for argv in (["mkdir", "-p", folder], ["test", "-w", folder]):
-        if (await machine.run(argv, sudo=sudo, check=False)).code:
-            raise _NotWritable
+async def _is_free(machine: Machine, path: str) -> bool:
+    """Can Helm go there? Not on a read-only part of the machine, and not in the place of one that others put there."""
+    sudo, folder = _is_shared(path), path.rsplit("/", 1)[0]
+    await machine.run(["mkdir", "-p", folder], sudo=sudo, check=False)
+    writable = await machine.run(["test", "-w", folder], sudo=sudo, check=False)
+    there = await machine.run(["test", "-e", path], check=False)
+    ours = await machine.run(["test", "-e", f"{path}.zerojhub"], check=False)
+    return writable.code == 0 and (there.code != 0 or ours.code == 0)
 
 
 def _beside_python() -> str:
