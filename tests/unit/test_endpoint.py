@@ -1,0 +1,65 @@
+"""The URL that a hub's service leads to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import anyio
+import pytest
+
+from zerojhub.deployment import HubSpec
+from zerojhub.errors import ZeroJHubError
+from zerojhub.stages.access import Access
+from zerojhub.stages.endpoint import _url
+from zerojhub.stages.values import Values
+
+HTTP = {"name": "http", "port": 80, "nodePort": 30080}
+HTTPS = {"name": "https", "port": 443, "nodePort": 30443}
+
+
+def service(kind, ports=(HTTP,), **ingress):
+    return {"spec": {"type": kind, "ports": list(ports)}, "status": {"loadBalancer": {"ingress": [ingress]}}}
+
+
+def url(asked, values=None, address="203.0.113.9", **wanted):
+    merged = values or {}
+    rendered = SimpleNamespace(user=SimpleNamespace(values=merged), merged=merged)
+
+    class Hub(dict):
+        deployment = SimpleNamespace(hub=HubSpec(**wanted))
+
+    return anyio.run(_url, Hub({Values: rendered, Access: SimpleNamespace(address=address)}), asked)
+
+
+def test_a_load_balancer_by_address_or_name():
+    assert url(service("LoadBalancer", ip="203.0.113.7")) == "http://203.0.113.7/"
+    assert url(service("LoadBalancer", hostname="lb.example.org")) == "http://lb.example.org/"
+
+
+def test_a_load_balancer_without_an_address_leads_nowhere_yet():
+    assert url(service("LoadBalancer")) is None
+
+
+def test_a_node_port_is_behind_the_masters_address():
+    assert url(service("NodePort")) == "http://203.0.113.9:30080/"
+
+
+def test_the_name_and_https_that_were_asked_for():
+    both = service("LoadBalancer", (HTTPS, HTTP), ip="203.0.113.7")
+    assert url(both, host="hub.example.org", https=True) == "https://hub.example.org/"
+    assert url(both, {"proxy": {"https": {"enabled": True}}}) == "https://203.0.113.7/"
+    assert (
+        url(service("NodePort", (HTTPS, HTTP)), host="hub.example.org", https=True) == "https://hub.example.org:30443/"
+    )
+
+
+def test_a_hub_below_a_path():
+    assert url(service("LoadBalancer", ip="203.0.113.7"), {"hub": {"baseUrl": "/jupyter/"}}) == (
+        "http://203.0.113.7/jupyter/"
+    )
+
+
+def test_a_service_inside_the_cluster_needs_the_name_of_its_ingress():
+    assert url(service("ClusterIP"), host="hub.example.org") == "http://hub.example.org/"
+    with pytest.raises(ZeroJHubError, match=r"leads nowhere outside the cluster.*hub\.host"):
+        url(service("ClusterIP"))
