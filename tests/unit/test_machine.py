@@ -245,6 +245,33 @@ def test_a_forward_to_a_closed_port_fails_at_once(sshd):
         on_ssh(sshd, lambda machine: machine.forward("127.0.0.1", port))
 
 
+def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
+    server = Sshd(tmp_path).start()
+
+    async def cut():
+        await anyio.sleep(1)
+        subprocess.run(["pkill", "-KILL", "-P", str(server.process.pid)], check=True)
+
+    async def main():
+        machine = await server.connect()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cut)
+            with pytest.raises(MachineError, match="connection broke"):
+                await machine.run(["sleep", "30"], check=False)
+        with pytest.raises(MachineError):
+            await machine.run(["true"])
+        with pytest.raises(MachineError):
+            await machine.write("/tmp/never", b"")
+        await machine.close()
+
+    started = time.monotonic()
+    try:
+        anyio.run(main)
+    finally:
+        server.stop()
+    assert time.monotonic() - started < 10
+
+
 def test_the_host_key_may_be_given_as_a_fingerprint(sshd):
     said = subprocess.run(["ssh-keygen", "-lf", sshd.folder / "host.pub"], capture_output=True, text=True, check=True)
     machine = anyio.run(sshd.connect, "user", said.stdout.split()[1])

@@ -109,6 +109,8 @@ class SSHMachine:
                 raise
             finally:
                 channel.close()
+        if result.code == -1:  # paramiko's word for no exit code
+            raise MachineError(f"{argv[0]} was killed there, or the connection broke", where=self.name)
         if result.code == 124 and time.monotonic() - started >= timeout:
             raise MachineError(f"{argv[0]} took more than {timeout:g} s and was ended", where=self.name)
         if check and result.code:
