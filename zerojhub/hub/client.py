@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class HubError(ZeroJHubError):
-    """The hub refused a request, failed, or does not answer; `status` is HTTP's, None without an answer (exit code 1)."""
-
-    def __init__(self, message: str, *, status: int | None = None, **more: str | None):
-        super().__init__(message, **more)
-        self.status = status
+    """The hub refused a request, failed, or does not answer (exit code 1)."""
 
 
 class HubClient:
@@ -42,10 +38,6 @@ class HubClient:
     async def is_healthy(self) -> bool:
         """Does the hub answer, through its proxy?"""
         return (await self.request("GET", "/hub/health", check=False, timeout=5)).status_code == 200
-
-    async def version(self) -> str:
-        """JupyterHub's version."""
-        return (await self.request("GET", "/hub/api/")).json()["version"]
 
     async def users(self) -> list[dict[str, Any]]:
         """Everyone, over all pages."""
@@ -140,4 +132,4 @@ class HubClient:
         except (ValueError, KeyError, TypeError):
             said = answer.reason_phrase
         where = f"{answer.request.method} {answer.request.url}"
-        raise HubError(f"the hub says {answer.status_code}: {said}", status=answer.status_code, where=where)
+        raise HubError(f"the hub says {answer.status_code}: {said}", where=where)

@@ -57,12 +57,14 @@ def difference(there: Standing, chart: ChartArchive, values: dict[str, Any]) -> 
 
 async def mend(helm: Helm, name: str, namespace: str, there: Standing) -> None:
     """Bring a release that was left half-way to where Helm takes an upgrade of it."""
-    if there.status in ("pending-install", "uninstalling"):
-        await helm.uninstall(name, namespace=namespace, wait=True)
-    elif there.status in ("pending-upgrade", "pending-rollback"):
-        history = await helm.history(name, namespace=namespace)
-        good = [entry["revision"] for entry in history if entry["status"] in ("deployed", "superseded")]
+    if there.status in ("deployed", "failed"):
+        return
+    history = await helm.history(name, namespace=namespace)
+    good = [entry["revision"] for entry in history if entry["status"] in ("deployed", "superseded")]
+    if there.status.startswith("pending-") and good:
         await helm.rollback(name, good[-1], namespace=namespace)
+    else:  # it never ran, or was on its way out
+        await helm.uninstall(name, namespace=namespace, wait=True)
 
 
 def _changes(old: Any, new: Any, place: str = "") -> set[str]:

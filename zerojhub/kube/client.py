@@ -61,11 +61,6 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._json("PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml")
 
-    async def create(self, manifest: dict) -> dict:
-        """Make an object whose name may be left to Kubernetes (`generateName`), or that must not be there yet."""
-        path = _path(f"{manifest['apiVersion']}/{manifest['kind']}", manifest["metadata"].get("namespace"))
-        return await self._json("POST", path, body=manifest, content="application/json")
-
     async def annotate(self, kind: str, name: str, namespace: str | None = None, **annotations: str | None) -> None:
         """Set annotations `zerojhub.io/KEY` (underscores become dashes); None takes one away."""
         keys = {f"zerojhub.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
