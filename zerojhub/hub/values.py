@@ -70,8 +70,11 @@ def merged(defaults: Any, over: Any) -> Any:
     return result
 
 
-PRIVATE_NETWORKS = "10.0.0.0/8;172.16.0.0/12;192.168.0.0/16;100.64.0.0/10"
-"""RFC 1918 and 6598: where the addresses of nodes and pods come from."""
+PRIVATE_NETWORKS = ";".join(
+    f"{network}/{bits};::ffff:{network}/{96 + bits}"
+    for network, bits in (("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("100.64.0.0", 10))
+)
+"""RFC 1918 and 6598, where the addresses of nodes and pods come from; also as the proxy hands them on (RFC 4291, 2.5.5.2)."""
 
 
 def completed(user: dict, secrets: Secrets, expose: str, chart: ChartArchive) -> dict:
