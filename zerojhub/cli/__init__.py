@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli import cluster, heat, helm, hub, journey, nodegroup, practice, template
+from zerojhub.cli.commands import Commands
 from zerojhub.cli.options import (
     CloudOption,
     FileOption,
@@ -27,6 +27,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="zerojhub",
+    cls=Commands,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -58,16 +59,6 @@ def root(
     """One command from an OpenStack project with Magnum to the URL of a working JupyterHub."""
     given = {"file": file, "cloud": cloud, "output": output, "quiet": quiet, "verbose": verbose, "yes": yes}
     set_defaults(context, {name: value for name, value in given.items() if value is not None})
-
-
-journey.register(app)
-helm.register(app)
-app.add_typer(template.app, name="template")
-app.add_typer(cluster.app, name="cluster")
-app.add_typer(nodegroup.app, name="nodegroup")
-app.add_typer(heat.app, name="heat")
-app.add_typer(hub.app, name="hub")
-app.add_typer(practice.app, name="practice")
 
 
 def main() -> None:

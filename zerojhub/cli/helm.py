@@ -9,12 +9,10 @@ import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption
 
-
-def register(app: typer.Typer) -> None:
-    """Put the command on the top level; what follows its first word is Helm's own."""
-    app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(helm)
+app = typer.Typer()
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def helm(
     arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENTS...", help="What Helm is to do.")],
     file: FileOption = DEFAULT_FILE,

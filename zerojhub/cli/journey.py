@@ -23,16 +23,12 @@ from zerojhub.report.results import Output, show, table
 TO_DO = 3
 """Exit code of `plan` and `status` that found something to do."""
 
+app = typer.Typer()
 stage_app = typer.Typer(help="Single stages of the journey.", no_args_is_help=True)
+app.add_typer(stage_app, name="stage")
 
 
-def register(app: typer.Typer) -> None:
-    """Put the commands on the top level."""
-    for command in (up, plan, status, down):
-        app.command()(command)
-    app.add_typer(stage_app, name="stage")
-
-
+@app.command()
 def up(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -87,6 +83,7 @@ def _walk(work, file: Path, cloud: str | None, output: Output, quiet: bool, verb
     show(data, output, people)
 
 
+@app.command()
 def plan(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -106,6 +103,7 @@ def plan(
     _leave(standings)
 
 
+@app.command()
 def status(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -140,6 +138,7 @@ def _leave(standings) -> None:
         raise typer.Exit(TO_DO)
 
 
+@app.command()
 def down(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,

@@ -22,13 +22,15 @@ YesOption = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask; for sc
 
 
 def set_defaults(context: typer.Context, given: dict[str, object]) -> None:
-    """Let options given before the command count for every command that knows them (`zerojhub -o json status`)."""
+    """Let options given before the command count for it, where it knows them (`zerojhub -o json status`)."""
 
     def defaults(command) -> dict:
         below = {name: defaults(each) for name, each in getattr(command, "commands", {}).items()}
         return {param.name: given[param.name] for param in command.params if param.name in given} | below
 
-    context.default_map = defaults(context.command)
+    name = context.invoked_subcommand
+    command = context.command.get_command(context, name) if given and name else None
+    context.default_map = {name: defaults(command)} if command else None
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -1,0 +1,45 @@
+"""The commands of the top level, by name: a command's module is imported when it is run, not whenever the program is.
+
+Building the options of all commands takes longer than most commands do.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS = {
+    "up": ("journey", "Make what is missing between the project and a working hub, and print its URL."),
+    "plan": ("journey", "Say what `up` would do and why, changing nothing (exit code 3 when there is something)."),
+    "status": ("journey", "How everything stands now, stage by stage (exit code 3 when something is missing)."),
+    "down": ("journey", "Take the hub and what was made for it away; users' volumes are kept and listed."),
+    "stage": ("journey", "Single stages of the journey."),
+    "hub": ("hub", "The running hub."),
+    "helm": ("helm", "Run Helm for the hub's cluster, in its namespace, on the master or here."),
+    "template": ("template", "Cluster templates of the project, and public ones."),
+    "cluster": ("cluster", "Clusters of the project."),
+    "nodegroup": ("nodegroup", "Node groups of a cluster."),
+    "heat": ("heat", "Clusters by way of Heat templates."),
+    "practice": ("practice", "A cloud to practise on: OpenStack's APIs, real machines, all on this one."),
+}
+"""Name -> the module below zerojhub.cli that has its `app`, and what the help says of it."""
+
+
+class Commands(TyperGroup):
+    """The top level."""
+
+    def list_commands(self, ctx) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx, cmd_name: str):
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"zerojhub.cli.{COMMANDS[cmd_name][0]}").app)
+        # A module is a group of its own name, or has several commands of the top level.
+        return getattr(command, "commands", {}).get(cmd_name, command)
+
+    def format_commands(self, ctx, formatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
