@@ -156,7 +156,7 @@ class Cluster:
         deadline = time.monotonic() + NODE_TIMEOUT
         while True:
             node = await _insist(lambda: self.api.get(f"/api/v1/nodes/{spec.name}"), deadline)
-            if node and _is_ready(node):
+            if node and _is_ready(node) and not _is_shunned(node):
                 return
             if time.monotonic() > deadline:
                 conditions = (node or {}).get("status", {}).get("conditions", [])
@@ -229,7 +229,15 @@ def _is_ready(node: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
+def _is_shunned(node: Object) -> bool:
+    """Does Kubernetes still keep pods off it? It goes on for a moment after the node is Ready."""
+    taints = node["spec"].get("taints", [])
+    return any(taint["key"].startswith("node.kubernetes.io/") for taint in taints)
+
+
 def _stays(pod: Object) -> bool:
+    """Not a pod that has to be gone before its node may go."""
     owners = pod["metadata"].get("ownerReferences", [])
     finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return finished or any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
+    going = "deletionTimestamp" in pod["metadata"]
+    return (finished and not going) or any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)

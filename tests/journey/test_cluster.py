@@ -1,0 +1,207 @@
+"""What a cluster of the practice cloud has of its own: names, volumes, load balancers; and nodes that come and go."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shell
+
+MANIFESTS = """
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: late}
+provisioner: cinder.csi.openstack.org
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1500M}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: unused}
+spec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      securityContext: {runAsUser: 1000}
+      terminationGracePeriodSeconds: 1
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: web}}}
+      containers:
+        - name: web
+          image: python:3.11
+          command: [sh, -c, "hostname > /data/$HOSTNAME && cd /data && exec python3 -m http.server 8000"]
+          volumeMounts: [{name: data, mountPath: /data}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 8000}]}
+"""
+
+
+def until(found: Callable[[], object], seconds: float = 90):
+    """What `found` finds, as soon as it finds something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, f"not there after {seconds} s"
+        time.sleep(1)
+    return value
+
+
+class Cluster:
+    """A cluster, and kubectl on its master."""
+
+    def __init__(self, shell: Shell, name: str, key: Path):
+        self.shell, self.name, self.key = shell, name, key
+        self.master = next(server for server in self.servers() if "-master-0" in server["Name"])["Networks"][name][0]
+
+    def servers(self) -> list[dict]:
+        return json.loads(self.shell.openstack("server", "list", "--name", self.name, "-f", "json"))
+
+    def show(self) -> dict:
+        return json.loads(self.shell.openstack("coe", "cluster", "show", self.name, "-f", "json"))
+
+    def kubectl(self, *words: str, input: str | None = None) -> str:
+        options = ["-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        done = subprocess.run(
+            ["ssh", *options, "-o", "LogLevel=ERROR", f"core@{self.master}", shlex.join(["sudo", "kubectl", *words])],
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, *words: str) -> dict:
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+
+@pytest.fixture(scope="module")
+def cluster(cloud: Shell, tmp_path_factory: pytest.TempPathFactory):
+    key = tmp_path_factory.mktemp("keys") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=30)
+    name = "parts"
+    cloud.openstack("keypair", "create", "--public-key", f"{key}.pub", name)
+    template = ["--cluster-template", "kubernetes-v1.34.4", "--keypair", name]
+    cloud.openstack("coe", "cluster", "create", *template, "--node-count", "2", name)
+    status = until(lambda: finished(cloud, name), 180)
+    assert status == "CREATE_COMPLETE"
+    yield Cluster(cloud, name, key)
+    cloud.openstack("coe", "cluster", "delete", name)
+    until(lambda: name not in cloud.openstack("coe", "cluster", "list", "-f", "value", "-c", "name").split())
+    cloud.openstack("keypair", "delete", name)
+    assert json.loads(cloud.openstack("server", "list", "--name", name, "-f", "json")) == []
+
+
+def finished(cloud: Shell, name: str) -> str | None:
+    status = cloud.openstack("coe", "cluster", "show", name, "-f", "value", "-c", "status").strip()
+    return None if status.endswith("IN_PROGRESS") else status
+
+
+def fetch(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+    except OSError:
+        return None
+
+
+def test_nodes_are_the_servers(cluster: Cluster):
+    nodes = {node["metadata"]["name"]: node for node in cluster.get("nodes")["items"]}
+    servers = {server["Name"]: server["ID"] for server in cluster.servers()}
+    assert servers.keys() == nodes.keys()
+    for name, node in nodes.items():
+        info, labels = node["status"]["nodeInfo"], node["metadata"]["labels"]
+        assert info["systemUUID"] == servers[name]
+        assert node["spec"]["providerID"] == f"openstack:///{servers[name]}"
+        assert "CoreOS" in info["osImage"]
+        role = "master" if "-master-" in name else "worker"
+        assert labels["magnum.openstack.org/nodegroup"] == f"default-{role}"
+        assert bool(node["spec"].get("taints")) == (role == "master")
+
+
+def test_claims_and_load_balancers_come_from_openstack_and_go_back(cluster: Cluster):
+    cluster.kubectl("apply", "-f", "-", input=MANIFESTS)
+    volume = until(lambda: cluster.get("pvc", "data")["spec"].get("volumeName"))
+    made = json.loads(cluster.shell.openstack("volume", "show", volume, "-f", "json"))
+    assert made["size"] == 2
+    assert made["properties"]["csi.storage.k8s.io/pvc/name"] == "data"
+    assert made["properties"]["cinder.csi.openstack.org/cluster"] == cluster.show()["uuid"]
+    # Nobody uses the other claim, so it waits for its first consumer.
+    assert not cluster.get("pvc", "unused")["spec"].get("volumeName")
+
+    address = until(lambda: cluster.get("service", "web")["status"]["loadBalancer"].get("ingress"))[0]["ip"]
+    listed = until(lambda: (fetch(f"http://{address}/") or "").count("web-") >= 4 and fetch(f"http://{address}/"))
+    pods = [pod["metadata"]["name"] for pod in cluster.get("pods", "-l", "app=web")["items"]]
+    nodes = {pod["spec"]["nodeName"] for pod in cluster.get("pods", "-l", "app=web")["items"]}
+    # Both wrote to the one volume, unprivileged, from different nodes.
+    assert len(nodes) == 2
+    assert all(pod in listed for pod in pods)
+
+    # Pods find Services by name, reach each other across nodes, the APIs, and the load balancer's floating IP.
+    gateway = cluster.shell.json("practice", "status")["gateway"]
+    for url in ("http://web", f"http://{address}", f"http://{gateway}:9580/identity/v3"):
+        script = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).status)"
+        answer = until(lambda script=script: cluster.kubectl("exec", "deploy/web", "--", "python3", "-c", script))
+        assert answer.strip() == "200"
+
+    balancers = cluster.shell.openstack("loadbalancer", "list", "-f", "value", "-c", "name")
+    assert f"kube_service_{cluster.show()['uuid']}_default_web" in balancers.split()
+    ports = [{"port": 80, "$patch": "delete"}, {"port": 81, "targetPort": 8000}]
+    cluster.kubectl("patch", "service", "web", "--patch", json.dumps({"spec": {"ports": ports}}))
+    until(lambda: fetch(f"http://{address}:81/"))
+    assert until(lambda: fetch(f"http://{address}:80/") is None)
+
+    cluster.kubectl("delete", "service", "web")
+    assert "kube_service" not in cluster.shell.openstack("loadbalancer", "list", "-f", "value", "-c", "name")
+    assert address not in cluster.shell.openstack("floating", "ip", "list", "-f", "value")
+    cluster.kubectl("delete", "deployment/web", "pvc/data", "pvc/unused")
+    until(lambda: not cluster.shell.openstack("volume", "list", "-f", "value"))
+
+
+def test_a_claim_beyond_the_quota_says_so(cluster: Cluster):
+    claim = (
+        MANIFESTS.split("---")[1].replace("1500M", "900Ti").replace("late", "now").replace("name: data", "name: huge")
+    )
+    storage_class = MANIFESTS.split("---")[0].replace("WaitForFirstConsumer", "Immediate").replace("late", "now")
+    cluster.kubectl("apply", "-f", "-", input=f"{storage_class}---{claim}")
+    events = ["events", "--field-selector", "involvedObject.name=huge,reason=ProvisioningFailed"]
+    said = until(lambda: cluster.get(*events)["items"])[0]["message"]
+    assert "quota" in said
+    cluster.kubectl("delete", "pvc/huge")
+
+
+def test_a_node_that_leaves_is_drained_first(cluster: Cluster):
+    wait = "trap exit TERM; sleep 1000 & wait"
+    cluster.kubectl("create", "deployment", "web", "--image=python:3.11", "--replicas=4", "--", "sh", "-c", wait)
+    until(lambda: cluster.get("deployment", "web")["status"].get("readyReplicas") == 4)
+    cluster.shell.openstack("coe", "cluster", "resize", cluster.name, "1")
+    until(lambda: cluster.show()["status"] == "UPDATE_COMPLETE")
+    names = {node["metadata"]["name"] for node in cluster.get("nodes")["items"]}
+    assert names == {server["Name"] for server in cluster.servers()}
+    assert len(names) == 2
+    until(lambda: cluster.get("deployment", "web")["status"].get("readyReplicas") == 4)
+    assert {pod["spec"]["nodeName"] for pod in cluster.get("pods", "-l", "app=web")["items"]} <= names
+    cluster.kubectl("delete", "deployment/web")
