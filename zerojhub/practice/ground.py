@@ -43,6 +43,10 @@ class ClusterSpec:
     """Content of /etc/kubernetes/cloud-config on every machine (INI, as Magnum writes it)."""
     api_addresses: tuple[str, ...] = ()
     """Further addresses that the API server's certificate must hold: floating IPs, a load balancer's."""
+    endpoint: str = ""
+    """Address of the load balancer before the masters' API, which nodes then use; the first master's without one."""
+    storage_class: bool = False
+    """Does it come with a default StorageClass, as clusters from Cluster API drivers do?"""
     pod_network: str = "10.100.0.0/16"
     service_network: str = "10.254.0.0/16"
 
@@ -86,6 +90,13 @@ class Ground(Protocol):
 
     async def leave(self, cluster_id: str, machine: MachineSpec) -> None:
         """Drain and take the node out of Kubernetes (the machine goes on)."""
+
+    async def upgrade(self, cluster_id: str, machine: MachineSpec, version: str) -> None:
+        """Give the node another Kubernetes; returns when it is Ready with it.
+
+        Masters come first, and at one call at a time; workers after them, as many at once as one likes. Nodes are
+        drained first, and come back, but for the only master and the only worker: their pods go on running.
+        """
 
     async def stop_cluster(self, cluster_id: str) -> None:
         """Forget the cluster: its controllers end and its CA is gone. Machines are halted one by one elsewhere."""
