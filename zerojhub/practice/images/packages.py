@@ -29,7 +29,8 @@ def wheels(tools: Tools, folder: Path, log: str) -> None:
     what = ["--prefer-binary", f"--dest={into}", f"--requirement={requirements}"]
     tools.run([*pip, "download", *quiet, *TARGET, *what], log)
     for source in [*into.glob("*.tar.gz"), *into.glob("*.zip")]:
-        tools.run([*pip, "wheel", *quiet, f"--wheel-dir={into}", str(source)], log)
+        # In an environment of its own: a new one made by Debian's Python lacks what builds wheels.
+        tools.run([*pip, "wheel", "--use-pep517", *quiet, f"--wheel-dir={into}", str(source)], log)
         source.unlink()
 
 
