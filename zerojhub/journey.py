@@ -35,6 +35,8 @@ class Hub:
         self.progress = progress
         self.cloud = Cloud(deployment.cloud)
         self.delete_data = delete_data
+        self.checked: Sequence[type[Stage]] = STAGES
+        """The stages that the preflight asks what would stop them."""
         self.kept: list[dict[str, Any]] = []
         """Volumes that `down` leaves: rows with id, name, size_gb, owner."""
         self._found: dict[type[Stage], Any] = {}
@@ -120,7 +122,8 @@ async def look(hub: Hub, stages: Sequence[type[Stage]] = STAGES) -> list[Standin
 async def reach(hub: Hub, *wanted: type[Stage]) -> tuple[Any, ...]:
     """The values of these stages, for commands that work on what is there. ZeroJHubError when it is not."""
     needed = set(wanted).union(*(upstream(stage) for stage in wanted))
-    for standing in await look(hub, [stage for stage in STAGES if stage in needed]):
+    hub.checked = [stage for stage in STAGES if stage in needed]
+    for standing in await look(hub, hub.checked):
         if standing.state != "found":
             raise ZeroJHubError(f"{standing.stage.name}: {standing.detail}", hint="zerojhub up")
     return tuple(hub[stage] for stage in wanted)

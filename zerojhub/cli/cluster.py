@@ -287,10 +287,12 @@ def write_kubeconfig(
     show(answer, output, lambda: print(f"wrote {target}, context {config['current-context']}"))
 
 
-@app.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@app.command("ssh")
 def ssh(
     name: Name,
-    command: Annotated[list[str] | None, typer.Argument(help="What to run there; a shell when left out.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="What to run there, after `--`; a shell when left out.")
+    ] = None,
     node: Annotated[
         str | None, typer.Option("--node", help="A node, by its name, in place of the first master.")
     ] = None,

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+NAMED = ("embedded", "z2jh")
+"""Charts that are not paths."""
+
 
 def with_hub(
     work: Callable[[Hub], Awaitable[Answer]],
@@ -36,7 +39,8 @@ def with_hub(
     if cloud:
         wanted.cloud = cloud
     if chart:
-        wanted.hub.chart = chart
+        # A path in the file is relative to the file, one on the command line to where the person is.
+        wanted.hub.chart = str(Path(chart).absolute()) if chart not in NAMED and Path(chart).exists() else chart
 
     async def run() -> Answer:
         hub = journey.Hub(wanted, progress, delete_data=delete_data)

@@ -24,20 +24,27 @@ POLL = (1.0, 3.0)
 SLACK = 120
 """Past the creation's own time-out, how long to wait for Magnum to say that it timed out, and why."""
 
+BEGIN = 30
+"""How long Magnum may take to begin what it was asked for."""
+
 USUAL_MINUTES = 14
 """What creating a cluster of one master and one worker takes on a usual cloud (user guide)."""
 
 
-async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int) -> dict:
+async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: dict | None = None) -> dict:
     """Wait until nothing is in progress any more, and return the cluster.
 
-    Raises ZeroJHubError, with the reasons down to the server's fault, when it failed, was deleted, or takes too long.
+    `before` is the cluster as it was when a change was asked of it: Magnum answers before it begins, and until then shows
+    the cluster as it was. Raises ZeroJHubError, with the reasons down to the server's fault, when it failed, was deleted, or takes too long.
     """
     started, pause = time.monotonic(), POLL[0]
     while True:
         cluster = await cloud.container_infra.find(f"/clusters/{uuid}")
         if cluster is None:
             raise ZeroJHubError("the cluster was deleted meanwhile")
+        if before and not _differs(cluster, before) and time.monotonic() - started < BEGIN:
+            await anyio.sleep(pause)
+            continue
         if cluster["status"].endswith("FAILED"):
             raise ZeroJHubError(await failure(cloud, cluster), hint=way_out(cluster))
         if not cluster["status"].endswith("IN_PROGRESS"):
@@ -46,9 +53,14 @@ async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int) -> dict:
         if time.monotonic() - started > minutes * 60 + SLACK:
             late = f", still at {progress}" if progress else ""
             raise ZeroJHubError(f"cluster {cluster['name']} is {cluster['status']} after {elapsed(minutes * 60)}{late}")
-        say(f"{cluster['status']}{f': {progress}' if progress else ''} (usually {USUAL_MINUTES} min)")
+        usual = f" (usually {USUAL_MINUTES} min)" if cluster["status"].startswith("CREATE") else ""
+        say(f"{cluster['status']}{f': {progress}' if progress else ''}{usual}")
         await anyio.sleep(pause)
         pause = min(pause * 1.3, POLL[1])
+
+
+def _differs(cluster: dict, before: dict) -> bool:
+    return any(cluster.get(key) != before.get(key) for key in ("status", "updated_at", "node_count"))
 
 
 async def delete(cloud: Cloud, cluster: dict, say: Say) -> None:

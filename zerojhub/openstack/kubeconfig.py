@@ -41,7 +41,7 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
         ],
         "users": [
             {
-                "name": "admin",
+                "name": f"{name}-admin",
                 "user": {"client-certificate-data": data(signed["pem"]), "client-key-data": data(private.decode())},
             }
         ],

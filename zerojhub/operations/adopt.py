@@ -12,10 +12,7 @@ async def deployment_of(cloud: Cloud, name: str, cloud_name: str | None) -> Depl
     """The deployment that made the cluster of this name or UUID, as far as access goes; or one that adopts it."""
     cluster = await magnum.get_one(cloud, "clusters", name)
     owner = cluster["labels"].get(OWNER_LABEL) or cluster["name"]
-    keypair = None if cluster["keypair"] == f"zerojhub-{owner}" else cluster["keypair"]
-    spec = ClusterSpec(
-        name=cluster["name"], template=cluster["cluster_template_id"], keypair=keypair, workers=cluster["node_count"]
-    )
+    spec = ClusterSpec(name=cluster["name"], template=cluster["cluster_template_id"], workers=cluster["node_count"])
     deployment = Deployment(name=owner, cloud=cloud_name, cluster=spec)
     deployment.cluster.name = cluster["uuid"]
     return deployment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from zerojhub import journey
@@ -27,7 +28,7 @@ async def ssh_words(hub: Hub, node: str | None) -> list[str]:
         return [*words, reach.machine.name]
     user = reach.machine.name.partition("@")[0]
     address = await _address_of(hub, reach, node)
-    through = " ".join([*words, "-W", "%h:%p", reach.machine.name])
+    through = shlex.join([*words, "-W", "%h:%p", reach.machine.name])
     return [*words, "-o", f"ProxyCommand={through}", f"{user}@{address}"]
 
 

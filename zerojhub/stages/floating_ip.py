@@ -1,16 +1,16 @@
-"""A floating IP for the master, taken while the cluster builds. Clusters whose template gives the master one need none."""
+"""A floating IP for the master, taken while the cluster builds. A master that has one already keeps it, whoever put it there."""
 
 from __future__ import annotations
 
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.openstack import names
+from zerojhub.openstack import magnum, masters, names
 from zerojhub.openstack.roads import road_of
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.template import Template
 
 
 class FloatingIP(Stage):
-    """A floating IP for the master, marked as this hub's."""
+    """A floating IP for the master: the one that it has, or one marked as this hub's."""
 
     name = "floating-ip"
     needs = (Template,)
@@ -24,13 +24,19 @@ class FloatingIP(Stage):
     async def look(self, hub) -> Found | Missing:
         if road_of(hub.deployment, hub[Template]) == "api":
             return Found("not needed: the API server has an address of its own")
-        wanted = hub.deployment.access.floating_ip
-        if not wanted and given_by_magnum(hub):
+        if wanted := hub.deployment.access.floating_ip:
+            [floating_ip] = await listed(hub, floating_ip_address=wanted)
+            return Found(wanted, floating_ip)
+        ours = await own(hub)
+        if ours and ours[0]["port_id"]:
+            return Found(ours[0]["floating_ip_address"], ours[0])
+        if there := await on_master(hub):
+            return Found(f"{there['floating_ip_address']}, which the master has already", there)
+        if ours:
+            return Found(ours[0]["floating_ip_address"], ours[0])
+        if given_by_magnum(hub):
             return Found("not needed: Magnum gives the master one")
-        found = await (listed(hub, floating_ip_address=wanted) if wanted else own(hub))
-        if not found:
-            return Missing("the master needs an address that is reachable from here")
-        return Found(found[0]["floating_ip_address"], found[0])
+        return Missing("the master needs an address that is reachable from here")
 
     async def do(self, hub, state: Missing | Wrong) -> None:
         external = await names.network(hub.cloud, hub[Template]["external_network_id"], external=True)
@@ -40,6 +46,21 @@ class FloatingIP(Stage):
     async def undo(self, hub) -> None:
         for floating_ip in await own(hub):
             await hub.cloud.network.delete(f"/floatingips/{floating_ip['id']}")
+
+
+async def on_master(hub) -> dict | None:
+    """The floating IP that the first master of a cluster that is there has, whoever put it there."""
+    cluster = await magnum.find_one(hub.cloud, "clusters", hub.deployment.cluster.name)
+    if cluster is None or not cluster["master_addresses"]:
+        return None
+    try:
+        server = await masters.first_master(hub.cloud, cluster)
+    except ZeroJHubError:  # a cluster that is going, or never came; its own stage tells of it
+        return None
+    addresses = masters.addresses(server)
+    # Two networks may have the same addresses: the floating IP's own address is the server's as well.
+    found = [each for each in await listed(hub) if each["floating_ip_address"] in addresses]
+    return found[0] if found else None
 
 
 def given_by_magnum(hub) -> bool:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from zerojhub.deployment import nearest
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.openstack import magnum
+from zerojhub.openstack.roads import road_of
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.preflight import Preflight
+from zerojhub.stages.template import expected
 
 
 @dataclass(frozen=True)
@@ -27,38 +30,30 @@ class Keypair(Stage):
     needs = (Preflight,)
 
     async def check(self, hub) -> list[ZeroJHubError]:
-        wanted = hub.deployment.cluster.keypair
-        if wanted is None:
-            return []
-        there = await find(hub, wanted)
-        if there is None:
-            listed = (await hub.cloud.compute.get("/os-keypairs"))["keypairs"]
-            names = [each["keypair"]["name"] for each in listed]
-            meant = nearest(wanted, names)
-            hint = (
-                f"did you mean {meant!r}?"
-                if meant
-                else f"there are: {', '.join(names) or 'none'}; leave it out to have one made"
-            )
-            return [UserError(f"no keypair named {wanted!r} in cloud {hub.cloud.name}", hint=hint)]
+        given = hub.deployment.access.private_key
         try:
-            locate(there["public_key"], wanted, hub.deployment.access.private_key)
+            if name := await chosen(hub):
+                await usable(hub, name)
+            elif given and not given.exists():
+                raise no_such_file(given)
         except UserError as error:
             return [error]
         return []
 
     async def look(self, hub) -> Found | Missing | Wrong:
-        wanted = hub.deployment.cluster.keypair
-        there = await find(hub, wanted or own_name(hub))
-        if wanted:
-            key = locate(there["public_key"], wanted, hub.deployment.access.private_key)
-            return Found(f"{wanted}, private key {key or 'in the SSH agent'}", Key(wanted, key))
+        if name := await chosen(hub):
+            key = await usable(hub, name)
+            return Found(f"{name}, private key {key.private_key or 'in the SSH agent'}", key)
+        there = await find(hub, own_name(hub))
         path = own_path(hub)
         if there is None:
             return Missing(f"there is no keypair {own_name(hub)}")
-        if not path.exists() or public_part(path) != key_material(there["public_key"]):
+        try:
+            given = path if path.exists() and public_part(path) == key_material(there["public_key"]) else None
+            key = Key(own_name(hub), locate(there["public_key"], own_name(hub), given))
+        except UserError:
             return Wrong(f"keypair {own_name(hub)} is in the cloud, its private key is not at {path}")
-        return Found(f"{own_name(hub)}, private key {path}", Key(own_name(hub), path))
+        return Found(f"{key.name}, private key {key.private_key or 'in the SSH agent'}", key)
 
     async def do(self, hub, state: Missing | Wrong) -> None:
         name, path = own_name(hub), own_path(hub)
@@ -66,15 +61,55 @@ class Keypair(Stage):
             raise ZeroJHubError(
                 state.how, hint=f"put the key back, or remove the keypair: openstack keypair delete {name}"
             )
-        if not path.exists():
+        if not path.exists():  # access.private_key does: a keypair is made of its public half
             make_private_key(path)
-        body = {"keypair": {"name": name, "public_key": f"{public_line(path)} {name}"}}
+        public = public_part(path)
+        if public is None:
+            raise UserError(f"{path} is no private key that can be read", hint="is its .pub file beside it?")
+        body = {"keypair": {"name": name, "public_key": f"{public} {name}"}}
         await hub.cloud.compute.post("/os-keypairs", body)
 
     async def undo(self, hub) -> None:
-        if hub.deployment.cluster.keypair is None:
+        if await chosen(hub) is None:
             await hub.cloud.compute.delete(f"/os-keypairs/{own_name(hub)}")
-            own_path(hub).unlink(missing_ok=True)
+            made_path(hub).unlink(missing_ok=True)
+
+
+async def chosen(hub) -> str | None:
+    """The keypair that is used as it is: the deployment's, or that of the cluster it adopts; None for one of our own."""
+    if hub.deployment.cluster.keypair:
+        return hub.deployment.cluster.keypair
+    cluster = await magnum.find_one(hub.cloud, "clusters", hub.deployment.cluster.name)
+    name = cluster and cluster["keypair"]
+    return None if name == own_name(hub) else name
+
+
+async def usable(hub, name: str) -> Key:
+    """The keypair and where its private half is. UserError when either is not to be found and the road needs it."""
+    there, given = await find(hub, name), hub.deployment.access.private_key
+    adopted = hub.deployment.cluster.keypair is None
+    if there is None and not adopted:
+        raise await unknown(hub, name)
+    if there is None and given and given.exists():  # keypairs are a person's own: another person made the cluster
+        return Key(name, given)
+    try:
+        if there is None:
+            hint = "name the file of its private key in access.private_key"
+            raise UserError(f"the cluster's keypair {name!r} is none of yours in cloud {hub.cloud.name}", hint=hint)
+        return Key(name, locate(there["public_key"], name, given))
+    except UserError:
+        template = await expected(hub)
+        if template and road_of(hub.deployment, template) == "api":
+            return Key(name, None)
+        raise
+
+
+async def unknown(hub, name: str) -> UserError:
+    names = [each["keypair"]["name"] for each in (await hub.cloud.compute.get("/os-keypairs"))["keypairs"]]
+    meant = nearest(name, names)
+    there = f"there are: {', '.join(names) or 'none'}; leave it out to have one made"
+    hint = f"did you mean {meant!r}?" if meant else there
+    return UserError(f"no keypair named {name!r} in cloud {hub.cloud.name}", hint=hint)
 
 
 async def find(hub, name: str) -> dict | None:
@@ -87,7 +122,16 @@ def own_name(hub) -> str:
 
 
 def own_path(hub) -> Path:
+    """The private half of our own keypair: the key that the deployment names, or one made here."""
+    return hub.deployment.access.private_key or made_path(hub)
+
+
+def made_path(hub) -> Path:
     return hub.state / "id_ed25519"
+
+
+def no_such_file(path: Path) -> UserError:
+    return UserError(f"no private key at {path}", hint="correct access.private_key")
 
 
 def locate(public_key: str, name: str, given: Path | None) -> Path | None:
@@ -98,7 +142,7 @@ def locate(public_key: str, name: str, given: Path | None) -> Path | None:
     material = key_material(public_key)
     if given is not None:
         if not given.exists():
-            raise UserError(f"no private key at {given}", hint="correct access.private_key")
+            raise no_such_file(given)
         if public_part(given) != material:
             raise UserError(
                 f"private key {given} does not fit the keypair {name!r}", hint="name its own in access.private_key"

@@ -18,8 +18,6 @@ class Preflight(Stage):
     name = "preflight"
 
     async def look(self, hub) -> Found:
-        from zerojhub.stages import STAGES
-
         await anyio.to_thread.run_sync(hub.cloud.authenticate)
         problems: list[ZeroJHubError] = []
 
@@ -31,7 +29,7 @@ class Preflight(Stage):
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, services(hub.cloud))
-            for stage in STAGES:
+            for stage in hub.checked:
                 if stage.check is not Stage.check:
                     tasks.start_soon(ask, stage().check(hub))
         if problems:
