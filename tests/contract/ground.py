@@ -32,6 +32,7 @@ class InstantGround:
         self.routes: dict[str, str] = {}
         self.balanced: dict[str, tuple[Listener, ...]] = {}
         self.volumes: dict[str, int] = {}
+        self.upgraded: list[tuple[str, str]] = []
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.authority = self._certify(
             self.key.public_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
@@ -80,6 +81,12 @@ class InstantGround:
 
     async def leave(self, cluster_id: str, machine: MachineSpec) -> None:
         del self.nodes[cluster_id][machine.name]
+
+    async def upgrade(self, cluster_id: str, machine: MachineSpec, version: str) -> None:
+        await self._take_time("upgrade")
+        if version not in self.versions:
+            raise GroundError(f"Kubernetes {version} is not built here: there is {', '.join(self.versions)}")
+        self.upgraded.append((machine.name, version))
 
     async def stop_cluster(self, cluster_id: str) -> None:
         self.clusters.pop(cluster_id, None)

@@ -43,8 +43,14 @@ FREE = set(
         "updated_at",
     ]
 )
-# The recorded Magnum was asked before its conductor had begun to delete, and had not finished the last resize.
-FREE_HERE = {"cluster_show_deleting": {"status", "node_count"}, "nodegroup_patch_default_max": {"status", "node_count"}}
+# The recorded Magnum was asked before its conductor had begun to upgrade or to delete, and had not finished the last
+# resize.
+UPGRADED = {"cluster_template_id", "labels", "labels_overridden", "labels_skipped", "labels_added"}
+FREE_HERE = {
+    "cluster_show_deleting": {"status", "node_count"} | UPGRADED,
+    "nodegroup_create": UPGRADED,
+    "nodegroup_patch_default_max": {"status", "node_count"} | UPGRADED,
+}
 # Which step's answer tells the id that later requests name.
 LEARN = {
     "template_create": ("template", lambda body: body["uuid"]),

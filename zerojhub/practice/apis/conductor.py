@@ -67,9 +67,16 @@ class Conductor:
         mark(cluster, "UPDATE_IN_PROGRESS")
         self._queue(cluster, partial(self._reconcile, cluster, group, action, remove))
 
-    def upgrade(self, cluster: Record, template: Record) -> None:
-        mark(cluster, "UPDATE_IN_PROGRESS")
-        self._queue(cluster, partial(self._upgrade, cluster, template))
+    def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
+        """Masters and default workers together, or another node group alone; `batch` workers at once."""
+        groups = [each for each in cluster["nodegroups"] if each["is_default"]] if group["is_default"] else [group]
+        for each in groups:
+            each["labels"] = {**each["labels"], **template["labels"]}
+        if group["is_default"]:
+            cluster |= {"cluster_template_id": template["uuid"], "labels": dict(group["labels"])}
+        for record in (cluster, *groups):
+            mark(record, "UPDATE_IN_PROGRESS")
+        self._queue(cluster, partial(self._upgrade, cluster, groups, batch))
 
     def delete(self, cluster: Record) -> None:
         """Whatever the cluster is doing ends at once."""
@@ -122,15 +129,17 @@ class Conductor:
             cluster["nodegroups"].remove(group)
         await self._settle(cluster, action, [group])
 
-    async def _upgrade(self, cluster: Record, template: Record) -> None:
-        wanted, running = template["labels"].get("kube_tag"), cluster["coe_version"]
-        workers = [group for group in cluster["nodegroups"] if group["role"] != "master"]
-        if wanted and wanted != running:
-            why = f"Kubernetes {running} cannot become {wanted} in place on the practice cloud"
-            self._fail(cluster, "UPDATE", workers, ResourceFailed("NotSupported", why))
+    async def _upgrade(self, cluster: Record, groups: list[Record], batch: int) -> None:
+        version = groups[0]["labels"].get("kube_tag") or cluster["coe_version"]
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.cloud, self.ground, cluster).upgrade(groups, version, batch)
+        except Exception as error:
+            self._fail(cluster, "UPDATE", groups, error)
             return
-        cluster["cluster_template_id"] = template["uuid"]
-        await self._settle(cluster, "UPDATE", workers)
+        if groups[0]["is_default"]:
+            cluster["coe_version"] = version
+        await self._settle(cluster, "UPDATE", groups)
 
     async def _delete(self, cluster: Record) -> None:
         try:

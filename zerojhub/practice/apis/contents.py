@@ -1,4 +1,4 @@
-"""What a new practice cloud holds: a project to work in, flavors, images, networks and one cluster template."""
+"""What a new practice cloud holds: a project to work in, flavors, images, networks and cluster templates."""
 
 from __future__ import annotations
 
@@ -59,23 +59,23 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     neutron_records.new_router(cloud, project, "router", public, [subnet])
     neutron_records.default_security_group(cloud, project)
 
-    version = ground.versions[-1]
-    magnum.new_template(
-        cloud,
-        service,
-        user,
-        name=f"kubernetes-{version}",
-        image_id="fedora-coreos-38",
-        cluster_distro="fedora-coreos",
-        master_flavor_id="m1.medium",
-        flavor_id="m1.small",
-        external_network_id="public",
-        dns_nameserver=neutron_records.DNS,
-        network_driver="flannel",
-        volume_driver="cinder",
-        labels={"kube_tag": version},
-        master_lb_enabled=False,
-        floating_ip_enabled=False,
-        public=True,
-    )
+    for version in ground.versions:
+        magnum.new_template(
+            cloud,
+            service,
+            user,
+            name=f"kubernetes-{version}",
+            image_id="fedora-coreos-38",
+            cluster_distro="fedora-coreos",
+            master_flavor_id="m1.medium",
+            flavor_id="m1.small",
+            external_network_id="public",
+            dns_nameserver=neutron_records.DNS,
+            network_driver="flannel",
+            volume_driver="cinder",
+            labels={"kube_tag": version},
+            master_lb_enabled=False,
+            floating_ip_enabled=False,
+            public=True,
+        )
     return cloud

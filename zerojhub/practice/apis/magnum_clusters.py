@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
 from zerojhub.practice.apis.magnum import (
     OFFSET,
@@ -247,6 +249,11 @@ async def resize_cluster(call: Call) -> Record:
     return {"uuid": cluster["uuid"]}
 
 
+def numbers(version: str | None) -> list[int]:
+    """v1.34.4 as [1, 34, 4]; what has no numbers is older than all."""
+    return [int(number) for number in re.findall(r"\d+", version or "")]
+
+
 @magnum.route("POST", "/v1/clusters/{ident}/actions/upgrade", status=202)
 async def upgrade_cluster(call: Call) -> Record:
     since(call, 7, "upgrade")
@@ -260,6 +267,9 @@ async def upgrade_cluster(call: Call) -> Record:
         current = call.cloud.templates[cluster["cluster_template_id"]]["name"]
         reason = f"Nodegroup {group['name']} can be upgraded only to match cluster's template ({current})."
         raise Refusal(409, f"Cluster Template is not valid for upgrade: {reason}")
-    if cluster["status"].endswith("_COMPLETE"):
-        call.conductor.upgrade(cluster, template)
+    if numbers(template["labels"].get("kube_tag")) < numbers(group["labels"].get("kube_tag")):
+        raise Refusal(400, "Received invalid tag for kube_tag.")
+    # As with a resize, the conductor drops what does not fit what the cluster is doing.
+    if cluster["status"].endswith("_COMPLETE") or cluster["status"] == "UPDATE_FAILED":
+        call.conductor.upgrade(cluster, template, group, wanted["max_batch_size"] or 1)
     return {"uuid": cluster["uuid"]}

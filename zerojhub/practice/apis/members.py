@@ -91,9 +91,9 @@ class Members:
         self.api_up = asyncio.Event()
 
     @contextlib.contextmanager
-    def step(self, stack: Record, name: str, kind: str) -> Iterator[Record]:
+    def step(self, stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
         """`making`, with every refusal in Heat's words, and the failure that a label asks for."""
-        with making(stack, name, kind) as resource:
+        with making(stack, name, kind, action) as resource:
             try:
                 if self.to_fail(name):
                     raise ResourceFailed("ResourceFailure", f"{name} fails because the label {FAIL} asks for it")
@@ -251,6 +251,26 @@ class Members:
         await self.boot(stack, group, [next(fresh) for _ in range(missing)], action)
         if action == "DELETE":
             heat_stacks.forget(self.cloud, stack)
+
+    async def upgrade(self, groups: list[Record], version: str, batch: int) -> None:
+        """Give the groups' nodes another Kubernetes: masters one by one, and then `batch` workers at a time."""
+        for group in groups:
+            stack, part = self._stack_of(group), part_of(group)
+            if stack["status"] != "IN_PROGRESS":
+                set_stack(stack, "UPDATE", "IN_PROGRESS")
+            servers = [self.cloud.servers[ident] for ident in group["servers"] if ident in self.cloud.servers]
+            at_once = 1 if part is MASTER else batch
+            with nesting(self.cloud, stack, part.group, "OS::Heat::ResourceGroup", "UPDATE") as members:
+                for some in (servers[start : start + at_once] for start in range(0, len(servers), at_once)):
+                    await together(*(self._upgrade_one(members, part, server, version) for server in some))
+
+    async def _upgrade_one(self, members: Record, part: Part, server: Record, version: str) -> None:
+        number, kind = str(self._number(server["id"])), f"file:///templates/{part.template}"
+        with (
+            nesting(self.cloud, members, number, kind, "UPDATE") as own,
+            self.step(own, part.deployment, "OS::Heat::SoftwareDeployment", "UPDATE"),
+        ):
+            await self.ground.upgrade(self.cluster["uuid"], self._spec(server), version)
 
     def _stack_of(self, group: Record) -> Record:
         """The stack that the group's machines are in: the cluster's, or one of its own for a group made later."""
