@@ -21,12 +21,17 @@ PORT = 9580
 
 
 @app.command()
-def build(quiet: QuietOption = False) -> None:
+def build(
+    everything: Annotated[
+        bool, typer.Option("--all", help="An older Kubernetes too, for clusters to be upgraded from.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
     """Build what the practice cloud is made of, and keep it: the first time takes some minutes.
 
     zerojhub practice build
     """
-    _prepare(None, quiet=quiet)
+    _prepare(None, quiet=quiet, older=everything)
     if not quiet:
         typer.echo("everything is built: zerojhub practice start")
 
@@ -82,7 +87,9 @@ def status(output: OutputOption = Output.table) -> None:
         if not found["running"]:
             print("not running")
             return
-        print(f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {found['kubernetes'][-1]}")
+        print(
+            f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {', '.join(found['kubernetes'])}"
+        )
         print(f"machines {found['network']}, floating IPs {found['public_network']}")
         table(found["machines"], ("name", "address", "id"), empty="no machines")
 
@@ -164,7 +171,7 @@ def _audit_line(line: str) -> str:
     return f"{entry['time']}  {entry['service']:<14} {entry['status']}  {entry['method']:<6} {entry['path']}"
 
 
-def _prepare(port: int | None, *, quiet: bool) -> None:
+def _prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:
     """Build what is missing. Refuses, with all that is missing, where the practice cloud cannot run."""
     from zerojhub.practice import build as parts
     from zerojhub.report import Progress
@@ -172,7 +179,7 @@ def _prepare(port: int | None, *, quiet: bool) -> None:
     with _one_line():
         _require(port, tools=False)
         with Progress(quiet=quiet) as progress:
-            parts.build(progress)
+            parts.build(progress, older=older)
         _require(port, tools=True)
 
 

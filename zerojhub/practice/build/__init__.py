@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 KUBERNETES = "v1.34.4"
 """The version that clusters have unless they ask for another."""
+OLDER = ("v1.34.3",)
+"""Versions to upgrade from, oldest first; built only when they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Built:
     root: Path
     """The root file system that machines share."""
     kubernetes: dict[str, Path]
-    """Version -> folder of its programs."""
+    """Version -> folder of its programs, oldest first."""
     images: Path
     """The OCI layout that the registry serves."""
 
@@ -41,21 +43,24 @@ class Parts:
         self.tools = Tools(where / "logs")
         go = golang.Go(self.tools)
         self.root = debian.machine_root(self.tools)
-        self.kubernetes = {KUBERNETES: golang.kubernetes(go, KUBERNETES)}
+        self.kubernetes = {version: golang.kubernetes(go, version) for version in (*OLDER, KUBERNETES)}
         self.helm = golang.helm(go)
         self.static = {"pause": golang.pause(go), "coredns": golang.coredns(go), "kube": self.kubernetes[KUBERNETES]}
         """Programs that images hold, by their file's name."""
 
-    def all(self) -> list[Recipe]:
-        return [self.root, self.helm, *self.static.values()]
+    def all(self, older: bool = False) -> list[Recipe]:
+        """What the practice cloud cannot be without and, if wanted, Kubernetes' older versions."""
+        further = [self.kubernetes[version] for version in OLDER] if older else []
+        return [self.root, *self.static.values(), self.helm, *further]
 
-    def there(self) -> bool:
-        return all(recipe.path(self.where).exists() for recipe in self.all())
+    def there(self, older: bool = False) -> bool:
+        return all(recipe.path(self.where).exists() for recipe in self.all(older))
 
     def built(self) -> Built:
         from zerojhub.practice import images
 
-        versions = {version: recipe.path(self.where) for version, recipe in self.kubernetes.items()}
+        folders = {version: recipe.path(self.where) for version, recipe in self.kubernetes.items()}
+        versions = {version: folder for version, folder in folders.items() if folder.exists()}
         return Built(self.root.path(self.where) / "root", versions, images.layouts(self.where))
 
 
@@ -75,8 +80,11 @@ def built() -> Built:
     return parts.built()
 
 
-def build(progress: Progress) -> Built:
-    """Build what is missing. Raises GroundError; what was finished before stays."""
+def build(progress: Progress, *, older: bool = False) -> Built:
+    """Build what is missing, with `older` also of Kubernetes' older versions.
+
+    Raises GroundError; what was finished before stays.
+    """
     from filelock import FileLock, Timeout
 
     from zerojhub.practice.ground import GroundError
@@ -85,12 +93,12 @@ def build(progress: Progress) -> Built:
     where.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(where / "lock", timeout=0):
-            return _build(Parts(where), progress)
+            return _build(Parts(where), progress, older)
     except Timeout:
         raise GroundError(f"another build is under way (it holds {where / 'lock'}): wait for it") from None
 
 
-def _build(parts: Parts, progress: Progress) -> Built:
+def _build(parts: Parts, progress: Progress, older: bool) -> Built:
     from zerojhub.practice import images
     from zerojhub.practice.build import debian
 
@@ -106,10 +114,10 @@ def _build(parts: Parts, progress: Progress) -> Built:
             images.build(parts.where, None, say)
 
     def programs() -> None:
-        for recipe in (*parts.static.values(), parts.helm):
+        for recipe in parts.all(older)[1:]:
             make(recipe)
 
-    if not parts.there():
+    if not parts.there(older):
         with ThreadPoolExecutor(max_workers=2) as pool:
             try:
                 for job in as_completed([pool.submit(programs), pool.submit(system)]):
@@ -124,7 +132,7 @@ def _build(parts: Parts, progress: Progress) -> Built:
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say)
-    for recipe in parts.all():
+    for recipe in parts.all(older):
         recipe.prune(parts.where)
     return parts.built()
 

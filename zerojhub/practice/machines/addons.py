@@ -9,7 +9,21 @@ from ruamel.yaml import YAML
 
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 
+STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {
+        "name": "block-standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+    },
+    "provisioner": "cinder.csi.openstack.org",
+    "parameters": {"type": "standard"},
+    "volumeBindingMode": "Immediate",
+    "allowVolumeExpansion": True,
+}
+"""One for the volume type, as Cluster API drivers have one for each."""
 PATHS = {
+    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "CSIDriver": "/apis/storage.k8s.io/v1/csidrivers",
     "ServiceAccount": "/api/v1/namespaces/kube-system/serviceaccounts",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -26,7 +40,7 @@ def read(dns: str) -> list[Object]:
     return list(YAML(typ="safe").load_all(string.Template(text).substitute(dns=dns)))
 
 
-async def apply(api: KubeAPI, dns: str) -> None:
+async def apply(api: KubeAPI, dns: str, *, storage_class: bool) -> None:
     """Raises GroundError when Kubernetes refuses one of them."""
-    for item in read(dns):
+    for item in [*read(dns), *([STORAGE_CLASS] if storage_class else [])]:
         await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)

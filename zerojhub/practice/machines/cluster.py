@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
-from zerojhub.practice.machines import addons, components
+from zerojhub.practice.machines import addons, components, drain
 from zerojhub.practice.machines.components import API_PORT, PKI
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 from zerojhub.practice.machines.machine import Machine
@@ -22,9 +22,8 @@ Answer = TypeVar("Answer")
 
 API_TIMEOUT = 300
 NODE_TIMEOUT = 300
-DRAIN_TIMEOUT = 60
-CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
+CORDONED = "node.kubernetes.io/unschedulable"
+"""The taint of a node that was told to take no pods."""
 
 
 class Cluster:
@@ -45,9 +44,9 @@ class Cluster:
         for name, text in (("client.crt", pair.certificate), ("client.key", pair.key)):
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(text)
-        server = f"https://{spec.masters[0].address}:{API_PORT}"
-        self.server = server
-        self.api = KubeAPI(server, self.ca, folder / "client.crt", folder / "client.key")
+        self.server = f"https://{spec.endpoint or spec.masters[0].address}:{API_PORT}"
+        """Where nodes that are no masters find the API."""
+        self.api = self.client(spec.masters[0].address)
 
     async def start(self, masters: list[Machine]) -> None:
         """Bring up the control plane and the masters' nodes; returns when the API answers."""
@@ -59,20 +58,20 @@ class Cluster:
                 raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
             await asyncio.sleep(0.2)
         await asyncio.gather(
-            _insist(lambda: addons.apply(self.api, self._dns), deadline),
+            _insist(lambda: addons.apply(self.api, self._dns, storage_class=self.spec.storage_class), deadline),
             *(self._start_node(machine) for machine in masters),
         )
 
     async def join(self, machine: Machine) -> None:
         """Make it a node; returns when it is Ready."""
         await self._start_node(machine)
-        await self._wait_for_node(machine.spec)
+        await self.wait_for_node(machine.spec)
 
     async def leave(self, machine: Machine) -> None:
         """Drain it and take it out."""
         name = machine.spec.name
-        await self.api.merge(f"/api/v1/nodes/{name}", {"spec": {"unschedulable": True}})
-        await self._drain(name)
+        await drain.cordon(self.api, name)
+        await drain.drain(self.api, name)
         await machine.end("kubelet", "kube-proxy")
         await self.api.delete(f"/api/v1/nodes/{name}")
         await self.forget(machine)
@@ -83,6 +82,15 @@ class Cluster:
         if gone:
             others = [other for other, _ in self.nodes.values() if other.alive]
             await asyncio.gather(*(other.run("ip", "route", "del", str(gone[1]), check=False) for other in others))
+
+    def link(self, machine: Machine, programs: tuple[str, ...], version: str) -> None:
+        """From now on, this version's are what starts there."""
+        for program in programs:
+            machine.link(f"/usr/local/bin/{program}", f"/opt/kubernetes/{version}/{program}")
+
+    def client(self, address: str) -> KubeAPI:
+        """A client, with all rights, of the API server at the address."""
+        return KubeAPI(f"https://{address}:{API_PORT}", self.ca, self.folder / "client.crt", self.folder / "client.key")
 
     async def ready(self) -> dict[str, bool]:
         listed = await self.api.get("/api/v1/nodes") or {"items": []}
@@ -96,6 +104,7 @@ class Cluster:
         spec = machine.spec
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
         names += ["localhost", "127.0.0.1", self._api_service, *self.spec.api_addresses]
+        names += [self.spec.endpoint] if self.spec.endpoint else []
         names += [part for master in self.spec.masters for part in (master.name, master.address)]
         pairs = {
             "ca": self.authority.pair,
@@ -116,7 +125,7 @@ class Cluster:
         }
         for name, (user, group) in users.items():
             self._write_kubeconfig(machine, name, self.authority.issue(user, group))
-        self._link(machine, CONTROL_PLANE)
+        self.link(machine, components.CONTROL_PLANE, self.spec.version)
         services = components.master_services(self.spec, spec)
         if platform.machine() == "aarch64":
             services["etcd"][1]["ETCD_UNSUPPORTED_ARCH"] = "arm64"
@@ -134,7 +143,7 @@ class Cluster:
         machine.write("/etc/kubernetes/kubelet.yaml", components.kubelet_config(self.spec, spec, self._dns))
         machine.write("/etc/kubernetes/proxy.yaml", components.proxy_config(self.spec))
         machine.write("/etc/cni/net.d/10-pods.conflist", components.cni_config(str(subnet)))
-        self._link(machine, NODE_PROGRAMS)
+        self.link(machine, components.NODE_PROGRAMS, self.spec.version)
         await self._route_pods(machine, subnet)
         await machine.serve(components.node_services(self.spec, spec))
         await self._introduce(spec, subnet)
@@ -152,11 +161,12 @@ class Cluster:
                 raise GroundError(f"{spec.name} did not register with Kubernetes within {NODE_TIMEOUT} s")
             await asyncio.sleep(0.3)
 
-    async def _wait_for_node(self, spec: MachineSpec) -> None:
+    async def wait_for_node(self, spec: MachineSpec, *, version: str | None = None) -> None:
+        """Until it is Ready and Kubernetes keeps no pods off it, unless it was told to; and has the version."""
         deadline = time.monotonic() + NODE_TIMEOUT
         while True:
             node = await _insist(lambda: self.api.get(f"/api/v1/nodes/{spec.name}"), deadline)
-            if node and _is_ready(node) and not _is_shunned(node):
+            if node and _is_ready(node) and not _is_shunned(node) and version in (None, _kubelet(node)):
                 return
             if time.monotonic() > deadline:
                 conditions = (node or {}).get("status", {}).get("conditions", [])
@@ -184,28 +194,9 @@ class Cluster:
             *(other.run("ip", "route", "replace", str(subnet), "via", machine.spec.address) for other, _ in others),
         )
 
-    async def _drain(self, node: str) -> None:
-        deadline = time.monotonic() + DRAIN_TIMEOUT
-        while time.monotonic() < deadline:
-            listed = await self.api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}") or {"items": []}
-            pods = [pod for pod in listed["items"] if not _stays(pod)]
-            if not pods:
-                return
-            for pod in pods:
-                name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-                eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
-                eviction["metadata"] = {"name": name, "namespace": namespace}
-                if "deletionTimestamp" not in pod["metadata"]:
-                    await self.api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
-            await asyncio.sleep(1)
-
     def _write_kubeconfig(self, machine: Machine, name: str, pair: Pair) -> None:
         server = f"https://127.0.0.1:{API_PORT}" if machine.spec in self.spec.masters else self.server
         machine.write(f"/etc/kubernetes/{name}.conf", components.kubeconfig(server, self.ca, pair), 0o600)
-
-    def _link(self, machine: Machine, programs: tuple[str, ...]) -> None:
-        for program in programs:
-            machine.link(f"/usr/local/bin/{program}", f"/opt/kubernetes/{self.spec.version}/{program}")
 
 
 async def _insist(request: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
@@ -232,12 +223,8 @@ def _is_ready(node: Object) -> bool:
 def _is_shunned(node: Object) -> bool:
     """Does Kubernetes still keep pods off it? It goes on for a moment after the node is Ready."""
     taints = node["spec"].get("taints", [])
-    return any(taint["key"].startswith("node.kubernetes.io/") for taint in taints)
+    return any(taint["key"].startswith("node.kubernetes.io/") and taint["key"] != CORDONED for taint in taints)
 
 
-def _stays(pod: Object) -> bool:
-    """Not a pod that has to be gone before its node may go."""
-    owners = pod["metadata"].get("ownerReferences", [])
-    finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    going = "deletionTimestamp" in pod["metadata"]
-    return (finished and not going) or any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
+def _kubelet(node: Object) -> str:
+    return node["status"]["nodeInfo"]["kubeletVersion"]

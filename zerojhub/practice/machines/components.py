@@ -14,6 +14,8 @@ Service = tuple[list[str], dict[str, str]]
 
 PKI = "/etc/kubernetes/pki"
 API_PORT = 6443
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
 # Three machines share one computer: memory is dearer than the time to collect garbage.
 SMALL = {"GOGC": "50"}
 
@@ -168,6 +170,8 @@ def _apiserver(cluster: ClusterSpec, machine: MachineSpec) -> list[str]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
+        # When it is told to end, it gives watches 2 s and not 60.
+        "--shutdown-send-retry-after=true",
         "--profiling=false",
     ]
 

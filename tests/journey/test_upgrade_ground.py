@@ -1,0 +1,210 @@
+"""Another Kubernetes on machines that run: real programs of two versions, node after node, with pods on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import shell_in
+from zerojhub.practice import build, daemon, registry
+from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
+from zerojhub.practice.machines.linux import LinuxGround
+
+PORT = 9581
+SERVER = ["python3", "-m", "http.server", "8000"]
+# Ends when it is told to, which the first process of a container does only if it says so.
+WAIT = ["sh", "-c", "trap exit TERM; sleep 1000 & wait"]
+
+
+def pod(command: list[str], labels: dict[str, str]) -> dict:
+    container = {"name": "main", "image": "python:3.11", "command": command}
+    return {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 5}}
+
+
+def deployment(name: str, command: list[str], replicas: int) -> dict:
+    labels = {"app": name}
+    template = pod(command, labels)
+    # They find another node when theirs is drained, and share none while there are enough.
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    template["spec"]["topologySpreadConstraints"] = [{**spread, "labelSelector": {"matchLabels": labels}}]
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> build.Built:
+    shell_in(tmp_path_factory.mktemp("build")).zerojhub("practice", "build", "--all", "-q", timeout=3600)
+    return build.built()
+
+
+@contextlib.asynccontextmanager
+async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]:
+    """A ground, and the images of its clusters."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    with daemon.alone():
+        ground = LinuxGround(state, built.root, built.kubernetes, PORT)
+        await ground.up()
+        config = uvicorn.Config(
+            Starlette(routes=[Mount("/v2", registry.app(built.images))]),
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([daemon.listen(ground.gateway, PORT)]))
+        try:
+            yield ground
+        finally:
+            server.should_exit = True
+            await ground.down()
+            await serving
+
+
+def machine(ground: LinuxGround, name: str, number: int) -> MachineSpec:
+    ident = str(uuid.uuid4())
+    address = ground.gateway.rpartition(".")[0] + f".{10 + number}"
+    return MachineSpec(ident, name, address, "core", (), ident.replace("-", ""))
+
+
+async def until(found: Callable[[], Awaitable[object]], seconds: float = 120):
+    """What `found` finds, as soon as it finds something."""
+    end = time.monotonic() + seconds
+    while not (value := await found()):
+        assert time.monotonic() < end, f"not there after {seconds} s"
+        await asyncio.sleep(0.5)
+    return value
+
+
+class Kubectl:
+    """kubectl on a master."""
+
+    def __init__(self, ground: LinuxGround, master: MachineSpec):
+        self.machine = ground._machines[master.id]
+
+    async def __call__(self, *words: str, input: str | None = None) -> str:
+        argv = ["/usr/local/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *words]
+        return await self.machine.run(*argv, input=input, timeout=60)
+
+    async def get(self, *words: str) -> list[dict]:
+        return json.loads(await self("get", *words, "-o", "json"))["items"]
+
+    async def pods(self, app: str) -> dict[str, tuple[str, int]]:
+        """Pods that are ready: name -> node, restarts."""
+        ready = {}
+        for each in await self.get("pods", "-l", f"app={app}"):
+            (status,) = each["status"].get("containerStatuses") or [{}]
+            if status.get("ready") and "deletionTimestamp" not in each["metadata"]:
+                ready[each["metadata"]["name"]] = each["spec"]["nodeName"], status["restartCount"]
+        return ready
+
+    async def versions(self) -> dict[str, str]:
+        return {
+            node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in await self.get("nodes")
+        }
+
+
+@contextlib.asynccontextmanager
+async def watched(attempt: Callable[[], Awaitable[bool]]) -> AsyncIterator[list[float]]:
+    """How long, in seconds, it did not answer: each time that it did not."""
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        since = None
+        while True:
+            if await attempt():
+                if since:
+                    gaps.append(time.monotonic() - since)
+                since = None
+            else:
+                since = since or time.monotonic()
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield gaps
+    finally:
+        task.cancel()
+
+
+def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_path: Path):
+    old, new = build.OLDER[-1], build.KUBERNETES
+    report = {}
+
+    async def life(ground: LinuxGround) -> None:
+        master, one, two = (machine(ground, name, number) for number, name in enumerate(["master", "one", "two"]))
+        await asyncio.gather(*(ground.boot(each) for each in (master, one, two)))
+        cluster = ClusterSpec("c", "c", old, (master,), "", storage_class=True)
+        await ground.start_cluster(cluster)
+        await asyncio.gather(ground.join("c", one), ground.join("c", two))
+        kubectl = Kubectl(ground, master)
+        assert set((await kubectl.versions()).values()) == {old}
+
+        # A cluster that is made so has a default StorageClass from the start.
+        (storage_class,) = await kubectl.get("storageclass")
+        assert storage_class["provisioner"] == "cinder.csi.openstack.org"
+        assert storage_class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
+
+        for each in (deployment("web", SERVER, 2), deployment("fixed", WAIT, 2)):
+            if each["metadata"]["name"] == "fixed":
+                each["spec"]["template"]["spec"]["tolerations"] = [{"operator": "Exists"}]
+                each["spec"]["template"]["spec"]["nodeName"] = "master"
+            await kubectl("apply", "-f", "-", input=json.dumps(each))
+
+        async def ready(app: str, count: int) -> dict[str, tuple[str, int]] | None:
+            pods = await kubectl.pods(app)
+            return pods if len(pods) == count else None
+
+        web = await until(lambda: ready("web", 2))
+        fixed = await until(lambda: ready("fixed", 2))
+        assert {node for node, _ in web.values()} == {"one", "two"}
+
+        with pytest.raises(GroundError, match="masters, which come first"):
+            await ground.upgrade("c", one, new)
+        with pytest.raises(GroundError, match=r"has no Kubernetes v1\.99\.0"):
+            await ground.upgrade("c", master, "v1.99.0")
+        assert not any(node["spec"].get("unschedulable") for node in await kubectl.get("nodes"))
+
+        api = ground._clusters["c"].client(master.address)
+        async with watched(api.answers) as gaps:
+            start = time.monotonic()
+            await ground.upgrade("c", master, new)
+            report["master"], report["api gap"] = time.monotonic() - start, gaps
+        await api.close()
+        assert sum(gaps) < 30
+        assert await kubectl.versions() == {"master": new, "one": old, "two": old}
+        assert new in await kubectl("version")
+        # The only master is not drained: what ran there goes on, and so does what ran elsewhere.
+        assert await until(lambda: ready("fixed", 2)) == fixed
+        assert await until(lambda: ready("web", 2)) == web
+
+        for worker, other in ((one, "two"), (two, "one")):
+            start = time.monotonic()
+            await ground.upgrade("c", worker, new)
+            report[worker.name] = time.monotonic() - start
+            assert {node for node, _ in (await until(lambda: ready("web", 2))).values()} == {other}
+        assert set((await kubectl.versions()).values()) == {new}
+        assert not any(node["spec"].get("unschedulable") for node in await kubectl.get("nodes"))
+
+        # Whoever joins now has it too; and a node that has it may be told again.
+        three = machine(ground, "three", 3)
+        await ground.boot(three)
+        await ground.join("c", three)
+        assert (await kubectl.versions())["three"] == new
+        await ground.upgrade("c", three, new)
+        await ground.stop_cluster("c")
+
+    async def main() -> None:
+        async with running(built, tmp_path) as ground:
+            await life(ground)
+
+    asyncio.run(main())
+    print(report)

@@ -1,0 +1,41 @@
+"""Keep pods off a node, send away those that it has, and let it have some again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from zerojhub.practice.machines.kubeapi import KubeAPI, Object
+
+TIMEOUT = 60
+"""Seconds until pods that a disruption budget holds, or that do not end, are let be."""
+
+
+async def cordon(api: KubeAPI, node: str, *, off: bool = False) -> None:
+    """No new pods; with `off`, new pods again."""
+    await api.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": None if off else True}})
+
+
+async def drain(api: KubeAPI, node: str) -> None:
+    """Evict the pods of a node that has been cordoned, and wait until they are gone."""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        listed = await api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}") or {"items": []}
+        pods = [pod for pod in listed["items"] if not _stays(pod)]
+        if not pods:
+            return
+        for pod in pods:
+            name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+            eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
+            eviction["metadata"] = {"name": name, "namespace": namespace}
+            if "deletionTimestamp" not in pod["metadata"]:
+                await api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
+        await asyncio.sleep(1)
+
+
+def _stays(pod: Object) -> bool:
+    """Not a pod that has to be gone before its node may go."""
+    owners = pod["metadata"].get("ownerReferences", [])
+    finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    going = "deletionTimestamp" in pod["metadata"]
+    return (finished and not going) or any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
