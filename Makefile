@@ -35,5 +35,5 @@ test-packages:
 test: $(VENV)/.test test-packages
 	$(BIN)/ruff check zerojhub tests
 	$(BIN)/ruff format --check zerojhub tests
-	$(BIN)/zerojhub practice build
+	$(BIN)/zerojhub practice build --all
 	$(BIN)/python -m pytest
