@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import shell_in
 from zerojhub.practice import build, daemon, registry
-from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
+from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
 from zerojhub.practice.machines.linux import LinuxGround
 
 PORT = 9581
@@ -208,3 +208,42 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
 
     asyncio.run(main())
     print(report)
+
+
+def test_masters_behind_a_load_balancer_take_turns(built: build.Built, tmp_path: Path):
+    old, new = build.OLDER[-1], build.KUBERNETES
+
+    async def life(ground: LinuxGround) -> None:
+        names = ["master-0", "master-1", "master-2", "worker"]
+        *masters, worker = (machine(ground, name, number) for number, name in enumerate(names))
+        virtual = ground.gateway.rpartition(".")[0] + ".99"
+        await asyncio.gather(*(ground.boot(each) for each in (*masters, worker)))
+        await ground.balance(virtual, (Listener(6443, tuple((master.address, 6443) for master in masters)),))
+        await ground.start_cluster(ClusterSpec("c", "c", old, tuple(masters), "", endpoint=virtual))
+        await ground.join("c", worker)
+        assert await ground.ready("c") == dict.fromkeys(names, True)
+        members = await ground._machines[masters[1].id].run("etcdctl", "member", "list", input="")
+        assert members.count("started") == 3
+        assert f"https://{virtual}:6443" in await ground._machines[worker.id].run("cat", "/etc/kubernetes/kubelet.conf")
+
+        # One is away at a time, and the load balancer knows.
+        api = ground._clusters["c"].client(virtual)
+        async with watched(api.answers) as gaps:
+            for master in masters:
+                await ground.upgrade("c", master, new)
+        await api.close()
+        assert sum(gaps) < 10
+        assert await Kubectl(ground, masters[2]).versions() == dict.fromkeys(names[:3], new) | {"worker": old}
+
+        # Two of three masters are a majority.
+        await ground.halt(masters[2].id)
+        nodes = await until(lambda: Kubectl(ground, masters[0]).get("nodes"))
+        assert len(nodes) == 4
+        await ground.upgrade("c", worker, new)
+        await ground.stop_cluster("c")
+
+    async def main() -> None:
+        async with running(built, tmp_path) as ground:
+            await life(ground)
+
+    asyncio.run(main())

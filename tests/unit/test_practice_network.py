@@ -50,6 +50,14 @@ def test_a_floating_ip_of_a_load_balancer_leads_to_its_members():
     assert not any("DNAT --to-destination 10.253.0.50" in line for line in lines)
 
 
+def test_a_member_that_rests_is_left_out_while_there_are_others():
+    one, two = ("10.253.0.1", 6443), ("10.253.0.2", 6443)
+    for resting, used in (({one}, [two]), ({one, two}, [one, two])):
+        lines = rules(nat.Addresses({}, {"10.253.0.50": (Listener(6443, (one, two)),)}, resting))
+        ours = [line.rpartition(" ")[2] for line in lines if "-d 10.253.0.50/32 -p tcp --dport 6443" in line]
+        assert ours == [f"{address}:{port}" for address, port in used]
+
+
 def test_every_rule_lies_in_a_chain_of_ours():
     chains = {name for names in nat.chains().values() for name in names}
     lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.9"}, {"10.253.0.50": (Listener(1, (("10.253.0.1", 2),)),)}))

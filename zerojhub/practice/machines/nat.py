@@ -5,7 +5,7 @@ All of it lies in chains of our own, so that it can be taken away without touchi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zerojhub.practice.ground import Listener
@@ -22,10 +22,20 @@ JUMPS = (
 
 @dataclass
 class Addresses:
-    """What reaches what. `floating` maps a floating IP to a fixed address, `balanced` an address to its listeners."""
+    """What reaches what. `floating` maps a floating IP to a fixed address, `balanced` an address to its listeners.
+
+    `resting` are members (address and port) that load balancers leave out, while they have others.
+    """
 
     floating: dict[str, str] = field(default_factory=dict)
     balanced: dict[str, tuple[Listener, ...]] = field(default_factory=dict)
+    resting: set[tuple[str, int]] = field(default_factory=set)
+
+    def awake(self, address: str) -> Iterator[Listener]:
+        """The listeners of a balanced address, with the members that are to be used now."""
+        for listener in self.balanced[address]:
+            members = tuple(member for member in listener.members if member not in self.resting)
+            yield Listener(listener.port, members or listener.members)
 
     def local(self) -> set[str]:
         """Addresses that this machine must answer for."""
@@ -35,11 +45,11 @@ class Addresses:
 def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port: int) -> str:
     """Input for `iptables-restore --noflush`."""
     nat = [":ZJH-ADDRESSES - [0:0]", ":ZJH-SOURCES - [0:0]"]
-    for address, listeners in addresses.balanced.items():
-        nat += _balance(address, listeners)
+    for address in addresses.balanced:
+        nat += _balance(address, addresses.awake(address))
     for floating, fixed in addresses.floating.items():
         if fixed in addresses.balanced:
-            nat += _balance(floating, addresses.balanced[fixed])
+            nat += _balance(floating, addresses.awake(fixed))
         else:
             nat.append(f"-A ZJH-ADDRESSES -d {floating}/32 -j DNAT --to-destination {fixed}")
     nat += [
@@ -70,7 +80,7 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
     return "\n".join(["*nat", *nat, "COMMIT", "*filter", *filtered, "COMMIT", ""])
 
 
-def _balance(address: str, listeners: tuple[Listener, ...]) -> Iterator[str]:
+def _balance(address: str, listeners: Iterable[Listener]) -> Iterator[str]:
     for listener in listeners:
         for index, (member, port) in enumerate(listener.members):
             left = len(listener.members) - index

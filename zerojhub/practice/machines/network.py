@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -97,6 +98,19 @@ class Network:
     async def unbalance(self, address: str) -> None:
         async with self._changing:
             if self._addresses.balanced.pop(address, None) is not None:
+                await self._apply()
+
+    @contextlib.asynccontextmanager
+    async def resting(self, address: str, port: int) -> AsyncIterator[None]:
+        """Load balancers leave the member out, as their health monitors would have them do before long."""
+        async with self._changing:
+            self._addresses.resting.add((address, port))
+            await self._apply()
+        try:
+            yield
+        finally:
+            async with self._changing:
+                self._addresses.resting.discard((address, port))
                 await self._apply()
 
     async def _apply(self) -> None:

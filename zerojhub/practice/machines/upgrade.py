@@ -55,8 +55,9 @@ async def _upgrade_control_plane(cluster: Cluster, machine: Machine, version: st
     cluster.link(machine, components.CONTROL_PLANE, version)
     # Read once, the program is in memory by the time that the API is away for it.
     await machine.run("/usr/local/bin/kube-apiserver", "--version")
-    await machine.serve(api)
-    await _wait_for_api(cluster, machine, version)
+    async with machine.network.resting(machine.spec.address, components.API_PORT):
+        await machine.serve(api)
+        await _wait_for_api(cluster, machine, version)
     await machine.serve(services)
     cluster.spec = dataclasses.replace(cluster.spec, version=version)
 
