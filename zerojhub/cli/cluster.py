@@ -122,23 +122,25 @@ def delete_cluster(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its claims' volumes too.")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a cluster and what its Services leave; volumes of claims are kept and listed."""
+    """Delete a cluster and what its Services leave; volumes of claims are kept and listed unless --delete-data."""
     import anyio
 
     from zerojhub.openstack import clusters, leftovers, magnum
     from zerojhub.openstack.session import Cloud
 
     cluster = anyio.run(magnum.get_one, Cloud(cloud), "clusters", name)
-    confirm(f"Delete the cluster {cluster['name']} ({cluster['uuid']})?", yes=yes)
+    data = " AND THE VOLUMES OF ITS CLAIMS" if delete_data else ""
+    confirm(f"Delete the cluster {cluster['name']} ({cluster['uuid']}){data}?", yes=yes)
 
     async def delete(here: Cloud, say: Say) -> list[dict]:
         if not wait:
             await here.container_infra.delete(f"/clusters/{cluster['uuid']}")
             return []
         await clusters.delete(here, cluster, say)
-        return await leftovers.take_away(here, cluster)
+        return await leftovers.take_away(here, cluster, volumes_too=delete_data)
 
     kept = under_way(cluster["name"], delete, cloud, quiet)
 
@@ -156,25 +158,26 @@ def update_cluster(
     name: Name,
     operation: Annotated[str, typer.Argument(help="replace or remove.")],
     attributes: Annotated[list[str], typer.Argument(metavar="ATTRIBUTE[=VALUE]...", help="node_count=N.")],
-    wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Change what can change in a cluster: its number of workers. `remove node_count` sets it back to 1.
 
+    Nodes that go are drained first, as with resize.
+
     zerojhub cluster update k8s replace node_count=3
     """
-    from zerojhub.openstack import clusters, updates
+    from zerojhub.openstack import updates
+    from zerojhub.operations.resize import update
 
     patch = updates.patch(operation, attributes)
 
-    async def update(here: Cloud, say: Say) -> dict:
-        cluster = await clusters.settled(here, name)
-        await here.container_infra.patch(f"/clusters/{cluster['uuid']}", patch)
-        return await clusters.wait(here, cluster["uuid"], say, minutes=60) if wait else cluster
+    def work(hub, say: Say):
+        return update(hub, patch, say, lambda question: confirm(question, yes=yes))
 
-    _report(under_way(name, update, cloud, quiet), output, "updated")
+    _report(on_cluster(name, work, cloud, quiet), output, "updated")
 
 
 @app.command("resize")
@@ -199,7 +202,7 @@ def resize_cluster(
     def work(hub, say: Say):
         return resize(hub, count, nodegroup, nodes_to_remove or [], say, lambda question: confirm(question, yes=yes))
 
-    _report(_on_cluster(name, work, cloud, quiet), output, "resized")
+    _report(on_cluster(name, work, cloud, quiet), output, "resized")
 
 
 @app.command("upgrade")
@@ -223,7 +226,7 @@ def upgrade_cluster(
 
     from zerojhub.operations.upgrade import upgrade
 
-    done = _on_cluster(name, lambda hub, say: upgrade(hub, kube_tag, template, batch, hub_url, say), cloud, quiet)
+    done = on_cluster(name, lambda hub, say: upgrade(hub, kube_tag, template, batch, hub_url, say), cloud, quiet)
 
     def people() -> None:
         table(done.nodes, ("name", "kubelet", "runtime"))
@@ -244,7 +247,7 @@ def show_credentials(
     """What the cluster itself may do in the cloud: its credential, read from the master, and whether it still works."""
     from zerojhub.operations import credentials
 
-    found = _on_cluster(name, lambda hub, say: credentials.read(hub, show_secrets=show_secrets), cloud, quiet)
+    found = on_cluster(name, lambda hub, say: credentials.read(hub, show_secrets=show_secrets), cloud, quiet)
 
     def people() -> None:
         print(f"{found['kind']} {found['id']} {'works' if found['works'] else 'does not work: ' + found['why_not']}")
@@ -307,7 +310,7 @@ def ssh(
 
     from zerojhub.operations.login import ssh_words
 
-    words = _on_cluster(name, lambda hub, say: ssh_words(hub, node), cloud, quiet) + (command or [])
+    words = on_cluster(name, lambda hub, say: ssh_words(hub, node), cloud, quiet) + (command or [])
     os.execvp(words[0], words)
 
 
@@ -331,7 +334,7 @@ def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: st
     return answer
 
 
-def _on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+def on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
     """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it."""
     from zerojhub.cli.run import lock
     from zerojhub.journey import Hub

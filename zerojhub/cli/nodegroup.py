@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.cluster import WaitOption, under_way
+from zerojhub.cli.cluster import WaitOption, on_cluster, under_way
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.report.results import Output, show, table
 
@@ -102,9 +102,18 @@ def delete_group(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Take a node group away, with its nodes. The cluster's first groups stay as long as it does."""
-    from zerojhub.openstack import nodegroups
+    """Take a node group away, its nodes drained first. The cluster's first groups stay as long as it does."""
+    import anyio
 
-    confirm(f"Delete the node group {group} of {cluster} and its nodes?", yes=yes)
-    gone = under_way(cluster, lambda here, say: nodegroups.delete(here, cluster, group, say, wait=wait), cloud, quiet)
+    from zerojhub.openstack import nodegroups
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.operations.resize import remove_group
+
+    gone = anyio.run(nodegroups.removable, Cloud(cloud), cluster, group)
+    confirm(f"Delete the node group {gone['name']} of {cluster} and its {gone['node_count']} nodes?", yes=yes)
+
+    def work(hub, say):
+        return remove_group(hub, gone["uuid"], say, lambda question: confirm(question, yes=yes), wait=wait)
+
+    on_cluster(cluster, work, cloud, quiet)
     show({"deleted": gone["uuid"]}, output, lambda: print(f"deleted node group {gone['name']}"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zerojhub.kube.drain import is_ready
+
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
 
@@ -30,7 +32,7 @@ def describe(name: str, attachments: list[dict], volume: dict | None, nodes: lis
     node = next((each for each in nodes if each["metadata"]["name"] == node_name), None)
     cinder = ((volume or {}).get("spec", {}).get("csi") or {}).get("volumeHandle", name)
     held = f"needs volume {cinder} ({name}), which is attached to {node_name}"
-    if node and _is_ready(node):
+    if node and is_ready(node):
         return f"{held}, where another pod uses it or has just ended"
     server = node["spec"].get("providerID", "").rpartition("/")[2] if node else ""
     detach = f"openstack server remove volume {server or node_name} {cinder}"
@@ -38,8 +40,3 @@ def describe(name: str, attachments: list[dict], volume: dict | None, nodes: lis
         f"{held}, a node that is {'not ready' if node else 'gone'}; when its server is dead for good, free it with: "
         f"{detach} && kubectl delete volumeattachment {holder['metadata']['name']}"
     )
-
-
-def _is_ready(node: dict) -> bool:
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

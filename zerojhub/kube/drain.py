@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -19,6 +20,11 @@ def server_id(node: dict) -> str:
     """Nova's UUID of the node's server, from its provider ID (openstack:///UUID, or with a region before it)."""
     provider = node["spec"].get("providerID") or ""
     return provider.rpartition("/")[2] or node["status"]["nodeInfo"]["systemUUID"].lower()
+
+
+def is_ready(node: dict) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 async def pods_of(kube: Kube, node: str) -> list[dict]:
@@ -43,8 +49,17 @@ async def cordon(kube: Kube, node: str, *, on: bool = True) -> None:
 
 
 async def drain(kube: Kube, node: str, say: Callable[[str], None]) -> None:
-    """Cordon the node and evict its pods. ZeroJHubError when one does not go in time."""
+    """Cordon the node and evict its pods. ZeroJHubError when one does not go in time; then the node takes pods again."""
     await cordon(kube, node)
+    try:
+        await _evict_all(kube, node, say)
+    except BaseException:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(10), contextlib.suppress(KubeError):
+            await cordon(kube, node, on=False)
+        raise
+
+
+async def _evict_all(kube: Kube, node: str, say: Callable[[str], None]) -> None:
     deadline = time.monotonic() + PATIENCE
     while pods := await pods_of(kube, node):
         names = [pod["metadata"]["name"] for pod in pods]

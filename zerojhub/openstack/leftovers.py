@@ -1,39 +1,60 @@
 """What a deleted cluster leaves in the project, found by names and marks that only its own resources carry.
 
 Names as cloud-provider-openstack gives them: load balancers `kube_service_CLUSTER_NAMESPACE_SERVICE`, where CLUSTER is the
-cluster's UUID or its name; volumes `pvc-…` with the metadata `cinder.csi.openstack.org/cluster`.
+cluster's UUID or its name, floating IPs described as `… from cluster CLUSTER`; volumes `pvc-…` with the metadata
+`cinder.csi.openstack.org/cluster`.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import anyio
+
 from zerojhub.errors import CloudError
+from zerojhub.openstack import magnum
 from zerojhub.openstack.session import Cloud
 
 CLUSTER_METADATA = "cinder.csi.openstack.org/cluster"
 CLAIM_METADATA = "csi.storage.k8s.io/pvc/name"
+DETACHING = 30
+"""Seconds for the volumes of deleted servers to be free."""
 
 
-async def take_away(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
-    """Delete the load balancers of the cluster's Services and their floating IPs; list (and keep) the volumes.
+async def take_away(cloud: Cloud, cluster: dict, *, volumes_too: bool = False) -> list[dict[str, Any]]:
+    """Delete what the (deleted) cluster's Services have left: load balancers and floating IPs. List the volumes that stay.
 
-    Rows are as in `volumes`.
+    Rows are as in `volumes`; with `volumes_too` the volumes go, and the rows are of those that did not.
     """
-    for balancer in await load_balancers(cloud, cluster):
+    marks = await marks_of(cloud, cluster)
+    for balancer in await load_balancers(cloud, marks):
         for floating_ip in await cloud.network.all("/floatingips", "floatingips", port_id=balancer["vip_port_id"]):
             await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
         await cloud.load_balancer.delete(f"/lbaas/loadbalancers/{balancer['id']}", cascade="true")
-    return await volumes(cloud, cluster)
+    ends = tuple(f" from cluster {mark}" for mark in marks)
+    for floating_ip in await cloud.network.all("/floatingips", "floatingips"):
+        if (floating_ip.get("description") or "").endswith(ends):
+            await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
+    left = await volumes(cloud, cluster)
+    return [row for row in left if not await delete_volume(cloud, row["id"])] if volumes_too else left
 
 
-async def load_balancers(cloud: Cloud, cluster: dict) -> list[dict]:
+async def marks_of(cloud: Cloud, cluster: dict) -> list[str]:
+    """By what its resources tell whose they are: the UUID, and the name when no other cluster has it."""
+    others = [
+        each for each in await magnum.named(cloud, "clusters", cluster["name"]) if each["uuid"] != cluster["uuid"]
+    ]
+    return [cluster["uuid"]] if others else [cluster["uuid"], cluster["name"]]
+
+
+async def load_balancers(cloud: Cloud, marks: list[str]) -> list[dict]:
     """Load balancers of the cluster's Services; none where the cloud has no Octavia."""
     try:
         balancers = await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers")
     except CloudError:
         return []
-    prefixes = tuple(f"kube_service_{each}_" for each in (cluster["uuid"], cluster["name"]))
+    prefixes = tuple(f"kube_service_{mark}_" for mark in marks)
     return [balancer for balancer in balancers if balancer["name"].startswith(prefixes)]
 
 
@@ -48,3 +69,16 @@ async def volumes(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
         for each in listed
         if each["metadata"].get(CLUSTER_METADATA) == cluster["uuid"]
     ]
+
+
+async def delete_volume(cloud: Cloud, volume_id: str) -> bool:
+    """Delete it once it is detached; False when Cinder does not let it go."""
+    deadline = time.monotonic() + DETACHING
+    while True:
+        try:
+            await cloud.volume.delete(f"/volumes/{volume_id}")
+            return True
+        except CloudError as error:
+            if error.status not in (400, 409) or time.monotonic() > deadline:
+                return False
+        await anyio.sleep(2)

@@ -37,6 +37,10 @@ async def network(cloud: Cloud, wanted: str, *, external: bool = False) -> dict:
     return one(kind, wanted, await cloud.network.all("/networks", "networks", **query))
 
 
+async def subnet(cloud: Cloud, wanted: str) -> dict:
+    return one("subnet", wanted, await cloud.network.all("/subnets", "subnets"))
+
+
 async def keypair(cloud: Cloud, wanted: str) -> dict:
     listed = (await cloud.compute.get("/os-keypairs"))["keypairs"]
     return one("keypair", wanted, [{"id": each["keypair"]["name"]} | each["keypair"] for each in listed])

@@ -62,7 +62,7 @@ async def create(cloud: Cloud, cluster: str, body: dict, say: Say, *, wait: bool
         raise Problems(found)
     made = await cloud.container_infra.post(f"/clusters/{there['uuid']}/nodegroups", body)
     if wait:
-        await clusters.wait(cloud, there["uuid"], say, minutes=MINUTES)
+        await clusters.wait(cloud, there["uuid"], say, minutes=MINUTES, before=there)
     return made
 
 
@@ -85,15 +85,18 @@ async def update(cloud: Cloud, cluster: str, wanted: str, bounds: dict[str, int]
     return await cloud.container_infra.get(path)
 
 
-async def delete(cloud: Cloud, cluster: str, wanted: str, say: Say, *, wait: bool) -> dict:
-    """Take a group away. UserError for the groups that the cluster began with."""
-    there = await clusters.settled(cloud, cluster)
-    group = choose(await of(cloud, there["uuid"]), wanted)
+async def removable(cloud: Cloud, cluster: str, wanted: str) -> dict:
+    """The group of that name. UserError for the groups that the cluster began with."""
+    group = await get_one(cloud, cluster, wanted)
     if group["is_default"]:
         raise UserError(
             f"node group {group['name']} is one that the cluster began with, and stays", hint="resize it to fewer nodes"
         )
+    return group
+
+
+async def delete(cloud: Cloud, there: dict, group: dict, say: Say, *, wait: bool) -> None:
+    """Take a group of the cluster away, with its nodes as they are."""
     await cloud.container_infra.delete(f"/clusters/{there['uuid']}/nodegroups/{group['uuid']}")
     if wait:
-        await clusters.wait(cloud, there["uuid"], say, minutes=MINUTES)
-    return group
+        await clusters.wait(cloud, there["uuid"], say, minutes=MINUTES, before=there)

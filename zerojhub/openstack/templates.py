@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import anyio
-
 from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import names
 from zerojhub.openstack.session import Cloud
+from zerojhub.together import together
 
 BY_ID = ("image", "keypair", "external_network", "flavor", "master_flavor")
 """Attributes that Magnum's API names with `_id`, though it takes names too."""
@@ -55,11 +54,9 @@ async def problems(cloud: Cloud, template: dict) -> list[ZeroJHubError]:
         (names.flavor, template.get("master_flavor_id")),
         (partial(names.network, external=True), template.get("external_network_id")),
         (names.network, template.get("fixed_network")),
+        (names.subnet, template.get("fixed_subnet")),
     }
-    async with anyio.create_task_group() as tasks:
-        for find, wanted in parts:
-            if wanted:
-                tasks.start_soon(resolve, find, wanted)
+    await together(*(resolve(find, wanted) for find, wanted in parts if wanted))
     return found
 
 

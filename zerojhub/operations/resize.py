@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import anyio
-
 from zerojhub import journey
 from zerojhub.errors import Problems, UserError
 from zerojhub.kube import drain
 from zerojhub.openstack import clusters, nodegroups
 from zerojhub.stages import Access
+from zerojhub.together import together
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
     from zerojhub.openstack.clusters import Say
 
 MINUTES = 60
-MICROVERSION = "1.7"
-"""Where resizing begins; with a node group it takes 1.9, and 1.10 for none left."""
-
 Ask = Callable[[str], None]
 """Asks a person whether to go on, and raises when not."""
 
@@ -31,21 +27,69 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
     `leaving`: the nodes to remove, by name or server UUID; the ones with fewest users' servers when empty.
     """
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
-    groups = await nodegroups.of(hub.cloud, cluster["uuid"])
-    group = nodegroups.choose(groups, group_name or "default-worker")
+    group = workers(await nodegroups.of(hub.cloud, cluster["uuid"]), group_name)
+    check_bounds(group, count)
     fewer = group["node_count"] - count
     if fewer <= 0 and leaving:
         raise UserError(f"--nodes-to-remove names nodes, but {count} are not fewer than {group['node_count']}")
-    if fewer < 0:
-        wanted = {"flavor_id": group["flavor_id"], "master_lb_enabled": True}
-        if found := await clusters.room(hub.cloud, wanted, 0, -fewer):
-            raise Problems(found)
     if fewer == 0:
         return cluster
+    if fewer < 0:
+        await check_room(hub, group, count)
     servers = await _empty(hub, group, fewer, leaving, say, ask) if fewer > 0 else []
     body = {"node_count": count, "nodegroup": group["uuid"]} | ({"nodes_to_remove": servers} if servers else {})
     await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/resize", body)
-    return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES)
+    return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+
+
+async def update(hub: Hub, patch: list[dict], say: Say, ask: Ask) -> dict:
+    """Apply a patch of node_count (`updates.patch`). Fewer workers go as `resize` has them go."""
+    cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    group = workers(await nodegroups.of(hub.cloud, cluster["uuid"]), None)
+    count = patch[-1].get("value", 1)  # what removing node_count comes to
+    if count <= group["node_count"]:
+        return await resize(hub, count, None, [], say, ask)
+    check_bounds(group, count)
+    await check_room(hub, group, count)
+    await hub.cloud.container_infra.patch(f"/clusters/{cluster['uuid']}", patch)
+    return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+
+
+async def remove_group(hub: Hub, wanted: str, say: Say, ask: Ask, *, wait: bool) -> None:
+    """Take a node group away, its nodes emptied first. UserError for the groups that the cluster began with."""
+    cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    group = await nodegroups.removable(hub.cloud, cluster["uuid"], wanted)
+    if group["node_count"]:
+        await _empty(hub, group, group["node_count"], [], say, ask)
+    await nodegroups.delete(hub.cloud, cluster, group, say, wait=wait)
+
+
+async def check_room(hub: Hub, group: dict, count: int) -> None:
+    """Problems when the quotas do not allow `count` nodes in the group."""
+    more = count - group["node_count"]
+    if found := await clusters.room(hub.cloud, {"flavor_id": group["flavor_id"]}, 0, more):
+        raise Problems(found)
+
+
+def workers(groups: list[dict], wanted: str | None) -> dict:
+    """The node group of that name, or the workers that the cluster began with. UserError for masters."""
+    if wanted is None:
+        return next(group for group in groups if group["is_default"] and group["role"] != "master")
+    group = nodegroups.choose(groups, wanted)
+    if group["role"] == "master":
+        raise UserError(f"{group['name']} are the masters: their number is fixed when the cluster is made")
+    return group
+
+
+def check_bounds(group: dict, count: int) -> None:
+    """UserError when the group's own bounds do not allow `count` nodes."""
+    least, most = group["min_node_count"] or 0, group["max_node_count"]
+    if count < least or (most is not None and count > most):
+        bounds = f"between {least} and {most}" if most is not None else f"{least} or more"
+        raise UserError(
+            f"node group {group['name']} is to have {bounds} nodes, not {count}",
+            hint="zerojhub nodegroup update changes its bounds",
+        )
 
 
 async def _empty(hub: Hub, group: dict, fewer: int, leaving: list[str], say: Say, ask: Ask) -> list[str]:
@@ -70,9 +114,9 @@ async def _empty(hub: Hub, group: dict, fewer: int, leaving: list[str], say: Say
         ask(
             f"The servers of {', '.join(affected)} run on {', '.join(names)} and will be stopped (files are kept). Go on?"
         )
-    async with anyio.create_task_group() as tasks:
-        for name in names:
-            tasks.start_soon(drain.drain, reach.kube, name, say)
+    # The pods of a node that is down never leave it.
+    up = [node["metadata"]["name"] for node in chosen if drain.is_ready(node)]
+    await together(*(drain.drain(reach.kube, name, say) for name in up))
     return [drain.server_id(node) for node in chosen]
 
 

@@ -13,6 +13,7 @@ from zerojhub import journey
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import clusters, magnum
 from zerojhub.stages import Access
+from zerojhub.together import together
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -95,14 +96,19 @@ async def upgrade(
     await chart_still_fits(hub, reach.kube, kube_tag)
     if not template:
         new = await template_for(hub.cloud, old, kube_tag)
-    body = {"cluster_template": new["uuid"], "max_batch_size": batch, "nodegroup": None}
-    body = {key: value for key, value in body.items() if value is not None}
-    watch = Watch(url)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch.run)
+    body = {"cluster_template": new["uuid"], "max_batch_size": batch}
+    watch, watching = Watch(url), anyio.CancelScope()
+
+    async def change() -> None:
         await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/upgrade", body)
-        await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES)
-        tasks.cancel_scope.cancel()
+        await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+        watching.cancel()
+
+    async def look() -> None:
+        with watching:
+            await watch.run()
+
+    await together(change(), look())
     return Upgraded(kube_tag, await verified(hub, kube_tag), round(watch.silent, 1) if url else None)
 
 
