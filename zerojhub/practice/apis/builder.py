@@ -133,6 +133,7 @@ class Builder(Members):
             masters=tuple(masters),
             cloud_config=config,
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
+            endpoint=balancer["vip_address"] if balancer else "",
         )
         await self.ground.start_cluster(spec)
         cluster["api_address"] = f"https://{endpoint}:{API_PORT}"
