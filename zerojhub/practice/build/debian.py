@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zerojhub.practice.build.recipe import Recipe, Say
@@ -56,12 +57,8 @@ def machine_root(tools: Tools) -> Recipe:
             done += "Setting up " in text
             say(f"Debian {SUITE}: {text[3:] if text.startswith('I: ') else f'{done} packages set up'}")
 
-        # Not as root, mmdebstrap's root mode would fail late; the requirements see to it that it is.
-        exclude = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
-        wanted = ["--variant=minbase", "--mode=root", f"--include={','.join(PACKAGES)}", *exclude]
-        hook = ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"]
         target = folder / "root"
-        tools.run(["mmdebstrap", *wanted, *hook, SUITE, str(target), *_mirrors(tools)], "root", line=line)
+        bootstrap(tools, target, PACKAGES, LEFT_OUT, "root", line)
         for left in (target / "var/lib/apt/lists").glob("*Packages*"):
             left.unlink()
         for key in (target / "etc/ssh").glob("ssh_host_*"):
@@ -74,12 +71,37 @@ def machine_root(tools: Tools) -> Recipe:
     return Recipe("root", (SUITE, *PACKAGES, *LEFT_OUT), make)
 
 
-def _mirrors(tools: Tools) -> list[str]:
+def bootstrap(
+    tools: Tools,
+    target: Path,
+    packages: Sequence[str],
+    left_out: Sequence[str],
+    log: str,
+    line: Callable[[str], None] | None = None,
+) -> None:
+    """Make a root file system of Debian's least and the packages, without these folders of /usr/share.
+
+    It becomes a folder or, where the target's name ends so, a tar file. Raises GroundError.
+    """
+    wanted = [
+        "--variant=minbase",
+        # Not as root, this mode would fail late; the requirements see to it that it is.
+        "--mode=root",
+        # In place of the package that converts a system, which would bring Perl.
+        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+        '--aptopt=Acquire::Languages "none"',
+        f"--include={','.join(packages)}",
+        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in left_out),
+    ]
+    tools.run(["mmdebstrap", *wanted, SUITE, str(target), *_mirrors(tools, log)], log, line=line)
+
+
+def _mirrors(tools: Tools, log: str) -> list[str]:
     """The archives that this machine itself takes the suite from; none, which is Debian's own, on another system."""
     if not shutil.which("apt-get"):
         return []
     fields = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
-    shown = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], "root")
+    shown = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], log)
     lines = dict.fromkeys(line for line in shown.splitlines() if len(line.split()) == 3)
     suites = (SUITE, f"{SUITE}-updates", f"{SUITE}-security")
     return [
