@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 import uuid
@@ -195,11 +196,14 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
         assert not any(node["spec"].get("unschedulable") for node in await kubectl.get("nodes"))
 
         # Whoever joins now has it too; and a node that has it may be told again.
-        three = machine(ground, "three", 3)
+        three = dataclasses.replace(machine(ground, "three", 3), nodegroup="gpus", role="gpu")
         await ground.boot(three)
         await ground.join("c", three)
         assert (await kubectl.versions())["three"] == new
         await ground.upgrade("c", three, new)
+        labels = {"magnum.openstack.org/nodegroup": "gpus", "magnum.openstack.org/role": "gpu"}
+        (node,) = await kubectl.get("nodes", "-l", "magnum.openstack.org/nodegroup=gpus")
+        assert node["metadata"]["labels"].items() >= labels.items()
         await ground.stop_cluster("c")
 
     async def main() -> None:

@@ -27,6 +27,10 @@ class MachineSpec:
     """OpenSSH public key lines for that user."""
     machine_id: str
     """Content of /etc/machine-id: 32 hex digits. Fits the UUID, or not, as the image's manners are."""
+    nodegroup: str = ""
+    """Magnum's node group, which the node's labels name; a default one without."""
+    role: str = ""
+    """The node group's role; master or worker without."""
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,7 @@ class Members:
         image, keypair = self.cloud.images[server["image"]], self.cloud.keypairs.get(server["key_name"] or "")
         # The machine-id of Fedora Atomic is its own: Kubernetes can't tell the server by it, and nor can its autoscaler.
         own_id = secrets.token_hex(16) if image["os_distro"] == "fedora-atomic" else server["id"].replace("-", "")
+        group = next((group for group in self.cluster["nodegroups"] if server["id"] in group["servers"]), {})
         return MachineSpec(
             id=server["id"],
             name=server["name"],
@@ -221,6 +222,8 @@ class Members:
             login=image["os_admin_user"],
             public_keys=(keypair["public_key"],) if keypair else (),
             machine_id=own_id,
+            nodegroup=group.get("name", ""),
+            role=group.get("role", ""),
         )
 
     # -- changing size ----------------------------------------------------------------------------------------------

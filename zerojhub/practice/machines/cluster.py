@@ -151,7 +151,10 @@ class Cluster:
     async def _introduce(self, spec: MachineSpec, subnet: IPv4Network) -> None:
         """What a node may not say of itself: its role, and the subnet that it has."""
         role = "master" if spec in self.spec.masters else "worker"
-        labels = {"magnum.openstack.org/role": role, "magnum.openstack.org/nodegroup": f"default-{role}"}
+        labels = {
+            "magnum.openstack.org/role": spec.role or role,
+            "magnum.openstack.org/nodegroup": spec.nodegroup or f"default-{role}",
+        }
         if role == "master":
             labels["node-role.kubernetes.io/control-plane"] = ""
         change = {"metadata": {"labels": labels}, "spec": {"podCIDR": str(subnet), "podCIDRs": [str(subnet)]}}
