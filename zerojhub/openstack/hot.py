@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from zerojhub.deployment import Deployment, TemplateSpec
+from zerojhub.errors import UserError
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -37,10 +38,8 @@ TEMPLATE_PROPERTIES = [
     "master_lb_enabled",
     "floating_ip_enabled",
     "public",
-    "hidden",
-    "insecure_registry",
-    "tags",
 ]
+"""What Heat's resource takes of a cluster template."""
 
 
 def render(deployment: Deployment, keypair: str | None) -> dict[str, Any]:
@@ -53,9 +52,16 @@ def render(deployment: Deployment, keypair: str | None) -> dict[str, Any]:
     }
     resources: dict[str, Any] = {}
     if isinstance(spec.template, TemplateSpec):
-        given = spec.template.model_dump(exclude_unset=True, exclude_none=True)
-        properties = {"name": spec.template.name or f"zerojhub-{deployment.name}", "coe": spec.template.coe, **given}
-        properties = {key: properties[key] for key in TEMPLATE_PROPERTIES if key in properties}
+        if strange := spec.template.model_fields_set - set(TEMPLATE_PROPERTIES):
+            raise UserError(
+                f"cluster.template: Heat's OS::Magnum::ClusterTemplate knows no {', '.join(sorted(strange))}",
+                hint="leave it out, or make the template with `zerojhub template create` and name it here",
+            )
+        given = spec.template.model_dump(exclude_none=True)
+        given.setdefault("name", f"zerojhub-{deployment.name}")
+        # Heat's own default is devicemapper, which Magnum refuses without a docker_volume_size.
+        given.setdefault("docker_storage_driver", "overlay")
+        properties = {key: given[key] for key in TEMPLATE_PROPERTIES if key in given and given[key] != {}}
         resources["cluster_template"] = {"type": "OS::Magnum::ClusterTemplate", "properties": properties}
         template: Any = {"get_resource": "cluster_template"}
     else:

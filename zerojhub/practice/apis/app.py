@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zerojhub.practice.apis import (
     Settings,
     cinder_types,
+    heat_changes,
     keystone_grants,
     magnum_certificates,
     magnum_nodegroups,
@@ -37,6 +38,7 @@ from zerojhub.practice.ground import Ground
 # A service's further files add their routes to it when they are imported.
 PARTS = (
     cinder_types,
+    heat_changes,
     keystone_grants,
     magnum_certificates,
     magnum_nodegroups,

@@ -49,7 +49,7 @@ class Conductor:
     # -- what the API asks for --------------------------------------------------------------------------------------
 
     def create(self, cluster: Record, auth_url: str) -> None:
-        self._queue(cluster, partial(self._create, cluster, auth_url))
+        self.queue(cluster["uuid"], partial(self._create, cluster, auth_url))
 
     def resize(self, cluster: Record, group: Record, count: int, remove: list[str]) -> None:
         group["node_count"] = count
@@ -65,7 +65,7 @@ class Conductor:
     def _update(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
         mark(group, f"{action}_IN_PROGRESS")
         mark(cluster, "UPDATE_IN_PROGRESS")
-        self._queue(cluster, partial(self._reconcile, cluster, group, action, remove))
+        self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove))
 
     def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
         """Masters and default workers together, or another node group alone; `batch` workers at once."""
@@ -76,18 +76,22 @@ class Conductor:
             cluster |= {"cluster_template_id": template["uuid"], "labels": dict(group["labels"])}
         for record in (cluster, *groups):
             mark(record, "UPDATE_IN_PROGRESS")
-        self._queue(cluster, partial(self._upgrade, cluster, groups, batch))
+        self.queue(cluster["uuid"], partial(self._upgrade, cluster, groups, batch))
 
     def delete(self, cluster: Record) -> None:
         """Whatever the cluster is doing ends at once."""
         for record in (cluster, *cluster["nodegroups"]):
             mark(record, "DELETE_IN_PROGRESS")
-        for task in self.tasks.get(cluster["uuid"], []):
-            task.cancel()
-        self._queue(cluster, partial(self._delete, cluster))
+        self.cancel(cluster["uuid"])
+        self.queue(cluster["uuid"], partial(self._delete, cluster))
 
-    def _queue(self, cluster: Record, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        queue = self.tasks.setdefault(cluster["uuid"], [])
+    def cancel(self, ident: str) -> None:
+        for task in self.tasks.get(ident, []):
+            task.cancel()
+
+    def queue(self, ident: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the work once all that was asked for before, of the cluster or stack of this id, is over."""
+        queue = self.tasks.setdefault(ident, [])
         before = list(queue)
 
         async def in_turn() -> None:

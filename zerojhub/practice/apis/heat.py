@@ -1,9 +1,10 @@
-"""Heat v1: the stacks behind clusters, to read."""
+"""Heat v1: stacks to read, those behind clusters and people's own. What makes and deletes them is in heat_changes."""
 
 from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
+from zerojhub.practice.apis import heat_work
 from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
 
@@ -11,6 +12,7 @@ TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict
 EXPLANATIONS = {
     400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
     404: "The resource could not be found.",
+    409: "There was a conflict when trying to complete your request.",
 }
 
 
@@ -55,19 +57,14 @@ def brief(call: Call, stack: Record) -> Record:
 
 
 def shown(call: Call, stack: Record) -> Record:
-    parameters = {
-        "OS::project_id": stack["project"],
-        "OS::stack_id": stack["id"],
-        "OS::stack_name": stack["stack_name"],
-    }
     return {
         **brief(call, stack),
-        "parameters": parameters,
-        "outputs": [],
+        "parameters": heat_work.parameters(stack),
+        "outputs": heat_work.outputs(call.cloud, stack),
         "capabilities": [],
         "notification_topics": [],
         "timeout_mins": stack["timeout_mins"],
-        "disable_rollback": True,
+        "disable_rollback": stack["disable_rollback"],
         "template_description": stack["description"],
     }
 
@@ -106,7 +103,7 @@ async def show_stack(call: Call) -> Record:
     return {"stack": shown(call, a_stack(call))}
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}")
+@heat.route("GET DELETE", "/v1/{project}/stacks/{stack}")
 async def find_stack(call: Call) -> JSONResponse:
     # By name or id alone Heat answers with the place that has both, and clients follow.
     stack = a_stack(call)
@@ -182,11 +179,10 @@ async def list_events(call: Call) -> Record:
 
 
 @heat.route("GET", "/v1/{project}/stacks/{stack}/events")
-async def find_events(call: Call) -> JSONResponse:
-    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), "/events")})
-
-
+@heat.route("GET", "/v1/{project}/stacks/{stack}/outputs")
 @heat.route("GET", "/v1/{project}/stacks/{stack}/resources")
-async def find_resources(call: Call) -> JSONResponse:
+@heat.route("GET", "/v1/{project}/stacks/{stack}/template")
+async def find_part(call: Call) -> JSONResponse:
     query = f"?{call.url.query}" if call.url.query else ""
-    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), "/resources") + query})
+    part = call.url.path.rstrip("/").rpartition("/")[2]
+    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), f"/{part}") + query})

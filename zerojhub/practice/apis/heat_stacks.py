@@ -34,6 +34,9 @@ def new_stack(cloud: Cloud, project: str, name: str, timeout: int | None, parent
         "project": project,
         "timeout_mins": timeout,
         "parent": parent["id"] if parent else None,
+        "disable_rollback": True,
+        # What people's own stacks have: Magnum's know what they are made of.
+        "template": None,
         "resources": {},
         "events": [],
     }

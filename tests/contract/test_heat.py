@@ -1,0 +1,364 @@
+"""Heat: clusters by way of people's own templates, what it refuses, and how their stacks go."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Magnum, Site, until
+
+HOT = {
+    "heat_template_version": "2018-08-31",
+    "description": "Kubernetes for a course",
+    "parameters": {
+        "keypair": {"type": "string", "constraints": [{"custom_constraint": "nova.keypair"}]},
+        "workers": {"type": "number", "default": 1, "constraints": [{"range": {"min": 1, "max": 3}}]},
+        "course": {"type": "string", "default": "physics", "constraints": [{"allowed_pattern": "[a-z]+"}]},
+        "secret": {"type": "string", "default": "shh", "hidden": True},
+        "labels": {"type": "json", "default": {"kube_tag": "v1.34.4"}},
+    },
+    "resources": {
+        "cluster": {
+            "type": "OS::Magnum::Cluster",
+            "properties": {
+                "name": {"list_join": ["-", ["hub", {"get_param": "course"}]]},
+                "cluster_template": {"get_resource": "template"},
+                "keypair": {"get_param": "keypair"},
+                "node_count": {"get_param": "workers"},
+            },
+        },
+        "template": {
+            "type": "OS::Magnum::ClusterTemplate",
+            "properties": {
+                "name": {"str_replace": {"template": "for-$course", "params": {"$course": {"get_param": "course"}}}},
+                "image": "fedora-coreos-38",
+                "flavor": "m1.small",
+                "master_flavor": "m1.medium",
+                "coe": "kubernetes",
+                "external_network": "public",
+                "floating_ip_enabled": False,
+                "master_lb_enabled": False,
+                "docker_storage_driver": "overlay",
+                "labels": {"get_param": "labels"},
+            },
+        },
+    },
+    "outputs": {
+        "api": {"description": "Where it is", "value": {"get_attr": ["cluster", "api_address"]}},
+        "first": {"value": {"get_attr": ["cluster", "node_addresses", 0]}},
+        "id": {"value": {"get_resource": "cluster"}},
+    },
+}
+
+
+class Heat:
+    def __init__(self, site: Site):
+        self.site = site
+        self.client = site.client("/orchestration/v1/x")
+        self.client.follow_redirects = True
+
+    def create(self, name: str = "course", template: object = HOT, **more: object) -> httpx.Response:
+        parameters = {"keypair": "mykey", **more.pop("parameters", {})}  # type: ignore[dict-item]
+        body = {"stack_name": name, "template": template, "parameters": parameters, **more}
+        return self.client.post("/stacks", json=body)
+
+    def show(self, name: str = "course") -> dict:
+        return self.client.get(f"/stacks/{name}").json()["stack"]
+
+    def settled(self, name: str = "course") -> dict:
+        until(lambda: "PROGRESS" not in self.show(name)["stack_status"])
+        return self.show(name)
+
+    def delete(self, name: str = "course") -> None:
+        path = f"/stacks/{name}/{self.show(name)['id']}"
+        assert self.client.delete(path).status_code == 204
+        until(lambda: self.client.get(path).status_code == 404)
+
+
+@pytest.fixture
+def heat(site: Site, magnum: Magnum) -> Heat:
+    return Heat(site)
+
+
+def test_a_stack_makes_a_template_and_a_cluster_and_takes_them_away(site: Site, heat: Heat, magnum: Magnum) -> None:
+    answer = heat.create(parameters={"workers": "2"})
+    assert answer.status_code == 201, answer.text
+    assert set(answer.json()["stack"]) == {"id", "links"}
+    stack = heat.settled()
+    assert (stack["stack_status"], stack["stack_status_reason"]) == (
+        "CREATE_COMPLETE",
+        "Stack CREATE completed successfully",
+    )
+    cluster = magnum.show("hub-physics")
+    assert (cluster["status"], cluster["node_count"], cluster["keypair"]) == ("CREATE_COMPLETE", 2, "mykey")
+    template = magnum.client.get("/clustertemplates/for-physics").json()
+    assert (template["uuid"], template["labels"]) == (cluster["cluster_template_id"], {"kube_tag": "v1.34.4"})
+    assert {each["output_key"]: each["output_value"] for each in stack["outputs"]} == {
+        "api": cluster["api_address"],
+        "first": cluster["node_addresses"][0],
+        "id": cluster["uuid"],
+    }
+    assert stack["parameters"]["workers"] == "2"
+    assert stack["parameters"]["secret"] == "******"
+    resources = heat.client.get("/stacks/course/resources").json()["resources"]
+    made = {each["resource_name"]: each["physical_resource_id"] for each in resources}
+    assert made == {"template": template["uuid"], "cluster": cluster["uuid"]}
+    events = heat.client.get("/stacks/course/events").json()["events"]
+    done = [(each["resource_name"], each["resource_status"]) for each in events]
+    assert done.index(("template", "CREATE_COMPLETE")) < done.index(("cluster", "CREATE_IN_PROGRESS"))
+    written = [json.loads(line) for line in site.audit.read_text().splitlines()]
+    asked = [(each["method"], each["path"], each["user"]) for each in written if each["service"] == "container-infra"]
+    assert ("POST", "/container-infra/v1/clusters", "practice") in asked
+    heat.delete()
+    assert magnum.client.get("/clusters").json()["clusters"] == []
+    assert magnum.client.get("/clustertemplates/for-physics").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "kind", "message"),
+    [
+        (
+            "heat_template_version",
+            "1999-01-01",
+            "InvalidTemplateVersion",
+            'The template version is invalid: "heat_template_version: 1999-01-01"',
+        ),
+        ("outptus", {}, "InvalidTemplateSection", "The template section is invalid: outptus"),
+        (
+            "resources/cluster/type",
+            "OS::Magnum::Clutser",
+            "EntityNotFound",
+            "The Resource Type (OS::Magnum::Clutser) could not be found.",
+        ),
+        (
+            "resources/cluster/properties/nodes",
+            3,
+            "StackValidationFailed",
+            "Property error: : resources.cluster.properties: : Unknown Property nodes",
+        ),
+        (
+            "resources/cluster/properties/cluster_template",
+            None,
+            "StackValidationFailed",
+            "Property error: : resources.cluster.properties: : Property cluster_template not assigned",
+        ),
+        (
+            "resources/template/properties/image",
+            "nope",
+            "StackValidationFailed",
+            "Property error: : resources.template.properties.image: : Error validating value 'nope': ",
+        ),
+        (
+            "resources/template/properties/coe",
+            "nomad",
+            "StackValidationFailed",
+            'Property error: : resources.template.properties.coe: : "nomad" is not an allowed value [kubernetes, ',
+        ),
+        (
+            "resources/cluster/properties/cluster_template",
+            {"get_resource": "tempalte"},
+            "InvalidTemplateReference",
+            'The specified reference "tempalte" (in cluster) is incorrect.',
+        ),
+        (
+            "outputs/api/value",
+            {"get_attr": ["cluster", "adress"]},
+            "InvalidTemplateAttribute",
+            "The Referenced Attribute (cluster adress) is incorrect.",
+        ),
+        (
+            "resources/template/depends_on",
+            "cluster",
+            "CircularDependencyException",
+            "Circular Dependency Found: ",
+        ),
+    ],
+)
+def test_a_template_that_is_wrong_is_refused(heat: Heat, path: str, value: object, kind: str, message: str) -> None:
+    template = copy.deepcopy(HOT)
+    place: dict = template
+    *way, last = path.split("/")
+    for step in way:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    answer = heat.create(template=template)
+    assert answer.status_code in (400, 404)
+    error = answer.json()["error"]
+    assert error["type"] == kind
+    assert error["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"workers": 9}, "Parameter 'workers' is invalid: 9 is out of range (min: 1, max: 3)"),
+        ({"workers": "two"}, "Parameter 'workers' is invalid: could not convert string to float: 'two'"),
+        ({"course": "3D"}, 'Parameter \'course\' is invalid: "3D" does not match pattern "[a-z]+"'),
+        (
+            {"keypair": "nope"},
+            "Parameter 'keypair' is invalid: Error validating value 'nope': The Key (nope) could not be found.",
+        ),
+        ({"wrokers": 2}, "The Parameter (wrokers) was not defined in template."),
+    ],
+)
+def test_parameters_that_are_wrong_are_refused(heat: Heat, given: dict, message: str) -> None:
+    answer = heat.create(parameters=given)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, message)
+
+
+def test_what_is_left_out_or_there_already_is_refused(heat: Heat) -> None:
+    answer = heat.client.post("/stacks", json={"stack_name": "course", "template": HOT})
+    assert answer.json()["error"]["message"] == "The Parameter (keypair) was not provided."
+    assert heat.create("1st").json()["error"]["message"].startswith("Invalid stack name 1st must contain only")
+    assert heat.client.get("/stacks/course").status_code == 404
+    heat.create().raise_for_status()
+    answer = heat.create()
+    assert (answer.status_code, answer.json()["error"]["message"]) == (409, "The Stack (course) already exists.")
+    heat.delete()
+
+
+def test_a_cluster_that_fails_fails_its_stack_which_then_goes(heat: Heat, magnum: Magnum) -> None:
+    heat.create(parameters={"labels": {"practice_fail": "kube_minions"}}).raise_for_status()
+    stack = heat.settled()
+    assert stack["stack_status"] == "CREATE_FAILED"
+    assert stack["stack_status_reason"] == (
+        "Resource CREATE failed: ResourceInError: resources.cluster: Went to status CREATE_FAILED due to "
+        "\"Failed to create Cluster 'cluster' - default-master failed, default-worker failed\""
+    )
+    heat.delete()
+    assert magnum.client.get("/clusters").json()["clusters"] == []
+
+
+def test_what_magnum_refuses_fails_the_stack_and_rollback_takes_the_rest_away(heat: Heat, magnum: Magnum) -> None:
+    template = copy.deepcopy(HOT)
+    template["resources"]["cluster"]["properties"] |= {"master_count": 3}
+    heat.create(template=template, disable_rollback=False).raise_for_status()
+    until(lambda: heat.show()["stack_status"] == "ROLLBACK_COMPLETE")
+    assert magnum.client.get("/clustertemplates/for-physics").status_code == 404
+    events = heat.client.get("/stacks/course/events").json()["events"]
+    reasons = [each["resource_status_reason"] for each in events if each["resource_status"] == "CREATE_FAILED"]
+    assert "BadRequest: resources.cluster: master_count must be 1 when master_lb_enabled is False (HTTP 400)" in (
+        " ".join(reasons)
+    )
+    heat.delete()
+
+
+def test_what_a_template_leaves_out_is_as_heat_has_it(heat: Heat, magnum: Magnum) -> None:
+    template = copy.deepcopy(HOT)
+    for name in ("floating_ip_enabled", "master_lb_enabled"):
+        del template["resources"]["template"]["properties"][name]
+    heat.create(template=template).raise_for_status()
+    assert heat.settled()["stack_status"] == "CREATE_COMPLETE"
+    cluster = magnum.show("hub-physics")
+    assert (cluster["floating_ip_enabled"], cluster["master_lb_enabled"]) == (True, True)
+    heat.delete()
+
+
+def test_a_cluster_that_was_deleted_elsewhere_does_not_hold_its_stack(heat: Heat, magnum: Magnum) -> None:
+    heat.create().raise_for_status()
+    heat.settled()
+    magnum.delete(magnum.show("hub-physics")["uuid"])
+    assert heat.show()["outputs"][0]["output_value"] is None
+    heat.delete()
+
+
+def test_a_stack_that_is_being_made_can_be_deleted(
+    site: Site, heat: Heat, magnum: Magnum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.ground, "held", {"boot"})
+    heat.create().raise_for_status()
+    until(lambda: len(site.cloud.servers) == 2)
+    heat.delete()
+    assert not site.cloud.servers
+
+
+def test_magnums_own_stacks_are_left_to_magnum(heat: Heat, magnum: Magnum) -> None:
+    cluster = magnum.settled(magnum.create(node_count=0))
+    name = heat.show(cluster["cluster_id"])["stack_name"]
+    assert heat.client.delete(f"/stacks/{name}/{cluster['cluster_id']}").status_code == 403
+
+
+def test_the_ordinary_client_takes_a_stack_through_its_life(site: Site, heat: Heat, tmp_path: Path) -> None:
+    (tmp_path / "k.yaml").write_text(json.dumps(HOT))
+    said = site.openstack(
+        f"orchestration template validate -t {tmp_path}/k.yaml --parameter keypair=mykey -f json",
+        f"stack create -t {tmp_path}/k.yaml --parameter keypair=mykey --parameter workers=2 course -f json",
+    )
+    decoder = json.JSONDecoder()
+    checked, end = decoder.raw_decode(said.lstrip())
+    assert checked["Parameters"]["workers"]["Type"] == "Number"
+    assert json.loads(said.lstrip()[end:])["stack_name"] == "course"
+    heat.settled()
+    said = site.openstack(
+        "stack list -f value",
+        "stack show course -f value -c stack_status",
+        "stack resource list course -f value -c resource_name",
+        "stack output show course api -f value -c output_value",
+        "stack template show course -f value -c heat_template_version",
+        "stack event list course -f value",
+        "stack delete course --yes",
+    )
+    for word in ("course", "CREATE_COMPLETE", "template", "cluster", ":6443", "2018-08-31", "state changed"):
+        assert word in said
+    until(lambda: not site.cloud.stacks)
+
+
+HUB = """
+name: course
+cloud: practice
+cluster:
+  name: hub
+  keypair: mykey
+  workers: 1
+  template:
+    name: for-course
+    image: fedora-coreos-38
+    external_network: public
+    flavor: m1.small
+    master_flavor: m1.medium
+    labels: {kube_tag: v1.34.4}
+"""
+
+
+def test_the_program_renders_makes_shows_and_deletes_a_stack(
+    site: Site, heat: Heat, magnum: Magnum, tmp_path: Path
+) -> None:
+    def zerojhub(*words: str, code: int = 0) -> str:
+        environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(site.clouds), "XDG_STATE_HOME": str(tmp_path)}
+        done = subprocess.run(
+            [Path(sys.executable).with_name("zerojhub"), *words],
+            cwd=tmp_path,
+            env={key: value for key, value in environment.items() if key != "OS_CLOUD"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr if code else done.stdout
+
+    (tmp_path / "hub.yaml").write_text(HUB)
+    (tmp_path / "k.yaml").write_text(zerojhub("heat", "render", "-f", "hub.yaml"))
+    cloud = ("--cloud", "practice")
+    refused = zerojhub("heat", "create", "k", "-t", "k.yaml", "--parameter", "keypair=nope", *cloud, code=2)
+    assert "The Key (nope) could not be found." in refused
+    made = json.loads(zerojhub("heat", "create", "k", "-t", "k.yaml", *cloud, "-q", "-o", "json"))
+    assert made["stack_status"] == "CREATE_COMPLETE"
+    cluster = magnum.show("hub")
+    assert (cluster["status"], cluster["floating_ip_enabled"]) == ("CREATE_COMPLETE", False)
+    assert "already exists" in zerojhub("heat", "create", "k", "-t", "k.yaml", *cloud, code=2)
+    assert "CREATE_COMPLETE" in zerojhub("heat", "list", *cloud)
+    assert magnum.show("hub")["api_address"] in zerojhub("heat", "show", "k", *cloud)
+    assert "did you mean" in zerojhub("heat", "show", "kk", *cloud, code=2)
+    zerojhub("heat", "delete", "k", "--yes", "-q", *cloud)
+    assert not site.cloud.clusters
+    assert json.loads(zerojhub("heat", "list", *cloud, "-o", "json")) == []

@@ -1,0 +1,124 @@
+"""Heat v1: people's own stacks come and go, and their templates are checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from zerojhub.practice.apis import heat_stacks, heat_work
+from zerojhub.practice.apis.cloud import Record
+from zerojhub.practice.apis.heat import a_stack, heat, href
+from zerojhub.practice.apis.heat_templates import Template
+from zerojhub.practice.apis.heat_values import refusal
+from zerojhub.practice.apis.heat_work import Engine
+from zerojhub.practice.apis.wire import Call, Refusal
+
+TYPES = {
+    "string": "String",
+    "number": "Number",
+    "boolean": "Boolean",
+    "json": "Json",
+    "comma_delimited_list": "CommaDelimitedList",
+}
+
+
+def parsed(text: Any) -> Any:
+    """A template or an environment: clients send the text or what it says."""
+    if not isinstance(text, str):
+        return text
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        where = " ".join(str(error).split())
+        raise refusal("HTTPBadRequest", f"Error parsing template: {where}") from None
+
+
+def template_of(call: Call) -> Template:
+    data = call.data if isinstance(call.data, dict) else {}
+    if not data.get("template"):
+        raise refusal("HTTPBadRequest", "No template specified")
+    environment = parsed(data.get("environment")) or {}
+    given = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
+    return Template(call.cloud, parsed(data["template"]), given)
+
+
+def engine(call: Call, stack: Record) -> Engine:
+    return Engine(call.app, call.origin, call.token.user, stack)
+
+
+@heat.route("POST", "/v1/{project}/stacks", status=201)
+async def create_stack(call: Call) -> Record:
+    template = template_of(call)
+    name, minutes = call.data.get("stack_name") or "", call.data.get("timeout_mins")
+    if not re.fullmatch("[a-zA-Z][a-zA-Z0-9_.-]{0,254}", name):
+        rule = 'must contain only alphanumeric or "_-." characters, must start with alpha and must be 255 characters or'
+        raise refusal("StackValidationFailed", f"Invalid stack name {name} {rule} less.")
+    if minutes is not None and not re.fullmatch("[1-9][0-9]*", str(minutes)):
+        raise refusal("HTTPBadRequest", f"Invalid timeout value {minutes}")
+    if call.cloud.stacks.where(stack_name=name, project=call.project, parent=None):
+        raise refusal("StackExists", f"The Stack ({name}) already exists.", 409)
+    template.check()
+    stack = heat_stacks.new_stack(call.cloud, call.project, name, int(minutes) if minutes else 60)
+    stack |= {
+        "template": template,
+        "description": template.body.get("description") or "No description",
+        "disable_rollback": call.data.get("disable_rollback", True),
+    }
+    call.conductor.queue(stack["id"], engine(call, stack).create)
+    return {"stack": {"id": stack["id"], "links": [{"rel": "self", "href": href(call, stack)}]}}
+
+
+@heat.route("DELETE", "/v1/{project}/stacks/{stack}/{ident}")
+async def delete_stack(call: Call) -> None:
+    stack = a_stack(call)
+    if not stack["template"]:
+        # Heat itself would, and leave Magnum with a cluster of nothing.
+        raise Refusal(403, "The stack is Magnum's: delete its cluster instead.", "Forbidden")
+    call.conductor.cancel(stack["id"])
+    heat_stacks.set_stack(stack, "DELETE", "IN_PROGRESS")
+    call.conductor.queue(stack["id"], engine(call, stack).delete)
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/template")
+async def show_template(call: Call) -> JSONResponse:
+    stack = a_stack(call)
+    known = stack["template"].body if stack["template"] else {"description": stack["description"], "resources": {}}
+    return JSONResponse({**known, "heat_template_version": str(known.get("heat_template_version", "2015-04-30"))})
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/outputs")
+async def list_outputs(call: Call) -> Record:
+    outputs = heat_work.outputs(call.cloud, a_stack(call))
+    return {"outputs": [{name: each[name] for name in ("output_key", "description")} for each in outputs]}
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/outputs/{key}")
+async def show_output(call: Call) -> Record:
+    key = call.path_params["key"]
+    for output in heat_work.outputs(call.cloud, a_stack(call)):
+        if output["output_key"] == key:
+            return {"output": output}
+    raise refusal("NotFound", f"Specified output key {key} not found.", 404)
+
+
+@heat.route("POST", "/v1/{project}/validate")
+async def validate(call: Call) -> Record:
+    template = template_of(call)
+    template.check(complete=False)
+    described = {}
+    for name, schema in template.schemas.items():
+        described[name] = {
+            "Type": TYPES.get(schema.get("type", "string"), "String"),
+            "NoEcho": "true" if schema.get("hidden") else "false",
+            "Description": schema.get("description", ""),
+            "Label": schema.get("label", name),
+        }
+        if "default" in schema:
+            described[name]["Default"] = schema["default"]
+    description = template.body.get("description") or "No description"
+    return {"Description": description, "Parameters": described, "ParameterGroups": [], "Environment": {}}

@@ -1,0 +1,130 @@
+"""Values in Heat's templates: their types, their constraints, and Heat's words for those that don't fit."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from zerojhub.practice.apis.cloud import Cloud, Record
+from zerojhub.practice.apis.magnum_types import FALSE, TRUE
+from zerojhub.practice.apis.wire import Refusal
+
+
+def refusal(kind: str, message: str, status: int = 400) -> Refusal:
+    return Refusal(status, message, kind)
+
+
+def bad_value(where: str, why: str) -> Refusal:
+    return refusal("StackValidationFailed", f"Property error: : {where}: : {why}")
+
+
+def converted(kind: str, value: Any) -> Any:
+    """The value as one of the type. Raises ValueError."""
+    if value is None:
+        return None
+    match kind:
+        case "number":
+            return _number(value)
+        case "boolean":
+            word = str(value).strip().lower()
+            if word not in TRUE | FALSE:
+                raise ValueError(
+                    f"Unrecognized value '{value}', acceptable values are: {', '.join(sorted(TRUE | FALSE))}"
+                )
+            return word in TRUE
+        case "comma_delimited_list":
+            return [item.strip() for item in value.split(",")] if isinstance(value, str) else list(value)
+        case "json":
+            return _map(value)
+        case "string":
+            if isinstance(value, dict | list):
+                raise ValueError("Value must be a string")
+            return str(value)
+    raise ValueError(f"Invalid type ({kind})")
+
+
+def _number(value: Any) -> int | float:
+    text = str(value)
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+
+
+def _map(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"Value must be valid JSON: {error}") from None
+
+
+def checked(cloud: Cloud, value: Any, constraints: Iterable[Record]) -> None:
+    """Raises ValueError for a value that breaks a constraint: in the constraint's own words, where it has some."""
+    if value is None:
+        return
+    for constraint in constraints:
+        for name, wanted in constraint.items():
+            if (check := CHECKS.get(name)) and (why := check(cloud, value, wanted)):
+                raise ValueError(constraint.get("description") or why)
+
+
+def _bounds(wanted: Record) -> str:
+    return f"(min: {wanted.get('min')}, max: {wanted.get('max')})"
+
+
+def _outside(number: float, wanted: Record) -> bool:
+    least, most = wanted.get("min"), wanted.get("max")
+    return (least is not None and number < least) or (most is not None and number > most)
+
+
+def _range(_cloud: Cloud, value: Any, wanted: Record) -> str | None:
+    return f"{value} is out of range {_bounds(wanted)}" if _outside(value, wanted) else None
+
+
+def _length(_cloud: Cloud, value: Any, wanted: Record) -> str | None:
+    return f"length ({len(value)}) is out of range {_bounds(wanted)}" if _outside(len(value), wanted) else None
+
+
+def _allowed(_cloud: Cloud, value: Any, wanted: list) -> str | None:
+    rest = [item for item in (value if isinstance(value, list) else [value]) if item not in wanted]
+    return f'"{rest[0]}" is not an allowed value [{", ".join(map(str, wanted))}]' if rest else None
+
+
+def _pattern(_cloud: Cloud, value: Any, wanted: str) -> str | None:
+    return None if re.fullmatch(wanted, str(value)) else f'"{value}" does not match pattern "{wanted}"'
+
+
+def _custom(cloud: Cloud, value: Any, wanted: str) -> str | None:
+    lost = {
+        "nova.keypair": (cloud.keypairs, f"The Key ({value}) could not be found."),
+        "nova.flavor": (cloud.flavors, f"No Flavor matching {{'name': '{value}'}}. (HTTP 404)"),
+        "glance.image": (cloud.images, f"No images matching {{'name': '{value}'}}."),
+        "neutron.network": (cloud.networks, f"Unable to find network with name or id '{value}'"),
+        "neutron.subnet": (cloud.subnets, f"Unable to find subnet with name or id '{value}'"),
+        "magnum.cluster_template": (cloud.templates, f"The cluster template ({value}) could not be found."),
+    }
+    if wanted == "ip_addr":
+        return None if _is_address(value) else f"Error validating value '{value}': Invalid IP address"
+    if wanted not in lost or not value:
+        return None
+    table, why = lost[wanted]
+    return None if value in table or table.named(str(value)) else f"Error validating value '{value}': {why}"
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+CHECKS = {
+    "range": _range,
+    "length": _length,
+    "allowed_values": _allowed,
+    "allowed_pattern": _pattern,
+    "custom_constraint": _custom,
+}

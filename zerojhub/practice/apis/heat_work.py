@@ -1,0 +1,189 @@
+"""What Heat's engine does for people's own stacks: it makes their resources, by asking Magnum, and takes them away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+
+from zerojhub.practice.apis.cloud import Cloud, Record
+from zerojhub.practice.apis.heat_stacks import ResourceFailed, forget, making, set_stack
+from zerojhub.practice.apis.heat_templates import Template
+
+MINUTE = 60.0
+POLL = 0.1
+"""Seconds between two looks at what became of a cluster."""
+PATHS = {"OS::Magnum::ClusterTemplate": "/clustertemplates", "OS::Magnum::Cluster": "/clusters"}
+# Magnum's names for a template's properties, where they differ.
+RENAMED = {name: f"{name}_id" for name in ("image", "flavor", "master_flavor", "keypair", "external_network")}
+KINDS = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 409: "Conflict"}
+
+
+def attribute(cloud: Cloud, kind: str, ident: str, name: str | None) -> Any:
+    """An attribute of a resource, or its id without a name; nothing of what is gone or not yet there."""
+    if name is None:
+        return ident
+    table = cloud.clusters if kind == "OS::Magnum::Cluster" else cloud.templates
+    record = table.get(ident)
+    if record is None:
+        return None
+    if table is cloud.clusters:
+        masters = [group for group in record["nodegroups"] if group["role"] == "master"]
+        workers = [group for group in record["nodegroups"] if group["role"] != "master"]
+        record = {**record, "stack_id": record["cluster_id"]}
+        for prefix, groups in (("master", masters), ("node", workers)):
+            record[f"{prefix}_count"] = sum(group["node_count"] for group in groups)
+            record[f"{prefix}_addresses"] = [address for group in groups for address in group["node_addresses"]]
+        del record["nodegroups"]
+    return record if name == "show" else record.get(name)
+
+
+def looking(cloud: Cloud, stack: Record):
+    """How the functions of the stack's template see its resources."""
+
+    def look(name: str, wanted: str | None) -> Any:
+        resource = stack["resources"].get(name)
+        return (
+            attribute(cloud, resource["resource_type"], resource["physical_resource_id"], wanted) if resource else None
+        )
+
+    return look
+
+
+def parameters(stack: Record) -> Record:
+    """A stack's parameters as Heat shows them: all as texts, and what is not to be shown as stars."""
+    shown = {
+        "OS::project_id": stack["project"],
+        "OS::stack_id": stack["id"],
+        "OS::stack_name": stack["stack_name"],
+    }
+    template: Template | None = stack["template"]
+    for name, value in template.parameters.items() if template else ():
+        text = json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+        shown[name] = "******" if template and template.schemas[name].get("hidden") else text
+    return shown
+
+
+def outputs(cloud: Cloud, stack: Record) -> list[Record]:
+    template: Template | None = stack["template"]
+    if not template:
+        return []
+    look = looking(cloud, stack)
+    return [
+        {
+            "output_key": name,
+            "description": output.get("description", "No description given"),
+            "output_value": template.resolve(output["value"], look),
+        }
+        for name, output in template.outputs.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Works on one stack, as its user: what Magnum refuses that user, it refuses the stack."""
+
+    app: Starlette
+    origin: str
+    user: str
+    stack: Record
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.app.state.cloud
+
+    async def create(self) -> None:
+        stack, template = self.stack, self.stack["template"]
+        try:
+            async with asyncio.timeout(stack["timeout_mins"] * MINUTE if stack["timeout_mins"] else None):
+                for name in template.order:
+                    await self._make(template, name)
+        except TimeoutError:
+            set_stack(stack, "CREATE", "FAILED", "Create timed out")
+        except ResourceFailed as failure:
+            set_stack(stack, "CREATE", "FAILED", f"Resource CREATE failed: {failure}")
+        else:
+            set_stack(stack, "CREATE", "COMPLETE")
+            return
+        if not stack["disable_rollback"]:
+            await self._take_down("ROLLBACK")
+
+    async def delete(self) -> None:
+        if await self._take_down("DELETE"):
+            forget(self.cloud, self.stack)
+
+    async def _make(self, template: Template, name: str) -> None:
+        kind = template.resources[name]["type"]
+        with making(self.stack, name, kind) as resource:
+            body = template.properties(name, looking(self.cloud, self.stack))
+            if kind == "OS::Magnum::ClusterTemplate":
+                body = {RENAMED.get(key, key): value for key, value in body.items()}
+                body.setdefault("name", f"{self.stack['stack_name']}-{name}")
+            else:
+                body["cluster_template_id"] = body.pop("cluster_template")
+            made = await self._ask("POST", PATHS[kind], body)
+            resource["physical_resource_id"] = made["uuid"]
+            if kind == "OS::Magnum::Cluster":
+                await self._settled(name, made["uuid"])
+
+    async def _settled(self, name: str, uuid: str) -> None:
+        while cluster := self.cloud.clusters.get(uuid):
+            status, why = cluster["status"], cluster["status_reason"]
+            if status == "CREATE_COMPLETE":
+                return
+            if status == "CREATE_FAILED":
+                why = f"Failed to create Cluster '{name}' - {why}"
+                raise ResourceFailed("ResourceInError", f'Went to status {status} due to "{why}"')
+            if status != "CREATE_IN_PROGRESS":
+                why = f"Unknown status creating Cluster '{name}' - {why}"
+                raise ResourceFailed("ResourceUnknownStatus", f'{why} due to "{status}"')
+            await asyncio.sleep(POLL)
+        raise ResourceFailed("NotFound", f"Cluster {uuid} could not be found. (HTTP 404)")
+
+    async def _take_down(self, action: str) -> bool:
+        """Delete what is there, the last thing first. What someone deleted elsewhere is fine."""
+        stack = self.stack
+        set_stack(stack, action, "IN_PROGRESS")
+        try:
+            for name in reversed(stack["template"].order):
+                resource = stack["resources"].get(name)
+                if resource and resource["resource_status"] != "DELETE_COMPLETE":
+                    with making(stack, name, resource["resource_type"], "DELETE"):
+                        await self._remove(resource["resource_type"], resource["physical_resource_id"])
+        except ResourceFailed as failure:
+            set_stack(stack, action, "FAILED", f"Resource DELETE failed: {failure}")
+            return False
+        set_stack(stack, action, "COMPLETE")
+        return True
+
+    async def _remove(self, kind: str, uuid: str) -> None:
+        if not uuid or await self._ask("DELETE", f"{PATHS[kind]}/{uuid}") is None:
+            return
+        while cluster := self.cloud.clusters.get(uuid):
+            if cluster["status"] == "DELETE_FAILED":
+                raise ResourceFailed(
+                    "ResourceInError", f'Went to status DELETE_FAILED due to "{cluster["status_reason"]}"'
+                )
+            await asyncio.sleep(POLL)
+
+    async def _ask(self, method: str, path: str, body: Record | None = None) -> Record | None:
+        """Magnum's answer; None when there is no such thing to delete. Raises ResourceFailed with Magnum's refusal."""
+        import httpx
+
+        token = self.cloud.issue(self.user, ["token"], self.stack["project"])
+        headers = {"X-Auth-Token": token.id, "OpenStack-API-Version": "container-infra 1.12"}
+        # Magnum's own door, as Heat has no other way in either.
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=self.origin, headers=headers) as client:
+            answer = await client.request(method, f"/container-infra/v1{path}", json=body)
+        self.cloud.tokens.pop(token.id, None)
+        if answer.is_success:
+            return answer.json() if answer.content else {}
+        if answer.status_code == 404 and method == "DELETE":
+            return None
+        detail, request = answer.json()["errors"][0]["detail"], answer.headers["x-openstack-request-id"]
+        kind = KINDS.get(answer.status_code, "InternalServerError")
+        raise ResourceFailed(kind, f"{detail} (HTTP {answer.status_code}) (Request-ID: {request})")
