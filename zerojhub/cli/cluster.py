@@ -213,7 +213,9 @@ def upgrade_cluster(
         str | None, typer.Option("--template", help="A template that has it, in place of a copy of the cluster's.")
     ] = None,
     batch: Annotated[int, typer.Option("--max-batch-size", min=1, help="Nodes at once.")] = 1,
-    hub_url: Annotated[str | None, typer.Option("--hub-url", help="A hub to watch meanwhile.")] = None,
+    hub_url: Annotated[
+        str | None, typer.Option("--hub-url", help="A hub to watch meanwhile; the cluster's own when left out.")
+    ] = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
@@ -276,16 +278,16 @@ def write_kubeconfig(
 
     from zerojhub.openstack import kubeconfig, magnum
     from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.kubeconfig import write
+    from zerojhub.operations.kubeconfig import merged, there, write
 
     target = path or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or "~/.kube/config").expanduser()
-    here = Cloud(cloud)
+    here, before = Cloud(cloud), there(target, merge=merge)
 
     async def make() -> dict:
         return await kubeconfig.make(here, await magnum.get_one(here, "clusters", name))
 
     config = anyio.run(make)
-    write(target, config, merge=merge)
+    write(target, merged(before, config))
     answer = {"path": str(target), "context": config["current-context"]}
     show(answer, output, lambda: print(f"wrote {target}, context {config['current-context']}"))
 

@@ -54,15 +54,17 @@ class SSHMachine:
         key_files: list[Path] | None = None,
         port: int = 22,
         timeout: float = 120,
+        forget: str = "from where it is kept",
         say: Callable[[str], None] = lambda text: None,
     ) -> SSHMachine:
         """Log in with the key files and the agent's keys, trying for `timeout` seconds while the machine comes up.
 
-        `host_keys` are what the server may identify itself with: OpenSSH public key lines or `SHA256:…` fingerprints.
+        `host_keys` are what the server may identify itself with: OpenSSH public key lines or `SHA256:…` fingerprints;
+        `forget` is how a person removes them.
         Raises MachineError: no answer in time, another host key than those, or none of the keys is accepted.
         """
         name = f"{user}@{address}"
-        attempt = partial(_log_in, address, port, user, _Pins.of(host_keys), key_files or [])
+        attempt = partial(_log_in, address, port, user, _Pins.of(host_keys), key_files or [], forget)
         deadline, refused_since = time.monotonic() + timeout, None
         while True:
             try:
@@ -79,6 +81,12 @@ class SSHMachine:
                     raise MachineError(f"SSH does not answer: {error}", where=name, hint=hint) from None
                 say(f"waiting for SSH of {address}: {error}")
             await anyio.sleep(1)
+
+    @property
+    def host_key(self) -> str:
+        """What the server identified itself with, as an OpenSSH public key line."""
+        key = self._transport.get_remote_server_key()
+        return f"{key.get_name()} {key.get_base64()}"
 
     async def run(
         self,
@@ -215,7 +223,7 @@ class _Pins:
         return cls(frozenset(fingerprints), types)
 
 
-def _log_in(address: str, port: int, user: str, pins: _Pins, key_files: list[Path]) -> paramiko.Transport:
+def _log_in(address: str, port: int, user: str, pins: _Pins, key_files: list[Path], forget: str) -> paramiko.Transport:
     import paramiko
 
     try:
@@ -235,8 +243,7 @@ def _log_in(address: str, port: int, user: str, pins: _Pins, key_files: list[Pat
             raise MachineError(
                 f"its {host_key.get_name()} host key {host_key.fingerprint} is not the one that is known for it",
                 where=f"{user}@{address}",
-                hint="another machine may be answering; when this one was rebuilt, remove its old key from the "
-                "deployment's known_hosts",
+                hint=f"another machine may be answering; when this one was rebuilt, remove its old key: {forget}",
             )
         _authenticate(transport, user, key_files)
         transport.set_keepalive(15)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shlex
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from zerojhub import journey
 from zerojhub.errors import UserError
 from zerojhub.openstack import masters
 from zerojhub.stages import Access, Keypair
-from zerojhub.stages.access import known_hosts, pinned
+from zerojhub.stages.access import known_hosts, only_fingerprints, pin, pinned
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -42,5 +44,14 @@ async def _address_of(hub: Hub, reach, name: str) -> str:
     server = next((server for server in servers if address in masters.addresses(server)), None)
     if server is None:
         raise UserError(f"node {name} has no server in this project")
-    await pinned(hub, address, server)
+    if only_fingerprints(fingerprints := await pinned(hub, address, server)):
+        scanned = (await reach.machine.run(["ssh-keyscan", "-T", "10", address])).stdout.decode().splitlines()
+        keys = [" ".join(line.split()[1:3]) for line in scanned if not line.startswith("#")]
+        pin(hub, address, server, [key for key in keys if fingerprint(key) in fingerprints])
     return address
+
+
+def fingerprint(key: str) -> str:
+    """`SHA256:…` of an OpenSSH public key line."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

@@ -17,6 +17,7 @@ from zerojhub.together import together
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.reach import Reach
     from zerojhub.openstack.clusters import Say
 
 MINUTES = 120
@@ -97,7 +98,7 @@ async def upgrade(
     if not template:
         new = await template_for(hub.cloud, old, kube_tag)
     body = {"cluster_template": new["uuid"], "max_batch_size": batch}
-    watch, watching = Watch(url), anyio.CancelScope()
+    watch, watching = Watch(url or await address_of_hub(reach)), anyio.CancelScope()
 
     async def change() -> None:
         await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/upgrade", body)
@@ -109,7 +110,7 @@ async def upgrade(
             await watch.run()
 
     await together(change(), look())
-    return Upgraded(kube_tag, await verified(hub, kube_tag), round(watch.silent, 1) if url else None)
+    return Upgraded(kube_tag, await verified(hub, kube_tag), round(watch.silent, 1) if watch.url else None)
 
 
 def number(version: str) -> tuple[int, int, int]:
@@ -123,7 +124,7 @@ def number(version: str) -> tuple[int, int, int]:
 def allowed(now: str, wanted: str | None) -> None:
     """Kubernetes goes up, one minor version at a time (version skew policy)."""
     if not wanted:
-        raise UserError("neither --kube-tag nor the template's label kube_tag names a version")
+        raise UserError("neither --kube-tag nor the label kube_tag of a --template names a version")
     old, new = number(now), number(wanted)
     if new == old:
         raise UserError(f"the cluster has Kubernetes {now} already")
@@ -132,6 +133,17 @@ def allowed(now: str, wanted: str | None) -> None:
     if new[:2] > (old[0], old[1] + 1):
         step = f"v{old[0]}.{old[1] + 1}"
         raise UserError(f"{now} to {wanted} skips a minor version", hint=f"upgrade to a {step} first")
+
+
+async def address_of_hub(reach: Reach) -> str | None:
+    """Where a hub of the cluster answers, at its load balancer or a port of the master; None when there is none."""
+    for service in await reach.kube.list("v1/Service", labels="component=proxy-public"):
+        port = service["spec"]["ports"][0]
+        for ingress in service["status"].get("loadBalancer", {}).get("ingress") or []:
+            return f"http://{ingress.get('ip') or ingress['hostname']}:{port['port']}"
+        if reach.address and port.get("nodePort"):
+            return f"http://{reach.address}:{port['nodePort']}"
+    return None
 
 
 async def chart_still_fits(hub: Hub, kube, wanted: str) -> None:

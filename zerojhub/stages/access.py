@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube.reach import Reach
@@ -16,6 +17,9 @@ from zerojhub.stages.cluster import Cluster
 from zerojhub.stages.floating_ip import FloatingIP
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
 
 ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 """Where Magnum's drivers leave the administrator's kubeconfig on a master."""
@@ -73,10 +77,18 @@ async def by_ssh(hub, address: str, server: dict) -> Found:
 
     user = hub.deployment.access.user or masters.LOGINS.get(hub[Template].get("cluster_distro"), "core")
     key = hub[Keypair].private_key
+    host_keys = await pinned(hub, address, server)
     machine = await SSHMachine.connect(
-        address, user, host_keys=await pinned(hub, address, server), key_files=[key] if key else [], say=hub.say
+        address,
+        user,
+        host_keys=host_keys,
+        key_files=[key] if key else [],
+        forget=f"ssh-keygen -R {address} -f {known_hosts(hub)}",
+        say=hub.say,
     )
     hub.on_close(machine.close)
+    if only_fingerprints(host_keys):
+        pin(hub, address, server, [machine.host_key])
     config = await machine.read(ADMIN_KUBECONFIG, sudo=True)
     port = await machine.forward("127.0.0.1", 6443)
     kube = await anyio.to_thread.run_sync(lambda: client.connect(config, port))
@@ -87,27 +99,36 @@ async def by_ssh(hub, address: str, server: dict) -> Found:
 
 
 async def by_api(hub) -> Found:
-    """Reach the API server itself. The kubeconfig is made once and kept (0600); a new one is made when it is lost."""
-    import anyio
-
-    from zerojhub.kube import client
+    """Reach the API server itself. The kubeconfig is made once and kept (0600); a new one is made when it does not work."""
+    from zerojhub.kube.client import KubeError
     from zerojhub.machine.local import LocalMachine
 
     path = own_kubeconfig(hub)
-    config = json.loads(path.read_bytes()) if path.exists() else None
-    if config is None or config["clusters"][0]["cluster"]["server"] != hub[Cluster]["api_address"]:
+    try:
+        kube, version = await answering(hub, json.loads(path.read_bytes()))
+    except (FileNotFoundError, KubeError):  # none yet; or its certificate is of the past, or its CA
         config = await certificates.make(hub.cloud, hub[Cluster])
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(config, file)
-    kube = await anyio.to_thread.run_sync(lambda: client.connect(config))
-    hub.on_close(kube.close)
-    version = await kube.version()
+        kube, version = await answering(hub, config)
     reach = Reach(machine=LocalMachine(), kubeconfig=str(path), kube=kube, address=None, version=version)
     return Found(f"{hub[Cluster]['api_address']}, Kubernetes {version}", reach)
 
 
+async def answering(hub, config: dict) -> tuple[Kube, str]:
+    """A client for the kubeconfig, and the version that the API server gives it. KubeError when it gives none."""
+    import anyio
+
+    from zerojhub.kube import client
+
+    kube = await anyio.to_thread.run_sync(lambda: client.connect(config))
+    hub.on_close(kube.close)
+    await kube.list("v1/Namespace")  # the version is told to strangers, too
+    return kube, await kube.version()
+
+
 def own_kubeconfig(hub) -> Path:
-    return hub.state / "kubeconfig.json"
+    return hub.state / f"kubeconfig-{hub[Cluster]['uuid']}.json"
 
 
 def known_hosts(hub) -> Path:
@@ -124,7 +145,7 @@ async def pinned(hub, address: str, server: dict) -> list[str]:
     own = [
         line.split(None, 1)[1].rsplit(None, 1)[0]
         for line in lines
-        if line.startswith(address) and line.endswith(server["id"])
+        if line.startswith(f"{address} ") and line.endswith(server["id"])
     ]
     if own:
         return own
@@ -134,6 +155,18 @@ async def pinned(hub, address: str, server: dict) -> list[str]:
             f"the console log of {server['name']} shows no SSH host key to check the master by",
             hint=f"check it yourself, then: ssh-keyscan {address} | sed 's/$/ {server['id']}/' >> {path}",
         )
-    others = [line for line in lines if not line.startswith(address)]
-    path.write_text("".join(f"{line}\n" for line in [*others, *(f"{address} {key} {server['id']}" for key in keys)]))
+    pin(hub, address, server, keys)
     return keys
+
+
+def only_fingerprints(host_keys: list[str]) -> bool:
+    """Some images print no whole keys on the console: enough to check by, and nothing that an ssh client can read."""
+    return all(key.startswith("SHA256:") for key in host_keys)
+
+
+def pin(hub, address: str, server: dict, keys: list[str]) -> None:
+    """Have the server on the address known by these keys, in place of others of the address."""
+    path = known_hosts(hub)
+    lines = path.read_text().splitlines() if path.exists() else []
+    others = [line for line in lines if not line.startswith(f"{address} ")]
+    path.write_text("".join(f"{line}\n" for line in [*others, *(f"{address} {key} {server['id']}" for key in keys)]))
