@@ -1,0 +1,173 @@
+"""`zerojhub template` and `zerojhub cluster create`: what is refused, by its message, and what the ordinary client sees of the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shell, shell_in
+from tests.contract.conftest import Site
+
+OPTIONS = """\
+image: fedora-coreos-38
+external_network: public
+flavor: m1.small
+master_flavor: m1.medium
+network_driver: calico
+dns_nameserver: 9.9.9.9
+docker_volume_size: 10
+labels: {kube_tag: v1.34.4, container_infra_prefix: registry.example.org/}
+"""
+MINIMAL = ("--image", "fedora-coreos-38", "--external-network", "public")
+
+
+@pytest.fixture
+def shell(site: Site, tmp_path: Path) -> Shell:
+    """The program, with the APIs as its cloud."""
+    shell = shell_in(tmp_path)
+    shell.environment |= {"OS_CLIENT_CONFIG_FILE": str(site.clouds), "OS_CLOUD": "practice"}
+    (tmp_path / "template.yaml").write_text(OPTIONS)
+    return shell
+
+
+@pytest.fixture
+def made(shell: Shell) -> Iterator[dict]:
+    """A template from the options of a file, and one more on the command line."""
+    made = shell.json("template", "create", "mine", "--from", "template.yaml", "--docker-volume-size", "20")
+    yield made
+    shell.zerojhub("template", "delete", made["uuid"], "--yes")
+    assert "mine" not in [row["name"] for row in shell.json("template", "list")]
+
+
+def refused(site: Site, shell: Shell, *words: str, said: str, code: int = 2) -> None:
+    """The command ends with this message, and no template or cluster more is there."""
+    before = set(site.cloud.templates), set(site.cloud.clusters)
+    error = shell.zerojhub(*words, code=code).stderr
+    assert said in error
+    assert (set(site.cloud.templates), set(site.cloud.clusters)) == before
+
+
+def test_options_of_a_file_and_of_the_command_line(site, shell, made):
+    shown = json.loads(shell.openstack("coe", "cluster", "template", "show", made["uuid"], "-f", "json"))
+    wanted = {
+        "name": "mine",
+        "image_id": "fedora-coreos-38",
+        "master_flavor_id": "m1.medium",
+        "network_driver": "calico",
+        "dns_nameserver": "9.9.9.9",
+        "docker_volume_size": 20,
+        "volume_driver": "cinder",
+    }
+    assert {key: shown[key] for key in wanted} == wanted
+    assert shown["labels"] == {"kube_tag": "v1.34.4", "container_infra_prefix": "registry.example.org/"}
+    assert shell.json("template", "show", "mine")["uuid"] == made["uuid"]
+
+
+def test_names_and_duplicates(site, shell, made):
+    create = ["template", "create", "mine", *MINIMAL]
+    refused(site, shell, *create, said="there is a cluster template named 'mine'")
+    second = shell.json(*create, "--duplicate")
+    refused(site, shell, "template", "show", "mine", said=second["uuid"])
+    refused(site, shell, "template", "delete", "mine", "--yes", said="2 cluster templates are named 'mine'")
+    shell.zerojhub("template", "delete", second["uuid"], "--yes")
+    refused(site, shell, "template", "show", "mien", said="did you mean 'mine'?")
+    refused(site, shell, "template", "delete", "mine", said="give --yes")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image", "fedora-coreos-39"], "no image named 'fedora-coreos-39' (did you mean 'fedora-coreos-38'?)"),
+        (["--flavor", "m1.smal"], "no flavor named 'm1.smal' (did you mean 'm1.small'?)"),
+        (["--master-flavor", "m9"], "no flavor named 'm9'"),
+        (["--keypair", "yourkey"], "no keypair named 'yourkey'"),
+        (["--external-network", "private"], "no external network named 'private'"),
+        (["--fixed-network", "privat"], "no network named 'privat' (did you mean 'private'?)"),
+        (["--fixed-subnet", "none"], "no subnet named 'none'"),
+        (["--network-driver", "docker"], "network driver 'docker' does not go with kubernetes"),
+        (["--docker-storage-driver", "devicemapper"], "devicemapper needs a docker volume"),
+        (
+            ["--docker-storage-driver", "devicemapper", "--docker-volume-size", "2"],
+            "needs a docker volume of 3 GB or more, not 2",
+        ),
+        (["--labels", "kube_tag"], "label 'kube_tag' is not KEY=VALUE"),
+        (["--coe", "nomad"], "coe: input should be 'kubernetes', 'swarm', 'swarm-mode' or 'mesos', not 'nomad'"),
+    ],
+)
+def test_what_would_fail_later_is_refused_now(site, shell, words, said):
+    refused(site, shell, "template", "create", "bad", *MINIMAL, *words, said=said)
+
+
+def test_several_mistakes_are_told_at_once(site, shell):
+    (shell.folder / "bad.yaml").write_text("imag: fedora-coreos-38\nexternal_network: public\n")
+    refused(site, shell, "template", "create", "bad", "--from", "bad.yaml", said="bad.yaml:1: unknown key 'imag'")
+    error = shell.zerojhub("template", "create", "bad", *MINIMAL, "--flavor", "a", "--keypair", "b", code=2).stderr
+    assert len([line for line in error.splitlines() if line.startswith("error: ")]) == 2
+
+
+@pytest.mark.parametrize("engine", ["swarm", "swarm-mode", "mesos"])
+def test_other_engines_are_refused_in_magnums_own_words(site, shell, engine):
+    words = ["template", "create", "other", *MINIMAL, "--coe", engine, "--network-driver"]
+    refused(site, shell, *words, "calico", said=f"network driver 'calico' does not go with {engine}")
+    refused(site, shell, *words, "docker", said=f"Value: '{engine}'. Value should be one of: kubernetes", code=1)
+
+
+def test_no_hub_on_another_engine(site, shell):
+    (shell.folder / "hub.yaml").write_text(
+        "name: other\ncluster: {template: {coe: swarm, image: fedora-atomic-29, external_network: public}}\n"
+        "hub: {open_to_anyone: true}\n"
+    )
+    refused(site, shell, "up", said="makes swarm clusters; a hub needs Kubernetes")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "neither the cluster nor its template names a keypair"),
+        (["--keypair", "yourkey"], "no keypair named 'yourkey'"),
+        (["--keypair", "mykey", "--flavor", "m1.smal"], "did you mean 'm1.small'?"),
+        (["--keypair", "mykey", "--masters", "3"], "3 masters need a template with master_lb_enabled"),
+        (["--keypair", "mykey", "--workers", "500"], "instances are needed"),
+    ],
+)
+def test_clusters_that_would_fail_are_refused(site, shell, key, words, said):
+    create = ["cluster", "create", "bad", "--template", "kubernetes-v1.34.4"]
+    refused(site, shell, *create, *words, said=said)
+
+
+def test_a_clusters_life(site, shell, magnum):
+    create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4", "--keypair", "mykey"]
+    made = shell.json(*create, "--workers", "2", "--labels", "extra=1")
+    assert made["status"] == "CREATE_COMPLETE"
+    shown = json.loads(shell.openstack("coe", "cluster", "show", "mine", "-f", "json"))
+    assert (shown["uuid"], shown["node_count"]) == (made["uuid"], 2)
+    assert shown["labels"] == {"kube_tag": "v1.34.4", "extra": "1"}
+    refused(site, shell, *create, said="there is a cluster named 'mine'")
+    template = shell.json("template", "show", "kubernetes-v1.34.4")["name"]
+    refused(site, shell, "template", "delete", template, "--yes", said=f"template {template} is used by mine")
+    shell.zerojhub("cluster", "delete", "mine", "--yes")
+    assert magnum.client.get("/clusters").json()["clusters"] == []
+
+
+def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):
+    create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4", "--keypair", "mykey"]
+    error = shell.zerojhub(*create, "--labels", "practice_fail=kube_minions", code=1).stderr
+    assert "CREATE_FAILED" in error
+    assert "No valid host was found" in error
+    assert shell.json("cluster", "show", "mine")["status"] == "CREATE_FAILED"
+
+
+def test_nothing_is_asked_of_a_cluster_that_is_changing(site, shell, magnum):
+    uuid = magnum.create("busy")
+    magnum.settled(uuid)
+    site.ground.held.add("boot")
+    try:
+        assert magnum.client.post(f"/clusters/{uuid}/actions/resize", json={"node_count": 3}).status_code == 202
+        for words in (["cluster", "resize", "busy", "1"], ["nodegroup", "create", "busy", "more"]):
+            refused(site, shell, *words, said="cluster busy is UPDATE_IN_PROGRESS", code=1)
+    finally:
+        site.ground.held.clear()
+    magnum.settled(uuid)
