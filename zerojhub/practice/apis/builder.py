@@ -9,6 +9,7 @@ import secrets
 from zerojhub.practice.apis import heat_stacks, neutron_records, nova_keypairs, octavia_records
 from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, short_id
+from zerojhub.practice.apis.drivers import cluster_api_name, is_cluster_api
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, nesting
 from zerojhub.practice.apis.keystone_grants import new_trust
 from zerojhub.practice.apis.members import Members, stack_name, together
@@ -28,13 +29,14 @@ class Builder(Members):
     async def create(self, auth_url: str) -> None:
         """From nothing to nodes that are Ready; `auth_url` is where the cluster itself reaches Keystone."""
         cluster, cloud = self.cluster, self.cloud
-        name, timeout = stack_name(cluster["name"][:30]), cluster["create_timeout"] or None
-        stack = heat_stacks.new_stack(cloud, self.project, name, timeout)
+        hidden = is_cluster_api(cloud, cluster)
+        name = cluster_api_name() if hidden else stack_name(cluster["name"][:30])
+        stack = heat_stacks.new_stack(cloud, self.project, name, cluster["create_timeout"] or None, hidden=hidden)
         cluster["cluster_id"] = stack["id"]
         masters, workers = cluster["nodegroups"]
         for group in (masters, workers):
             group["stack_id"] = stack["id"]
-        cluster["coe_version"], cluster["container_version"] = self._version(), DOCKER
+        cluster["coe_version"], cluster["container_version"] = self._version(), None if hidden else DOCKER
         trustee = cloud.new_user(f"{cluster['uuid']}_{self.project}", secrets.token_urlsafe(24))
         trust = new_trust(cloud, cluster["user_id"], trustee["id"], self.project)
         cluster["trustee"] = trustee["id"]
@@ -134,6 +136,7 @@ class Builder(Members):
             cloud_config=config,
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
+            storage_class=is_cluster_api(cloud, cluster),
         )
         await self.ground.start_cluster(spec)
         cluster["api_address"] = f"https://{endpoint}:{API_PORT}"

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from zerojhub.practice.apis.builder import Builder
 from zerojhub.practice.apis.cloud import Cloud, Record, now
+from zerojhub.practice.apis.drivers import is_cluster_api
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, set_stack
 from zerojhub.practice.apis.magnum import OFFSET
 from zerojhub.practice.ground import Ground, GroundError
@@ -68,10 +69,18 @@ class Conductor:
         self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove))
 
     def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
-        """Masters and default workers together, or another node group alone; `batch` workers at once."""
-        groups = [each for each in cluster["nodegroups"] if each["is_default"]] if group["is_default"] else [group]
+        """Masters and default workers together, or another node group alone; `batch` workers at once.
+
+        Cluster API drivers upgrade everything whatever is asked for, and change no label but kube_tag.
+        """
+        groups, labels = cluster["nodegroups"], template["labels"]
+        if is_cluster_api(self.cloud, cluster):
+            labels = {"kube_tag": labels["kube_tag"]} if "kube_tag" in labels else {}
+            group = groups[0]
+        else:
+            groups = [each for each in groups if each["is_default"]] if group["is_default"] else [group]
         for each in groups:
-            each["labels"] = {**each["labels"], **template["labels"]}
+            each["labels"] = {**each["labels"], **labels}
         if group["is_default"]:
             cluster |= {"cluster_template_id": template["uuid"], "labels": dict(group["labels"])}
         for record in (cluster, *groups):

@@ -59,23 +59,33 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     neutron_records.new_router(cloud, project, "router", public, [subnet])
     neutron_records.default_security_group(cloud, project)
 
+    common = {
+        "master_flavor_id": "m1.medium",
+        "flavor_id": "m1.small",
+        "external_network_id": "public",
+        "dns_nameserver": neutron_records.DNS,
+        "volume_driver": "cinder",
+        "public": True,
+    }
     for version in ground.versions:
-        magnum.new_template(
-            cloud,
-            service,
-            user,
-            name=f"kubernetes-{version}",
-            image_id="fedora-coreos-38",
-            cluster_distro="fedora-coreos",
-            master_flavor_id="m1.medium",
-            flavor_id="m1.small",
-            external_network_id="public",
-            dns_nameserver=neutron_records.DNS,
-            network_driver="flannel",
-            volume_driver="cinder",
-            labels={"kube_tag": version},
-            master_lb_enabled=False,
-            floating_ip_enabled=False,
-            public=True,
-        )
+        # An image for Cluster API has its Kubernetes in it; Fedora CoreOS fetches any.
+        ubuntu = f"ubuntu-2204-kube-{version}"
+        glance.new_image(cloud, service, ubuntu, os_distro="ubuntu", login="ubuntu", kube_version=version)
+        for suffix, image, distro, network, behind in (
+            ("", "fedora-coreos-38", "fedora-coreos", "flannel", False),
+            ("-capi", ubuntu, "ubuntu", "calico", True),
+        ):
+            magnum.new_template(
+                cloud,
+                service,
+                user,
+                name=f"kubernetes-{version}{suffix}",
+                image_id=image,
+                cluster_distro=distro,
+                network_driver=network,
+                labels={"kube_tag": version},
+                master_lb_enabled=behind,
+                floating_ip_enabled=behind,
+                **common,
+            )
     return cloud

@@ -23,8 +23,8 @@ def say_no(refusal: Refusal) -> HTMLResponse:
 glance = Service("image", "/image", say_no)
 
 
-def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: str) -> Record:
-    """A public image; `login` is the user that its machines are entered as."""
+def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: str, **properties: str) -> Record:
+    """A public image; `login` is the user that its machines are entered as, and `properties` are further ones."""
     ident = new_id()
     image = {
         "id": ident,
@@ -45,6 +45,7 @@ def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: s
         "os_hash_value": None,
         "os_distro": os_distro,
         "os_admin_user": login,
+        **properties,
         "tags": [],
         "created_at": now(),
         "updated_at": now(),

@@ -71,7 +71,7 @@ def shown(call: Call, stack: Record) -> Record:
 
 def a_stack(call: Call) -> Record:
     ident = call.path_params["stack"]
-    own = [item for item in call.cloud.stacks.values() if item["project"] == call.project]
+    own = call.cloud.stacks.where(project=call.project, hidden=False)
     found = [item for item in own if ident in (item["id"], item["stack_name"])]
     if not found:
         raise Refusal(404, f"The Stack ({ident}) could not be found.", "EntityNotFound")
@@ -82,7 +82,7 @@ def a_stack(call: Call) -> Record:
 @heat.route("GET", "/v1/{project}/stacks/detail")
 async def list_stacks(call: Call) -> Record:
     query = call.query_params
-    stacks = [item for item in call.cloud.stacks.values() if item["project"] == call.project]
+    stacks = call.cloud.stacks.where(project=call.project, hidden=False)
     if query.get("show_nested", "").lower() != "true":
         stacks = [stack for stack in stacks if stack["parent"] is None]
     bodies = [brief(call, stack) for stack in stacks]

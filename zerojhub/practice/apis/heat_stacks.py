@@ -19,10 +19,12 @@ class ResourceFailed(Exception):
         return f"{self.kind}: {self.where}: {self.why}" if self.where else f"{self.kind}: {self.why}"
 
 
-def new_stack(cloud: Cloud, project: str, name: str, timeout: int | None, parent: Record | None = None) -> Record:
-    """A stack that is being created; `timeout` is minutes."""
+def new_stack(
+    cloud: Cloud, project: str, name: str, timeout: int | None, parent: Record | None = None, *, hidden: bool = False
+) -> Record:
+    """A stack that is being created; `timeout` is minutes. A `hidden` one has its name as its id, and is not Heat's."""
     stack = {
-        "id": new_id(),
+        "id": name if hidden else new_id(),
         "stack_name": name,
         "description": "" if parent else "This template will boot a Kubernetes cluster with one or more minions.\n",
         "creation_time": now(),
@@ -35,6 +37,7 @@ def new_stack(cloud: Cloud, project: str, name: str, timeout: int | None, parent
         "timeout_mins": timeout,
         "parent": parent["id"] if parent else None,
         "disable_rollback": True,
+        "hidden": hidden or bool(parent and parent["hidden"]),
         # What people's own stacks have: Magnum's know what they are made of.
         "template": None,
         "resources": {},

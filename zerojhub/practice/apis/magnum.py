@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
+from zerojhub.practice.apis.drivers import CLUSTER_API, HEAT, driver_for
 from zerojhub.practice.apis.magnum_checks import check_drivers, check_resources, patched
 from zerojhub.practice.apis.magnum_types import TEMPLATE, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
@@ -21,7 +22,6 @@ GREEK = words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi "
     "chi psi omega"
 )
-DRIVER = "k8s_fedora_coreos_v1"
 
 
 def say_no(refusal: Refusal) -> JSONResponse:
@@ -174,7 +174,7 @@ def new_template(cloud: Cloud, project: str, user: str, **fields: Any) -> Record
         "uuid": new_id(),
         "labels": body["labels"] or {},
         "network_driver": body["network_driver"] or "flannel",
-        "driver": body["driver"] or DRIVER,
+        "driver": body["driver"] or driver_for(cloud.images.find(body["image_id"])[0]),
         "project_id": project,
         "user_id": user,
         "created_at": now(OFFSET),
@@ -224,7 +224,7 @@ async def create_template(call: Call) -> JSONResponse:
     check_drivers(body)
     if not call.cloud.images.find(body["image_id"]):
         raise Refusal(400, f"Image {body['image_id']} could not be found.")
-    if body["driver"] not in (None, DRIVER):
+    if body["driver"] not in (None, HEAT, CLUSTER_API):
         raise Refusal(400, f"Cluster driver ({body['driver']}) not supported.")
     check_resources(call.cloud, body)
     image = call.cloud.images.find(body["image_id"])[0]

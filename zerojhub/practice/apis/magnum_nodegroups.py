@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.practice.apis.cloud import Record, now, words
+from zerojhub.practice.apis.drivers import is_cluster_api
 from zerojhub.practice.apis.magnum import OFFSET, links, magnum, page, since
 from zerojhub.practice.apis.magnum_checks import patched
 from zerojhub.practice.apis.magnum_clusters import find_cluster, find_nodegroup, labels_compared, new_nodegroup
@@ -29,6 +30,8 @@ def shown(call: Call, cluster: Record, group: Record, fields: tuple[str, ...] | 
     body |= labels_compared(cluster["labels"], group["labels"])
     body["links"] = links(call, f"clusters/{cluster['uuid']}/nodegroups/{group['uuid']}")
     body["merge_labels"] = False
+    if is_cluster_api(call.cloud, cluster):
+        body["stack_id"] = None
     if call.state.version < (1, 14):
         del body["node_labels"], body["node_taints"]
     return {name: body[name] for name in fields} if fields else body

@@ -13,6 +13,7 @@ from typing import Any
 
 from zerojhub.practice.apis import heat_stacks, neutron_records, nova_servers
 from zerojhub.practice.apis.cloud import Cloud, Record, short_id
+from zerojhub.practice.apis.drivers import is_cluster_api
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, making, nesting, set_stack
 from zerojhub.practice.apis.neutron_floatingips import associate, delete_floatingip, delete_port, new_floatingip
 from zerojhub.practice.apis.wire import Refusal
@@ -184,7 +185,7 @@ class Members:
                 nova_servers.failed(server, str(error))
                 raise went_to_error(str(error)) from error
             nova_servers.started(server)
-        if cluster["floating_ip_enabled"]:
+        if cluster["floating_ip_enabled"] and not is_cluster_api(cloud, cluster):
             with self.step(stack, f"{part.prefix}_floating", "OS::Neutron::FloatingIP") as resource:
                 await self.add_floatingip(port, resource)
         self._show_addresses(group)
@@ -220,7 +221,7 @@ class Members:
             name=server["name"],
             address=nova_servers.fixed_address(self.cloud, server),
             login=image["os_admin_user"],
-            public_keys=(keypair["public_key"],) if keypair else (),
+            public_keys=(keypair["public_key"],) if keypair and not is_cluster_api(self.cloud, self.cluster) else (),
             machine_id=own_id,
             nodegroup=group.get("name", ""),
             role=group.get("role", ""),
@@ -280,7 +281,9 @@ class Members:
         if not group["stack_id"]:
             name = stack_name(self.cluster["name"][:20], group["name"][:9])
             timeout = self.cluster["create_timeout"] or None
-            group["stack_id"] = heat_stacks.new_stack(self.cloud, self.project, name, timeout)["id"]
+            hidden = is_cluster_api(self.cloud, self.cluster)
+            stack = heat_stacks.new_stack(self.cloud, self.project, name, timeout, hidden=hidden)
+            group["stack_id"] = stack["id"]
         return self.cloud.stacks[group["stack_id"]]
 
     def _number(self, ident: str) -> int:

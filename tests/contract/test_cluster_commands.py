@@ -152,6 +152,13 @@ def test_a_clusters_life(site, shell, magnum):
     assert magnum.client.get("/clusters").json()["clusters"] == []
 
 
+def test_a_new_ca_is_asked_about_and_refused_in_magnums_own_words(site, shell, magnum):
+    magnum.settled(magnum.create("mine"))
+    refused(site, shell, "cluster", "rotate-ca", "mine", said="every kubeconfig so far useless? (there is no terminal")
+    said = "Rotating the CA certificate is not supported by this driver."
+    refused(site, shell, "cluster", "rotate-ca", "mine", "--yes", said=said, code=1)
+
+
 def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):
     create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4", "--keypair", "mykey"]
     error = shell.zerojhub(*create, "--labels", "practice_fail=kube_minions", code=1).stderr
