@@ -1,4 +1,4 @@
-"""`zerojhub template` and `zerojhub cluster create`: what is refused, by its message, and what the ordinary client sees of the rest."""
+"""The commands on templates and clusters: what is refused, by its message, and what the ordinary client sees of the rest."""
 
 from __future__ import annotations
 

@@ -258,6 +258,33 @@ def show_credentials(
     show(found, output, people)
 
 
+@app.command("rotate-ca")
+def rotate_ca(
+    name: Name,
+    wait: WaitOption = True,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """A new certificate authority for the cluster; every kubeconfig that was made before stops working."""
+    import anyio
+
+    from zerojhub.openstack import clusters
+    from zerojhub.openstack.session import Cloud
+
+    cluster = anyio.run(clusters.settled, Cloud(cloud), name)
+    confirm(f"Make a new CA for {cluster['name']}, and every kubeconfig so far useless?", yes=yes)
+
+    async def rotate(here: Cloud, say: Say) -> dict:
+        await here.container_infra.patch(f"/certificates/{cluster['uuid']}", None)
+        if not wait:
+            return cluster
+        return await clusters.wait(here, cluster["uuid"], say, minutes=60, before=cluster)
+
+    _report(under_way(name, rotate, cloud, quiet), output, "made a new CA for")
+
+
 @app.command("kubeconfig")
 def write_kubeconfig(
     name: Name,
