@@ -64,7 +64,8 @@ def test_the_client_lists_what_a_new_project_and_a_cluster_have(site: Site, hub:
     assert [item["name"] for item in groups] == ["default-master", "default-worker"]
     assert {item["Name"] for item in servers} == {f"{stack}-master-0", f"{stack}-node-0", f"{stack}-node-1"}
     assert {(item["Status"], item["Image"]) for item in servers} == {("ACTIVE", "fedora-coreos-38")}
-    assert [item["Name"] for item in images] == ["fedora-atomic-29", "fedora-coreos-38"]
+    ubuntus = [f"ubuntu-2204-kube-{version}" for version in site.ground.versions]
+    assert [item["Name"] for item in images] == ["fedora-atomic-29", "fedora-coreos-38", *ubuntus]
     assert [(item["Name"], item["RAM"], item["VCPUs"]) for item in flavors] == [
         ("m1.small", 2048, 1),
         ("m1.medium", 4096, 2),
