@@ -99,7 +99,7 @@ def build(progress: Progress, *, older: bool = False) -> Built:
 
 
 def _build(parts: Parts, progress: Progress, older: bool) -> Built:
-    from zerojhub.practice import images
+    from zerojhub.practice import daemon, images
     from zerojhub.practice.build import debian
 
     def make(recipe: Recipe) -> None:
@@ -132,8 +132,9 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say)
-    for recipe in parts.all(older):
-        recipe.prune(parts.where)
+    if not daemon.running():  # whose machines stand on the parts that they started with
+        for recipe in parts.all(older):
+            recipe.prune(parts.where)
     return parts.built()
 
 

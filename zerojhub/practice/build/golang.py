@@ -53,7 +53,9 @@ class Go:
                 say(f"{name}: compiling, {compiled} of {total} packages")
 
         flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in stamps)])
-        argv = ["build", "-v", f"-mod={mod}", "-trimpath", f"-ldflags={flags}", "-o", str(output), package]
+        # What debuggers read is stripped anyway, and an eighth of the time goes into making it.
+        argv = ["build", "-v", f"-mod={mod}", "-trimpath", "-gcflags=all=-dwarf=false"]
+        argv += [f"-ldflags={flags}", "-o", str(output), package]
         self._go(argv, source, name, line)
 
     def download(self, module: str, version: str) -> Path:
