@@ -1,0 +1,47 @@
+"""The whole way on the API road: a cluster that nobody can log in to, and Helm that runs here."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, Shell
+
+FILE = f"""
+name: api-road
+cloud: practice
+cluster: {{name: api-road, template: kubernetes-v1.34.4-capi, workers: 1}}
+hub: {{values: {ROOT}/config/practice-values.yaml}}
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(cloud: Shell):
+    (cloud.folder / "api.yaml").write_text(FILE)
+    try:
+        yield cloud.json("up", "-f", "api.yaml")
+    finally:
+        cloud.zerojhub("down", "-f", "api.yaml", "--yes", "--delete-data", code=None)
+
+
+def test_the_hub_answers_and_nothing_went_over_ssh(cloud: Shell, hub: dict) -> None:
+    assert hub["ready"] is True
+    assert httpx.get(hub["url"].rstrip("/") + "/hub/health", timeout=10).status_code == 200
+    cluster = json.loads(cloud.openstack("coe", "cluster", "show", "api-road", "-f", "json"))
+    assert cloud.openstack("stack", "list", "-f", "value").strip() == ""
+    access = next(stage for stage in hub["stages"] if stage["name"] == "access")
+    assert cluster["api_address"] in str(access)
+
+
+def test_up_again_changes_nothing(cloud: Shell, hub: dict) -> None:
+    before = len(cloud.audit())
+    assert cloud.json("up", "-f", "api.yaml")["url"] == hub["url"]
+    assert cloud.writes(before) == []
+
+
+def test_down_leaves_nothing(cloud: Shell, hub: dict) -> None:
+    cloud.zerojhub("down", "-f", "api.yaml", "--yes", "--delete-data")
+    for kind in (("coe", "cluster"), ("floating", "ip"), ("loadbalancer",), ("volume",)):
+        assert cloud.openstack(*kind, "list", "-f", "value").strip() == ""
