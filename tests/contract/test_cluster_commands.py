@@ -178,3 +178,11 @@ def test_nothing_is_asked_of_a_cluster_that_is_changing(site, shell, magnum):
     finally:
         site.ground.held.clear()
     magnum.settled(uuid)
+
+
+def test_servers_of_a_cluster_without_a_stack(site, shell, key, magnum):
+    create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4-capi", "--keypair", "mykey"]
+    made = shell.json(*create, "--workers", "2")
+    shown = shell.json("cluster", "show", "mine")
+    addresses = {*made["node_addresses"], *made["master_addresses"]}
+    assert {server["addresses"].split(", ")[0] for server in shown["servers"]} == addresses

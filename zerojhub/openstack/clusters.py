@@ -12,7 +12,7 @@ from collections.abc import Callable
 import anyio
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import heat, magnum, quota, templates
+from zerojhub.openstack import heat, magnum, masters, quota, templates
 from zerojhub.openstack.session import Cloud
 from zerojhub.report.progress import elapsed
 
@@ -151,12 +151,16 @@ async def describe(cloud: Cloud, name: str) -> dict:
         answer = await cloud.compute.find(f"/servers/{each['physical_resource_id']}")
         if answer:
             servers.append(_server_row(answer["server"]))
+    if not nested:  # no Heat, or none for this project: whatever has the addresses that Magnum tells
+        addresses = {*(cluster["master_addresses"] or []), *(cluster["node_addresses"] or [])}
+        listed = await cloud.compute.all("/servers/detail", "servers")
+        servers = [_server_row(server) for server in listed if addresses.intersection(masters.addresses(server))]
     return cluster | {"servers": sorted(servers, key=lambda row: row["name"])}
 
 
 def _server_row(server: dict) -> dict:
     flavor = server["flavor"].get("original_name") or server["flavor"].get("id")
-    addresses = ", ".join(each["addr"] for network in server["addresses"].values() for each in network)
+    addresses = ", ".join(masters.addresses(server))
     fault = (server.get("fault") or {}).get("message")
     return {
         "name": server["name"],
