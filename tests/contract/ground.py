@@ -92,6 +92,10 @@ class InstantGround:
         self.clusters.pop(cluster_id, None)
         self.nodes.pop(cluster_id, None)
 
+    async def rotate_ca(self, cluster_id: str) -> None:
+        await self._take_time("rotate")
+        self.authority = self._certify(self.key.public_key(), self.authority.subject)
+
     async def ready(self, cluster_id: str) -> dict[str, bool]:
         return {name: ident in self.machines for name, ident in self.nodes[cluster_id].items()}
 

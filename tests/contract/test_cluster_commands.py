@@ -152,11 +152,17 @@ def test_a_clusters_life(site, shell, magnum):
     assert magnum.client.get("/clusters").json()["clusters"] == []
 
 
-def test_a_new_ca_is_asked_about_and_refused_in_magnums_own_words(site, shell, magnum):
-    magnum.settled(magnum.create("mine"))
+def test_a_new_ca_is_asked_about_and_made_or_refused_in_magnums_own_words(site, shell, magnum):
+    uuid = magnum.create("mine")
+    magnum.settled(uuid)
     refused(site, shell, "cluster", "rotate-ca", "mine", said="every kubeconfig so far useless? (there is no terminal")
-    said = "Rotating the CA certificate is not supported by this driver."
-    refused(site, shell, "cluster", "rotate-ca", "mine", "--yes", said=said, code=1)
+    before = magnum.client.get(f"/certificates/{uuid}").json()["pem"]
+    shell.zerojhub("cluster", "rotate-ca", "mine", "--yes")
+    assert magnum.client.get(f"/certificates/{uuid}").json()["pem"] != before
+    assert magnum.show(uuid)["status"] == "UPDATE_COMPLETE"
+    magnum.settled(magnum.create("other", cluster_template_id="kubernetes-v1.34.4-capi"))
+    said = "'rotate_ca_certificate' is not supported by this driver."
+    refused(site, shell, "cluster", "rotate-ca", "other", "--yes", said=said, code=1)
 
 
 def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):

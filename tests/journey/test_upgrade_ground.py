@@ -91,9 +91,9 @@ class Kubectl:
     def __init__(self, ground: LinuxGround, master: MachineSpec):
         self.machine = ground._machines[master.id]
 
-    async def __call__(self, *words: str, input: str | None = None) -> str:
+    async def __call__(self, *words: str, input: str | None = None, check: bool = True) -> str:
         argv = ["/usr/local/bin/kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *words]
-        return await self.machine.run(*argv, input=input, timeout=60)
+        return await self.machine.run(*argv, input=input, timeout=60, check=check)
 
     async def get(self, *words: str) -> list[dict]:
         return json.loads(await self("get", *words, "-o", "json"))["items"]

@@ -102,6 +102,9 @@ class Ground(Protocol):
         drained first, and come back, but for the only master and the only worker: their pods go on running.
         """
 
+    async def rotate_ca(self, cluster_id: str) -> None:
+        """A new CA: whatever the old one signed is signed anew, or not good any more. Deployments are restarted."""
+
     async def stop_cluster(self, cluster_id: str) -> None:
         """Forget the cluster: its controllers end and its CA is gone. Machines are halted one by one elsewhere."""
 

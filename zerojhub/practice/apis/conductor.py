@@ -87,6 +87,11 @@ class Conductor:
             mark(record, "UPDATE_IN_PROGRESS")
         self.queue(cluster["uuid"], partial(self._upgrade, cluster, groups, batch))
 
+    def rotate_ca(self, cluster: Record) -> None:
+        for record in (cluster, *cluster["nodegroups"]):
+            mark(record, "UPDATE_IN_PROGRESS")
+        self.queue(cluster["uuid"], partial(self._rotate_ca, cluster))
+
     def delete(self, cluster: Record) -> None:
         """Whatever the cluster is doing ends at once."""
         for record in (cluster, *cluster["nodegroups"]):
@@ -153,6 +158,15 @@ class Conductor:
         if groups[0]["is_default"]:
             cluster["coe_version"] = version
         await self._settle(cluster, "UPDATE", groups)
+
+    async def _rotate_ca(self, cluster: Record) -> None:
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await self.ground.rotate_ca(cluster["uuid"])
+        except Exception as error:
+            self._fail(cluster, "UPDATE", cluster["nodegroups"], error)
+        else:
+            await self._settle(cluster, "UPDATE", cluster["nodegroups"])
 
     async def _delete(self, cluster: Record) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.practice.apis.cloud import Record, now
+from zerojhub.practice.apis.drivers import is_cluster_api
 from zerojhub.practice.apis.magnum import OFFSET, links, magnum, since
 from zerojhub.practice.apis.magnum_clusters import find_cluster, of_role
 from zerojhub.practice.apis.magnum_types import CERTIFICATE, read
@@ -39,8 +40,17 @@ async def sign(call: Call) -> Record:
 
 @magnum.route("PATCH", "/v1/certificates/{ident}", status=202)
 async def rotate_ca(call: Call) -> Record:
-    find_cluster(call)
-    raise Refusal(400, "Rotating the CA certificate is not supported by this driver.")
+    cluster = find_cluster(call)
+    template = call.cloud.templates[cluster["cluster_template_id"]]
+    if is_cluster_api(call.cloud, cluster):
+        raise Refusal(400, "'rotate_ca_certificate' is not supported by this driver.")
+    if template["cluster_distro"] != "fedora-coreos":
+        where = f"cluster with cluster_distro: {template['cluster_distro']}"
+        raise Refusal(400, f"Rotating the CA certificate is not supported for {where}.")
+    if not cluster["status"].endswith("_COMPLETE"):
+        raise Refusal(400, f'Updating a cluster when status is "{cluster["status"]}" is not supported.')
+    call.conductor.rotate_ca(cluster)
+    return signed_by(call, cluster)
 
 
 @magnum.route("PATCH", "/v1/credentials/{ident}", status=202)

@@ -31,36 +31,43 @@ class Cluster:
 
     def __init__(self, spec: ClusterSpec, folder: Path):
         self.spec, self.folder = spec, folder
-        self.authority = Authority("kubernetes")
-        self.ca = self.authority.pair.certificate
+        self.certify()
+        self._front, self._tokens = Authority("front-proxy-ca"), service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
         """Machine's UUID -> the machine, and its pods' subnet."""
         services = IPv4Network(spec.service_network)
         self._api_service, self._dns = str(services[1]), str(services[10])
         self._subnets = list(IPv4Network(spec.pod_network).subnets(new_prefix=24))
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        pair = self.authority.issue("practice", "system:masters")
-        for name, text in (("client.crt", pair.certificate), ("client.key", pair.key)):
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(text)
         self.server = f"https://{spec.endpoint or spec.masters[0].address}:{API_PORT}"
         """Where nodes that are no masters find the API."""
         self.api = self.client(spec.masters[0].address)
 
+    def certify(self) -> None:
+        """Make a CA, and have it sign for our own client."""
+        self.authority = Authority("kubernetes")
+        self.ca = self.authority.pair.certificate
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        pair = self.authority.issue("practice", "system:masters")
+        for name, text in (("client.crt", pair.certificate), ("client.key", pair.key)):
+            (self.folder / name).touch(mode=0o600)
+            (self.folder / name).write_text(text)
+
     async def start(self, masters: list[Machine]) -> None:
         """Bring up the control plane and the masters' nodes; returns when the API answers."""
-        front, tokens = Authority("front-proxy-ca"), service_account_key()
-        await asyncio.gather(*(self._start_master(machine, front, tokens) for machine in masters))
+        await asyncio.gather(*(self.start_master(machine) for machine in masters))
         deadline = time.monotonic() + API_TIMEOUT
-        while not await self.api.answers():
-            if time.monotonic() > deadline:
-                raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
-            await asyncio.sleep(0.2)
+        await self.wait_for_api(deadline)
         await asyncio.gather(
             _insist(lambda: addons.apply(self.api, self._dns, storage_class=self.spec.storage_class), deadline),
             *(self._start_node(machine) for machine in masters),
         )
+
+    async def wait_for_api(self, deadline: float) -> None:
+        while not await self.api.answers():
+            if time.monotonic() > deadline:
+                raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
+            await asyncio.sleep(0.2)
 
     async def join(self, machine: Machine) -> None:
         """Make it a node; returns when it is Ready."""
@@ -100,7 +107,8 @@ class Cluster:
         await self.api.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _start_master(self, machine: Machine, front: Authority, tokens: tuple[str, str]) -> None:
+    async def start_master(self, machine: Machine) -> None:
+        """Start its etcd and control plane, with certificates that the CA signs now; or start them again."""
         spec = machine.spec
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
         names += ["localhost", "127.0.0.1", self._api_service, *self.spec.api_addresses]
@@ -111,13 +119,13 @@ class Cluster:
             "apiserver": self.authority.issue("kube-apiserver", alternatives=list(dict.fromkeys(names))),
             "apiserver-kubelet": self.authority.issue("kube-apiserver-kubelet-client", "system:masters"),
             "etcd": self.authority.issue("etcd", alternatives=[spec.name, spec.address]),
-            "front-proxy": front.issue("front-proxy"),
+            "front-proxy": self._front.issue("front-proxy"),
         }
         for name, pair in pairs.items():
             _write_pair(machine, name, pair)
-        machine.write(f"{PKI}/front-proxy-ca.crt", front.pair.certificate)
-        machine.write(f"{PKI}/sa.key", tokens[0], 0o600)
-        machine.write(f"{PKI}/sa.pub", tokens[1])
+        machine.write(f"{PKI}/front-proxy-ca.crt", self._front.pair.certificate)
+        machine.write(f"{PKI}/sa.key", self._tokens[0], 0o600)
+        machine.write(f"{PKI}/sa.pub", self._tokens[1])
         users = {
             "admin": ("kubernetes-admin", "system:masters"),
             "controller-manager": ("system:kube-controller-manager", None),
@@ -134,6 +142,15 @@ class Cluster:
     async def _start_node(self, machine: Machine) -> None:
         spec = machine.spec
         subnet = self._reserve(machine)
+        machine.write("/etc/cni/net.d/10-pods.conflist", components.cni_config(str(subnet)))
+        self.link(machine, components.NODE_PROGRAMS, self.spec.version)
+        await self._route_pods(machine, subnet)
+        await self.start_kubelet(machine)
+        await self._introduce(spec, subnet)
+
+    async def start_kubelet(self, machine: Machine) -> None:
+        """Start what makes it a node, with certificates that the CA signs now; or start it again."""
+        spec = machine.spec
         machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
         machine.write(f"{PKI}/ca.crt", self.ca)
         serving = self.authority.issue(f"system:node:{spec.name}", "system:nodes", [spec.name, spec.address])
@@ -142,11 +159,7 @@ class Cluster:
         self._write_kubeconfig(machine, "proxy", self.authority.issue("system:kube-proxy"))
         machine.write("/etc/kubernetes/kubelet.yaml", components.kubelet_config(self.spec, spec, self._dns))
         machine.write("/etc/kubernetes/proxy.yaml", components.proxy_config(self.spec))
-        machine.write("/etc/cni/net.d/10-pods.conflist", components.cni_config(str(subnet)))
-        self.link(machine, components.NODE_PROGRAMS, self.spec.version)
-        await self._route_pods(machine, subnet)
         await machine.serve(components.node_services(self.spec, spec))
-        await self._introduce(spec, subnet)
 
     async def _introduce(self, spec: MachineSpec, subnet: IPv4Network) -> None:
         """What a node may not say of itself: its role, and the subnet that it has."""

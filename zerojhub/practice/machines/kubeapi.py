@@ -20,9 +20,14 @@ class KubeAPI:
     """A client with the rights of the cluster's administrator. Raises GroundError for what the API refuses."""
 
     def __init__(self, server: str, ca: str, certificate: Path, key: Path):
+        self._server, self._certificate, self._key = server, certificate, key
+        self.trust(ca)
+
+    def trust(self, ca: str) -> None:
+        """Speak to a server of this CA from now on, with the certificate that is in the file now."""
         context = ssl.create_default_context(cadata=ca)
-        context.load_cert_chain(certificate, key)
-        self._client = httpx.AsyncClient(base_url=server, verify=context, timeout=30, trust_env=False)
+        context.load_cert_chain(self._certificate, self._key)
+        self._client = httpx.AsyncClient(base_url=self._server, verify=context, timeout=30, trust_env=False)
 
     async def answers(self) -> bool:
         """Is the API server ready to serve?"""

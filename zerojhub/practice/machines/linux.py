@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zerojhub.practice.controllers import Controllers
 from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
-from zerojhub.practice.machines import cgroups, upgrade
+from zerojhub.practice.machines import cgroups, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
@@ -77,6 +77,9 @@ class LinuxGround:
 
     async def upgrade(self, cluster_id: str, machine: MachineSpec, version: str) -> None:
         await upgrade.upgrade(self._cluster(cluster_id), self._machine(machine.id), version)
+
+    async def rotate_ca(self, cluster_id: str) -> None:
+        await rotation.rotate(self._cluster(cluster_id))
 
     async def stop_cluster(self, cluster_id: str) -> None:
         if controllers := self._controllers.pop(cluster_id, None):
