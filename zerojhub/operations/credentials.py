@@ -1,11 +1,12 @@
 """What a cluster may do in the cloud: its own cloud-config on the master, which credential it is, and whether it works.
 
-Magnum makes a trust for each cluster (Heat drivers), or an application credential (Cluster API drivers), and leaves it in
-/etc/kubernetes/cloud-config.
+Magnum makes a trust for each cluster (Heat drivers) and leaves it in /etc/kubernetes/cloud-config, or an application
+credential (Cluster API drivers), in the Secret cloud-config.
 """
 
 from __future__ import annotations
 
+import base64
 import configparser
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ from zerojhub.stages import Access
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.reach import Reach
 
 PLACES = ("/etc/kubernetes/cloud-config", "/etc/kubernetes/kube_openstack_config", "/etc/kubernetes/cloud.conf")
+SECRET_OBJECT = "cloud-config"
 SECRET = ("password", "application-credential-secret")
 MASK = "********"
 
@@ -26,19 +29,33 @@ MASK = "********"
 async def read(hub: Hub, *, show_secrets: bool) -> dict:
     """The cluster's credential: kind, id, works, why_not, file, and its settings (secrets masked unless asked for)."""
     (reach,) = await journey.reach(hub, Access)
-    for path in PLACES:
-        answer = await reach.machine.run(["cat", path], sudo=True, check=False)
-        if answer.code == 0:
-            break
-    else:
-        raise ZeroJHubError(f"the master has no {PLACES[0]}", hint="a cluster without cloud provider has none")
+    path, text = await (on_master(reach) if reach.address else in_cluster(reach))
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read_string(answer.stdout.decode())
+    parser.read_string(text)
     settings = {key: value.strip('"') for key, value in parser["Global"].items()}
     kind, identity = kind_of(settings)
     why_not = await anyio.to_thread.run_sync(refusal, settings)
     shown = {key: value if show_secrets or key not in SECRET else MASK for key, value in settings.items()}
     return {"kind": kind, "id": identity, "works": why_not is None, "why_not": why_not, "file": path, "settings": shown}
+
+
+async def on_master(reach: Reach) -> tuple[str, str]:
+    """Where the master keeps it, and what it says."""
+    for path in PLACES:
+        answer = await reach.machine.run(["cat", path], sudo=True, check=False)
+        if answer.code == 0:
+            return path, answer.stdout.decode()
+    raise ZeroJHubError(f"the master has no {PLACES[0]}", hint="a cluster without cloud provider has none")
+
+
+async def in_cluster(reach: Reach) -> tuple[str, str]:
+    """The same of a cluster whose machines nobody logs in to: Cluster API's drivers leave it in a Secret."""
+    secret = await reach.kube.get("v1/Secret", SECRET_OBJECT, "kube-system")
+    for key, value in ((secret or {}).get("data") or {}).items():
+        text = base64.b64decode(value).decode()
+        if "[Global]" in text:
+            return f"Secret kube-system/{SECRET_OBJECT}, {key}", text
+    raise ZeroJHubError(f"there is no Secret kube-system/{SECRET_OBJECT} with a cloud-config in the cluster")
 
 
 def kind_of(settings: dict[str, str]) -> tuple[str, str | None]:

@@ -1,0 +1,56 @@
+"""A hub with two users at work while its cluster gets another Kubernetes; `make test` builds the two that it takes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Shell
+from tests.journey.test_magnum import School, refused
+from zerojhub.operations.upgrade import number
+
+
+@pytest.fixture(scope="module")
+def versions(cloud: Shell) -> list[str]:
+    """What the practice cloud can run, by its templates; oldest first."""
+    found = [row["labels"]["kube_tag"] for row in cloud.json("template", "list") if row["public"]]
+    assert len(set(found)) > 1, "zerojhub practice build --all builds a second Kubernetes"
+    return sorted(set(found), key=number)
+
+
+@pytest.fixture(scope="module")
+def school(cloud: Shell, versions: list[str], tmp_path_factory: pytest.TempPathFactory):
+    school = School(cloud, tmp_path_factory.mktemp("school"), "upgraded", versions[0])
+    for user in ("ada", "bob"):
+        school.run(user, f"open('mine.txt', 'w').write('kept by {user}')")
+    yield school
+    cloud.zerojhub("down", "-f", school.file, "--delete-data", "--yes")
+
+
+def test_steps_that_kubernetes_does_not_allow(cloud, school, versions):
+    major, minor, patch = number(versions[0])
+    upgrade = ["cluster", "upgrade", school.name, "--kube-tag"]
+    refused(cloud, *upgrade, versions[0], said=f"has Kubernetes {versions[0]} already")
+    refused(cloud, *upgrade, f"v{major}.{minor}.{patch - 1}", said="is older")
+    refused(cloud, *upgrade, f"v{major}.{minor + 2}.0", said="skips a minor version")
+    refused(cloud, *upgrade, "newest", said="is no Kubernetes version")
+    refused(cloud, "cluster", "upgrade", school.name, said="neither --kube-tag nor")
+
+
+def test_upgrade_with_users_at_work(cloud, school, versions):
+    wanted = versions[-1]
+    done = cloud.json("cluster", "upgrade", school.name, "--kube-tag", wanted)
+    assert {node["kubelet"] for node in done["nodes"]} == {wanted}
+    assert len(done["nodes"]) == 3
+    print(f"the hub went without an answer for {done['silent']} s")
+    assert done["silent"] < 120
+    seen = json.loads(school.ssh("sudo kubectl get nodes -o json"))["items"]
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in seen} == {wanted}
+    assert all("unschedulable" not in node["spec"] for node in seen)
+    template = school.cluster()["cluster_template_id"]
+    shown = json.loads(cloud.openstack("coe", "cluster", "template", "show", template, "-f", "json"))
+    assert shown["labels"]["kube_tag"] == wanted
+    for user in ("ada", "bob"):
+        assert school.run(user, "print(open('mine.txt').read())") == f"kept by {user}"
+    refused(cloud, "cluster", "upgrade", school.name, "--kube-tag", wanted, said="already")
