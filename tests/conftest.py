@@ -1,4 +1,4 @@
-"""What the tests share: the program as a person runs it, and one practice cloud for all tests that need one."""
+"""What the tests share: the program as a person runs it, and a practice cloud for each file that needs one."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def shell(tmp_path: Path) -> Shell:
     return shell_in(tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory):
-    """The practice cloud, started for the session and stopped at its end."""
+    """The practice cloud, new for each file of tests: what fails in one leaves nothing to the next."""
     shell = shell_in(tmp_path_factory.mktemp("practice"))
     shell.zerojhub("practice", "start", timeout=300)
     try:

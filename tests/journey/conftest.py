@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-ALONE = {"ground", "own_cloud"}
+ALONE = {"ground", "own_cloud", "built"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

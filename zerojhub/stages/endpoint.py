@@ -22,6 +22,10 @@ PATIENCE = 600
 ANSWER = 180
 """Seconds for the hub to answer at an address that is there: a load balancer needs a while to pass traffic."""
 
+STEADY = 8
+"""Good answers in a row, each on a connection of its own, that are taken for an address that works: a load balancer goes to
+one node and then another, and some of them pass traffic on later than others."""
+
 
 class Endpoint(Stage):
     """The hub's URL, where it answers: a load balancer's address, or a port behind the master's floating IP."""
@@ -140,11 +144,14 @@ async def _problem(url: str) -> str | None:
     """Why the hub does not answer at its URL; None when it does."""
     from zerojhub.hub.client import HubClient, HubError
 
-    async with HubClient(url) as client:
-        try:
-            return None if await client.is_healthy() else "the proxy is there, and the hub is not yet"
-        except HubError as error:
-            return error.message
+    for _ in range(STEADY):
+        async with HubClient(url) as client:
+            try:
+                if not await client.is_healthy():
+                    return "the proxy is there, and the hub is not yet"
+            except HubError as error:
+                return error.message
+    return None
 
 
 def _advice(hub: Hub, service: dict) -> str:
