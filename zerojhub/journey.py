@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,6 @@ class Standing:
     state: str
     detail: str
     seconds: float = 0.0
-    done: bool = field(default=False, compare=False)
 
     def as_row(self) -> dict[str, Any]:
         return {"name": self.stage.name, "state": self.state, "seconds": round(self.seconds, 2), "detail": self.detail}
@@ -114,6 +113,12 @@ def upstream(stage: type[Stage]) -> set[type[Stage]]:
     return set(stage.needs).union(*(upstream(need) for need in stage.needs))
 
 
+def with_needs(wanted: Sequence[type[Stage]]) -> list[type[Stage]]:
+    """These stages and all that they need, in the order of STAGES."""
+    needed = set(wanted).union(*(upstream(stage) for stage in wanted))
+    return [stage for stage in STAGES if stage in needed]
+
+
 async def look(hub: Hub, stages: Sequence[type[Stage]] = STAGES) -> list[Standing]:
     """How every stage stands, changing nothing."""
     return await _walk(hub, stages, act=frozenset())
@@ -121,8 +126,7 @@ async def look(hub: Hub, stages: Sequence[type[Stage]] = STAGES) -> list[Standin
 
 async def reach(hub: Hub, *wanted: type[Stage]) -> tuple[Any, ...]:
     """The values of these stages, for commands that work on what is there. ZeroJHubError when it is not."""
-    needed = set(wanted).union(*(upstream(stage) for stage in wanted))
-    hub.checked = [stage for stage in STAGES if stage in needed]
+    hub.checked = with_needs(wanted)
     for standing in await look(hub, hub.checked):
         if standing.state != "found":
             raise ZeroJHubError(f"{standing.stage.name}: {standing.detail}", hint="zerojhub up")
@@ -131,9 +135,8 @@ async def reach(hub: Hub, *wanted: type[Stage]) -> tuple[Any, ...]:
 
 async def up(hub: Hub, *, act: Sequence[type[Stage]] = STAGES) -> list[Standing]:
     """Look at all, do what is missing in the stages `act`. Raises the first failure, once what overlaps has been stopped."""
-    wanted = set(act).union(*(upstream(stage) for stage in act))
     hub.write_journal("up")
-    standings = await _walk(hub, [stage for stage in STAGES if stage in wanted], act=frozenset(act))
+    standings = await _walk(hub, with_needs(act), act=frozenset(act))
     hub.write_journal("up done")
     return standings
 
@@ -194,7 +197,7 @@ async def _stand(hub: Hub, stage_class: type[Stage], *, doing: bool, tolerant: b
         else:
             step.outcome = "kept"
         kind = {Found: "found", Missing: "missing", Wrong: "wrong"}[type(state)]
-        return Standing(stage_class, kind, _detail(state), step.seconds(), step.outcome == "done")
+        return Standing(stage_class, kind, _detail(state), step.seconds())
 
 
 async def down(hub: Hub) -> None:

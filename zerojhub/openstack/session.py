@@ -117,10 +117,6 @@ class Cloud:
     def project_id(self) -> str:
         return self.session.get_project_id()
 
-    @property
-    def user_id(self) -> str:
-        return self.session.get_user_id()
-
 
 class Service:
     """One service of the cloud. Paths are below its versioned endpoint: `await cloud.compute.get("/servers")`."""
