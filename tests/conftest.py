@@ -67,6 +67,7 @@ def shell_in(folder: Path) -> Shell:
     """A shell whose state is in `folder`; the cache of what was built is the person's."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
     environment |= {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+    environment.setdefault("SHELL", "/bin/sh")  # magnumclient's `cluster config` cannot do without
     environment.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     return Shell(folder, environment)
 

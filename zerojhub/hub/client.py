@@ -67,6 +67,10 @@ class HubClient:
         body = {"expires_in": seconds, "note": "zerojhub check"}
         return (await self.request("POST", f"/hub/api/users/{name}/tokens", json=body)).json()["token"]
 
+    async def restore_routes(self) -> None:
+        """Have the proxy told again where each user's server is (scope `proxy`)."""
+        await self.request("POST", "/hub/api/proxy")
+
     async def start_server(self, name: str) -> None:
         """Ask for the user's server; `progress` tells how it goes."""
         answer = await self.request("POST", f"/hub/api/users/{name}/server", check=False, timeout=60)

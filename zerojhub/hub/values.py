@@ -16,7 +16,7 @@ from zerojhub.hub.secrets import Secrets
 
 SERVICE = "zerojhub"
 """The hub service that this program speaks to the hub as."""
-SCOPES = ["admin:users", "admin:servers", "access:servers", "tokens", "read:hub"]
+SCOPES = ["admin:users", "admin:servers", "access:servers", "tokens", "read:hub", "proxy"]
 
 SIGN_UP = {
     "native": ("NativeAuthenticator", "open_signup", False),

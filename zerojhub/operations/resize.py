@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub import journey
 from zerojhub.errors import Problems, UserError
+from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain
 from zerojhub.openstack import clusters, nodegroups
 from zerojhub.stages import Access
@@ -116,7 +117,13 @@ async def _empty(hub: Hub, group: dict, fewer: int, leaving: list[str], say: Say
         )
     # The pods of a node that is down never leave it.
     up = [node["metadata"]["name"] for node in chosen if drain.is_ready(node)]
-    await together(*(drain.drain(reach.kube, name, say) for name in up))
+    watch = await Watch.of(reach)
+
+    async def drained() -> None:
+        await together(*(drain.drain(reach.kube, name, say) for name in up))
+        await watch.back()
+
+    await watch.during(drained())
     return [drain.server_id(node) for node in chosen]
 
 

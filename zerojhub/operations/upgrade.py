@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import anyio
 
 from zerojhub import journey
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.hub.watch import Watch
 from zerojhub.openstack import clusters, magnum
 from zerojhub.stages import Access
-from zerojhub.together import together
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
-    from zerojhub.kube.reach import Reach
     from zerojhub.openstack.clusters import Say
 
 MINUTES = 120
@@ -48,32 +44,6 @@ COPIED = [
 """What a template is made of, and its copy too; not whether it is public, hidden or tagged."""
 
 
-@dataclass
-class Watch:
-    """A hub's answers over time: how long it went without one."""
-
-    url: str | None
-    silent: float = 0.0
-    _last: float = field(default_factory=time.monotonic)
-
-    async def run(self) -> None:
-        """Ask twice a second, until cancelled."""
-        if not self.url:
-            return
-        import httpx
-
-        async with httpx.AsyncClient(timeout=2, verify=False) as client:  # only whether it answers is of interest
-            while True:
-                try:
-                    good = (await client.get(f"{self.url.rstrip('/')}/hub/health")).is_success
-                except httpx.TransportError:
-                    good = False
-                now = time.monotonic()
-                self.silent += 0 if good else now - self._last
-                self._last = now
-                await anyio.sleep(0.5)
-
-
 @dataclass(frozen=True)
 class Upgraded:
     """What came of it: each node's kubelet and container runtime, and the hub's seconds without an answer."""
@@ -98,18 +68,14 @@ async def upgrade(
     if not template:
         new = await template_for(hub.cloud, old, kube_tag)
     body = {"cluster_template": new["uuid"], "max_batch_size": batch}
-    watch, watching = Watch(url or await address_of_hub(reach)), anyio.CancelScope()
+    watch = Watch(url) if url else await Watch.of(reach)
 
     async def change() -> None:
         await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/upgrade", body)
         await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
-        watching.cancel()
+        await watch.back()
 
-    async def look() -> None:
-        with watching:
-            await watch.run()
-
-    await together(change(), look())
+    await watch.during(change())
     return Upgraded(kube_tag, await verified(hub, kube_tag), round(watch.silent, 1) if watch.url else None)
 
 
@@ -133,17 +99,6 @@ def allowed(now: str, wanted: str | None) -> None:
     if new[:2] > (old[0], old[1] + 1):
         step = f"v{old[0]}.{old[1] + 1}"
         raise UserError(f"{now} to {wanted} skips a minor version", hint=f"upgrade to a {step} first")
-
-
-async def address_of_hub(reach: Reach) -> str | None:
-    """Where a hub of the cluster answers, at its load balancer or a port of the master; None when there is none."""
-    for service in await reach.kube.list("v1/Service", labels="component=proxy-public"):
-        port = service["spec"]["ports"][0]
-        for ingress in service["status"].get("loadBalancer", {}).get("ingress") or []:
-            return f"http://{ingress.get('ip') or ingress['hostname']}:{port['port']}"
-        if reach.address and port.get("nodePort"):
-            return f"http://{reach.address}:{port['nodePort']}"
-    return None
 
 
 async def chart_still_fits(hub: Hub, kube, wanted: str) -> None:

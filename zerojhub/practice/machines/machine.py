@@ -169,7 +169,7 @@ class Machine:
             with contextlib.suppress(OSError):
                 for child in children.read_text().split():
                     # Until it has become the shell of init.sh, it may still be outside of its namespaces.
-                    if b"init.sh" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1]:
+                    if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0] == b"sh":
                         return int(child)
             await asyncio.sleep(0.01)
         raise GroundError(f"{self.spec.name} did not boot: {self._last_words()}")
