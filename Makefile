@@ -1,4 +1,5 @@
 # make demo: the whole journey on this machine. make test: every test. make demo-stop: everything given back.
+# make docs: the documentation as a site, in docs/_build/html.
 # Each target sets up what it needs; nothing has to be installed by hand.
 
 VENV := .venv
@@ -7,13 +8,13 @@ DEPLOYMENT := config/practice.yaml
 TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl
 INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends -o Dpkg::Use-Pty=0
 
-.PHONY: setup demo demo-stop test test-packages
+.PHONY: setup demo demo-stop docs test test-packages
 .SILENT:
 
 setup: $(VENV)/.practice
 
-# What the demonstration needs is in the extra `practice`, what the tests need in `test`.
-$(VENV)/.practice $(VENV)/.test: $(VENV)/.%: pyproject.toml
+# What the demonstration needs is in the extra `practice`, what the documentation needs in `docs`, what the tests need in `test`.
+$(VENV)/.practice $(VENV)/.docs $(VENV)/.test: $(VENV)/.%: pyproject.toml
 	echo "· Python environment $(VENV)"
 	python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && $(INSTALL) python3-venv; } >/dev/null
 	test -x $(BIN)/python || python3 -m venv $(VENV)
@@ -28,6 +29,10 @@ demo: setup
 
 demo-stop: setup
 	$(BIN)/zerojhub practice stop
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+	echo "docs: docs/_build/html/index.html"
 
 test-packages:
 	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
