@@ -6,7 +6,17 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictBool, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
 
@@ -16,96 +26,174 @@ Labels = dict[str, str | int | bool | float]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    """A mapping of the file. The text under each key is its page in the reference (docs/_ext/reference.py)."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class TemplateSpec(Section):
     """A cluster template to be made: the options of Magnum's API, by its names without `_id`."""
 
     name: Name | None = None
+    """Left out: `zerojhub-NAME`, after the deployment."""
     coe: Literal["kubernetes", "swarm", "swarm-mode", "mesos"] = "kubernetes"
+    """The container orchestration engine; a hub needs `kubernetes`."""
     image: str
+    """The servers' image, with the property `os_distro` that the driver asks for."""
     external_network: str
+    """The network that floating IPs come from."""
     keypair: str | None = None
+    """A keypair for clusters that name none; clusters made for a hub always do."""
     flavor: str | None = None
+    """The workers' flavor."""
     master_flavor: str | None = None
+    """The masters' flavor."""
     fixed_network: str | None = None
+    """A network that is there, in place of one that is made for each cluster."""
     fixed_subnet: str | None = None
+    """A subnet of it."""
     network_driver: str | None = None
+    """How pods reach each other: `flannel`, `calico`, `cilium`; which there are is the driver's matter."""
     volume_driver: str | None = "cinder"
+    """Without `cinder` there are no volumes for the hub and its users."""
     dns_nameserver: str | None = None
+    """The servers' name servers, comma-separated."""
     http_proxy: str | None = None
+    """The way out for clusters without one of their own."""
     https_proxy: str | None = None
+    """The same for HTTPS."""
     no_proxy: str | None = None
+    """Addresses that are reached without it, comma-separated."""
     docker_volume_size: int | None = Field(None, ge=1)
+    """GB of a volume for container images on each server."""
     docker_storage_driver: str | None = None
+    """How the container runtime keeps images, such as `overlay2`."""
     server_type: Literal["vm", "bm"] = "vm"
+    """Virtual machines or bare metal."""
     labels: Labels = {}
+    """What the driver reads, such as `kube_tag`; values may be words, numbers, true or false."""
     tls_disabled: StrictBool = False
+    """An API server without TLS; nobody should."""
     registry_enabled: StrictBool = False
+    """A registry of images in the cluster."""
     master_lb_enabled: StrictBool = False
+    """A load balancer before the masters; several masters need one."""
     floating_ip_enabled: StrictBool = False
+    """A floating IP for each server."""
     public: StrictBool = False
+    """Everyone's in the cloud; for administrators."""
     hidden: StrictBool = False
+    """Left out of lists."""
     insecure_registry: str | None = None
+    """A registry that is spoken to without TLS."""
     tags: str | None = None
+    """Words of your own, comma-separated."""
 
 
 class ClusterSpec(Section):
-    """The cluster: made from a template (its name, its UUID, or a mapping), or adopted when one of the name is there."""
+    """The cluster: made from a template, or adopted when one of its name is there."""
 
     name: Name | None = None
+    """The cluster's name; the deployment's, when left out. One that is there is adopted as it is."""
     template: str | TemplateSpec
+    """A cluster template's name or UUID; or a mapping, and one is made (below)."""
     workers: int = Field(1, ge=0)
+    """How many servers for the hub and its users."""
     masters: int = Field(1, ge=1)
+    """How many servers for Kubernetes itself. Several need a template with `master_lb_enabled`."""
     flavor: str | None = None
+    """The workers' flavor, in place of the template's."""
     master_flavor: str | None = None
+    """The masters' flavor, in place of the template's."""
     docker_volume_size: int | None = Field(None, ge=1)
+    """GB of a volume for container images on each server, in place of the template's."""
     labels: Labels = {}
+    """Labels over the template's."""
     keypair: str | None = None
+    """A keypair that is there; its private key is looked for in `~/.ssh` and the SSH agent. Left out: one is made."""
     fixed_network: str | None = None
+    """A network that is there, in place of the template's."""
     fixed_subnet: str | None = None
+    """A subnet of it."""
     floating_ip_enabled: StrictBool | None = None
-    timeout: int = Field(60, ge=1, description="Minutes until Magnum gives up on the creation.")
+    """A floating IP for each server, in place of what the template says."""
+    timeout: int = Field(60, ge=1)
+    """Minutes until Magnum gives up on the creation."""
 
 
 class AccessSpec(Section):
     """How the cluster is reached."""
 
     road: Literal["auto", "ssh", "api"] = "auto"
+    """`ssh`: to the master (Magnum's Heat drivers). `api`: the cluster's API alone (Cluster API drivers)."""
     user: str | None = None
+    """Who logs in to the master: `core`, `fedora`, `ubuntu`. Left out: whom the image has."""
     private_key: Path | None = None
-    floating_ip: str | None = Field(None, description="An address of the project to use, in place of a new one.")
+    """The private key of `cluster.keypair`, where it is not found by itself. From the file's folder, or absolute."""
+    floating_ip: str | None = None
+    """An address of the project for the master, in place of a new one."""
 
 
 class HelmSpec(Section):
+    """The Helm that installs the hub."""
+
     version: str | None = Field(None, pattern=r"^3\.\d+\.\d+$")
+    """Which Helm 3 to put beside the cluster, where there is none. Left out: a known one."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """The checksum of its archive; needed for a version that is not known."""
 
 
 class StorageSpec(Section):
+    """Volumes for the hub and its users."""
+
     class_name: str = Field("cinder", alias="class", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
-    type: str | None = Field(None, description="A Cinder volume type.")
+    """The storage class that is made the default, when the cluster has no default yet."""
+    type: str | None = None
+    """A Cinder volume type. Left out: the cloud's."""
 
 
 class HubSpec(Section):
     """The hub: which chart, with which values, where people find it."""
 
     values: Path | None = None
+    """A file of chart values (Zero to JupyterHub's keys), passed through untouched. From the file's folder, or absolute."""
     chart: str = "embedded"
+    """`embedded`: the small chart that comes along. `z2jh`: Zero to JupyterHub. Or a folder, a `.tgz`, an address."""
     version: str | None = None
+    """The chart's version. Left out: the newest that fits the cluster's Kubernetes."""
     namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Where it is installed. Left out: the deployment's name, in lower case."""
     host: str | None = None
+    """The name in the URL. It must lead to the hub in the DNS; the address is told when it does not."""
     https: StrictBool = False
+    """Is the URL `https://`? Where the certificate is from is for `contact`, or `proxy.https` in the values, to say."""
+    contact: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
+    """An e-mail address: the hub gets its certificate from Let's Encrypt, which asks for one. With `host`, `https` and `chart: z2jh`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    """A load balancer of the cloud, or a port behind the master's floating IP."""
     open_to_anyone: StrictBool = False
+    """A hub that lets anyone in is refused on a public address unless this is `true`."""
+
+    @field_validator("contact")
+    @classmethod
+    def _has_what_a_certificate_needs(cls, contact: str | None, info: ValidationInfo) -> str | None:
+        lacking = [key for key in ("host", "https") if not info.data.get(key)]
+        if contact and lacking:
+            raise PydanticCustomError("certificate", f"a certificate needs {' and '.join(lacking)} as well")
+        if contact and info.data.get("chart") == "embedded":
+            raise PydanticCustomError(
+                "certificate", "the embedded chart asks no authority for certificates: set chart: z2jh"
+            )
+        return contact
 
 
 class Deployment(Section):
     """One hub on one cluster in one cloud."""
 
     name: Name
+    """The deployment's name; also the cluster's, and in lower case the namespace's."""
     cloud: str | None = None
+    """An entry of `clouds.yaml`. Left out: `OS_CLOUD`, or the other `OS_…` variables."""
     cluster: ClusterSpec
     access: AccessSpec = AccessSpec()
     helm: HelmSpec = HelmSpec()

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub import charts, values
 from zerojhub.hub.release import Standing, difference, mark
@@ -148,7 +149,7 @@ def test_a_null_takes_a_default_away_as_in_helm():
 
 def test_what_is_left_out_is_added(chart, written):
     user, secrets = written("hub: {config: {A: {b: 1}}}\nproxy:\n"), Secrets()
-    sent = values.completed(user.values, secrets, "NodePort", chart)
+    sent = values.completed(user.values, secrets, HubSpec(expose="NodePort"), chart)
     assert sent["hub"]["config"] == {"A": {"b": 1}}
     assert sent["proxy"] == {"service": {"type": "NodePort"}, "secretToken": secrets.proxy_token}
     assert sent["hub"]["cookieSecret"] == secrets.cookie_secret
@@ -156,9 +157,21 @@ def test_what_is_left_out_is_added(chart, written):
     assert sent["hub"]["loadRoles"]["zerojhub"]["services"] == ["zerojhub"]
 
 
+def test_a_contact_and_a_host_become_a_certificate(chart, written):
+    wanted = HubSpec(chart="z2jh", host="hub.example.org", https=True, contact="ada@example.org")
+    letsencrypt = {"contactEmail": "ada@example.org"}
+    https = {"enabled": True, "type": "letsencrypt", "letsencrypt": letsencrypt, "hosts": ["hub.example.org"]}
+    assert values.completed({}, Secrets(), wanted, chart)["proxy"]["https"] == https
+    theirs = {"proxy": {"https": {"enabled": True, "type": "manual", "hosts": ["lab.example.org"]}}}
+    sent = values.completed(theirs, Secrets(), wanted, chart)["proxy"]["https"]
+    assert (sent["type"], sent["hosts"]) == ("manual", ["lab.example.org"])
+    before_the_hub = HubSpec(host="hub.example.org", https=True)
+    assert "https" not in values.completed({}, Secrets(), before_the_hub, chart)["proxy"]
+
+
 def test_what_the_user_wrote_stays(chart, written):
     text = "proxy: {service: {type: ClusterIP}, secretToken: abc}\nhub: {config: {JupyterHub: {cookie_secret: def}}}\n"
-    sent = values.completed(written(text).values, Secrets(), "LoadBalancer", chart)
+    sent = values.completed(written(text).values, Secrets(), HubSpec(), chart)
     assert sent["proxy"] == {"service": {"type": "ClusterIP"}, "secretToken": "abc"}
     assert "cookieSecret" not in sent["hub"]
 
@@ -237,14 +250,14 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path):
 
 def test_lost_secrets_are_read_back_from_the_release(tmp_path, chart):
     secrets = Secrets()
-    sent = values.completed({}, secrets, "LoadBalancer", chart)
+    sent = values.completed({}, secrets, HubSpec(), chart)
     assert Secrets.of(tmp_path, sent) == secrets
 
 
 def test_the_release_knows_better_than_an_old_file(tmp_path, chart):
     Secrets().keep(tmp_path)
     secrets = Secrets()
-    assert Secrets.of(tmp_path, values.completed({}, secrets, "LoadBalancer", chart)) == secrets
+    assert Secrets.of(tmp_path, values.completed({}, secrets, HubSpec(), chart)) == secrets
 
 
 def test_a_file_that_holds_no_secrets(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zerojhub.deployment import line_of, nearest, plain, read_yaml
+from zerojhub.deployment import HubSpec, line_of, nearest, plain, read_yaml
 from zerojhub.errors import UserError
 from zerojhub.hub.charts import ChartArchive
 from zerojhub.hub.secrets import Secrets
@@ -77,11 +77,18 @@ PRIVATE_NETWORKS = ";".join(
 """RFC 1918 and 6598, where the addresses of nodes and pods come from; also as the proxy hands them on (RFC 4291, 2.5.5.2)."""
 
 
-def completed(user: dict, secrets: Secrets, expose: str, chart: ChartArchive) -> dict:
+def completed(user: dict, secrets: Secrets, wanted: HubSpec, chart: ChartArchive) -> dict:
     """The values to send: the user's, and what they leave out that the hub needs. Nothing of theirs is changed."""
     values = copy.deepcopy(user)
     proxy, hub = _section(values, "proxy"), _section(values, "hub")
-    _section(proxy, "service").setdefault("type", expose)
+    _section(proxy, "service").setdefault("type", wanted.expose)
+    if wanted.contact:
+        https = _section(proxy, "https")
+        https.setdefault("enabled", True)
+        https.setdefault("type", "letsencrypt")
+        _section(https, "letsencrypt").setdefault("contactEmail", wanted.contact)
+    if wanted.host and _at(proxy, "https", "enabled"):
+        proxy["https"].setdefault("hosts", [wanted.host])
     if not _at(user, "hub", "config", "ConfigurableHTTPProxy", "auth_token"):
         proxy.setdefault("secretToken", secrets.proxy_token)
     if not _at(user, "hub", "config", "JupyterHub", "cookie_secret"):

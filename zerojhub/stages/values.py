@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zerojhub.deployment import TemplateSpec
+from zerojhub.deployment import HubSpec, TemplateSpec
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub import charts
 from zerojhub.stages import template
@@ -25,7 +25,7 @@ class Rendered:
 
     chart: ChartArchive
     user: UserValues
-    expose: str
+    wanted: HubSpec
 
     @property
     def merged(self) -> dict:
@@ -38,7 +38,7 @@ class Rendered:
         """What Helm is to be given."""
         from zerojhub.hub.values import completed
 
-        return completed(self.user.values, secrets, self.expose, self.chart)
+        return completed(self.user.values, secrets, self.wanted, self.chart)
 
 
 class Values(Stage):
@@ -76,7 +76,7 @@ async def render(hub: Hub, kubernetes: str | None) -> Rendered:
         problems += filter(None, [values.lets_anyone_in(user, chart)])
     if problems:
         raise Problems(problems)
-    return Rendered(chart, user, wanted.expose)
+    return Rendered(chart, user, wanted)
 
 
 def kubernetes_of(hub: Hub, cluster_template: dict | None) -> str | None:
