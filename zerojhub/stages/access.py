@@ -26,7 +26,11 @@ ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 
 
 class Access(Stage):
-    """A connection to the cluster: SSH to the master, its host key pinned, or its API."""
+    """A connection to the cluster: SSH to the master, its host key pinned, or its API.
+
+    Puts the floating IP on the first master and takes the host key from its console log; or has Magnum sign a kubeconfig.
+    `down` forgets both.
+    """
 
     name = "access"
     needs = (Cluster, FloatingIP, Keypair)

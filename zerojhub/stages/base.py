@@ -40,7 +40,10 @@ State = Found | Missing | Wrong
 
 
 class Stage:
-    """One step between an empty project and a hub. The class docstring's first line is what `plan` prints."""
+    """One step between an empty project and a hub.
+
+    The class docstring's first line is what `plan` prints; what it looks for, makes and takes away is below it.
+    """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[type[Stage], ...]] = ()

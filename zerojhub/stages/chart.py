@@ -40,7 +40,11 @@ class Release:
 
 
 class Chart(Stage):
-    """The JupyterHub chart, as a Helm release whose pods are up."""
+    """The JupyterHub chart, as a Helm release whose pods are up.
+
+    Installs or upgrades the release when its chart or values differ; what does not come up is told from pods, events and
+    claims. `down` uninstalls it, load balancers first; users' volumes are kept and listed.
+    """
 
     name = "chart"
     needs = (HelmProgram, StorageClass, Values)

@@ -31,7 +31,11 @@ START = 600
 
 
 class Check(Stage):
-    """Prove the hub: log in, start a server, run a cell, stop it."""
+    """Prove the hub: log in, start a server, run a cell, stop it.
+
+    Done once for each revision of the release, as a user `zerojhub-check` that is deleted with its volume; never skipped on
+    trust, and `zerojhub hub check` does it again.
+    """
 
     name = "check"
     needs = (Endpoint,)

@@ -13,7 +13,12 @@ OWNER_LABEL = "zerojhub_cluster"
 
 
 class Cluster(Stage):
-    """The Kubernetes cluster, created by Magnum or adopted."""
+    """The Kubernetes cluster, created by Magnum or adopted.
+
+    Looks for a cluster of the name, and makes it when there is none. While it waits it says which resource is being made;
+    a failure is told down to the server's fault. `down` deletes a cluster that was made for this deployment, and no other,
+    then the load balancers that its Services left.
+    """
 
     name = "cluster"
     needs = (Template, Keypair)

@@ -28,7 +28,11 @@ one node and then another, and some of them pass traffic on later than others.""
 
 
 class Endpoint(Stage):
-    """The hub's URL, where it answers: a load balancer's address, or a port behind the master's floating IP."""
+    """The hub's URL, where it answers: a load balancer's address, or a port behind the master's floating IP.
+
+    Waits for the load balancer's address and says why there is none; opens a node port in the master's security group,
+    which `down` closes again.
+    """
 
     name = "endpoint"
     needs = (Chart,)

@@ -10,7 +10,11 @@ from zerojhub.stages.template import Template
 
 
 class FloatingIP(Stage):
-    """A floating IP for the master: the one that it has, or one marked as this hub's."""
+    """A floating IP for the master: the one that it has, or one marked as this hub's.
+
+    Takes one from the template's external network while the cluster builds, described as `zerojhub:NAME`; `down` gives it
+    back. A cluster that is reached by its API needs none.
+    """
 
     name = "floating-ip"
     needs = (Template,)

@@ -56,7 +56,11 @@ install -D --mode=755 "$work/helm" "$3"
 
 
 class HelmProgram(Stage):
-    """Helm beside the cluster, at a pinned version whose checksum is compared."""
+    """Helm beside the cluster, at a pinned version whose checksum is compared.
+
+    Downloads it to where it runs: to the master, or here. Where the master has no way out, it is copied over SFTP. `down`
+    takes away the one that was put on the master; one that is here stays, for the next time.
+    """
 
     name = "helm"
     needs = (Access,)

@@ -24,7 +24,11 @@ class Key:
 
 
 class Keypair(Stage):
-    """A keypair in the cloud whose private key is here."""
+    """A keypair in the cloud whose private key is here.
+
+    Looks for `cluster.keypair` and its private key, in `~/.ssh` and the SSH agent. When the file names none, it makes
+    `zerojhub-NAME`, which `down` takes away.
+    """
 
     name = "keypair"
     needs = (Preflight,)

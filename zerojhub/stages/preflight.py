@@ -13,7 +13,10 @@ SERVICES = ("container_infra", "compute", "network", "image")
 
 
 class Preflight(Stage):
-    """Check the credentials, the services, quotas and everything the deployment names."""
+    """Check the credentials, the services, quotas and everything the deployment names.
+
+    Every stage says what would stop it, and all of that is told at once, before anything is made. It makes nothing itself.
+    """
 
     name = "preflight"
 

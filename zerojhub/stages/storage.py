@@ -24,7 +24,11 @@ MADE_FOR = "zerojhub.io/deployment"
 
 
 class StorageClass(Stage):
-    """Volumes for the hub and its users: a default Cinder storage class."""
+    """Volumes for the hub and its users: a default Cinder storage class.
+
+    Looks for any default storage class. When there is none, it makes `storage.class` for the Cinder driver that the cluster
+    has; `down` takes that one away.
+    """
 
     name = "storage"
     needs = (Access,)

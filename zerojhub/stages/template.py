@@ -13,7 +13,10 @@ OWNER_LABEL = "zerojhub_template"
 
 
 class Template(Stage):
-    """A cluster template: the one named, or one made as the deployment file has it."""
+    """A cluster template: the one named, or one made as the deployment file has it.
+
+    Looks by name or UUID. When the file has it as a mapping, it makes one, which `down` takes away.
+    """
 
     name = "template"
     needs = (Preflight,)

@@ -42,7 +42,10 @@ class Rendered:
 
 
 class Values(Stage):
-    """The hub's chart, and the values for it, checked against its schema before anything is sent."""
+    """The hub's chart, and the values for it, checked against its schema before anything is sent.
+
+    Fetches the chart and reads the values; each key that the chart does not know is told with its line. It makes nothing.
+    """
 
     name = "values"
     needs = (Template,)
