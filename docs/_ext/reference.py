@@ -1,0 +1,166 @@
+"""Reference pages from the code itself: what is said there and what the program does cannot part.
+
+```{zerojhub} hub-yaml | commands | stages | exit-codes
+```
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from zerojhub import cli, deployment, stages
+
+SHARED = ("file", "cloud", "output", "quiet", "verbose", "yes")
+"""Options that many commands have (zerojhub/cli/options.py): told once, and named where they are."""
+NOT_OURS = ("help", "install_completion", "show_completion")
+TYPES = {str: "text", int: "number", bool: "`true` or `false`", float: "number", Path: "path"}
+
+
+class Reference(SphinxDirective):
+    """One part of the reference, as MyST markdown that is put in the directive's place."""
+
+    required_arguments = 1
+
+    def run(self) -> list:
+        parts = {"hub-yaml": hub_yaml, "commands": commands, "stages": all_stages, "exit-codes": exit_codes}
+        text = "\n".join(parts[self.arguments[0]]())
+        self.env.note_dependency(__file__)
+        for name, module in sys.modules.items():
+            if name.startswith("zerojhub."):
+                self.env.note_dependency(module.__file__)
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+def hub_yaml() -> Iterator[str]:
+    """A table for each section of the deployment file."""
+    top = deployment.Deployment.model_fields
+    yield from section("The file", deployment.Deployment)
+    for name, field in top.items():
+        if model := model_of(field):
+            yield from section(name, model)
+    yield from section("cluster.template as a mapping", deployment.TemplateSpec)
+
+
+def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
+    yield from (f"## {title}", "", inspect.getdoc(model), "")
+    fields = model.model_fields.items()
+    yield from table(
+        ("key", "takes", "default", "meaning"),
+        (
+            (f"`{field.alias or name}`", takes(field.annotation), default(field), field.description)
+            for name, field in fields
+            if not model_of(field)
+        ),
+    )
+
+
+def default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(needed)"
+    return "" if field.default in (None, {}) else f"`{str(field.default).replace('False', 'false')}`"
+
+
+def model_of(field: FieldInfo) -> type[deployment.Section] | None:
+    """The section that a field is, if it is one."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, deployment.Section) else None
+
+
+def takes(kind: Any) -> str:
+    """A type in words."""
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(kind))
+    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, deployment.Section)):
+        return "mapping"
+    if kind in TYPES:
+        return TYPES[kind]
+    # An annotated type (a name with a pattern, a strict flag) is what it annotates; a union is each of its members.
+    inner = get_args(kind)[:1] if hasattr(kind, "__metadata__") else get_args(kind)
+    return " or ".join(takes(each) for each in inner if each is not NoneType)
+
+
+def commands() -> Iterator[str]:
+    """Every command with its arguments, options and example, as its `--help` has them."""
+    root = typer.main.get_command(cli.app)
+    context = typer.Context(root, info_name="zerojhub")
+    yield from ("## Everywhere", "", "Options that many commands share; each may also stand before the command.", "")
+    yield from table(("option", "meaning"), described(options(root, context, SHARED), context))
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        yield from described_command(command, typer.Context(command, info_name=name, parent=context), level=2)
+
+
+def described_command(command: Any, context: typer.Context, level: int) -> Iterator[str]:
+    yield from (f"{'#' * level} {context.command_path.removeprefix('zerojhub ')}", "")
+    yield from text_and_examples(inspect.cleandoc(command.help or ""))
+    if hasattr(command, "commands"):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            yield from described_command(inner, typer.Context(inner, info_name=name, parent=context), level + 1)
+        return
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield from ("```text", usage, "```", "")
+    yield from table(("option", "meaning"), described(options(command, context, SHARED, but=True), context))
+    if shared := [each.opts[0] for each in options(command, context, SHARED)]:
+        yield from ("And " + ", ".join(f"`{option}`" for option in shared) + ", as [everywhere](#everywhere).", "")
+
+
+def options(command: Any, context: typer.Context, names: tuple[str, ...], *, but: bool = False) -> list:
+    """The command's parameters of these names, or all but these."""
+    own = [each for each in command.get_params(context) if each.name not in NOT_OURS and not getattr(each, "hidden", 0)]
+    return [each for each in own if (each.name in names) != but]
+
+
+def described(parameters: list, context: typer.Context) -> Iterator[tuple[str, str]]:
+    for words, text in (each.get_help_record(context) for each in parameters):
+        yield f"`{words}`", text
+
+
+def text_and_examples(text: str) -> Iterator[str]:
+    """A docstring whose paragraphs of commands are examples to copy."""
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith(("zerojhub ", "xdg-open ")):
+            lines = [each for line in paragraph.splitlines() for each in line.split("        ")]
+            yield from ("```console", *(f"$ {line.strip()}" for line in lines if line.strip()), "```", "")
+        else:
+            yield from (paragraph, "")
+
+
+def all_stages() -> Iterator[str]:
+    """Each stage with what it needs, from its docstring."""
+    for stage in stages.STAGES:
+        needs = ", ".join(f"[{need.name}](#{need.name})" for need in stage.needs)
+        yield from (f"## {stage.name}", "", inspect.getdoc(stage), "", f"Needs: {needs or 'nothing'}.", "")
+
+
+def exit_codes() -> Iterator[str]:
+    """The list in the docstring of zerojhub.cli."""
+    codes = inspect.getdoc(cli).rpartition("\n\n")[2].rstrip(".")
+    yield from table(("code", "meaning"), (each.split(" ", 1) for each in codes.split(", ")))
+
+
+def table(columns: tuple[str, ...], rows: Any) -> Iterator[str]:
+    rows = list(rows)
+    if rows:
+        for cells in (columns, ("---",) * len(columns), *rows):
+            yield from row(*cells)
+        yield ""
+
+
+def row(*cells: str | None) -> Iterator[str]:
+    yield "| " + " | ".join(" ".join((cell or "").replace("|", "\\|").split()) for cell in cells) + " |"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("zerojhub", Reference)
+    return {"parallel_read_safe": True}
