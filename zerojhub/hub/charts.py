@@ -16,6 +16,7 @@ import anyio
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import minor
+from zerojhub.shipped import shipped
 
 REPOSITORY = "https://hub.jupyter.org/helm-chart"
 """The Zero to JupyterHub project's chart repository; its archives are named jupyterhub-VERSION.tgz."""
@@ -129,7 +130,7 @@ async def find(ref: str, version: str | None, kubernetes: str | None, directory:
     elif ref.startswith(("http://", "https://")):
         chart = await _download(ref)
     else:
-        path = _embedded() if ref == "embedded" else directory / Path(ref).expanduser()
+        path = shipped("charts", "jupyterhub") if ref == "embedded" else directory / Path(ref).expanduser()
         chart = await anyio.to_thread.run_sync(_read, path)
     if version and chart.version != version:
         raise UserError(
@@ -138,13 +139,6 @@ async def find(ref: str, version: str | None, kubernetes: str | None, directory:
             hint="leave hub.version out, or set hub.chart: z2jh to have that version fetched",
         )
     return chart
-
-
-def _embedded() -> Path:
-    """Our own chart: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "charts" / "jupyterhub"
-    return inside if inside.exists() else package.parent / "charts" / "jupyterhub"
 
 
 def _read(path: Path) -> ChartArchive:

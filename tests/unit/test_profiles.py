@@ -1,0 +1,76 @@
+"""zerojhub init: each profile is a deployment that loads, with values that the chart takes."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.unit.test_chart import render
+from zerojhub import deployment, profiles
+from zerojhub.hub import charts, values
+from zerojhub.hub.secrets import Secrets
+
+NAMES = [row["name"] for row in profiles.listed()]
+
+
+@pytest.fixture(scope="module")
+def chart():
+    return anyio.run(charts.find, "embedded", None, None, Path())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_is_a_hub_that_the_chart_takes(tmp_path, chart, name):
+    profiles.write(name, tmp_path / "hub.yaml")
+    loaded = deployment.load(tmp_path / "hub.yaml")
+    user = values.UserValues(loaded.hub.values)
+    assert values.problems(user, chart) == []
+    assert values.lets_anyone_in(user, chart) is None
+    if not loaded.hub.contact:  # a certificate from Let's Encrypt is the other chart's
+        assert ("Deployment", "hub") in render(values.completed(user.values, Secrets(), loaded.hub, chart))
+
+
+def test_help_and_list_name_every_profile(shell):
+    shown = " ".join(shell.zerojhub("init", "--help").stdout.split())
+    assert all(name in shown for name in NAMES)
+    assert shell.json("init", "--list")[0]["name"] == "minimal"
+    assert (
+        {row["name"] for row in shell.json("init", "--list")}
+        == set(NAMES)
+        == {folder.parent.name for folder in (Path(__file__).parents[2] / "config").glob("*/hub.yaml")}
+    )
+
+
+def test_the_smallest_is_written_when_none_is_named(shell):
+    done = shell.zerojhub("init")
+    assert "wrote hub.yaml and config.yaml" in done.stdout
+    assert "next: set cloud and template in hub.yaml to yours, then: zerojhub plan" in done.stdout
+    assert deployment.load(shell.folder / "hub.yaml").name == "workshop"
+
+
+def test_passwords_are_new_and_nobody_elses(shell):
+    shell.zerojhub("init", "classroom")
+    path = shell.folder / "config.yaml"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    passwords = deployment.read_yaml(path)["hub"]["config"]["SharedPasswordAuthenticator"]
+    assert len(passwords["admin_password"]) >= 32
+    assert passwords["admin_password"] != passwords["user_password"]
+    shell.zerojhub("init", "classroom", "-f", "again/hub.yaml", code=2)
+    (shell.folder / "again").mkdir()
+    shell.zerojhub("init", "classroom", "-f", "again/hub.yaml")
+    assert passwords["user_password"] not in (shell.folder / "again" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("there", ["hub.yaml", "config.yaml"])
+def test_nothing_is_overwritten(shell, there):
+    (shell.folder / there).write_text("mine\n")
+    assert f"{there}: is there already" in shell.zerojhub("init", "gpu", code=2).stderr
+    assert [path.name for path in shell.folder.glob("*.yaml")] == [there]
+    assert (shell.folder / there).read_text() == "mine\n"
+
+
+def test_an_unknown_profile(shell):
+    assert "did you mean 'classroom'?" in shell.zerojhub("init", "clasroom", code=2).stderr
+    assert "legacy-magnum" in shell.zerojhub("init", "nothing-like-it", code=2).stderr
