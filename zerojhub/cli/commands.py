@@ -23,6 +23,7 @@ COMMANDS = {
     "cluster": ("cluster", "Clusters of the project."),
     "nodegroup": ("nodegroup", "Node groups of a cluster."),
     "heat": ("heat", "Clusters by way of Heat templates."),
+    "workshop": ("workshop", "Lessons on the practice cloud, from a first hub to a class."),
     "practice": ("practice", "A cloud to practise on: OpenStack's APIs, real machines, all on this one."),
 }
 """Name -> the module below zerojhub.cli that has its `app`, and what the help says of it."""

@@ -31,7 +31,7 @@ def build(
 
     zerojhub practice build
     """
-    _prepare(None, quiet=quiet, older=everything)
+    prepare(None, quiet=quiet, older=everything)
     if not quiet:
         typer.echo("everything is built: zerojhub practice start")
 
@@ -45,15 +45,15 @@ def start(port: PortOption = PORT, quiet: QuietOption = False) -> None:
     from zerojhub.practice import control
     from zerojhub.report import Progress
 
-    with _one_line():
+    with one_line():
         already = control.running()
     if already:
         if port not in (PORT, already.port):
             raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
         typer.echo(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
         return
-    _prepare(port, quiet=quiet)
-    with _one_line(), Progress(quiet=quiet) as progress:
+    prepare(port, quiet=quiet)
+    with one_line(), Progress(quiet=quiet) as progress:
         progress.start("practice", "starting")
         try:
             found = control.start(port)
@@ -70,7 +70,7 @@ def stop() -> None:
     """End it, with every machine, cluster and volume in it. What was built is kept."""
     from zerojhub.practice import control
 
-    with _one_line():
+    with one_line():
         was_running = control.stop()
     typer.echo("stopped" if was_running else "not running")
 
@@ -80,7 +80,7 @@ def status(output: OutputOption = Output.table) -> None:
     """Is it running, where, and with which machines?"""
     from zerojhub.practice import control
 
-    with _one_line():
+    with one_line():
         found = control.status()
 
     def people() -> None:
@@ -115,12 +115,12 @@ def reset(yes: YesOption = False) -> None:
     """Delete every cluster, server, volume and address in it: back to how it was at the start."""
     from zerojhub.practice import control
 
-    with _one_line():
+    with one_line():
         found = control.running()
     if not found:
         raise UserError("it is not running", hint="zerojhub practice start")
     confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)
-    with _one_line():
+    with one_line():
         control.stop(forget=False)
         control.start(found.port)
     typer.echo("reset")
@@ -141,7 +141,7 @@ def logs(
 
     if audit and machine:
         raise UserError("--audit and --machine do not go together")
-    with _one_line():
+    with one_line():
         files = [daemon.state_folder() / "audit.jsonl"] if audit else control.logs(machine)
     shape = _audit_line if audit and output is Output.table else str
     _print(files, shape, headed=len(files) > 1, follow=follow)
@@ -171,12 +171,12 @@ def _audit_line(line: str) -> str:
     return f"{entry['time']}  {entry['service']:<14} {entry['status']}  {entry['method']:<6} {entry['path']}"
 
 
-def _prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:
+def prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:
     """Build what is missing. Refuses, with all that is missing, where the practice cloud cannot run."""
     from zerojhub.practice import build as parts
     from zerojhub.report import Progress
 
-    with _one_line():
+    with one_line():
         _require(port, tools=False)
         with Progress(quiet=quiet) as progress:
             parts.build(progress, older=older)
@@ -200,7 +200,7 @@ def _require(port: int | None, *, tools: bool) -> None:
         raise Problems([UserError(line) for line in lacking])
 
 
-class _one_line:
+class one_line:
     """What the ground cannot do, as an error of ours."""
 
     def __enter__(self) -> None: ...

@@ -37,9 +37,9 @@ class Watch:
     async def of(cls, reach: Reach) -> Watch:
         """The cluster's hub: at its load balancer, or a port of the master. There may be none that answers."""
         for service in await reach.kube.list("v1/Service", labels="component=proxy-public"):
-            url = _address(reach, service)
+            url = address_of(reach, service)
             if url and await _is_healthy(url):
-                return cls(url, await _token(reach, service["metadata"]["namespace"]))
+                return cls(url, await token_of(reach, service["metadata"]["namespace"]))
         return cls(None)
 
     async def during(self, work: Awaitable[Result]) -> Result:
@@ -90,7 +90,7 @@ class Watch:
                     await hub.restore_routes()
 
 
-def _address(reach: Reach, service: dict) -> str | None:
+def address_of(reach: Reach, service: dict) -> str | None:
     port = service["spec"]["ports"][0]
     for ingress in service["status"].get("loadBalancer", {}).get("ingress") or []:
         return f"http://{ingress.get('ip') or ingress['hostname']}:{port['port']}"
@@ -106,7 +106,7 @@ async def _is_healthy(url: str) -> bool:
     return False
 
 
-async def _token(reach: Reach, namespace: str) -> str | None:
+async def token_of(reach: Reach, namespace: str) -> str | None:
     """Our service's token, where z2jh keeps it; None for a hub that we did not install."""
     for secret in await reach.kube.list("v1/Secret", namespace, labels="component=hub"):
         if kept := (secret.get("data") or {}).get(f"hub.services.{SERVICE}.apiToken"):

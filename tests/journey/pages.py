@@ -1,0 +1,181 @@
+"""Runs a page of the documentation as a person would: its commands in one shell, its files as they are given, its clicks in
+a browser; and compares what is printed with what the page says.
+
+A page has three kinds of things to do, in order:
+
+- a block ```console: lines that begin with `$ ` are commands (going on in lines that begin with `> `), what follows each is
+  what it prints. A command that is meant to fail ends in `|| echo "exit code $?"`;
+- a block ```yaml whose first line is `# NAME.yaml`: the file of that name, whole;
+- a comment `<!-- browser: USER PASSWORD CODE -->`: what the text above it asks to be done in a browser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+RULES = (
+    (r"\x1b\[[0-9;]*m", ""),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"\b[0-9a-f]{2}(:[0-9a-f]{2}){15}\b", "FINGERPRINT"),
+    (r"SHA256:[\w+/]{43}", "FINGERPRINT"),
+    (r"sha256:[0-9a-f]+", "DIGEST"),
+    (r"\b[0-9a-f]{32}\b", "ID"),
+    (r"\b\d+\.\d+\.\d+\.\d+\b", "ADDRESS"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[ ]?[+]\d\d:?\d\d)?( UTC)?", "TIME"),
+    (r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}", "TIME"),
+    (r"\b\d+ min( \d\d s)?|\b\d+(\.\d+)? (s|seconds)\b", "DURATION"),
+    (r"\b(\d+d)?(\d+h)?(\d+m)?\d+s\b|\b\d+m\b", "DURATION"),
+    (r"(?<=-)[a-z0-9]{12}(?=-(master|node)-|\b)", "STACK"),
+    (r"(?<=-)[0-9a-f]{8,10}-[a-z0-9]{5}\b", "POD"),
+    (r"^[·✓] ", "✓ "),
+    (r"-{4,}", "---"),
+    (r"\s+", " "),
+)
+"""What differs from run to run, and the word that stands for it, on the page and in what is printed alike."""
+
+UNDER_WAY = re.compile(r"… \S+ +(\d+ min \d\d|[\d.]+) s( |$)")
+"""A line of progress, which a slow machine prints and a fast one does not."""
+
+
+@dataclass
+class Step:
+    """Something that the page has a person do."""
+
+    kind: str
+    """command, file or browser."""
+    line: int
+    text: str
+    prints: list[str]
+    """Of a command: the lines that it prints."""
+
+
+def steps(page: Path) -> Iterator[Step]:
+    """What the page has a person do, in order."""
+    lines = page.read_text().splitlines()
+    fence, command = None, None
+    for number, line in enumerate(lines, 1):
+        if line.startswith("```"):
+            if command:
+                yield command
+            command = None
+            fence = None if fence is not None else line.removeprefix("```")
+            if fence == "yaml" and (named := re.fullmatch(r"# ([\w.-]+\.yaml)", lines[number])):
+                body = lines[number : lines.index("```", number)]
+                yield Step("file", number, named[1], body)
+        elif fence is None and (marked := re.fullmatch(r"<!-- browser: (.*) -->", line)):
+            yield Step("browser", number, marked[1], [])
+        elif fence == "console" and line.startswith("$ "):
+            if command:
+                yield command
+            command = Step("command", number, line.removeprefix("$ "), [])
+        elif fence == "console" and line.startswith("> "):
+            command.text += "\n" + line.removeprefix("> ")
+        elif fence == "console":
+            command.prints.append(line)
+
+
+def differences(page: list[str], printed: list[str]) -> str | None:
+    """How what was printed is not what the page says; None when it is."""
+    wanted = [re.escape(line).replace("…", ".*") for line in _ordered(page)]
+    pattern = "".join(r"(?:.*\n)*?" if line == ".*" else line + "\n" for line in wanted)
+    got = _ordered([line for line in printed if not UNDER_WAY.match(line)])
+    if re.fullmatch(pattern, "".join(line + "\n" for line in got)):
+        return None
+    return "the page says:\n  " + "\n  ".join(page) + "\nand printed is:\n  " + "\n  ".join(printed)
+
+
+def _ordered(lines: list[str]) -> list[str]:
+    """The lines with words in place of what differs, and steps that ran at once by name: which ends first is chance."""
+    result, together = [], []
+    for line in lines:
+        for pattern, word in RULES:
+            line = re.sub(pattern, word, line)
+        if line.startswith("✓ "):
+            together.append(line.rstrip())
+            continue
+        result += sorted(together)
+        together = []
+        result.append(line.rstrip())
+    result += sorted(together)
+    while result and not result[-1]:
+        result.pop()
+    return result
+
+
+class Bash:
+    """A shell that a page's commands are typed into."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self._process = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, command: str, timeout: float = 300) -> tuple[list[str], int]:
+        """The lines that the command prints, and its exit code."""
+        end = f"end-{secrets.token_hex(8)}"
+        self._process.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo {end} $?\n".encode())
+        self._process.stdin.flush()
+        seen, deadline = b"", time.monotonic() + timeout
+        while not (ended := re.search(rf"\n?{end} (\d+)\n".encode(), seen)):
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"`{command}` takes longer than {timeout} s; so far: {seen.decode()}"
+            more = os.read(self._process.stdout.fileno(), 65536)
+            assert more, f"`{command}` ended the shell: {seen.decode()}"
+            seen += more
+        lines = seen[: ended.start()].decode().splitlines()
+        return lines, int(ended[1])
+
+    def folder(self) -> Path:
+        return Path(self.run("pwd")[0][0])
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._process.kill()
+        self._process.wait()
+
+
+def run(page: Path, folder: Path, environment: dict[str, str]) -> None:
+    """Do all that the page says, from `folder` on. AssertionError with every place where it is not as the page says."""
+    shell, found = Bash(folder, environment), []
+    try:
+        for step in steps(page):
+            if wrong := _do(step, shell, folder):
+                found.append(f"{page.name}:{step.line}: {wrong}")
+    finally:
+        shell.close()
+    assert not found, "\n\n".join(found)
+
+
+def _do(step: Step, shell: Bash, folder: Path) -> str | None:
+    """What is not as the page says, if anything."""
+    if step.kind == "file":
+        (shell.folder() / step.text).write_text("\n".join(step.prints) + "\n")
+        return None
+    if step.kind == "browser":
+        from tests.browser.browser import log_in_and_run
+
+        user, password, code = step.text.split(" ", 2)
+        [url], _ = shell.run("zerojhub hub url")
+        log_in_and_run(url, user, password, code, folder / f"{user}.png")
+        return None
+    printed, code = shell.run(step.text)
+    if code:
+        return f"`{step.text}` ends with exit code {code}, and prints:\n  " + "\n  ".join(printed)
+    wrong = differences(step.prints, printed)
+    return f"`{step.text}`: {wrong}" if wrong else None

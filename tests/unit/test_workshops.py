@@ -1,0 +1,81 @@
+"""What every workshop has: a page with all its parts, a picture, files, and exercises that the page checks."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import ROOT, Shell
+from tests.journey import pages
+from zerojhub.workshops import WORKSHOPS
+from zerojhub.workshops.pages import files
+
+HOME = ROOT / "docs" / "workshops"
+each = pytest.mark.parametrize("workshop", WORKSHOPS, ids=lambda workshop: workshop.slug)
+
+
+@each
+def test_the_page_has_all_its_parts_in_order(workshop):
+    text = (HOME / f"{workshop.slug}.md").read_text()
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    assert headings[0] == f"{workshop.number}. {workshop.title()}"
+    assert (headings[1], headings[-3:]) == ("Begin", ["Exercises", "Clean-up", "For teachers"])
+    assert "**You will**" in text and f"**Time**: {workshop.minutes} minutes" in text
+    assert len(re.findall(r"^\d\. \*\*", text.partition("## Exercises")[2], re.M)) == len(workshop.exercises)
+    assert text.count("<details>") == text.count("</details>") > 0
+
+
+@each
+def test_the_page_checks_its_exercises_before_and_after(workshop):
+    checks = [
+        step.prints
+        for step in pages.steps(HOME / f"{workshop.slug}.md")
+        if step.text.startswith(f"zerojhub workshop check {workshop.number}")
+    ]
+    before, after = "\n".join(checks[0]), "\n".join(checks[-1])
+    for number, exercise in enumerate(workshop.exercises, 1):
+        assert re.search(rf"^{number} +not yet +{re.escape(exercise.text)}", before, re.M)
+        assert re.search(rf"^{number} +done +{re.escape(exercise.text)}", after, re.M)
+
+
+@each
+def test_the_files_are_there_and_the_picture_is_a_picture(workshop):
+    found = files(workshop)
+    assert {"README.md", "hub.yaml", "config.yaml"} <= found.keys()
+    assert all(path.is_file() for path in found.values())
+    picture = ElementTree.parse(found[f"{workshop.slug}.svg"]).getroot()
+    names = [child.tag.rpartition("}")[2] for child in picture]
+    assert names[:2] == ["title", "desc"]
+    assert f"({workshop.slug}.svg)" in found["README.md"].read_text()
+
+
+def test_the_index_tells_of_each():
+    text = (HOME / "index.md").read_text()
+    for workshop in WORKSHOPS:
+        row = f"| {workshop.number} | [{workshop.title()}]({workshop.slug}.md) | {workshop.minutes} |"
+        assert row in text
+
+
+def test_a_number_that_is_none_is_refused(shell: Shell):
+    assert f"they are 1 to {len(WORKSHOPS)}" in shell.zerojhub("workshop", "start", "9", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "printed", "same"),
+    [
+        (["made x (362bf489-f890-4ae6-a556-ce7b26dad3a9)"], ["made x (9fee74cf-a2ab-45ac-929b-709b3c50b31d)"], True),
+        (["· a   0.1 s  one", "✓ b   13 s  two"], ["✓ b   9.2 s  two", "✓ a   1 min 02 s  one"], True),
+        (["✓ a   1.0 s  one"], ["… a   14 s  half", "✓ a   15 s  one"], True),
+        (["first", "…", "last"], ["first", "last"], True),
+        (["first", "…", "last"], ["first", "and", "more", "last"], True),
+        (["it has … workers"], ["it has 3 workers"], True),
+        (["it has 2 workers"], ["it has 3 workers"], False),
+        (["first"], ["first", "second"], False),
+        (["first", "second"], ["first"], False),
+        (["✓ a   1.0 s  one"], ["✗ a   1.0 s  one"], False),
+    ],
+)
+def test_a_page_is_compared_but_for_what_differs_from_run_to_run(page, printed, same):
+    assert (pages.differences(page, printed) is None) is same

@@ -1,0 +1,161 @@
+"""zerojhub workshop: lessons on the practice cloud, with exercises that are found done by looking."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
+from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from zerojhub.workshops.base import Workshop
+
+app = typer.Typer(help="Lessons on the practice cloud, from a first hub to a class.", no_args_is_help=True)
+Number = Annotated[int, typer.Argument(metavar="N", help="The workshop's number.")]
+
+TO_DO = 3
+"""Exit code of `check` that found an exercise not done."""
+
+
+@app.command("list")
+def list_workshops(output: OutputOption = Output.table) -> None:
+    """The workshops, with the minutes that a group needs for each."""
+    from zerojhub.workshops import WORKSHOPS
+
+    rows = [
+        {"number": each.number, "title": each.title(), "minutes": each.minutes, "exercises": len(each.exercises)}
+        for each in WORKSHOPS
+    ]
+    show(rows, output, lambda: table(rows, ("number", "title", "minutes", "exercises")))
+
+
+@app.command()
+def start(number: Number, quiet: QuietOption = False) -> None:
+    """Start the practice cloud, make what the workshop begins with, and open a folder `workshop-N` with its files.
+
+    zerojhub workshop start 1 && cd workshop-1 && eval "$(zerojhub practice env)"
+    """
+    from zerojhub import workshops
+    from zerojhub.workshops import pages
+
+    workshop = workshops.find(number)
+    _practice(workshop, quiet=quiet)
+    target = pages.lay_out(workshop)
+    _begin(workshop, quiet=quiet)
+    if not quiet:
+        typer.echo(f"workshop {number}: {workshop.title()}. Its page and files are in {target.name}/")
+
+
+@app.command()
+def check(number: Number, output: OutputOption = Output.table) -> None:
+    """Say which exercises are done, by looking at the cloud, Kubernetes and the hub (exit code 3 while one is not).
+
+    zerojhub workshop check 1
+    """
+    import anyio
+
+    from zerojhub import workshops
+
+    workshop = workshops.find(number)
+    _require_practice(workshop)
+    rows = anyio.run(_look, workshop)
+    show(rows, output, lambda: table(rows, ("exercise", "state", "what", "detail")))
+    if any(row["state"] != "done" for row in rows):
+        raise typer.Exit(TO_DO)
+
+
+@app.command()
+def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) -> None:
+    """Put everything back to the workshop's start: an empty practice cloud, what it begins with, its files as they were.
+
+    zerojhub workshop reset 1
+    """
+    from zerojhub import workshops
+    from zerojhub.cli import practice
+    from zerojhub.workshops import pages
+
+    workshop = workshops.find(number)
+    _require_practice(workshop)
+    target = pages.folder(workshop)
+    confirm(
+        f"Delete all clusters and volumes of the practice cloud, and overwrite the files in {target.name}?", yes=yes
+    )
+    practice.reset(yes=True)
+    pages.lay_out(workshop, anew=True)
+    _begin(workshop, quiet=quiet)
+
+
+async def _look(workshop: type[Workshop]) -> list[dict]:
+    from zerojhub.errors import ZeroJHubError
+    from zerojhub.workshops.base import NotYet
+    from zerojhub.workshops.world import World
+
+    rows = []
+    async with World(os.environ["OS_CLOUD"]) as world:
+        for place, exercise in enumerate(workshop.exercises, 1):
+            state, detail = "done", ""
+            try:
+                await exercise.look(world)
+            except (NotYet, ZeroJHubError) as why:
+                state, detail = "not yet", str(why)
+            rows.append({"exercise": place, "state": state, "what": exercise.text, "detail": detail})
+    return rows
+
+
+def _practice(workshop: type[Workshop], *, quiet: bool) -> None:
+    """The practice cloud, running, with the Kubernetes versions that the workshop needs."""
+    from zerojhub.cli import practice
+    from zerojhub.errors import UserError
+    from zerojhub.practice import control
+
+    with practice.one_line():
+        found = control.running()
+    if not found:
+        practice.prepare(practice.PORT, quiet=quiet, older=workshop.older)
+        practice.start(quiet=True)
+    elif workshop.older and len(found.kubernetes) < 2:
+        raise UserError(
+            "this workshop upgrades a cluster, and the practice cloud that runs has one Kubernetes only",
+            hint="zerojhub practice stop && zerojhub practice build --all, then again",
+        )
+    _point_here()
+
+
+def _require_practice(workshop: type[Workshop]) -> None:
+    from zerojhub.cli import practice
+    from zerojhub.errors import UserError
+    from zerojhub.practice import control
+
+    with practice.one_line():
+        if not control.running():
+            raise UserError("the practice cloud is not running", hint=f"zerojhub workshop start {workshop.number}")
+    _point_here()
+
+
+def _point_here() -> None:
+    """Have clients of this process find the practice cloud, whatever the person's shell points them to."""
+    from zerojhub.practice import daemon
+
+    os.environ |= {"OS_CLIENT_CONFIG_FILE": str(daemon.state_folder() / "clouds.yaml"), "OS_CLOUD": daemon.CLOUD}
+
+
+def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
+    """Make what the workshop begins with."""
+    import anyio
+
+    from zerojhub import journey
+    from zerojhub.cli.run import with_hub
+    from zerojhub.workshops import pages
+    from zerojhub.workshops.world import World
+
+    if workshop.hub:
+        with_hub(journey.up, pages.files(workshop)["hub.yaml"], None, quiet=quiet, locked=True)
+
+    async def begin() -> None:
+        async with World(os.environ["OS_CLOUD"]) as world:
+            await workshop().begin(world)
+
+    anyio.run(begin)

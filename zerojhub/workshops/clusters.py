@@ -1,0 +1,58 @@
+"""Workshop 2."""
+
+from __future__ import annotations
+
+from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.workshops.world import World
+
+TEMPLATE, FLAVOR, GROUP, STACK = "lesson", "m1.medium", "big", "heated"
+
+
+@exercise
+async def template(world: World) -> None:
+    """Make a template named lesson whose workers are m1.medium."""
+    templates = await world.cloud.container_infra.all("/clustertemplates", "clustertemplates")
+    found = [each for each in templates if each["name"] == TEMPLATE]
+    if not found:
+        raise NotYet(f"there is no template named {TEMPLATE}")
+    if all(each["flavor_id"] != FLAVOR for each in found):
+        raise NotYet(f"its workers are {found[0]['flavor_id']}")
+
+
+@exercise
+async def cluster(world: World) -> None:
+    """Make a cluster from it."""
+    templates = await world.cloud.container_infra.all("/clustertemplates", "clustertemplates")
+    ours = {each["uuid"] for each in templates if each["name"] == TEMPLATE}
+    if not any(each["cluster_template_id"] in ours for each in await world.clusters()):
+        raise NotYet(f"no complete cluster is of a template named {TEMPLATE}")
+
+
+@exercise
+async def group(world: World) -> None:
+    """Give a cluster a node group named big, with one node."""
+    for each in await world.clusters():
+        path = f"/clusters/{each['uuid']}/nodegroups"
+        for found in await world.cloud.container_infra.all(path, "nodegroups"):
+            if (found["name"], found["node_count"]) == (GROUP, 1) and found["status"].endswith("COMPLETE"):
+                return
+    raise NotYet(f"no cluster has a node group named {GROUP} with one node")
+
+
+@exercise
+async def stack(world: World) -> None:
+    """Make a cluster with two workers by a Heat stack named heated."""
+    stacks = await world.cloud.orchestration.all("/stacks", "stacks")
+    if not any(each["stack_name"] == STACK and each["stack_status"].endswith("COMPLETE") for each in stacks):
+        raise NotYet(f"there is no complete stack named {STACK}")
+    made = await world.cluster(STACK)
+    if made["node_count"] != 2:
+        raise NotYet(f"its cluster has {made['node_count']} worker")
+
+
+class Clusters(Workshop):
+    """Clusters, templates and Heat."""
+
+    number, slug, minutes = 2, "2-clusters", 60
+    hub = False
+    exercises = (template, cluster, group, stack)

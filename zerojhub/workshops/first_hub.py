@@ -1,0 +1,49 @@
+"""Workshop 1."""
+
+from __future__ import annotations
+
+from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.workshops.world import World
+
+USER = "ada"
+IDLE = 1800
+
+
+@exercise
+async def up(world: World) -> None:
+    """Bring the hub up."""
+    async with await world.hub() as hub:
+        if not await hub.is_healthy():
+            raise NotYet("the hub does not answer")
+
+
+@exercise
+async def logged_in(world: World) -> None:
+    """Log in as ada and start a server."""
+    claims = await world.list("v1/PersistentVolumeClaim")
+    if not any(f"claim-{USER}" in claim["metadata"]["name"] for claim in claims):
+        raise NotYet(f"{USER} has no volume, so no server of hers has started")
+
+
+@exercise
+async def administrator(world: World) -> None:
+    """Make ada an administrator of the hub."""
+    user = (await world.users()).get(USER)
+    if not (user and user["admin"]):
+        raise NotYet(f"{USER} is no administrator")
+
+
+@exercise
+async def culled(world: World) -> None:
+    """Have servers stopped after half an hour of no use."""
+    found = (await world.values()).get("cull", {}).get("timeout")
+    if found != IDLE:
+        raise NotYet(f"cull.timeout is {found} seconds")
+
+
+class FirstHub(Workshop):
+    """Your first hub."""
+
+    number, slug, minutes = 1, "1-first-hub", 45
+    hub = False
+    exercises = (up, logged_in, administrator, culled)

@@ -1,0 +1,93 @@
+"""What exercises are looked for in: the project's clusters, Kubernetes and the hub, as they are now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zerojhub.workshops.base import NotYet
+
+if TYPE_CHECKING:
+    from zerojhub.hub.client import HubClient
+    from zerojhub.kube.reach import Reach
+
+NAME = "workshop"
+"""Of the deployment that workshops share: its cluster, its namespace and its release."""
+
+
+class World:
+    """The practice cloud, from a person's side. Used as an async context manager; connections are made when asked for, and kept until its end."""
+
+    def __init__(self, cloud: str):
+        from zerojhub.openstack.session import Cloud
+
+        self.cloud = Cloud(cloud)
+        self._hubs: list[Any] = []
+        self._reached: dict[str, Reach] = {}
+
+    async def __aenter__(self) -> World:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for hub in self._hubs:
+            await hub.close()
+
+    async def clusters(self) -> list[dict]:
+        """Magnum's clusters of the project that are complete, whole."""
+        listed = await self.cloud.container_infra.all("/clusters", "clusters")
+        whole = [await self.cloud.container_infra.find(f"/clusters/{each['uuid']}") for each in listed]
+        return [cluster for cluster in whole if cluster and cluster["status"].endswith("COMPLETE")]
+
+    async def cluster(self, name: str = NAME) -> dict:
+        """The complete cluster of that name."""
+        found = [cluster for cluster in await self.clusters() if cluster["name"] == name]
+        if not found:
+            raise NotYet(f"there is no complete cluster named {name}")
+        return found[0]
+
+    async def reach(self, name: str = NAME) -> Reach:
+        """The cluster of that name, within reach."""
+        from zerojhub import journey
+        from zerojhub.operations.adopt import deployment_of
+        from zerojhub.report import Progress
+        from zerojhub.stages import Access
+
+        await self.cluster(name)
+        if name not in self._reached:
+            deployment = await deployment_of(self.cloud, name, self.cloud.name)
+            self._hubs.append(hub := journey.Hub(deployment, Progress(quiet=True)))
+            (self._reached[name],) = await journey.reach(hub, Access)
+        return self._reached[name]
+
+    async def list(self, kind: str, namespace: str | None = NAME, *, labels: str = "") -> list[dict]:
+        """Kubernetes' objects of the kind in the workshops' cluster."""
+        return await (await self.reach()).kube.list(kind, namespace, labels=labels)
+
+    async def values(self) -> dict[str, Any]:
+        """The values that the hub runs with, whole."""
+        import base64
+        import json
+
+        for secret in await self.list("v1/Secret", labels="component=hub"):
+            if kept := secret["data"].get("values.yaml"):
+                from ruamel.yaml import YAML
+
+                return json.loads(json.dumps(YAML(typ="safe").load(base64.b64decode(kept)), default=str))
+        raise NotYet("there is no hub in the cluster")
+
+    async def hub(self) -> HubClient:
+        """The hub, spoken to as the service that zerojhub made in it."""
+        from zerojhub.hub.client import HubClient
+        from zerojhub.hub.watch import address_of, token_of
+
+        reach = await self.reach()
+        token = await token_of(reach, NAME)
+        services = await reach.kube.list("v1/Service", NAME, labels="component=proxy-public")
+        url = address_of(reach, services[0]) if services else None
+        if not url or not token:
+            raise NotYet("there is no hub with an address in the cluster")
+        return HubClient(url, token)
+
+    async def users(self) -> dict[str, dict]:
+        """The hub's users by name."""
+        async with await self.hub() as client:
+            return {user["name"]: user for user in await client.users()}
