@@ -109,16 +109,33 @@ def status(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on looking, with servers and users, until Ctrl-C.")
+    ] = False,
 ) -> None:
-    """How everything stands now, stage by stage (exit code 3 when something is missing)."""
+    """How everything stands now, stage by stage (exit code 3 when something is missing).
+
+    zerojhub status --watch
+    """
     from zerojhub import journey
     from zerojhub.cli.run import with_hub
+
+    if watch:
+        from zerojhub.cli.watch import watch_status
+
+        with_hub(lambda hub: watch_status(hub, output), file, cloud, quiet=True)
 
     async def look(hub):
         standings = await journey.look(hub)
         return hub.url(), standings
 
     url, standings = with_hub(look, file, cloud, quiet=True)
+    show_status(url, standings, output)
+    _leave(standings)
+
+
+def show_status(url: str | None, standings, output: Output) -> None:
+    """How the stages stand, as a table that ends with the URL or with what to do next."""
     rows = [standing.as_row() for standing in standings]
     ready = all(standing.state == "found" for standing in standings)
 
@@ -130,7 +147,6 @@ def status(
             print("next: zerojhub up")
 
     show({"url": url, "ready": ready, "stages": rows}, output, people)
-    _leave(standings)
 
 
 def _leave(standings) -> None:

@@ -1,0 +1,136 @@
+"""The live board of `status --watch`: the stages, the servers with who works on them, the hub's URL, drawn anew in place."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zerojhub.report.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zerojhub.journey import Standing
+    from zerojhub.operations.survey import Pod, Server, Survey
+
+MARKS = {
+    "found": ("✓", "green"),
+    "missing": ("·", "yellow"),
+    "waiting": ("·", "dim"),
+    "wrong": ("✗", "red"),
+    "failed": ("✗", "red"),
+}
+GOOD = ("Ready", "ACTIVE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "Running")
+
+
+class Unseen(Progress):
+    """The steps of looks that the board shows in its own way, failed ones too."""
+
+    def _line(self, *_: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look found; `trouble`: why the look after it found nothing."""
+
+    standings: Sequence[Standing]
+    url: str | None
+    survey: Survey | None
+    trouble: str = ""
+
+
+class Board:
+    """A board on the terminal that standard output is. Used as a context manager; what it showed last stays."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(highlight=False)
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+
+    def __enter__(self) -> Board:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, look: Look) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
+        survey = look.survey
+        parts: list[Any] = [_head(survey), Text(), _stages(look.standings)]
+        if survey and survey.servers:
+            parts += [Text(), _servers(survey.servers)]
+        if survey and survey.waiting:
+            parts += [Text(), Text.assemble(("waiting for a node  ", "dim"), _pods(survey.waiting))]
+        if look.trouble:
+            parts += [Text(), Text(look.trouble, style="red")]
+        parts += [Text(), Text(f"{time.strftime('%H:%M:%S')} · Ctrl-C ends the watch, nothing else", style="dim")]
+        self._live.update(Group(*parts), refresh=True)
+
+
+def _head(survey: Survey | None):
+    from rich.text import Text
+
+    if survey is None:
+        return Text("no cluster yet", style="bold")
+    people = len(survey.users)
+    state = "red" if survey.cluster_state.endswith("FAILED") else "green" if survey.cluster_state in GOOD else "yellow"
+    return Text.assemble(
+        (survey.url or f"{survey.name}: no URL yet", "bold"),
+        f"   {people} {'server runs' if people == 1 else 'servers run'} for users\n",
+        (f"cluster {survey.cluster}", "dim"),
+        f"  {survey.kubernetes or ''}  ",
+        (survey.cluster_state, state),
+    )
+
+
+def _stages(standings: Sequence[Standing]):
+    from rich.text import Text
+
+    table = _columns(4)
+    for standing in standings:
+        mark, style = MARKS[standing.state]
+        cells = ((mark, style), (standing.stage.name, ""), (standing.state, style), (standing.detail, "dim"))
+        table.add_row(*(Text(*cell) for cell in cells))
+    return table
+
+
+def _servers(servers: Sequence[Server]):
+    from rich.text import Text
+
+    table = _columns(6)
+    table.add_row(*(Text(title, "dim") for title in ("", "SERVER", "STATE", "FLAVOR", "ADDRESS", "PODS")))
+    for server in servers:
+        style = "green" if server.state in GOOD else "yellow"
+        mark = "▣" if server.role == "master" else "□"
+        cells = ((mark, style), (server.name, ""), (server.state, style), (server.flavor or "", "dim"))
+        table.add_row(*(Text(*cell) for cell in cells), Text(server.addresses, "dim"), _pods(server.pods))
+    return table
+
+
+def _columns(number: int):
+    """Columns without frames; the last one is cut at the terminal's edge."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for place in range(number):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if place == number - 1 else None)
+    return table
+
+
+def _pods(pods: Sequence[Pod]):
+    """Users by their names, the hub's own pods by what they are; those that are not up yet with their state."""
+    from rich.text import Text
+
+    words = Text()
+    for pod in sorted(pods, key=lambda pod: (pod.user is not None, pod.user or pod.kind)):
+        up = pod.state in GOOD
+        words.append(pod.user or pod.kind, style="cyan" if pod.user else "bold")
+        words.append("  " if up else f" ({pod.state.lower()})  ", style="" if up else "yellow")
+    return words
