@@ -15,6 +15,7 @@ COMMANDS = {
     "up": ("journey", "Make what is missing between the project and a working hub, and print its URL."),
     "plan": ("journey", "Say what `up` would do and why, changing nothing (exit code 3 when there is something)."),
     "status": ("journey", "How everything stands now, stage by stage (exit code 3 when something is missing)."),
+    "show": ("show", "What the deployment consists of: its servers, who works on them, the way in, the volumes."),
     "down": ("journey", "Take the hub and what was made for it away; users' volumes are kept and listed."),
     "stage": ("journey", "Single stages of the journey."),
     "hub": ("hub", "The running hub."),
