@@ -69,6 +69,11 @@ class Heat:
         body = {"stack_name": name, "template": template, "parameters": parameters, **more}
         return self.client.post("/stacks", json=body)
 
+    def update(self, method: str = "PATCH", name: str = "course", **body: object) -> dict:
+        answer = self.client.request(method, f"/stacks/{name}/{self.show(name)['id']}", json=body)
+        assert answer.status_code == 202, answer.text
+        return self.settled(name)
+
     def show(self, name: str = "course") -> dict:
         return self.client.get(f"/stacks/{name}").json()["stack"]
 
@@ -239,6 +244,92 @@ def test_a_cluster_that_fails_fails_its_stack_which_then_goes(heat: Heat, magnum
     assert magnum.client.get("/clusters").json()["clusters"] == []
 
 
+def test_an_update_changes_in_place_what_it_can(heat: Heat, magnum: Magnum) -> None:
+    heat.create(parameters={"course": "biology"})
+    heat.settled()
+    before = magnum.show("hub-biology")
+    stack = heat.update(parameters={"workers": 2})
+    assert (stack["stack_status"], stack["parameters"]["course"]) == ("UPDATE_COMPLETE", "biology")
+    after = magnum.show("hub-biology")
+    assert (after["uuid"], after["node_count"], after["status"]) == (before["uuid"], 2, "UPDATE_COMPLETE")
+    events = [
+        (each["resource_name"], each["resource_status"])
+        for each in heat.client.get("/stacks/course/events").json()["events"]
+    ]
+    assert events[-4:] == [
+        ("course", "UPDATE_IN_PROGRESS"),
+        ("cluster", "UPDATE_IN_PROGRESS"),
+        ("cluster", "UPDATE_COMPLETE"),
+        ("course", "UPDATE_COMPLETE"),
+    ]
+    heat.delete()
+
+
+def test_an_update_makes_the_rest_anew_and_takes_the_old_away_last(heat: Heat, magnum: Magnum) -> None:
+    heat.create()
+    heat.settled()
+    before = magnum.show("hub-physics")
+    # A PUT says everything: what it leaves out has its default.
+    changed = {"keypair": "mykey", "labels": {"kube_tag": "v1.15.7"}}
+    stack = heat.update("PUT", template=HOT, parameters=changed)
+    assert stack["stack_status"] == "UPDATE_COMPLETE"
+    (after,) = magnum.client.get("/clusters").json()["clusters"]
+    assert after["uuid"] != before["uuid"]
+    assert after["labels"] == {"kube_tag": "v1.15.7"}
+    mine = [each for each in magnum.client.get("/clustertemplates").json()["clustertemplates"] if not each["public"]]
+    assert [each["uuid"] for each in mine] == [after["cluster_template_id"]]
+    without = copy.deepcopy(HOT)
+    del without["resources"]["cluster"], without["outputs"]  # type: ignore[attr-defined]
+    assert heat.update(template=without)["stack_status"] == "UPDATE_COMPLETE"
+    assert magnum.client.get("/clusters").json()["clusters"] == []
+    assert [each["resource_name"] for each in heat.client.get("/stacks/course/resources").json()["resources"]] == [
+        "template"
+    ]
+    heat.delete()
+
+
+def test_an_update_that_magnum_refuses_fails_and_rolls_back_when_asked(heat: Heat, magnum: Magnum) -> None:
+    heat.create()
+    heat.settled()
+    before, more = magnum.show("hub-physics"), copy.deepcopy(HOT)
+    more["resources"]["cluster"]["properties"]["master_count"] = 3  # type: ignore[index]
+    stack = heat.update(template=more)
+    assert stack["stack_status"] == "UPDATE_FAILED"
+    assert stack["stack_status_reason"].startswith(
+        "Resource UPDATE failed: BadRequest: resources.cluster: cannot change cluster property(ies) master_count."
+    )
+    assert magnum.show("hub-physics")["uuid"] == before["uuid"]
+    # What failed is made anew by the next update, though nothing more of it changed.
+    assert heat.update(template=HOT)["stack_status"] == "UPDATE_COMPLETE"
+    (after,) = magnum.client.get("/clusters").json()["clusters"]
+    assert after["uuid"] != before["uuid"]
+    more["resources"]["other"] = {  # type: ignore[index]
+        "type": "OS::Magnum::Cluster",
+        "properties": {"cluster_template": "none", "keypair": "mykey"},
+    }
+    answer = heat.client.patch(f"/stacks/course/{stack['id']}", json={"template": more})
+    assert answer.status_code == 400
+    assert heat.show()["stack_status"] == "UPDATE_COMPLETE"
+    more["resources"]["other"]["properties"]["cluster_template"] = {"get_resource": "template"}  # type: ignore[index]
+    more["resources"]["other"]["properties"]["master_count"] = 2  # type: ignore[index]
+    del more["resources"]["cluster"]["properties"]["master_count"]  # type: ignore[index]
+    assert heat.update(template=more, disable_rollback=False)["stack_status"] == "ROLLBACK_COMPLETE"
+    (there,) = magnum.client.get("/clusters").json()["clusters"]
+    assert there["uuid"] == after["uuid"]
+    heat.delete()
+
+
+def test_a_stack_that_is_changing_takes_no_update(site: Site, heat: Heat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site.ground, "held", {"boot"})
+    heat.create()
+    answer = heat.client.patch(f"/stacks/course/{heat.show()['id']}", json={"parameters": {"workers": 2}})
+    assert answer.status_code == 409
+    assert answer.json()["error"]["message"] == "Stack course already has an action (CREATE) in progress."
+    site.ground.held = set()
+    heat.settled()
+    heat.delete()
+
+
 def test_what_magnum_refuses_fails_the_stack_and_rollback_takes_the_rest_away(heat: Heat, magnum: Magnum) -> None:
     template = copy.deepcopy(HOT)
     template["resources"]["cluster"]["properties"] |= {"master_count": 3}
@@ -299,6 +390,8 @@ def test_the_ordinary_client_takes_a_stack_through_its_life(site: Site, heat: He
     assert checked["Parameters"]["workers"]["Type"] == "Number"
     assert json.loads(said.lstrip()[end:])["stack_name"] == "course"
     heat.settled()
+    said = site.openstack("stack update course --existing --parameter workers=1 --wait -f json")
+    assert "UPDATE_COMPLETE" in said
     said = site.openstack(
         "stack list -f value",
         "stack show course -f value -c stack_status",
@@ -308,7 +401,7 @@ def test_the_ordinary_client_takes_a_stack_through_its_life(site: Site, heat: He
         "stack event list course -f value",
         "stack delete course --yes",
     )
-    for word in ("course", "CREATE_COMPLETE", "template", "cluster", ":6443", "2018-08-31", "state changed"):
+    for word in ("course", "UPDATE_COMPLETE", "template", "cluster", ":6443", "2018-08-31", "state changed"):
         assert word in said
     until(lambda: not site.cloud.stacks)
 

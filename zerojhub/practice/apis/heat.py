@@ -103,7 +103,7 @@ async def show_stack(call: Call) -> Record:
     return {"stack": shown(call, a_stack(call))}
 
 
-@heat.route("GET DELETE", "/v1/{project}/stacks/{stack}")
+@heat.route("GET PUT PATCH DELETE", "/v1/{project}/stacks/{stack}")
 async def find_stack(call: Call) -> JSONResponse:
     # By name or id alone Heat answers with the place that has both, and clients follow.
     stack = a_stack(call)
@@ -113,7 +113,7 @@ async def find_stack(call: Call) -> JSONResponse:
 
 
 def resource_body(call: Call, stack: Record, resource: Record, parent: str | None) -> Record:
-    body = {name: value for name, value in resource.items() if name != "nested"}
+    body = {name: value for name, value in resource.items() if name not in ("nested", "properties")}
     rest = f"/resources/{resource['resource_name']}"
     links = [{"rel": "self", "href": href(call, stack, rest)}, {"rel": "stack", "href": href(call, stack)}]
     if nested := call.cloud.stacks.get(resource["nested"] or ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -38,13 +39,26 @@ def parsed(text: Any) -> Any:
         raise refusal("HTTPBadRequest", f"Error parsing template: {where}") from None
 
 
-def template_of(call: Call) -> Template:
+def template_of(call: Call, before: Template | None = None) -> Template:
+    """The template in the request, with its parameters; `before` is the one whose parts count where none are given."""
     data = call.data if isinstance(call.data, dict) else {}
-    if not data.get("template"):
+    body = parsed(data.get("template")) or (before and before.body)
+    if not body:
         raise refusal("HTTPBadRequest", "No template specified")
     environment = parsed(data.get("environment")) or {}
     given = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
-    return Template(call.cloud, parsed(data["template"]), given)
+    if before:
+        cleared = data.get("clear_parameters") or ()
+        known = (body.get("parameters") or {}).keys() - set(cleared)
+        given = {name: value for name, value in before.given.items() if name in known} | given
+    return Template(call.cloud, body, given)
+
+
+def minutes_of(call: Call) -> int | None:
+    minutes = call.data.get("timeout_mins")
+    if minutes is not None and not re.fullmatch("[1-9][0-9]*", str(minutes)):
+        raise refusal("HTTPBadRequest", f"Invalid timeout value {minutes}")
+    return int(minutes) if minutes else None
 
 
 def engine(call: Call, stack: Record) -> Engine:
@@ -54,16 +68,14 @@ def engine(call: Call, stack: Record) -> Engine:
 @heat.route("POST", "/v1/{project}/stacks", status=201)
 async def create_stack(call: Call) -> Record:
     template = template_of(call)
-    name, minutes = call.data.get("stack_name") or "", call.data.get("timeout_mins")
+    name, minutes = call.data.get("stack_name") or "", minutes_of(call)
     if not re.fullmatch("[a-zA-Z][a-zA-Z0-9_.-]{0,254}", name):
         rule = 'must contain only alphanumeric or "_-." characters, must start with alpha and must be 255 characters or'
         raise refusal("StackValidationFailed", f"Invalid stack name {name} {rule} less.")
-    if minutes is not None and not re.fullmatch("[1-9][0-9]*", str(minutes)):
-        raise refusal("HTTPBadRequest", f"Invalid timeout value {minutes}")
     if call.cloud.stacks.where(stack_name=name, project=call.project, parent=None):
         raise refusal("StackExists", f"The Stack ({name}) already exists.", 409)
     template.check()
-    stack = heat_stacks.new_stack(call.cloud, call.project, name, int(minutes) if minutes else 60)
+    stack = heat_stacks.new_stack(call.cloud, call.project, name, minutes or 60)
     stack |= {
         "template": template,
         "description": template.body.get("description") or "No description",
@@ -73,12 +85,34 @@ async def create_stack(call: Call) -> Record:
     return {"stack": {"id": stack["id"], "links": [{"rel": "self", "href": href(call, stack)}]}}
 
 
-@heat.route("DELETE", "/v1/{project}/stacks/{stack}/{ident}")
-async def delete_stack(call: Call) -> None:
+def own_stack(call: Call, instead: str) -> Record:
+    """The stack, when a person made it. Heat itself would do as well with Magnum's, and leave Magnum's clusters astray."""
     stack = a_stack(call)
     if not stack["template"]:
-        # Heat itself would, and leave Magnum with a cluster of nothing.
-        raise Refusal(403, "The stack is Magnum's: delete its cluster instead.", "Forbidden")
+        raise Refusal(403, f"The stack is Magnum's: {instead} its cluster instead.", "Forbidden")
+    return stack
+
+
+@heat.route("PUT PATCH", "/v1/{project}/stacks/{stack}/{ident}", status=202)
+async def update_stack(call: Call) -> None:
+    stack = own_stack(call, "update")
+    if stack["status"] == "IN_PROGRESS":
+        said = f"Stack {stack['stack_name']} already has an action ({stack['action']}) in progress."
+        raise refusal("ActionInProgress", said, 409)
+    # What a PUT leaves out has its default, and what a PATCH leaves out stays.
+    template = template_of(call, stack["template"] if call.method == "PATCH" else None)
+    minutes = minutes_of(call)
+    template.check()
+    stack["timeout_mins"] = minutes or stack["timeout_mins"]
+    stack["disable_rollback"] = call.data.get("disable_rollback", stack["disable_rollback"])
+    stack["description"] = template.body.get("description") or "No description"
+    heat_stacks.set_stack(stack, "UPDATE", "IN_PROGRESS")
+    call.conductor.queue(stack["id"], partial(engine(call, stack).update, template))
+
+
+@heat.route("DELETE", "/v1/{project}/stacks/{stack}/{ident}")
+async def delete_stack(call: Call) -> None:
+    stack = own_stack(call, "delete")
     call.conductor.cancel(stack["id"])
     heat_stacks.set_stack(stack, "DELETE", "IN_PROGRESS")
     call.conductor.queue(stack["id"], engine(call, stack).delete)

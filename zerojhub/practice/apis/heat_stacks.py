@@ -40,6 +40,8 @@ def new_stack(
         "hidden": hidden or bool(parent and parent["hidden"]),
         # What people's own stacks have: Magnum's know what they are made of.
         "template": None,
+        # (type, id) of what an update made anew, and has not taken away yet.
+        "replaced": [],
         "resources": {},
         "events": [],
     }

@@ -20,25 +20,36 @@ FUNCTIONS = words("get_param get_resource get_attr str_replace str_replace_stric
 
 @dataclass(frozen=True)
 class Property:
-    """A property of a resource; `constraints` are as in a template."""
+    """A property of a resource; `constraints` are as in a template.
+
+    When a stack is updated, one that is `mutable` changes in place, and any other has the resource replaced.
+    """
 
     kind: str = "string"
     required: bool = False
     default: Any = None
+    mutable: bool = False
     constraints: tuple[Record, ...] = ()
 
 
 def prop(
-    kind: str = "string", custom: str = "", *, required: bool = False, default: Any = None, **constraint: Any
+    kind: str = "string",
+    custom: str = "",
+    *,
+    required: bool = False,
+    default: Any = None,
+    mutable: bool = False,
+    **constraint: Any,
 ) -> Property:
     constraints = [{name: value} for name, value in constraint.items()]
     constraints += [{"custom_constraint": custom}] if custom else []
-    return Property(kind, required, default, tuple(constraints))
+    return Property(kind, required, default, mutable, tuple(constraints))
 
 
 CLUSTER_TEMPLATE = {
     **dict.fromkeys(words("name network_driver http_proxy https_proxy no_proxy"), prop()),
-    **dict.fromkeys(words("tls_disabled public registry_enabled"), prop("boolean")),
+    **dict.fromkeys(words("tls_disabled registry_enabled"), prop("boolean")),
+    "public": prop("boolean", mutable=True),
     # Heat's own defaults, unlike Magnum's.
     **dict.fromkeys(words("master_lb_enabled floating_ip_enabled"), prop("boolean", default=True)),
     "image": prop(custom="glance.image", required=True),
@@ -60,10 +71,9 @@ CLUSTER = {
     "name": prop(),
     "cluster_template": prop(custom="magnum.cluster_template", required=True),
     "keypair": prop(custom="nova.keypair"),
-    "node_count": prop("number", range={"min": 1}),
-    "master_count": prop("number", range={"min": 1}),
-    "discovery_url": prop(),
-    "create_timeout": prop("number", range={"min": 0}),
+    **dict.fromkeys(words("node_count master_count"), prop("number", mutable=True, default=1, range={"min": 1})),
+    "discovery_url": prop(mutable=True),
+    "create_timeout": prop("number", mutable=True, default=60, range={"min": 0}),
 }
 TYPES: dict[str, dict[str, Property]] = {
     "OS::Magnum::ClusterTemplate": CLUSTER_TEMPLATE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, forget, making, set_stack
-from zerojhub.practice.apis.heat_templates import Template
+from zerojhub.practice.apis.heat_templates import TYPES, Template
 
 MINUTE = 60.0
 POLL = 0.1
@@ -96,20 +97,51 @@ class Engine:
         return self.app.state.cloud
 
     async def create(self) -> None:
-        stack, template = self.stack, self.stack["template"]
+        template = self.stack["template"]
+
+        async def make() -> None:
+            for name in template.order:
+                await self._make(template, name)
+
+        if not await self._done("CREATE", make()) and not self.stack["disable_rollback"]:
+            await self._take_down("ROLLBACK")
+
+    async def update(self, template: Template) -> None:
+        """To the template; back to the one before when that fails, unless rollback is disabled."""
+        before = self.stack["template"]
+        if not await self._become(template, "UPDATE") and not self.stack["disable_rollback"]:
+            set_stack(self.stack, "ROLLBACK", "IN_PROGRESS")
+            await self._become(before, "ROLLBACK")
+
+    async def _become(self, template: Template, action: str) -> bool:
+        """What may change changes in place, the rest is made anew; and what is of no use any more goes last."""
+        stack = self.stack
+        stack["template"] = template
+
+        async def change() -> None:
+            for name in template.order:
+                await self._change(template, name)
+            for name in [name for name in stack["resources"] if name not in template.resources]:
+                await self._unmake(name)
+                del stack["resources"][name]
+            await self._remove_replaced()
+
+        return await self._done(action, change())
+
+    async def _done(self, action: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work on the stack in the time that it has, and say what came of it."""
+        stack = self.stack
         try:
             async with asyncio.timeout(stack["timeout_mins"] * MINUTE if stack["timeout_mins"] else None):
-                for name in template.order:
-                    await self._make(template, name)
+                await work
         except TimeoutError:
-            set_stack(stack, "CREATE", "FAILED", "Create timed out")
+            set_stack(stack, action, "FAILED", f"{action.title()} timed out")
         except ResourceFailed as failure:
-            set_stack(stack, "CREATE", "FAILED", f"Resource CREATE failed: {failure}")
+            set_stack(stack, action, "FAILED", f"Resource {action} failed: {failure}")
         else:
-            set_stack(stack, "CREATE", "COMPLETE")
-            return
-        if not stack["disable_rollback"]:
-            await self._take_down("ROLLBACK")
+            set_stack(stack, action, "COMPLETE")
+            return True
+        return False
 
     async def delete(self) -> None:
         if await self._take_down("DELETE"):
@@ -118,27 +150,50 @@ class Engine:
     async def _make(self, template: Template, name: str) -> None:
         kind = template.resources[name]["type"]
         with making(self.stack, name, kind) as resource:
-            body = template.properties(name, looking(self.cloud, self.stack))
+            body = resource["properties"] = template.properties(name, looking(self.cloud, self.stack))
             if kind == "OS::Magnum::ClusterTemplate":
                 body = {RENAMED.get(key, key): value for key, value in body.items()}
                 body.setdefault("name", f"{self.stack['stack_name']}-{name}")
             else:
-                body["cluster_template_id"] = body.pop("cluster_template")
+                body = {"cluster_template_id" if key == "cluster_template" else key: body[key] for key in body}
             made = await self._ask("POST", PATHS[kind], body)
             resource["physical_resource_id"] = made["uuid"]
             if kind == "OS::Magnum::Cluster":
-                await self._settled(name, made["uuid"])
+                await self._settled(name, made["uuid"], "CREATE")
 
-    async def _settled(self, name: str, uuid: str) -> None:
+    async def _change(self, template: Template, name: str) -> None:
+        """Bring one resource to what the template says. One that failed is made anew, whatever it was that failed."""
+        stack, kind = self.stack, template.resources[name]["type"]
+        if not (resource := stack["resources"].get(name)):
+            await self._make(template, name)
+            return
+        wanted, had = template.properties(name, looking(self.cloud, stack)), resource.get("properties", {})
+        changed = {key: wanted.get(key) for key in TYPES[kind] if wanted.get(key) != had.get(key)}
+        mutable = resource["resource_type"] == kind and all(TYPES[kind][key].mutable for key in changed)
+        if not mutable or resource["resource_status"].endswith("FAILED"):
+            stack["replaced"].append((resource["resource_type"], resource["physical_resource_id"]))
+            del stack["resources"][name]
+            await self._make(template, name)
+        elif changed:
+            with making(stack, name, kind, "UPDATE"):
+                path = f"{PATHS[kind]}/{resource['physical_resource_id']}"
+                patch = [{"op": "replace", "path": f"/{key}", "value": value} for key, value in changed.items()]
+                await self._ask("PATCH", path, patch)
+                await self._settled(name, resource["physical_resource_id"], "UPDATE")
+                resource["properties"] = wanted
+
+    async def _settled(self, name: str, uuid: str, action: str) -> None:
+        # A cluster may not have begun to change when Heat first looks.
+        going_on = {"CREATE": ("CREATE_IN_PROGRESS",), "UPDATE": ("UPDATE_IN_PROGRESS", "CREATE_COMPLETE")}[action]
         while cluster := self.cloud.clusters.get(uuid):
             status, why = cluster["status"], cluster["status_reason"]
-            if status == "CREATE_COMPLETE":
+            if status == f"{action}_COMPLETE":
                 return
-            if status == "CREATE_FAILED":
-                why = f"Failed to create Cluster '{name}' - {why}"
+            if status == f"{action}_FAILED":
+                why = f"Failed to {action.lower()} Cluster '{name}' - {why}"
                 raise ResourceFailed("ResourceInError", f'Went to status {status} due to "{why}"')
-            if status != "CREATE_IN_PROGRESS":
-                why = f"Unknown status creating Cluster '{name}' - {why}"
+            if status not in going_on:
+                why = f"Unknown status {action.lower()[:-1]}ing Cluster '{name}' - {why}"
                 raise ResourceFailed("ResourceUnknownStatus", f'{why} due to "{status}"')
             await asyncio.sleep(POLL)
         raise ResourceFailed("NotFound", f"Cluster {uuid} could not be found. (HTTP 404)")
@@ -148,16 +203,26 @@ class Engine:
         stack = self.stack
         set_stack(stack, action, "IN_PROGRESS")
         try:
-            for name in reversed(stack["template"].order):
-                resource = stack["resources"].get(name)
-                if resource and resource["resource_status"] != "DELETE_COMPLETE":
-                    with making(stack, name, resource["resource_type"], "DELETE"):
-                        await self._remove(resource["resource_type"], resource["physical_resource_id"])
+            await self._remove_replaced()
+            order = stack["template"].order
+            for name in [*(name for name in stack["resources"] if name not in order), *reversed(order)]:
+                await self._unmake(name)
         except ResourceFailed as failure:
             set_stack(stack, action, "FAILED", f"Resource DELETE failed: {failure}")
             return False
         set_stack(stack, action, "COMPLETE")
         return True
+
+    async def _remove_replaced(self) -> None:
+        while replaced := self.stack["replaced"]:
+            await self._remove(*replaced[-1])
+            replaced.pop()
+
+    async def _unmake(self, name: str) -> None:
+        resource = self.stack["resources"].get(name)
+        if resource and resource["resource_status"] != "DELETE_COMPLETE":
+            with making(self.stack, name, resource["resource_type"], "DELETE"):
+                await self._remove(resource["resource_type"], resource["physical_resource_id"])
 
     async def _remove(self, kind: str, uuid: str) -> None:
         if not uuid or await self._ask("DELETE", f"{PATHS[kind]}/{uuid}") is None:
@@ -169,7 +234,7 @@ class Engine:
                 )
             await asyncio.sleep(POLL)
 
-    async def _ask(self, method: str, path: str, body: Record | None = None) -> Record | None:
+    async def _ask(self, method: str, path: str, body: Record | list[Record] | None = None) -> Record | None:
         """Magnum's answer; None when there is no such thing to delete. Raises ResourceFailed with Magnum's refusal."""
         import httpx
 

@@ -79,6 +79,11 @@ def find_cluster(call: Call, ident: str | None = None) -> Record:
     return find(mine, ident or call.path_params["ident"], "Cluster", "clusters")
 
 
+def cluster_auth_url(call: Call) -> str:
+    """Where a cluster reaches Keystone."""
+    return f"http://{call.cloud.gateway}:{call.url.port or 80}/identity/v3"
+
+
 def new_nodegroup(cloud: Cloud, cluster: Record, **fields: object) -> Record:
     """A node group of the cluster, with no machine yet. `servers` are the UUIDs of its machines."""
     number = 1 + sum(len(other["nodegroups"]) for other in cloud.clusters.values())
@@ -182,7 +187,7 @@ async def create_cluster(call: Call) -> Record:
         new_nodegroup(cloud, cluster, flavor_id=cluster[flavor] or "m1.small", **fields)
     if least := cluster["labels"].get("min_node_count"):
         cluster["nodegroups"][1]["min_node_count"] = int(least)
-    call.conductor.create(cluster, f"http://{cloud.gateway}:{call.url.port or 80}/identity/v3")
+    call.conductor.create(cluster, cluster_auth_url(call))
     return {"uuid": cluster["uuid"]}
 
 
@@ -191,7 +196,7 @@ async def update_cluster(call: Call) -> Record:
     internal = ("api_address", "node_addresses", "master_addresses", "stack_id", "cluster_id", "ca_cert_ref")
     patch = read_patch(call.data, internal, fixed=("cluster_template_id",))
     cluster = find_cluster(call)
-    before = {**shown(call, cluster, tuple(name for name in FULL if name != "cluster_id"))}
+    before = {name: value for name, value in shown(call, cluster, FULL).items() if name not in internal}
     after = patched(before, patch, {"node_count": 1, "labels": {}})
     changed = {name for name in before if before[name] != after[name]}
     for name in ("node_count", "create_timeout"):
