@@ -5,7 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEPLOYMENT := config/practice.yaml
-TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl
+TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl rabbitmq-server
 INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends -o Dpkg::Use-Pty=0
 
 .PHONY: setup demo demo-stop docs test test-packages

@@ -1,104 +1,40 @@
-"""The practice cloud's APIs, served on loopback over a ground whose machines are there at once."""
+"""The clouds that the tests run on: the practice cloud's APIs over machines that are there at once, and real services."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
-import httpx
 import pytest
-import uvicorn
 
+from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, until
 from tests.contract.ground import InstantGround
+from tests.contract.real.cloud import real_cloud
 from zerojhub.practice.apis import Settings, build
-from zerojhub.practice.apis.cloud import Cloud
-
-PASSWORD = "open sesame"
-CLOUDS = """
-clouds:
-  practice:
-    region_name: practice
-    auth:
-      auth_url: {url}/identity/v3
-      username: practice
-      password: {password}
-      project_name: practice
-      user_domain_name: Default
-      project_domain_name: Default
-"""
-
-
-@dataclass
-class Site:
-    """The APIs as they run: where, with which records, and on which ground."""
-
-    url: str
-    cloud: Cloud
-    ground: InstantGround
-    audit: Path
-    clouds: Path
-
-    def token(self, **auth: object) -> httpx.Response:
-        """Keystone's answer to a password, or to another `identity` and `scope`."""
-        user = {"name": "practice", "password": PASSWORD, "domain": {"id": "default"}}
-        default = {
-            "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": {"name": "practice", "domain": {"id": "default"}}},
-        }
-        return httpx.post(f"{self.url}/identity/v3/auth/tokens", json={"auth": {**default, **auth}}, timeout=10)
-
-    def client(self, path: str = "", **headers: str) -> httpx.Client:
-        """A client that has a token, for the API under the path."""
-        headers["X-Auth-Token"] = self.token().headers["X-Subject-Token"]
-        return httpx.Client(base_url=self.url + path, headers=headers, timeout=10)
-
-    def openstack(self, *commands: str) -> str:
-        """What the ordinary client prints for these commands, in one process: it takes three seconds to start."""
-        done = subprocess.run(
-            [Path(sys.executable).with_name("openstack")],
-            input="\n".join(commands),
-            env={"OS_CLIENT_CONFIG_FILE": str(self.clouds), "OS_CLOUD": "practice", "HOME": str(self.clouds.parent)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert not done.stderr, done.stderr
-        return done.stdout
-
-
-def until(true: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     ground = InstantGround(pause=0.1)
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
-    app = build(ground, Settings(PASSWORD, folder / "audit.jsonl"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    (folder / "clouds.yaml").write_text(CLOUDS.format(url=url, password=PASSWORD))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
-    thread.start()
-    until(lambda: server.started)
-    yield Site(url, app.state.cloud, ground, folder / "audit.jsonl", folder / "clouds.yaml")
-    server.should_exit = True
-    thread.join(10)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
+        app = build(ground, Settings(PASSWORD, folder / "audit.jsonl"))
+        with served(app) as url:
+            clouds = clouds_yaml(folder, f"{url}/identity")
+            yield Site({"": url}, clouds, app.state.cloud, ground, folder / "audit.jsonl")
+
+
+@pytest.fixture(scope="package")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A real Keystone and a real Magnum: started once, and ended before the tests that need the machine to themselves."""
+    with real_cloud(tmp_path_factory.mktemp("real")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module", params=["practice", "real"])
+def either(request: pytest.FixtureRequest) -> Cloud:
+    """One cloud after the other: what holds on the practice cloud has to hold on a real one."""
+    return request.getfixturevalue({"practice": "site", "real": "real"}[request.param])
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zerojhub.practice.apis.cloud import Record, now
+from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.drivers import is_cluster_api
-from zerojhub.practice.apis.magnum import OFFSET, links, magnum, since
+from zerojhub.practice.apis.magnum import links, magnum, since
 from zerojhub.practice.apis.magnum_clusters import find_cluster, of_role
 from zerojhub.practice.apis.magnum_types import CERTIFICATE, read
 from zerojhub.practice.apis.wire import Call, Refusal
@@ -61,9 +61,8 @@ async def rotate_credential(call: Call) -> Record:
 
 
 @magnum.route("GET", "/v1/quotas")
-async def list_quotas(call: Call) -> Record:
-    # Only what an operator set is listed, and nobody did: the default limit is not.
-    return {"quotas": []}
+async def list_quotas(call: Call) -> None:
+    raise Refusal(403, "Policy doesn't allow quota:get_all to be performed.")
 
 
 @magnum.route("GET", "/v1/quotas/{project}/{resource}")
@@ -79,22 +78,13 @@ async def stats(call: Call) -> Record:
     kind = call.query_params.get("type", "cluster")
     if kind.lower() != "cluster":
         raise Refusal(400, "Invalid stats type. Allowed values are 'cluster'")
-    clusters = call.cloud.clusters.where(project_id=call.query_params.get("project_id", call.project))
+    if call.query_params.get("project_id", call.project) != call.project:
+        raise Refusal(403, "Not authorized.")
+    clusters = call.cloud.clusters.where(project_id=call.project)
     groups = [group for cluster in clusters for role in ("master", "worker") for group in of_role(cluster, role)]
     return {"clusters": len(clusters), "nodes": sum(group["node_count"] for group in groups)}
 
 
 @magnum.route("GET", "/v1/mservices")
-async def services(call: Call) -> Record:
-    service = {
-        "id": 1,
-        "host": call.cloud.region,
-        "binary": "magnum-conductor",
-        "state": "up",
-        "report_count": 1,
-        "disabled": False,
-        "disabled_reason": None,
-        "created_at": now(OFFSET),
-        "updated_at": now(OFFSET),
-    }
-    return {"mservices": [service]}
+async def services(call: Call) -> None:
+    raise Refusal(403, "Policy doesn't allow magnum-service:get_all to be performed.")

@@ -139,6 +139,9 @@ async def create_cluster(call: Call) -> Record:
         raise
     merged = {**template, "docker_volume_size": body["docker_volume_size"] or template["docker_volume_size"]}
     check_drivers(merged)
+    if body["master_count"] % 2 == 0:
+        size = f"master nodegroup size of {body['master_count']} is invalid"
+        raise Refusal(400, f"{size}, size cannot be an even number.")
     if body["node_count"] == 0 and call.state.version < (1, 10):
         raise Refusal(400, ZERO_NODES)
     if cloud.over_quota("container-infra", call.project, {"Cluster": 1}):

@@ -1,0 +1,101 @@
+"""Cluster drivers for a real Magnum that has no cloud behind it: they make nothing, and say that it is done.
+
+Imported by Magnum's own processes, which find it by its entry points. What a cluster becomes is decided here as on the
+practice cloud: the label `practice_fail` makes it fail, and nothing goes on while the file HELD is there.
+"""
+
+import os
+from pathlib import Path
+
+import sqlalchemy
+from magnum.drivers.common import driver
+from magnum.objects.fields import ClusterStatus
+from magnum.service.periodic import MagnumPeriodicTasks
+
+HELD = Path(os.environ["PRACTICE_DRIVER_HELD"])
+
+# Magnum's conductor looks at its clusters every ten seconds, and has no option for it; tests have not that time.
+MagnumPeriodicTasks._periodic_spacing["sync_cluster_status"] = 0.3
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "begin")
+def begin_nothing(connection):
+    """Let each statement stand alone: SQLite refuses a transaction that read before somebody else wrote."""
+    # What oslo.db would otherwise say once it has begun one.
+    connection.info["in_transaction"] = True
+
+
+class FedoraCoreOS(driver.Driver):
+    provides = [{"server_type": "vm", "os": os, "coe": "kubernetes"} for os in ("fedora-coreos", "fedora-atomic")]
+
+    def _begin(self, cluster, status, *nodegroups):
+        for each in (*nodegroups, cluster):
+            each.status = status
+            each.save()
+
+    def create_cluster(self, context, cluster, cluster_create_timeout):
+        cluster.stack_id = cluster.uuid
+        self._begin(cluster, ClusterStatus.CREATE_IN_PROGRESS, *cluster.nodegroups)
+
+    def update_cluster(self, context, cluster, scale_manager=None, rollback=False):
+        self._begin(cluster, ClusterStatus.UPDATE_IN_PROGRESS, cluster.default_ng_worker)
+
+    def upgrade_cluster(
+        self, context, cluster, cluster_template, max_batch_size, nodegroup, scale_manager=None, rollback=False
+    ):
+        self._begin(cluster, ClusterStatus.UPDATE_IN_PROGRESS, nodegroup)
+
+    def resize_cluster(self, context, cluster, resize_manager, node_count, nodes_to_remove, nodegroup=None):
+        self._begin(cluster, ClusterStatus.UPDATE_IN_PROGRESS, nodegroup)
+
+    def delete_cluster(self, context, cluster):
+        self._begin(cluster, ClusterStatus.DELETE_IN_PROGRESS, *cluster.nodegroups)
+
+    def create_nodegroup(self, context, cluster, nodegroup):
+        nodegroup.stack_id = cluster.stack_id
+
+    def update_nodegroup(self, context, cluster, nodegroup):
+        pass
+
+    def delete_nodegroup(self, context, cluster, nodegroup):
+        nodegroup.status = ClusterStatus.DELETE_IN_PROGRESS
+        nodegroup.save()
+
+    def create_federation(self, context, federation):
+        raise NotImplementedError
+
+    update_federation = delete_federation = create_federation
+
+    def rotate_ca_certificate(self, context, cluster):
+        pass
+
+    def get_monitor(self, context, cluster):
+        return None
+
+    def update_cluster_status(self, context, cluster, use_admin_ctx=False):
+        # Before it has its stack_id, `create_cluster` is yet to come.
+        if HELD.exists() or not cluster.stack_id or not cluster.status.endswith("_IN_PROGRESS"):
+            return
+        if cluster.status == ClusterStatus.DELETE_IN_PROGRESS:
+            cluster.status = ClusterStatus.DELETE_COMPLETE
+            return
+        failed = "practice_fail" in (cluster.labels or {})
+        for nodegroup in cluster.nodegroups:
+            if nodegroup.status == ClusterStatus.DELETE_IN_PROGRESS:
+                nodegroup.destroy()
+                continue
+            nodegroup.status = self._ended(nodegroup.status, failed)
+            nodegroup.node_addresses = [f"10.0.0.{number + 10}" for number in range(nodegroup.node_count)]
+            nodegroup.save()
+        cluster.api_address = "https://10.0.0.10:6443"
+        cluster.health_status = "HEALTHY"
+        cluster.status = self._ended(cluster.status, failed)
+        cluster.save()
+
+    @staticmethod
+    def _ended(status, failed):
+        return status.replace("IN_PROGRESS", "FAILED" if failed else "COMPLETE")
+
+
+class Ubuntu(FedoraCoreOS):
+    provides = [{"server_type": "vm", "os": "ubuntu", "coe": "kubernetes"}]

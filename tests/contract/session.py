@@ -1,0 +1,146 @@
+"""A session with a cloud: requests one after the other, and the answers with what differs from place to place masked."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.contract.clouds import Cloud, until
+
+MAGNUM = "/container-infra/v1"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq"
+MASKS = (
+    (r"\breq-[0-9a-f-]{36}\b", "<request>"),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
+    (r"\b[0-9a-f]{32}\b", "<id>"),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)", "<time>"),
+    (r"(?s)^-----BEGIN.*", "<pem>"),
+)
+# What a server adds for the connection, whichever service it serves.
+CONNECTION = {"date", "server", "connection", "content-length", "transfer-encoding"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A session's file. Its `steps` have each a `name`, whom it is to `ask` as [method, path, microversion], and what
+    to `send`; a `wait` instead of them lets clusters get on, which otherwise stand still so that answers do not depend
+    on how fast a machine is. Paths are Magnum's, or begin with another service's. `as` means a body that is written
+    elsewhere in the file, `with` and `without` some of its names; `learn` gives names to what is in the answer.
+    """
+    return YAML(typ="safe").load(path)
+
+
+def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
+    """The answers by the names of the steps."""
+    client = cloud.client(Accept="application/json")
+    compute = cloud.at("/compute/v2.1/os-keypairs")
+    client.post(compute, json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
+    known = {"project": project_of(cloud), "magnum": cloud.at("/container-infra"), "keystone": cloud.at("/identity")}
+    answers = {}
+    cloud.hold()
+    try:
+        for step in session["steps"]:
+            if wait := step.get("wait"):
+                cloud.let_go()
+                until(lambda wait=wait: reached(client, cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}"), wait[1]), 60)
+                cloud.hold()
+                continue
+            method, path, version = filled(step["ask"], known)
+            url = cloud.at(path if path.startswith("/identity") else MAGNUM + path)
+            headers = {"OpenStack-API-Version": f"container-infra {version}", **filled(step.get("headers", {}), known)}
+            answer = client.request(
+                method, url, json=filled(body_of(step.get("send"), session), known), headers=headers
+            )
+            body = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+            for name, where in step.get("learn", {}).items():
+                known[name] = found(body, where)
+            if method == "POST" and answer.status_code == 202 and path == "/clusters":
+                # Magnum takes the request before it has the cluster.
+                until(lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), 60)
+            headers = {name: value for name, value in answer.headers.items() if name not in CONNECTION}
+            answers[step["name"]] = Answer(answer.status_code, masked(headers, known), masked(body, known))
+    finally:
+        cloud.let_go()
+        clear(cloud)
+    return answers
+
+
+def project_of(cloud: Cloud) -> str:
+    return cloud.token().json()["token"]["project"]["id"]
+
+
+def reached(client, url: str, how: str) -> bool:
+    """Whether the cluster is there, gone, or settled."""
+    answer = client.get(url)
+    match how:
+        case "gone":
+            return answer.status_code == 404
+        case "there":
+            return answer.status_code == 200
+    return "PROGRESS" not in answer.json()["status"]
+
+
+def clear(cloud: Cloud) -> None:
+    """Delete what a session made: nothing of one is in the way of the next."""
+    magnum = cloud.client(MAGNUM)
+
+    def all_gone() -> bool:
+        # Magnum lists no cluster at all in the moment in which the node groups of one are gone before it.
+        answer = magnum.get("/clusters")
+        clusters = answer.json()["clusters"] if answer.is_success else [None]
+        for cluster in filter(None, clusters):
+            if cluster["status"] != "DELETE_IN_PROGRESS":
+                magnum.delete(f"/clusters/{cluster['uuid']}")
+        return not clusters
+
+    until(all_gone, 60)
+    for template in magnum.get("/clustertemplates").json()["clustertemplates"]:
+        if not template["public"]:
+            magnum.delete(f"/clustertemplates/{template['uuid']}").raise_for_status()
+    cloud.client("/compute/v2.1").delete("/os-keypairs/mykey").raise_for_status()
+
+
+def body_of(send: Any, session: dict[str, Any]) -> Any:
+    if not isinstance(send, dict) or "as" not in send:
+        return send
+    body = {name: value for name, value in session[send["as"]].items() if name not in send.get("without", ())}
+    return body | send.get("with", {})
+
+
+def found(body: Any, path: str) -> Any:
+    """What is at a path like "nodegroups.0.uuid"."""
+    for part in path.split("."):
+        body = body[int(part) if part.isdigit() else part]
+    return body
+
+
+def filled(value: Any, known: dict[str, str]) -> Any:
+    text = json.dumps(value)
+    for name, ident in known.items():
+        text = text.replace("{" + name + "}", ident)
+    return json.loads(text)
+
+
+def masked(value: Any, known: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: masked(item, known) for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, known) for item in value]
+    if not isinstance(value, str):
+        return value
+    for name, ident in known.items():
+        value = value.replace(ident, "{" + name + "}")
+    for pattern, mask in MASKS:
+        value = re.sub(pattern, mask, value)
+    return value
