@@ -43,3 +43,9 @@ class CloudError(ZeroJHubError):
 
 class MachineError(ZeroJHubError):
     """A command on the master, or on this machine, failed (exit code 1)."""
+
+
+class Interrupted(ZeroJHubError):
+    """The person stopped the command; the message says what goes on without it (exit code 130)."""
+
+    exit_code = 130

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[TaskGroup]:
+    """A task group whose first failure stops the others, and is raised as it is."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
 
 
 async def together(*awaitables: Awaitable[Any]) -> list[Any]:
@@ -15,13 +30,7 @@ async def together(*awaitables: Awaitable[Any]) -> list[Any]:
     async def run(place: int, awaitable: Awaitable[Any]) -> None:
         results[place] = await awaitable
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            for place, awaitable in enumerate(awaitables):
-                tasks.start_soon(run, place, awaitable)
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
+    async with task_group() as tasks:
+        for place, awaitable in enumerate(awaitables):
+            tasks.start_soon(run, place, awaitable)
     return results

@@ -63,10 +63,12 @@ def root(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from zerojhub.errors import ZeroJHubError
+    from zerojhub.errors import Interrupted, ZeroJHubError
 
     try:
         app(prog_name="zerojhub")
+    except Interrupted as stopped:
+        leave(str(stopped))
     except ZeroJHubError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -74,6 +76,11 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as leaving:  # the former where Typer is not, or not any more, in charge
         if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:
             raise
-        print("stopped: nothing is lost, the same command goes on from here", file=sys.stderr)
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)  # without waiting for answers that nobody wants any more
+        leave("nothing is lost, the same command goes on from here")
+
+
+def leave(text: str) -> None:
+    """Leave a command that was interrupted, without waiting for answers that nobody wants any more."""
+    print(f"stopped: {text}", file=sys.stderr)
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)

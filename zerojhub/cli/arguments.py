@@ -16,3 +16,14 @@ def parse_labels(given: list[str]) -> dict[str, str]:
             raise UserError(f"label {word!r} is not KEY=VALUE", where="--labels")
         labels[key.strip()] = value.strip()
     return labels
+
+
+def parse_env(given: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` words, whose values are taken as they are. UserError for anything else."""
+    pairs = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UserError(f"{word!r} is not NAME=VALUE", where="--env")
+        pairs[name] = value
+    return pairs

@@ -24,6 +24,8 @@ COMMANDS = {
     "cluster": ("cluster", "Clusters of the project."),
     "nodegroup": ("nodegroup", "Node groups of a cluster."),
     "heat": ("heat", "Clusters by way of Heat templates."),
+    "job": ("job", "Jobs in the cluster: run to their end, watched, read, taken away."),
+    "cron": ("cron", "Cron jobs in the cluster: jobs on a schedule."),
     "workshop": ("workshop", "Lessons on the practice cloud, from a first hub to a class."),
     "practice": ("practice", "A cloud to practise on: OpenStack's APIs, real machines, all on this one."),
 }

@@ -15,6 +15,10 @@ FileOption = Annotated[Path, typer.Option("-f", "--file", help="The deployment f
 CloudOption = Annotated[
     str | None, typer.Option("--cloud", help="An entry of clouds.yaml, in place of the file's or OS_CLOUD.")
 ]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", help="A cluster of the project, in place of the deployment file's.")
+]
+NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", help="The Kubernetes namespace.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How results are printed.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Print each thing that a step does.")]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zerojhub.errors import ZeroJHubError
+from zerojhub.cli.options import DEFAULT_FILE
+from zerojhub.errors import UserError, ZeroJHubError
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.reach import Reach
 
 Answer = TypeVar("Answer")
 
@@ -51,6 +54,61 @@ def with_hub(
 
     with Progress(quiet=quiet, verbose=verbose) as progress, lock(wanted, wanted_lock=locked):
         return anyio.run(run)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The cluster that a command is about: the one of that name, or the one of the deployment file."""
+
+    cluster: str | None
+    file: Path
+    cloud: str | None
+
+    def words(self) -> str:
+        """The options that lead another command there."""
+        named = ["--cluster", self.cluster] if self.cluster else ["-f", str(self.file)] * (self.file != DEFAULT_FILE)
+        return "".join(f" {word}" for word in [*named, *(["--cloud", self.cloud] if self.cloud else [])])
+
+
+def in_cluster(
+    work: Callable[[Reach, Callable[[str], None]], Awaitable[Answer]], place: Place, step: str, *, quiet: bool
+) -> Answer:
+    """Run `work(reach, say)` in the cluster, as a step of live progress. UserError when there is no such cluster."""
+    import anyio
+
+    from zerojhub import deployment, journey
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.operations.adopt import deployment_of
+    from zerojhub.report import Progress
+    from zerojhub.stages import Access
+
+    if not place.cluster and not place.file.exists():
+        hint = "name a deployment file with -f, or a cluster with --cluster"
+        raise UserError("no such file", where=str(place.file), hint=hint)
+
+    async def run() -> Answer:
+        if place.cluster:
+            wanted = await deployment_of(Cloud(place.cloud), place.cluster, place.cloud)
+        else:
+            wanted = deployment.load(place.file)
+            wanted.cloud = place.cloud or wanted.cloud
+        hub = journey.Hub(wanted, Progress(quiet=True))
+        with hub.progress:
+            try:
+                (reach,) = await journey.reach(hub, Access)
+                return await work(reach, lambda text: progress.say(step, text))
+            finally:
+                await hub.close()
+
+    with Progress(quiet=quiet) as progress:
+        progress.start(step)
+        outcome = "failed"
+        try:
+            answer = anyio.run(run)
+            outcome = "done"
+        finally:
+            progress.end(step, outcome)
+    return answer
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,11 +20,16 @@ OURS = {"app.kubernetes.io/managed-by": "zerojhub"}
 
 
 class KubeError(ZeroJHubError):
-    """The Kubernetes API refused a request, or gives no answer: then `status` (HTTP) is None (exit code 1)."""
+    """The Kubernetes API refused a request, or gives no answer: then `status` (HTTP) is None (exit code 1).
 
-    def __init__(self, message: str, *, status: int | None = None, **more: str | None):
+    `causes`: what is wrong with an object, each with `field` and `message`, where the API lists it.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, causes: list[dict] | None = None, **more: str | None
+    ):
         super().__init__(message, **more)
-        self.status = status
+        self.status, self.causes = status, causes or []
 
 
 class Kube:
@@ -61,11 +67,21 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._json("PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml")
 
+    async def create(self, manifest: dict) -> dict:
+        """Make the object, which is not there yet; what the manifest has beyond its kind's fields is refused (400)."""
+        path = _path(f"{manifest['apiVersion']}/{manifest['kind']}", manifest["metadata"].get("namespace"))
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self._json("POST", path, query=query, body=manifest, content="application/json")
+
+    async def merge(self, kind: str, name: str, namespace: str | None, change: dict) -> dict:
+        """Change the fields that are said (a JSON merge patch); None takes one away."""
+        path = _path(kind, namespace, name)
+        return await self._json("PATCH", path, body=change, content="application/merge-patch+json")
+
     async def annotate(self, kind: str, name: str, namespace: str | None = None, **annotations: str | None) -> None:
         """Set annotations `zerojhub.io/KEY` (underscores become dashes); None takes one away."""
         keys = {f"zerojhub.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        body = {"metadata": {"annotations": keys}}
-        await self._json("PATCH", _path(kind, namespace, name), body=body, content="application/merge-patch+json")
+        await self.merge(kind, name, namespace, {"metadata": {"annotations": keys}})
 
     async def delete(self, kind: str, name: str, namespace: str | None = None, *, wait: float = 0) -> None:
         """Delete the object and what hangs on it; quiet when it is not there. `wait` for it to be gone, in seconds."""
@@ -87,10 +103,29 @@ class Kube:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
         await self._json("POST", f"{_path('v1/Pod', namespace, pod)}/eviction", body=body, content="application/json")
 
-    async def logs(self, namespace: str, pod: str, container: str | None = None, *, lines: int = 100, **query) -> str:
-        """The end of a container's log; `previous="true"` asks for the run before the present one."""
-        query |= {"tailLines": lines} | ({"container": container} if container else {})
+    async def logs(
+        self, namespace: str, pod: str, container: str | None = None, *, lines: int | None = 100, **query
+    ) -> str:
+        """The end of a container's log, or all of it; `previous="true"` asks for the run before the present one."""
+        query |= {key: value for key, value in (("tailLines", lines), ("container", container)) if value}
         return (await self._request("GET", f"{_path('v1/Pod', namespace, pod)}/log", query=query)).text
+
+    async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
+        """The lines of a container's log from its beginning, each as it comes, until the container has ended."""
+        import httpx
+
+        path, query = f"{_path('v1/Pod', namespace, pod)}/log", {"container": container, "follow": "true"}
+        timeout = httpx.Timeout(30, read=None)  # it may have nothing to say for hours
+        asked = {"params": query, "timeout": timeout, "extensions": self._extensions}
+        try:
+            async with self._client.stream("GET", path, **asked) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise _refusal(answer, "GET", path)
+                async for line in answer.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise self._silence(error) from None
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -110,11 +145,14 @@ class Kube:
                 method, path, params=query, content=data, headers=headers, extensions=self._extensions
             )
         except httpx.TransportError as error:
-            why = str(error) or type(error).__name__
-            raise KubeError(f"the Kubernetes API does not answer: {why}", where=str(self._client.base_url)) from None
+            raise self._silence(error) from None
         if answer.is_error:
-            raise KubeError(_message(answer), status=answer.status_code, where=f"Kubernetes {method} {path}")
+            raise _refusal(answer, method, path)
         return answer
+
+    def _silence(self, error: Exception) -> KubeError:
+        why = str(error) or type(error).__name__
+        return KubeError(f"the Kubernetes API does not answer: {why}", where=str(self._client.base_url))
 
 
 def connect(kubeconfig: dict | bytes, port: int | None = None) -> Kube:
@@ -167,8 +205,10 @@ def _path(kind: str, namespace: str | None = None, name: str | None = None) -> s
     return "/".join([*parts, plural, *([name] if name else [])])
 
 
-def _message(answer: httpx.Response) -> str:
+def _refusal(answer: httpx.Response, method: str, path: str) -> KubeError:
     try:
-        return answer.json()["message"]
+        said = answer.json()
+        message, causes = said["message"], (said.get("details") or {}).get("causes")
     except (ValueError, KeyError):
-        return f"{answer.status_code} {answer.text[:200]}".strip()
+        message, causes = f"{answer.status_code} {answer.text[:200]}".strip(), None
+    return KubeError(message, status=answer.status_code, causes=causes, where=f"Kubernetes {method} {path}")

@@ -65,7 +65,7 @@ async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Tr
     for pod in seen["v1/Pod"]:
         if trouble := why_pod(pod, events):
             held = await why_attached(kube, trouble.why)
-            found.append(replace(trouble, why=held or trouble.why, log=await _log_tail(kube, namespace, pod)))
+            found.append(replace(trouble, why=held or trouble.why, log=await log_tail(kube, namespace, pod)))
     found += [why_deployment(each, seen["v1/Pod"], events) for each in seen["apps/v1/Deployment"]]
     return [trouble for trouble in found if trouble]
 
@@ -203,7 +203,7 @@ def _ending(ended: dict) -> str:
     return f"exit code {ended.get('exitCode')}"
 
 
-async def _log_tail(kube: Kube, namespace: str, pod: dict) -> str:
+async def log_tail(kube: Kube, namespace: str, pod: dict) -> str:
     """The last lines of a container of the pod that ended badly."""
     from zerojhub.kube.client import KubeError
 

@@ -52,7 +52,13 @@ class Progress:
         if self._console.is_terminal and not self.quiet:
             from rich.live import Live
 
-            self._live = Live(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._board)
+            self._live = Live(
+                console=self._console,
+                refresh_per_second=8,
+                transient=True,
+                get_renderable=self._board,
+                redirect_stdout=sys.stdout.isatty(),  # a file gets its lines, and the terminal only the steps
+            )
             self._live.start()
         return self
 

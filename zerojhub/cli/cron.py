@@ -1,0 +1,269 @@
+"""zerojhub cron: jobs on a schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerojhub.cli.job import (
+    Command,
+    CpuOption,
+    EnvOption,
+    ImageOption,
+    LogsOption,
+    MemoryOption,
+    SourceOption,
+    WaitOption,
+    print_logs,
+    run_job,
+)
+from zerojhub.cli.options import (
+    DEFAULT_FILE,
+    CloudOption,
+    ClusterOption,
+    FileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+)
+from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zerojhub.kube.jobs import Say
+    from zerojhub.kube.reach import Reach
+
+app = typer.Typer(help="Cron jobs in the cluster: jobs on a schedule.", no_args_is_help=True)
+COLUMNS = ("name", "schedule", "suspended", "active", "last_run", "last_state", "next_run", "words")
+
+Name = Annotated[str, typer.Argument(help="The cron job.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str | None, typer.Argument(help="Its name; a file has its own.")] = None,
+    command: Command = None,
+    when: Annotated[
+        str | None, typer.Option("--schedule", help="Minute, hour, day of the month, month, day of the week.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--time-zone", help="Whose clock it goes by, such as Europe/London.")
+    ] = None,
+    image: ImageOption = None,
+    source: SourceOption = None,
+    env: EnvOption = None,
+    cpu: CpuOption = None,
+    memory: MemoryOption = None,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a cron job, from words or from a YAML file, and say when it runs.
+
+    zerojhub cron create hello --schedule '5 4 * * 2' --image busybox -- echo hello
+
+    zerojhub cron create --from cronjob.yaml
+    """
+    from datetime import UTC, datetime
+
+    from zerojhub.cli.arguments import parse_env
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.errors import UserError
+    from zerojhub.kube import crons, manifests, schedule
+
+    words = (name, command, when, zone, image, env, cpu, memory)
+    if source and any(word is not None for word in words):
+        raise UserError("a cron job is made from words or from a file, not from both", where="--from")
+    document = None
+    if source:
+        manifest, document = manifests.read(source, "CronJob")
+        read = manifests.schedule_of(manifest, source, document)
+    else:
+        if when is None:
+            raise UserError("a cron job needs a schedule", where="--schedule", hint="such as '0 6 * * *', daily at six")
+        read = schedule.read(when, zone)
+        of = manifests.job(name, image, command or [], env=parse_env(env or []), cpu=cpu, memory=memory)
+        manifest = manifests.cron_job(name, when, zone, of)
+
+    async def make(reach: Reach, say: Say) -> dict:
+        return await crons.Crons.of(reach, namespace).create(manifest, source, document)
+
+    step = manifest["metadata"].get("name") or str(source)
+    made = in_cluster(make, Place(cluster, file, cloud), step, quiet=quiet)
+    times = [each.isoformat(timespec="minutes") for each in read.after(datetime.now(UTC))]
+    answer: dict[str, Any] = {
+        "name": made["metadata"]["name"],
+        "namespace": namespace,
+        "schedule": read.text,
+        "words": read.words(),
+        "clock": read.clock(),
+        "next_runs": times,
+    }
+
+    def people() -> None:
+        print(f"made cron job {answer['name']}: {answer['words']}, by {answer['clock']}")
+        print("next: " + ", ".join(time.replace("T", " ") for time in times))
+
+    show(answer, output, people)
+
+
+@app.command("list")
+def list_crons(
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """The cron jobs, with their last and their next run.
+
+    zerojhub cron list --cluster k8s
+    """
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.kube import crons
+
+    async def look(reach: Reach, say: Say) -> list[dict]:
+        return await crons.Crons.of(reach, namespace).listed()
+
+    rows = in_cluster(look, Place(cluster, file, cloud), "cron jobs", quiet=True)
+    shown = [row | {"suspended": "yes" if row["suspended"] else ""} for row in rows]
+    show(rows, output, lambda: table(shown, COLUMNS, empty="no cron jobs"))
+
+
+@app.command()
+def logs(
+    name: Name,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="JOB", help="One of its jobs, in place of the last.")
+    ] = None,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """What its last run printed, or the run of that name (job list has them).
+
+    zerojhub cron logs hello
+    """
+    from zerojhub.cli.run import Place
+    from zerojhub.kube import crons
+
+    async def find(reach: Reach) -> dict:
+        return await crons.Crons.of(reach, namespace).run_of(name, run)
+
+    print_logs(find, Place(cluster, file, cloud), namespace, name, output)
+
+
+@app.command()
+def suspend(
+    name: Name,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Make no more jobs until it is resumed; those that run go on.
+
+    zerojhub cron suspend hello
+    """
+    _suspend(name, namespace, cluster, file, cloud, output, on=True)
+
+
+@app.command()
+def resume(
+    name: Name,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Go on with the schedule.
+
+    zerojhub cron resume hello
+    """
+    _suspend(name, namespace, cluster, file, cloud, output, on=False)
+
+
+@app.command()
+def run(
+    name: Name,
+    wait: WaitOption = False,
+    logs: LogsOption = False,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a job of it now, whatever its schedule says.
+
+    zerojhub cron run hello --logs
+    """
+    from zerojhub.cli.run import Place
+    from zerojhub.kube import crons
+
+    async def make(reach: Reach) -> dict:
+        return await crons.Crons.of(reach, namespace).run(name)
+
+    run_job(make, Place(cluster, file, cloud), namespace, name, output, wait=wait, logs=logs, quiet=quiet)
+
+
+@app.command()
+def delete(
+    name: Name,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a cron job with its jobs, their pods and their logs.
+
+    zerojhub cron delete hello --yes
+    """
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.kube import crons
+
+    confirm(f"Delete the cron job {name} in {namespace}, its jobs, their pods and their logs?", yes=yes)
+
+    async def away(reach: Reach, say: Say) -> list[str]:
+        return await crons.Crons.of(reach, namespace).delete(name, say)
+
+    gone = in_cluster(away, Place(cluster, file, cloud), name, quiet=quiet)
+    show(
+        {"deleted": name, "namespace": namespace, "jobs": gone},
+        output,
+        lambda: print(f"deleted cron job {name}, its {len(gone)} jobs and their pods"),
+    )
+
+
+def _suspend(
+    name: str, namespace: str, cluster: str | None, file: Path, cloud: str | None, output: Output, *, on: bool
+) -> None:
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.kube import crons
+
+    async def change(reach: Reach, say: Say) -> dict:
+        return await crons.Crons.of(reach, namespace).suspend(name, on=on)
+
+    cron = in_cluster(change, Place(cluster, file, cloud), name, quiet=True)
+    coming = crons.next_run(cron)
+    after = f"; next: {coming.isoformat(sep=' ', timespec='minutes')}" if coming else ""
+    show(
+        {"name": name, "namespace": namespace, "suspended": on, "next_run": coming},
+        output,
+        lambda: print(f"{'suspended' if on else 'resumed'} cron job {name}{after}"),
+    )

@@ -1,0 +1,270 @@
+"""zerojhub job: work that ends, done by pods in the cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerojhub.cli.options import (
+    DEFAULT_FILE,
+    CloudOption,
+    ClusterOption,
+    FileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+)
+from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from zerojhub.cli.run import Place
+    from zerojhub.kube.jobs import Say
+    from zerojhub.kube.reach import Reach
+
+app = typer.Typer(help="Jobs in the cluster: run to their end, watched, read, taken away.", no_args_is_help=True)
+COLUMNS = ("name", "state", "completions", "active", "failed", "started", "seconds", "detail")
+
+Name = Annotated[str, typer.Argument(help="The job.")]
+Command = Annotated[list[str] | None, typer.Argument(help="What its container runs, after `--`; the image's own.")]
+SourceOption = Annotated[
+    Path | None, typer.Option("--from", metavar="FILE", help="A YAML manifest, in place of words.")
+]
+ImageOption = Annotated[str | None, typer.Option("--image", help="The image of its container.")]
+EnvOption = Annotated[
+    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable of its environment; again for more.")
+]
+CpuOption = Annotated[str | None, typer.Option("--cpu", help="CPU that each pod gets, such as 500m or 2.")]
+MemoryOption = Annotated[str | None, typer.Option("--memory", help="Memory that each pod gets, such as 256Mi.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Until it is complete; a job that fails is exit code 1.")]
+LogsOption = Annotated[bool, typer.Option("--logs", help="Wait, and print what its pods print, each after its name.")]
+
+
+@app.command()
+def run(
+    name: Annotated[str | None, typer.Argument(help="The job's name; a file has its own.")] = None,
+    command: Command = None,
+    image: ImageOption = None,
+    source: SourceOption = None,
+    completions: Annotated[int | None, typer.Option(min=1, help="Pods that are to succeed.")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Pods at once; without --completions, they share a work queue.")
+    ] = None,
+    backoff_limit: Annotated[
+        int | None, typer.Option(min=0, help="Failures after which it fails; 6, unless said.")
+    ] = None,
+    env: EnvOption = None,
+    cpu: CpuOption = None,
+    memory: MemoryOption = None,
+    wait: WaitOption = False,
+    logs: LogsOption = False,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a job, from words or from a YAML file.
+
+    zerojhub job run pi --image perl:5.34 --logs -- perl -Mbignum=bpi -wle 'print bpi(2000)'
+
+    zerojhub job run --from job.yaml --wait
+    """
+    from zerojhub.cli.arguments import parse_env
+    from zerojhub.cli.run import Place
+    from zerojhub.errors import UserError
+    from zerojhub.kube import jobs, manifests
+
+    words = (name, command, image, completions, parallelism, backoff_limit, env, cpu, memory)
+    if source and any(word is not None for word in words):
+        raise UserError("a job is made from words or from a file, not from both", where="--from")
+    document = None
+    if source:
+        manifest, document = manifests.read(source, "Job")
+    else:
+        manifest = manifests.job(
+            name,
+            image,
+            command or [],
+            env=parse_env(env or []),
+            cpu=cpu,
+            memory=memory,
+            completions=completions,
+            parallelism=parallelism,
+            backoff_limit=backoff_limit,
+        )
+    if jobs.is_work_queue(manifest) and not quiet:
+        pods = manifest["spec"]["parallelism"]
+        typer.echo(jobs.WORK_QUEUE.format(name=manifest["metadata"].get("name", source), pods=pods), err=True)
+
+    async def make(reach: Reach) -> dict:
+        return await manifests.create(reach.kube, manifest, namespace, source, document)
+
+    step = manifest["metadata"].get("name") or str(source)
+    run_job(make, Place(cluster, file, cloud), namespace, step, output, wait=wait, logs=logs, quiet=quiet)
+
+
+@app.command("list")
+def list_jobs(
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """The jobs, how far each is, and why one does not start.
+
+    zerojhub job list --cluster k8s
+    """
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.kube import jobs
+
+    async def look(reach: Reach, say: Say) -> list[dict]:
+        return [each.as_row() for each in await jobs.listed(reach.kube, namespace)]
+
+    rows = in_cluster(look, Place(cluster, file, cloud), "jobs", quiet=True)
+    show(rows, output, lambda: table(rows, COLUMNS, empty="no jobs"))
+
+
+@app.command()
+def logs(
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """What the job's pods printed; where there are several, each line after its pod's name.
+
+    zerojhub job logs pi
+    """
+    from zerojhub.cli.run import Place
+    from zerojhub.kube import jobs
+
+    async def find(reach: Reach) -> dict:
+        return await jobs.find(reach.kube, namespace, name)
+
+    if follow:
+        run_job(find, Place(cluster, file, cloud), namespace, name, output, wait=True, logs=True, quiet=False)
+    else:
+        print_logs(find, Place(cluster, file, cloud), namespace, name, output)
+
+
+@app.command()
+def delete(
+    name: Name,
+    namespace: NamespaceOption = "default",
+    cluster: ClusterOption = None,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a job with its pods and their logs.
+
+    zerojhub job delete pi --yes
+    """
+    from zerojhub.cli.run import Place, in_cluster
+    from zerojhub.kube import jobs
+
+    confirm(f"Delete the job {name} in {namespace}, its pods and their logs?", yes=yes)
+
+    async def away(reach: Reach, say: Say) -> None:
+        await jobs.find(reach.kube, namespace, name)
+        await jobs.delete(reach.kube, namespace, name, say)
+
+    in_cluster(away, Place(cluster, file, cloud), name, quiet=quiet)
+    show({"deleted": name, "namespace": namespace}, output, lambda: print(f"deleted job {name} and its pods"))
+
+
+def run_job(
+    make: Callable[[Reach], Awaitable[dict]],
+    place: Place,
+    namespace: str,
+    step: str,
+    output: Output,
+    *,
+    wait: bool,
+    logs: bool,
+    quiet: bool,
+) -> None:
+    """Have `make` make the job, or find it, and see it to its end if asked. JobFailed; Interrupted once it is made."""
+    from zerojhub.cli.run import in_cluster
+    from zerojhub.errors import Interrupted
+    from zerojhub.kube import jobs
+
+    there: list[str] = []
+    lines: list[dict[str, str]] = []
+
+    async def work(reach: Reach, say: Say) -> dict[str, Any]:
+        job = await make(reach)
+        there.append(name := job["metadata"]["name"])
+        if not wait and not logs:
+            return jobs.standing(job, []).as_row()
+        log = _log_of(job, output, lines) if logs else None
+        return (await jobs.wait(reach.kube, namespace, name, say, log)).as_row()
+
+    follow = f"job logs {{}} --follow{place.words()}" + (f" -n {namespace}" if namespace != "default" else "")
+    try:
+        done = in_cluster(work, place, step, quiet=quiet)
+    except jobs.JobFailed as failure:
+        if output is not Output.table:
+            show(failure.standing.as_row() | {"logs": lines}, output, lambda: None)
+        raise
+    except KeyboardInterrupt:
+        if not there:
+            raise
+        raise Interrupted(f"job {there[0]} goes on; follow it: zerojhub {follow.format(there[0])}") from None
+
+    def people() -> None:
+        if wait and not logs:
+            print(f"job {done['name']} is complete: {done['completions']} succeeded in {done['seconds']:g} s")
+        elif not logs:
+            print(f"made job {done['name']} in {namespace}; follow it: zerojhub {follow.format(done['name'])}")
+        if done["detail"]:
+            typer.echo(f"warning: {done['detail']}", err=True)
+
+    show(done | ({"logs": lines} if logs else {}), output, people)
+
+
+def print_logs(
+    find: Callable[[Reach], Awaitable[dict]], place: Place, namespace: str, step: str, output: Output
+) -> None:
+    """Print the logs, so far, of the job that `find` finds."""
+    from zerojhub.cli.run import in_cluster
+    from zerojhub.kube import jobs
+    from zerojhub.report.podlogs import PodLog
+
+    async def read(reach: Reach, say: Say) -> list[tuple[str, str]]:
+        lines: list[tuple[str, str]] = []
+        name = (await find(reach))["metadata"]["name"]
+        await jobs.logs(reach.kube, namespace, name, lambda source, line: lines.append((source, line)))
+        return lines
+
+    found = in_cluster(read, place, step, quiet=True)
+    log = PodLog(several=len({source for source, _ in found}) > 1)
+
+    def people() -> None:
+        for source, line in found:
+            log(source, line)
+
+    show([{"source": source, "line": line} for source, line in found], output, people)
+
+
+def _log_of(job: dict, output: Output, lines: list[dict[str, str]]) -> Callable[[str, str], None]:
+    """Where the lines of the job's pods go: to standard output as they come, or into `lines` for a program."""
+    from zerojhub.report.podlogs import PodLog
+
+    if output is Output.table:
+        spec = job["spec"]
+        return PodLog(several=max(spec.get("completions") or 1, spec.get("parallelism") or 1) > 1)
+    return lambda source, line: lines.append({"source": source, "line": line})
