@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -95,6 +96,10 @@ class InstantGround:
     async def rotate_ca(self, cluster_id: str) -> None:
         await self._take_time("rotate")
         self.authority = self._certify(self.key.public_key(), self.authority.subject)
+
+    async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
+        await self._take_time("reconfigure")
+        self.clusters[cluster_id] = dataclasses.replace(self.clusters[cluster_id], cloud_config=cloud_config)
 
     async def ready(self, cluster_id: str) -> dict[str, bool]:
         return {name: ident in self.machines for name, ident in self.nodes[cluster_id].items()}

@@ -58,6 +58,38 @@ def test_an_upgrade_takes_every_node_group(site: Site, magnum: Magnum) -> None:
     assert len(site.ground.upgraded) == 3
 
 
+def test_a_credential_is_rotated_at_once(site: Site, magnum: Magnum) -> None:
+    uuid = magnum.create(cluster_template_id=CAPI, node_count=1)
+    path = f"/credentials/{uuid}"
+    assert "CREATE_IN_PROGRESS" in magnum.client.patch(path).json()["errors"][0]["detail"]
+    magnum.settled(uuid)
+    before = magnum_credential(site, uuid)
+    assert magnum.client.patch(path, headers={"OpenStack-API-Version": "container-infra 1.11"}).status_code == 406
+    answer = magnum.client.patch(path)
+    assert (answer.status_code, answer.json()) == (202, {"uuid": uuid})
+    after = magnum_credential(site, uuid)
+    assert after != before
+    assert after in site.ground.clusters[uuid].cloud_config
+    assert magnum.show(uuid)["status"] == "UPDATE_COMPLETE"
+
+
+def magnum_credential(site: Site, uuid: str) -> str:
+    """The id of the cluster's one application credential, as Keystone lists it to its owner."""
+    identity = site.client("/identity/v3")
+    user = identity.get("/auth/tokens", headers={"X-Subject-Token": identity.headers["X-Auth-Token"]}).json()["token"]
+    listed = identity.get(f"/users/{user['user']['id']}/application_credentials").json()["application_credentials"]
+    (own,) = [each["id"] for each in listed if each["name"].startswith(f"magnum-{uuid}")]
+    return own
+
+
+def test_a_driver_of_heat_rotates_no_credential(magnum: Magnum) -> None:
+    uuid = magnum.create(node_count=0)
+    magnum.settled(uuid)
+    answer = magnum.client.patch(f"/credentials/{uuid}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["detail"] == "Credential rotation is not supported by driver."
+
+
 def test_the_image_chooses_the_driver(magnum: Magnum) -> None:
     body = {"name": "mine", "coe": "kubernetes", "external_network_id": "public"}
     for image, driver in (

@@ -41,6 +41,25 @@ def test_up_again_changes_nothing(cloud: Shell, hub: dict) -> None:
     assert cloud.writes(before) == []
 
 
+def test_a_new_credential_ends_the_old_one_and_the_cluster_goes_on(cloud: Shell, hub: dict) -> None:
+    def listed() -> set[str]:
+        return set(cloud.openstack("application", "credential", "list", "-f", "value", "-c", "ID").split())
+
+    shown = cloud.json("cluster", "credentials", "api-road")
+    assert (shown["kind"], shown["works"]) == ("application credential", True)
+    assert shown["file"] == "Secret kube-system/cloud-config"
+    assert shown["id"] in listed()
+    asked = cloud.zerojhub("cluster", "credentials", "api-road", "--rotate", code=2).stderr
+    assert f"end its application credential {shown['id']}? (there is no terminal" in asked
+    rotated = cloud.json("cluster", "credentials", "api-road", "--rotate", "--yes")
+    assert rotated["works"] is True
+    assert rotated["before"] == {"kind": "application credential", "id": shown["id"], "works": False}
+    assert rotated["settings"]["application-credential-secret"] == "********"
+    assert listed() == {rotated["id"]}
+    # A new user's server needs a new volume, which the cluster makes with the new credential.
+    assert cloud.json("hub", "check", "-f", "api.yaml")["works"] is True
+
+
 def test_down_leaves_nothing(cloud: Shell, hub: dict) -> None:
     cloud.zerojhub("down", "-f", "api.yaml", "--yes", "--delete-data")
     for kind in (("coe", "cluster"), ("floating", "ip"), ("loadbalancer",), ("volume",)):

@@ -138,6 +138,9 @@ def test_credentials_work_and_are_masked(cloud, school):
     assert set(masked) == {"*"}
     assert open_["password"] in school.ssh("sudo cat /etc/kubernetes/cloud-config")
     assert open_["password"] not in cloud.zerojhub("cluster", "credentials", school.name).stdout
+    said = cloud.zerojhub("cluster", "credentials", school.name, "--rotate", "--yes", code=1).stderr
+    assert "Credential rotation is not supported by driver." in said
+    assert "only a new cluster has another" in said
 
 
 def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):

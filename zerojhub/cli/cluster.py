@@ -242,16 +242,30 @@ def upgrade_cluster(
 def show_credentials(
     name: Name,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print them, not stars.")] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Have Magnum give it another first, and end this one.")
+    ] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """What the cluster itself may do in the cloud: its credential, read from the master, and whether it still works."""
+    """What the cluster itself may do in the cloud: its credential, as it holds it, and whether it still works.
+
+    zerojhub cluster credentials k8s --rotate
+    """
     from zerojhub.operations import credentials
 
-    found = on_cluster(name, lambda hub, say: credentials.read(hub, show_secrets=show_secrets), cloud, quiet)
+    def work(hub, say: Say):
+        if rotate:
+            return credentials.rotate(hub, say, lambda question: confirm(question, yes=yes), show_secrets=show_secrets)
+        return credentials.read(hub, show_secrets=show_secrets)
+
+    found = on_cluster(name, work, cloud, quiet)
 
     def people() -> None:
+        if before := found.get("before"):
+            print(f"{before['kind']} {before['id']} {'works still' if before['works'] else 'is ended'}")
         print(f"{found['kind']} {found['id']} {'works' if found['works'] else 'does not work: ' + found['why_not']}")
         table([{"setting": key, "value": value} for key, value in found["settings"].items()], ("setting", "value"))
 

@@ -45,6 +45,8 @@ class ClusterSpec:
     masters: tuple[MachineSpec, ...]
     cloud_config: str
     """Content of /etc/kubernetes/cloud-config on every machine (INI, as Magnum writes it)."""
+    cloud_secret: bool = False
+    """Is that in the Secret kube-system/cloud-config, and not on the machines, as Cluster API drivers have it?"""
     api_addresses: tuple[str, ...] = ()
     """Further addresses that the API server's certificate must hold: floating IPs, a load balancer's."""
     endpoint: str = ""
@@ -104,6 +106,9 @@ class Ground(Protocol):
 
     async def rotate_ca(self, cluster_id: str) -> None:
         """A new CA: whatever the old one signed is signed anew, or not good any more. Deployments are restarted."""
+
+    async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
+        """Another cloud-config for a cluster that has it in a Secret; what logs in with it does so anew."""
 
     async def stop_cluster(self, cluster_id: str) -> None:
         """Forget the cluster: its controllers end and its CA is gone. Machines are halted one by one elsewhere."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 
-from zerojhub.practice.apis import heat_stacks, neutron_records, nova_keypairs, octavia_records
+from zerojhub.practice.apis import heat_stacks, magnum_credentials, neutron_records, nova_keypairs, octavia_records
 from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, short_id
 from zerojhub.practice.apis.drivers import cluster_api_name, is_cluster_api
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, nesting
-from zerojhub.practice.apis.keystone_grants import new_trust
+from zerojhub.practice.apis.keystone_grants import end_credential
 from zerojhub.practice.apis.members import Members, stack_name, together
 from zerojhub.practice.apis.neutron_floatingips import delete_floatingip
 from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
@@ -37,16 +36,13 @@ class Builder(Members):
         for group in (masters, workers):
             group["stack_id"] = stack["id"]
         cluster["coe_version"], cluster["container_version"] = self._version(), None if hidden else DOCKER
-        trustee = cloud.new_user(f"{cluster['uuid']}_{self.project}", secrets.token_urlsafe(24))
-        trust = new_trust(cloud, cluster["user_id"], trustee["id"], self.project)
-        cluster["trustee"] = trustee["id"]
         self._make_network(stack)
         for part in ("kube_master", "kube_minion"):
             self._make_security_group(stack, f"secgroup_{part}")
         for role in ("master", "worker"):
             self._make_server_group(stack, f"{role}_nodes_server_group")
         balancer = await self._make_api_balancer(stack) if cluster["master_lb_enabled"] else None
-        config = self._cloud_config(auth_url, trustee, trust)
+        config = self._cloud_config(auth_url)
 
         async def bring_up(machines: list[MachineSpec]) -> None:
             await self._start_kubernetes(machines, config, balancer)
@@ -134,6 +130,7 @@ class Builder(Members):
             version=version,
             masters=tuple(masters),
             cloud_config=config,
+            cloud_secret=is_cluster_api(cloud, cluster),
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
             storage_class=is_cluster_api(cloud, cluster),
@@ -141,17 +138,11 @@ class Builder(Members):
         await self.ground.start_cluster(spec)
         cluster["api_address"] = f"https://{endpoint}:{API_PORT}"
 
-    def _cloud_config(self, auth_url: str, trustee: Record, trust: Record) -> str:
-        """What Kubernetes needs to talk to OpenStack as the cluster's trustee, in the form that Magnum writes it."""
+    def _cloud_config(self, auth_url: str) -> str:
+        """What Kubernetes needs to talk to OpenStack with a new credential, in the form that Magnum writes it."""
+        grant = magnum_credentials.grant(self.cloud, self.cluster)
         sections = {
-            "Global": {
-                "auth-url": auth_url,
-                "user-id": trustee["id"],
-                "password": self.cloud.passwords[trustee["id"]],
-                "trust-id": trust["id"],
-                "ca-file": "/etc/kubernetes/ca-bundle.crt",
-                "region": self.cloud.region,
-            },
+            "Global": {"auth-url": auth_url, **grant, "region": self.cloud.region},
             "LoadBalancer": {
                 "use-octavia": "True",
                 "subnet-id": self.network()["subnets"][0],
@@ -169,6 +160,18 @@ class Builder(Members):
         for title, values in sections.items():
             lines += [f"[{title}]", *(f"{key}={value}" for key, value in values.items())]
         return "\n".join(lines) + "\n"
+
+    async def rotate_credential(self, auth_url: str) -> None:
+        """Another application credential: the one before ends once nothing uses it any more."""
+        cloud, cluster, old = self.cloud, self.cluster, self.cluster["application_credential"]
+        config = self._cloud_config(auth_url)
+        try:
+            await self.ground.reconfigure(cluster["uuid"], config)
+        except GroundError:
+            old, cluster["application_credential"] = cluster["application_credential"], old
+            raise
+        finally:
+            end_credential(cloud, old)
 
     # -- going ------------------------------------------------------------------------------------------------------
 
@@ -192,8 +195,7 @@ class Builder(Members):
             if stack := cloud.stacks.get(group["stack_id"] or ""):
                 self._delete_resources(stack)
                 heat_stacks.forget(cloud, stack)
-        if "trustee" in cluster:
-            cloud.forget_user(cluster["trustee"])
+        magnum_credentials.end(cloud, cluster)
 
     async def _delete_balancers(self) -> None:
         """The load balancer of the API, and those that Kubernetes made for its Services: their description says so."""

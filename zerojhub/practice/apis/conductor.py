@@ -92,6 +92,15 @@ class Conductor:
             mark(record, "UPDATE_IN_PROGRESS")
         self.queue(cluster["uuid"], partial(self._rotate_ca, cluster))
 
+    async def rotate_credential(self, cluster: Record, auth_url: str) -> None:
+        """At once, as Magnum does it: the answer waits. Raises GroundError, and the cluster says so too."""
+        try:
+            await Builder(self.cloud, self.ground, cluster).rotate_credential(auth_url)
+        except GroundError as error:
+            mark(cluster, "UPDATE_FAILED", str(error))
+            raise
+        mark(cluster, "UPDATE_COMPLETE")
+
     def delete(self, cluster: Record) -> None:
         """Whatever the cluster is doing ends at once."""
         for record in (cluster, *cluster["nodegroups"]):

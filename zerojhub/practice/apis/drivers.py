@@ -9,7 +9,10 @@ from zerojhub.practice.apis.cloud import Cloud, Record
 
 HEAT = "k8s_fedora_coreos_v1"
 CLUSTER_API = "k8s_cluster_api_ubuntu"
-"""As magnum-cluster-api: no stack, no way in but the API behind its load balancer, a storage class from the start."""
+"""As magnum-cluster-api: no stack, no way in but the API behind its load balancer, a storage class from the start.
+
+One manner is magnum-capi-helm's, which alone has it: it rotates the cluster's application credential.
+"""
 
 
 def driver_for(image: Record) -> str:

@@ -11,6 +11,32 @@ from zerojhub.practice.apis.wire import Call, Refusal
 # -- application credentials --------------------------------------------------------------------------------------------
 
 
+def new_credential(cloud: Cloud, user: str, project: str, name: str, **more: object) -> Record:
+    """Let whoever has its secret act in the project as the user."""
+    credential = {
+        "id": hex_id(),
+        "name": name,
+        "description": None,
+        "user_id": user,
+        "project_id": project,
+        "roles": [{**role, "domain_id": None} for role in cloud.roles.values()],
+        "expires_at": None,
+        "unrestricted": False,
+        "system": None,
+        "secret": secrets.token_urlsafe(64),
+        **more,
+    }
+    return cloud.application_credentials.add(credential)
+
+
+def end_credential(cloud: Cloud, ident: str) -> None:
+    """The application credential goes, and with it the tokens that it was good for. Quiet when there is none."""
+    gone = cloud.application_credentials.pop(ident, None)
+    cloud.tokens = {
+        key: token for key, token in cloud.tokens.items() if not gone or token.application_credential != gone
+    }
+
+
 def own_credential(call: Call) -> Record:
     ident = call.path_params["ident"]
     credential = call.cloud.application_credentials.get(ident)
@@ -43,19 +69,13 @@ async def create_credential(call: Call) -> Record:
             f"Conflict occurred attempting to store application_credential - Duplicate entry found with name {name}."
         )
         raise Refusal(409, message)
-    credential = {
-        "id": hex_id(),
-        "name": name,
+    more = {
         "description": wanted.get("description"),
-        "user_id": call.token.user,
-        "project_id": call.project,
-        "roles": [{**role, "domain_id": None} for role in call.cloud.roles.values()],
         "expires_at": moment(wanted["expires_at"]).strftime(MICROSECONDS) if wanted.get("expires_at") else None,
         "unrestricted": bool(wanted.get("unrestricted")),
-        "system": None,
         "secret": wanted.get("secret") or secrets.token_urlsafe(64),
     }
-    call.cloud.application_credentials.add(credential)
+    credential = new_credential(call.cloud, call.token.user, call.project, name, **more)
     return {"application_credential": shown(call, credential, secret=True)}
 
 
@@ -73,11 +93,7 @@ async def show_credential(call: Call) -> Record:
 @keystone.route("DELETE", "/v3/users/{user}/application_credentials/{ident}", status=204)
 async def delete_credential(call: Call) -> None:
     may_manage(call)
-    gone = own_credential(call)
-    del call.cloud.application_credentials[gone["id"]]
-    for key, token in list(call.cloud.tokens.items()):
-        if token.application_credential is gone:
-            del call.cloud.tokens[key]
+    end_credential(call.cloud, own_credential(call)["id"])
 
 
 # -- trusts -------------------------------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from __future__ import annotations
 from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.drivers import is_cluster_api
 from zerojhub.practice.apis.magnum import links, magnum, since
-from zerojhub.practice.apis.magnum_clusters import find_cluster, of_role
+from zerojhub.practice.apis.magnum_clusters import cluster_auth_url, find_cluster, of_role
 from zerojhub.practice.apis.magnum_types import CERTIFICATE, read
 from zerojhub.practice.apis.wire import Call, Refusal
+from zerojhub.practice.ground import GroundError
 
 
 def signed_by(call: Call, cluster: Record, **fields: str) -> Record:
@@ -56,8 +57,18 @@ async def rotate_ca(call: Call) -> Record:
 @magnum.route("PATCH", "/v1/credentials/{ident}", status=202)
 async def rotate_credential(call: Call) -> Record:
     since(call, 12, "patch")
-    find_cluster(call)
-    raise Refusal(400, "Rotating the cluster credential is not supported by this driver.")
+    cluster = find_cluster(call)
+    status = cluster["status"]
+    if not (status.endswith("_COMPLETE") or status.startswith("UPDATE")):
+        handler = "magnum.conductor.handlers.credential_conductor"
+        raise Refusal(400, f'{handler} when cluster status is "{status}" is not supported.')
+    if not is_cluster_api(call.cloud, cluster):
+        raise Refusal(400, "Credential rotation is not supported by driver.")
+    try:
+        await call.conductor.rotate_credential(cluster, cluster_auth_url(call))
+    except GroundError as error:
+        raise Refusal(500, str(error)) from error
+    return {"uuid": cluster["uuid"]}
 
 
 @magnum.route("GET", "/v1/quotas")

@@ -1,7 +1,7 @@
 """What a cluster's own OpenStack parts do: volumes for claims, load balancers for Services.
 
 On a real cluster these are the Cinder CSI driver and the OpenStack cloud controller manager. Here they are tasks of the
-daemon that do the same with the same means: the cluster's Kubernetes API, and the OpenStack APIs as its trustee.
+daemon that do the same with the same means: the cluster's Kubernetes API, and the OpenStack APIs with its credential.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zerojhub.practice.machines.kubeapi import KubeAPI
 
 
 class Controllers:
-    """The controllers of one cluster. `cloud_config` is the content of its /etc/kubernetes/cloud-config."""
+    """The controllers of one cluster. `cloud_config` is what they log in with."""
 
     def __init__(self, api: KubeAPI, cluster_id: str, cloud_config: str):
         cloud = Cloud(cloud_config)

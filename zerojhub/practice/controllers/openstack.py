@@ -1,4 +1,4 @@
-"""The OpenStack APIs, as a cluster's trustee sees them."""
+"""The OpenStack APIs, as a cluster's own credential sees them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMEOUT = 30
 
 
 class Cloud:
-    """Requests with the trust that a cluster's cloud-config names. Raises GroundError for what is refused."""
+    """Requests with the credential that a cluster's cloud-config names. Raises GroundError for what is refused."""
 
     def __init__(self, cloud_config: str):
         self.settings = configparser.ConfigParser(interpolation=None)
@@ -56,10 +56,17 @@ class Cloud:
         from keystoneauth1.identity import v3
 
         about = self.settings["Global"]
-        password = v3.Password(
-            about["auth-url"], user_id=about["user-id"], password=about["password"], trust_id=about["trust-id"]
-        )
-        return session.Session(auth=password, timeout=TIMEOUT)
+        if "trust-id" in about:
+            auth = v3.Password(
+                about["auth-url"], user_id=about["user-id"], password=about["password"], trust_id=about["trust-id"]
+            )
+        else:
+            auth = v3.ApplicationCredential(
+                about["auth-url"],
+                application_credential_id=about["application-credential-id"],
+                application_credential_secret=about["application-credential-secret"],
+            )
+        return session.Session(auth=auth, timeout=TIMEOUT)
 
 
 def _reason(response: Any) -> str:

@@ -44,3 +44,11 @@ async def apply(api: KubeAPI, dns: str, *, storage_class: bool) -> None:
     """Raises GroundError when Kubernetes refuses one of them."""
     for item in [*read(dns), *([STORAGE_CLASS] if storage_class else [])]:
         await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)
+
+
+async def apply_cloud_config(api: KubeAPI, cloud_config: str) -> None:
+    """The cloud-config where magnum-cluster-api leaves it for what runs in the cluster."""
+    where = {"name": "cloud-config", "namespace": "kube-system"}
+    data = {"cloud.conf": cloud_config, "ca.crt": ""}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": data}
+    await api.apply("/api/v1/namespaces/kube-system/secrets/cloud-config", secret)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import platform
 import shutil
 import time
@@ -62,6 +63,13 @@ class Cluster:
             _insist(lambda: addons.apply(self.api, self._dns, storage_class=self.spec.storage_class), deadline),
             *(self._start_node(machine) for machine in masters),
         )
+        if self.spec.cloud_secret:
+            await _insist(lambda: addons.apply_cloud_config(self.api, self.spec.cloud_config), deadline)
+
+    async def reconfigure(self, cloud_config: str) -> None:
+        """Keep another cloud-config in the Secret."""
+        await addons.apply_cloud_config(self.api, cloud_config)
+        self.spec = dataclasses.replace(self.spec, cloud_config=cloud_config)
 
     async def wait_for_api(self, deadline: float) -> None:
         while not await self.api.answers():
@@ -151,7 +159,8 @@ class Cluster:
     async def start_kubelet(self, machine: Machine) -> None:
         """Start what makes it a node, with certificates that the CA signs now; or start it again."""
         spec = machine.spec
-        machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
+        if not self.spec.cloud_secret:
+            machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
         machine.write(f"{PKI}/ca.crt", self.ca)
         serving = self.authority.issue(f"system:node:{spec.name}", "system:nodes", [spec.name, spec.address])
         _write_pair(machine, "kubelet", serving)

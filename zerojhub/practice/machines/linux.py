@@ -81,6 +81,12 @@ class LinuxGround:
     async def rotate_ca(self, cluster_id: str) -> None:
         await rotation.rotate(self._cluster(cluster_id))
 
+    async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
+        cluster = self._cluster(cluster_id)
+        await cluster.reconfigure(cloud_config)
+        await self._controllers[cluster_id].stop()
+        self._controllers[cluster_id] = Controllers(cluster.api, cluster_id, cloud_config)
+
     async def stop_cluster(self, cluster_id: str) -> None:
         if controllers := self._controllers.pop(cluster_id, None):
             await controllers.stop()
