@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -29,17 +30,28 @@ STAGES = [
     "endpoint",
     "check",
 ]
-FILE = ROOT / "config" / "practice.yaml"
+PRACTICE = ROOT / "config" / "practice.yaml"
+CHARTS = ["embedded", *filter(None, [os.environ.get("ZEROJHUB_TEST_CHART")])]
+"""What the journey is made with: our own chart, and a chart archive that the environment names (z2jh's, as it is)."""
+
+
+@pytest.fixture(scope="module", params=CHARTS, ids=lambda chart: Path(chart).name)
+def file(request, tmp_path_factory) -> Path:
+    """config/practice.yaml, with the chart."""
+    text = PRACTICE.read_text().replace("practice-values.yaml", str(PRACTICE.with_name("practice-values.yaml")))
+    path = tmp_path_factory.mktemp("deployment") / "hub.yaml"
+    path.write_text(text.replace("hub: {", f"hub: {{chart: {request.param}, "))
+    return path
 
 
 @pytest.fixture(scope="module")
-def hub(cloud: Shell) -> dict:
-    """The hub of config/practice.yaml, up: what `up -o json` said."""
-    return cloud.json("up", "-f", FILE)
+def hub(cloud: Shell, file: Path) -> dict:
+    """The hub of the deployment, up: what `up -o json` said."""
+    return cloud.json("up", "-f", file)
 
 
-def test_a_plan_says_what_would_be_made(cloud):
-    plan = cloud.json("plan", "-f", FILE, code=3)
+def test_a_plan_says_what_would_be_made(cloud, file):
+    plan = cloud.json("plan", "-f", file, code=3)
     states = {stage["name"]: stage["state"] for stage in plan["stages"]}
     assert list(states) == STAGES
     assert states["preflight"] == states["template"] == "found"
@@ -62,25 +74,25 @@ def test_a_browser_logs_in_and_runs_a_cell(hub, tmp_path):
     assert (tmp_path / "lab.png").stat().st_size > 10_000
 
 
-def test_up_again_changes_nothing(cloud, hub):
+def test_up_again_changes_nothing(cloud, file, hub):
     before = len(cloud.audit())
-    again = cloud.json("up", "-f", FILE)
+    again = cloud.json("up", "-f", file)
     assert again["url"] == hub["url"]
     assert cloud.writes(before) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_runs_alone(cloud, hub, stage):
+def test_each_stage_runs_alone(cloud, file, hub, stage):
     before = len(cloud.audit())
-    assert stage in cloud.zerojhub("stage", "run", stage, "-f", FILE).stderr
+    assert stage in cloud.zerojhub("stage", "run", stage, "-f", file).stderr
     assert cloud.writes(before) == []
 
 
-def test_status_is_for_people_and_programs(cloud, hub):
-    status = cloud.json("status", "-f", FILE)
+def test_status_is_for_people_and_programs(cloud, file, hub):
+    status = cloud.json("status", "-f", file)
     assert (status["url"], status["ready"]) == (hub["url"], True)
-    assert hub["url"] in cloud.zerojhub("status", "-f", FILE).stdout
-    assert cloud.zerojhub("plan", "-f", FILE).stdout.count("found") == len(STAGES)
+    assert hub["url"] in cloud.zerojhub("status", "-f", file).stdout
+    assert cloud.zerojhub("plan", "-f", file).stdout.count("found") == len(STAGES)
 
 
 def test_the_ordinary_client_sees_the_same_cluster(cloud, hub):
@@ -124,29 +136,28 @@ def test_secrets_are_nobody_elses(cloud, hub):
         assert word not in journal
 
 
-def test_lost_secrets_come_back_from_the_release(cloud, hub, tmp_path):
+def test_lost_secrets_come_back_from_the_release(cloud, file, hub, tmp_path):
     """An upgrade with secrets made anew would log everyone out."""
 
     def token() -> str:
-        return json.loads(cloud.zerojhub("helm", "-f", FILE, "get", "values", "practice", "-o", "json").stdout)[
+        return json.loads(cloud.zerojhub("helm", "-f", file, "get", "values", "practice", "-o", "json").stdout)[
             "proxy"
         ]["secretToken"]
 
     state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
     before, secrets = token(), (state / "secrets.yaml").read_text()
     (state / "secrets.yaml").unlink()
-    (tmp_path / "values.yaml").write_text(
-        FILE.with_name("practice-values.yaml").read_text() + "cull: {timeout: 7200}\n"
-    )
+    values = PRACTICE.with_name("practice-values.yaml")
+    (tmp_path / "values.yaml").write_text(values.read_text() + "cull: {timeout: 7200}\n")
     changed = tmp_path / "hub.yaml"
-    changed.write_text(FILE.read_text().replace("practice-values.yaml", "values.yaml"))
+    changed.write_text(file.read_text().replace(str(values), "values.yaml"))
     cloud.zerojhub("up", "-f", changed)
     assert token() == before
     assert (state / "secrets.yaml").read_text() == secrets
 
 
-def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, hub):
-    kept = cloud.json("down", "-f", FILE, "--yes")["kept"]
+def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, file, hub):
+    kept = cloud.json("down", "-f", file, "--yes")["kept"]
     assert [volume["owner"] for volume in kept] == ["ada"]
     volumes = json.loads(cloud.openstack("volume", "list", "-f", "json"))
     assert [volume["ID"] for volume in volumes] == [kept[0]["id"]]
@@ -156,28 +167,27 @@ def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, hub):
     assert [row["Name"] for row in json.loads(cloud.openstack("router", "list", "-f", "json"))] == ["router"]
 
 
-def test_ctrl_c_leaves_things_to_go_on_from(cloud):
+def test_ctrl_c_leaves_things_to_go_on_from(cloud, file):
     running = subprocess.Popen(
-        [PROGRAM, "up", "-f", FILE], env=cloud.environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
+        [PROGRAM, "up", "-f", file], env=cloud.environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while not cloud.json("cluster", "list") and time.monotonic() < deadline:
         time.sleep(0.5)
-    done = cloud.zerojhub("up", "-f", FILE, code=1)
+    done = cloud.zerojhub("up", "-f", file, code=1)
     assert "is working on practice" in done.stderr
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=20)
     assert running.returncode == 130, said
     assert "goes on from here" in said
-    assert cloud.json("up", "-f", FILE, "--only", "cluster")["stages"][-1]["state"] == "found"
+    assert cloud.json("up", "-f", file, "--only", "cluster")["stages"][-1]["state"] == "found"
     assert len(cloud.json("cluster", "list")) == 1
-    cloud.zerojhub("down", "-f", FILE, "--yes")
+    cloud.zerojhub("down", "-f", file, "--yes")
 
 
-def test_a_failed_cluster_says_why(cloud, tmp_path):
+def test_a_failed_cluster_says_why(cloud, file, tmp_path):
     path = tmp_path / "hub.yaml"
-    text = FILE.read_text().replace("workers: 2", "workers: 1, labels: {practice_fail: kube_minions}")
-    path.write_text(text.replace("practice-values.yaml", str(FILE.with_name("practice-values.yaml"))))
+    path.write_text(file.read_text().replace("workers: 2", "workers: 1, labels: {practice_fail: kube_minions}"))
     for _ in range(2):
         error = cloud.zerojhub("up", "-f", path, code=1).stderr
         assert "CREATE_FAILED" in error
