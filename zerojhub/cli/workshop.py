@@ -152,7 +152,8 @@ def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
     from zerojhub.workshops.world import World
 
     if workshop.hub:
-        with_hub(journey.up, pages.files(workshop)["hub.yaml"], None, quiet=quiet, locked=True)
+        with pages.untouched(workshop) as file:
+            with_hub(journey.up, file, None, quiet=quiet, locked=True)
 
     async def begin() -> None:
         async with World(os.environ["OS_CLOUD"]) as world:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zerojhub.errors import UserError
@@ -38,6 +41,15 @@ def lay_out(workshop: type[Workshop], *, anew: bool = False) -> Path:
     except OSError as error:
         raise UserError(f"the files cannot be written: {error.strerror}", where=str(target)) from None
     return target
+
+
+@contextmanager
+def untouched(workshop: type[Workshop]) -> Iterator[Path]:
+    """The deployment file that the workshop begins with, whatever has become of the person's own, among its other files."""
+    with tempfile.TemporaryDirectory(prefix="zerojhub-workshop-") as there:
+        for name, source in files(workshop).items():
+            shutil.copyfile(source, Path(there) / name)
+        yield Path(there) / "hub.yaml"
 
 
 def _home() -> Path:
