@@ -38,7 +38,7 @@ test-packages:
 	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
 
 test: $(VENV)/.test test-packages
-	$(BIN)/ruff check zerojhub tests
-	$(BIN)/ruff format --check zerojhub tests
+	$(BIN)/ruff check zerojhub tests docs
+	$(BIN)/ruff format --check zerojhub tests docs
 	$(BIN)/zerojhub practice build --all
 	$(BIN)/python -m pytest
