@@ -109,6 +109,16 @@ def test_before_there_is_anything(cloud):
         assert watch.interrupt() == 130
 
 
+@pytest.mark.parametrize("profile", ["minimal", "classroom", "autoscaled"])
+def test_a_profile_needs_no_more_than_its_cloud_and_template(cloud, tmp_path, profile):
+    path = tmp_path / "hub.yaml"
+    cloud.zerojhub("init", profile, "-f", path)
+    text = path.read_text().replace("mycloud", "practice").replace("kubernetes-1-33-jammy", "kubernetes-v1.34.4")
+    path.write_text(text)
+    planned = {stage["name"]: stage["state"] for stage in cloud.json("plan", "-f", path, code=3)["stages"]}
+    assert (planned["preflight"], planned["values"], planned["cluster"]) == ("found", "found", "waiting")
+
+
 def test_a_board_shows_stages_servers_and_who_comes(cloud, url):
     with Watch(cloud, terminal=True) as watch:
         board = watch.until(url, "1 server runs for users", "ada", "hub", "proxy", "CREATE_COMPLETE")
