@@ -26,7 +26,7 @@ class MachineSpec:
     public_keys: tuple[str, ...]
     """OpenSSH public key lines for that user."""
     machine_id: str
-    """Content of /etc/machine-id: 32 hex digits. Fits the UUID, or not, as the image's manners are."""
+    """Content of /etc/machine-id: 32 hex digits. Fits the UUID, or not, as the driver's manners are."""
     nodegroup: str = ""
     """Magnum's node group, which the node's labels name; a default one without."""
     role: str = ""
@@ -53,6 +53,10 @@ class ClusterSpec:
     """Address of the load balancer before the masters' API, which nodes then use; the first master's without one."""
     storage_class: bool = False
     """Does it come with a default StorageClass, as clusters from Cluster API drivers do?"""
+    autoscaler: bool = False
+    """Does an autoscaler outside of the cluster look after its node groups, as Cluster API drivers have it?"""
+    manifests: tuple[dict, ...] = ()
+    """Objects that are in kube-system from the start, or in no namespace."""
     pod_network: str = "10.100.0.0/16"
     service_network: str = "10.254.0.0/16"
 

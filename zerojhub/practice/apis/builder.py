@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 
-from zerojhub.practice.apis import heat_stacks, magnum_credentials, neutron_records, nova_keypairs, octavia_records
+from zerojhub.practice.apis import (
+    autoscaling,
+    heat_stacks,
+    magnum_credentials,
+    neutron_records,
+    nova_keypairs,
+    octavia_records,
+)
 from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, short_id
 from zerojhub.practice.apis.drivers import cluster_api_name, is_cluster_api
@@ -123,7 +130,7 @@ class Builder(Members):
             floating = cloud.floatingips.where(port_id=balancer["vip_port_id"])
             endpoint = floating[0]["floating_ip_address"] if floating else balancer["vip_address"]
             shown += [balancer["vip_address"], endpoint]
-        fixed = {master.address for master in masters}
+        fixed, hidden = {master.address for master in masters}, is_cluster_api(cloud, cluster)
         spec = ClusterSpec(
             id=cluster["uuid"],
             name=cluster["name"],
@@ -133,7 +140,9 @@ class Builder(Members):
             cloud_secret=is_cluster_api(cloud, cluster),
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
-            storage_class=is_cluster_api(cloud, cluster),
+            storage_class=hidden,
+            autoscaler=hidden and autoscaling.is_enabled(cluster),
+            manifests=() if hidden else tuple(autoscaling.manifests(cluster, config)),
         )
         await self.ground.start_cluster(spec)
         cluster["api_address"] = f"https://{endpoint}:{API_PORT}"

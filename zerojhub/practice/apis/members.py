@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -71,6 +71,11 @@ def stack_name(*names: str) -> str:
     """A stack's name: what a host name may hold of the names, and twelve characters of chance."""
     stem = "-".join(re.sub(r"[^a-zA-Z0-9-]", "", re.sub(r"[_.]", "-", name)) for name in names)
     return f"{stem}-{short_id()}".lower()
+
+
+def machine_id(server: Record, *, fits: bool) -> str:
+    """The content of /etc/machine-id. Images of Magnum's Heat drivers have one that is made up at the first boot."""
+    return server["id"].replace("-", "") if fits else hashlib.md5(server["id"].encode()).hexdigest()
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
@@ -213,8 +218,6 @@ class Members:
 
     def _spec(self, server: Record) -> MachineSpec:
         image, keypair = self.cloud.images[server["image"]], self.cloud.keypairs.get(server["key_name"] or "")
-        # The machine-id of Fedora Atomic is its own: Kubernetes can't tell the server by it, and nor can its autoscaler.
-        own_id = secrets.token_hex(16) if image["os_distro"] == "fedora-atomic" else server["id"].replace("-", "")
         group = next((group for group in self.cluster["nodegroups"] if server["id"] in group["servers"]), {})
         return MachineSpec(
             id=server["id"],
@@ -222,7 +225,7 @@ class Members:
             address=nova_servers.fixed_address(self.cloud, server),
             login=image["os_admin_user"],
             public_keys=(keypair["public_key"],) if keypair and not is_cluster_api(self.cloud, self.cluster) else (),
-            machine_id=own_id,
+            machine_id=machine_id(server, fits=is_cluster_api(self.cloud, self.cluster)),
             nodegroup=group.get("name", ""),
             role=group.get("role", ""),
         )

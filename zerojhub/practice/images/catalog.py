@@ -39,6 +39,14 @@ IMAGES = (
     Image("k8s-image-awaiter", _z2jh("k8s-image-awaiter"), base="debian"),
     Image("perl", ("docker.io/library/perl",), base="debian"),
     Image("busybox", ("docker.io/library/busybox",), base="debian"),
+    Image(
+        "cluster-autoscaler",
+        tuple(
+            f"{registry}/cluster-autoscaler"
+            for registry in ("registry.k8s.io/autoscaling", "k8s.gcr.io/autoscaling", "docker.io/openstackmagnum")
+        ),
+        base="debian",
+    ),
     Image("kube-scheduler", ("registry.k8s.io/kube-scheduler",), base="debian", program="kube"),
     Image("coredns", ("registry.k8s.io/coredns/coredns", "docker.io/coredns/coredns"), program="coredns"),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),

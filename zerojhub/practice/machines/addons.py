@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterable
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -28,6 +29,7 @@ PATHS = {
     "ServiceAccount": "/api/v1/namespaces/kube-system/serviceaccounts",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "Secret": "/api/v1/namespaces/kube-system/secrets",
     "ConfigMap": "/api/v1/namespaces/kube-system/configmaps",
     "Deployment": "/apis/apps/v1/namespaces/kube-system/deployments",
     "Service": "/api/v1/namespaces/kube-system/services",
@@ -40,9 +42,9 @@ def read(dns: str) -> list[Object]:
     return list(YAML(typ="safe").load_all(string.Template(text).substitute(dns=dns)))
 
 
-async def apply(api: KubeAPI, dns: str, *, storage_class: bool) -> None:
-    """Raises GroundError when Kubernetes refuses one of them."""
-    for item in [*read(dns), *([STORAGE_CLASS] if storage_class else [])]:
+async def apply(api: KubeAPI, dns: str, more: Iterable[Object], *, storage_class: bool) -> None:
+    """These, and `more`. Raises GroundError when Kubernetes refuses one of them."""
+    for item in [*read(dns), *([STORAGE_CLASS] if storage_class else []), *more]:
         await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)
 
 

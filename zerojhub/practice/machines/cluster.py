@@ -50,7 +50,7 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         pair = self.authority.issue("practice", "system:masters")
-        for name, text in (("client.crt", pair.certificate), ("client.key", pair.key)):
+        for name, text in (("ca.crt", self.ca), ("client.crt", pair.certificate), ("client.key", pair.key)):
             (self.folder / name).touch(mode=0o600)
             (self.folder / name).write_text(text)
 
@@ -60,7 +60,7 @@ class Cluster:
         deadline = time.monotonic() + API_TIMEOUT
         await self.wait_for_api(deadline)
         await asyncio.gather(
-            _insist(lambda: addons.apply(self.api, self._dns, storage_class=self.spec.storage_class), deadline),
+            _insist(self._add_addons, deadline),
             *(self._start_node(machine) for machine in masters),
         )
         if self.spec.cloud_secret:
@@ -70,6 +70,10 @@ class Cluster:
         """Keep another cloud-config in the Secret."""
         await addons.apply_cloud_config(self.api, cloud_config)
         self.spec = dataclasses.replace(self.spec, cloud_config=cloud_config)
+
+    async def _add_addons(self) -> None:
+        spec = self.spec
+        await addons.apply(self.api, self._dns, spec.manifests, storage_class=spec.storage_class)
 
     async def wait_for_api(self, deadline: float) -> None:
         while not await self.api.answers():

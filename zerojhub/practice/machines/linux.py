@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 from zerojhub.practice.controllers import Controllers
+from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
+from zerojhub.practice.machines.components import API_PORT
 from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
 
@@ -23,6 +25,7 @@ class LinuxGround:
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
         self._controllers: dict[str, Controllers] = {}
+        self._autoscalers: dict[str, Autoscaler] = {}
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -68,6 +71,9 @@ class LinuxGround:
         await new.start([self._machine(master.id) for master in cluster.masters])
         if "auth-url" in cluster.cloud_config:
             self._controllers[cluster.id] = Controllers(new.api, cluster.id, cluster.cloud_config)
+        if cluster.autoscaler:
+            address = f"https://{cluster.masters[0].address}:{API_PORT}"
+            self._autoscalers[cluster.id] = Autoscaler(address, new.folder, cluster.id, cluster.cloud_config)
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:
         await self._cluster(cluster_id).join(self._machine(machine.id))
@@ -88,8 +94,9 @@ class LinuxGround:
         self._controllers[cluster_id] = Controllers(cluster.api, cluster_id, cloud_config)
 
     async def stop_cluster(self, cluster_id: str) -> None:
-        if controllers := self._controllers.pop(cluster_id, None):
-            await controllers.stop()
+        for each in (self._controllers.pop(cluster_id, None), self._autoscalers.pop(cluster_id, None)):
+            if each:
+                await each.stop()
         if cluster := self._clusters.pop(cluster_id, None):
             await cluster.stop()
 

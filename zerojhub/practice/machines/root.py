@@ -41,6 +41,24 @@ version = 2
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
 """
+SYSTEMCTL = """\
+#!/bin/sh
+# What people ask of systemd, for the services that s6 keeps here.
+verb=$1
+shift
+for unit; do
+	service=/etc/service/${unit%.service}
+	[ -d "$service" ] || { echo "Failed to $verb $unit: Unit $unit not found." >&2; exit 5; }
+	case $verb in
+	start) s6-svc -u "$service" ;;
+	stop) s6-svc -wd -d "$service" ;;
+	restart) s6-svc -r "$service" ;;
+	is-active) [ "$(s6-svstat -o up "$service")" = true ] && echo active || { echo inactive; exit 3; } ;;
+	status) s6-svstat "$service" ;;
+	*) echo "Unknown command verb '$verb'." >&2; exit 1 ;;
+	esac
+done
+"""
 ENVIRONMENT = """\
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 KUBECONFIG=/etc/kubernetes/admin.conf
@@ -83,6 +101,7 @@ def write(upper: Path, base: Path, spec: MachineSpec, keys: list[HostKey], regis
         put(f"etc/ssh/ssh_host_{key.kind}_key.pub", f"{key.public} root@{spec.name}\n")
     put("etc/motd", "")
 
+    put("usr/local/bin/systemctl", SYSTEMCTL, 0o755)
     put("etc/containerd/config.toml", CONTAINERD)
     mirror = f'server = "{registry}"\n[host."{registry}"]\n  capabilities = ["pull", "resolve"]\n'
     put("etc/containerd/certs.d/_default/hosts.toml", mirror)

@@ -1,0 +1,385 @@
+#!/usr/bin/python3
+"""A stand-in for the cluster-autoscaler on practice clouds: its flags, its cloud-config, its loop, and little more.
+
+Scale-up looks at resources, taints, node selectors and node affinity; scale-down at utilization and at what may be moved.
+Affinity between pods, volumes' places, priorities beyond the expendable ones, and the expanders are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import time
+from datetime import datetime
+
+from cloud import Cloud, CloudError
+from cluster import Cluster, KubernetesError
+from fit import Room, is_running, is_waiting, requests, stays_with_node, why_held
+from groups import ClusterAPI, Group, Magnum
+
+ABOUT = (
+    "This is the practice cloud's stand-in for the cluster-autoscaler, not the program of that name: it takes the same "
+    "flags and cloud-config, and resizes node groups through Magnum. Like the Magnum provider to 1.18, it knows nodes by "
+    "their machine-id"
+)
+DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+GOING = "ToBeDeletedByClusterAutoscaler"
+MASTER = {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
+BACKOFF = 300
+"""Seconds that a group is left alone after the cloud could not give it a node."""
+IGNORED = (
+    *("alsologtostderr", "logtostderr", "stderrthreshold", "v", "expander", "namespace", "leader-elect"),
+    *("balance-similar-node-groups", "skip-nodes-with-local-storage", "skip-nodes-with-system-pods"),
+    *("scale-down-unready-time", "max-node-provision-time", "clusterapi-cloud-config-authoritative"),
+)
+UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+
+
+def log(text: str, where: str = "main.go:1", level: str = "I") -> None:
+    now = datetime.now().strftime("%m%d %H:%M:%S.%f")
+    print(f"{level}{now}       1 {where}] {text}", file=sys.stderr, flush=True)
+
+
+def seconds(text: str) -> float:
+    """Go's durations: `10m0s`, `90s`, `1h30m`."""
+    parts = re.findall(r"([\d.]+)(h|ms|m|s)", text)
+    if "".join(number + unit for number, unit in parts) != text:
+        raise argparse.ArgumentTypeError(f"parse error: time: invalid duration {text!r}")
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def flags(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="cluster-autoscaler", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--cloud-provider", choices=("magnum", "clusterapi"), default="magnum")
+    parser.add_argument("--cloud-config", required=True)
+    parser.add_argument("--cluster-name", required=True)
+    parser.add_argument("--kubeconfig")
+    parser.add_argument("--nodes", action="append", default=[])
+    parser.add_argument("--node-group-auto-discovery", action="append", default=[])
+    parser.add_argument("--scan-interval", type=seconds, default=10.0)
+    for name, default in (("unneeded-time", 600.0), ("delay-after-add", 600.0), ("delay-after-failure", 180.0)):
+        parser.add_argument(f"--scale-down-{name}", type=seconds, default=default)
+    parser.add_argument("--scale-down-utilization-threshold", type=float, default=0.5)
+    parser.add_argument("--scale-down-enabled", type=lambda text: text != "false", default=True)
+    parser.add_argument("--status-config-map-name", default="cluster-autoscaler-status")
+    for name in IGNORED:
+        parser.add_argument(f"--{name}", nargs="?", help=argparse.SUPPRESS)
+    asked = parser.parse_args(words)
+    if asked.cloud_provider == "magnum" and bool(asked.nodes) == bool(asked.node_group_auto_discovery):
+        parser.error("give --nodes, or --node-group-auto-discovery, and not both")
+    return asked
+
+
+class Autoscaler:
+    """The loop, and what it remembers from one time to the next. Times are time.monotonic()'s."""
+
+    def __init__(self, asked: argparse.Namespace):
+        self.asked = asked
+        self.cluster = Cluster(asked.kubeconfig)
+        kind = ClusterAPI if asked.cloud_provider == "clusterapi" else Magnum
+        self.provider = kind(
+            Cloud(asked.cloud_config), asked.cluster_name, asked.nodes, asked.node_group_auto_discovery
+        )
+        self.unneeded: dict[str, float] = {}
+        """Node -> since when it has not been needed."""
+        self.backoff: dict[str, tuple[float, str]] = {}
+        """Group -> until when it is left alone, and why."""
+        self.last_add = self.last_failure = float("-inf")
+        self.activity = {"scaleUp": "NoActivity", "scaleDown": "NoCandidates"}
+
+    def run(self) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                self.scan()
+            except (CloudError, KubernetesError) as error:
+                log(f"Failed to scan the cluster: {error}", "static_autoscaler.go:332", "E")
+            time.sleep(max(0.0, self.asked.scan_interval - (time.monotonic() - started)))
+
+    def scan(self) -> None:
+        """One look at everything, and what follows from it."""
+        self.pods = self.cluster.list("/api/v1/pods")
+        everyone = self.cluster.list("/api/v1/nodes")
+        self.workers = [node for node in everyone if not MASTER & set(node["metadata"]["labels"])]
+        self.groups = self.provider.groups()
+        self.look_for_failures()
+        rooms = {node["metadata"]["name"]: self.room(node) for node in everyone if is_usable(node)}
+        self.scale_up([pod for pod in self.pods if is_waiting(pod)], rooms)
+        if self.asked.scale_down_enabled:
+            self.scale_down(rooms)
+        self.cluster.write_status("kube-system", self.asked.status_config_map_name, yaml(self.status()))
+
+    def pods_on(self, node: str) -> list[dict]:
+        return [pod for pod in self.pods if is_running(pod) and pod["spec"]["nodeName"] == node]
+
+    def room(self, node: dict) -> Room:
+        return Room.of(node, self.pods_on(node["metadata"]["name"]))
+
+    def members(self, group: Group) -> list[dict]:
+        return [node for node in self.workers if self.provider.has(group, node)]
+
+    # -- more nodes -------------------------------------------------------------------------------------------------
+
+    def look_for_failures(self) -> None:
+        """A group that the cloud could not give its nodes is left alone for a while, at the size that it has."""
+        for group in self.groups:
+            there = len(self.members(group))
+            if group.status.endswith("FAILED") and group.target > there and group.uuid not in self.backoff:
+                self.back_off(group, group.reason)
+                self.provider.resize(group, max(there, group.least))
+        self.backoff = {key: kept for key, kept in self.backoff.items() if kept[0] > time.monotonic()}
+
+    def back_off(self, group: Group, why: str) -> None:
+        log(f"Disabling scale-up for node group {group.id}: {why}", "clusterstate.go:292", "W")
+        self.backoff[group.uuid] = time.monotonic() + BACKOFF, why
+
+    def scale_up(self, waiting: list[dict], rooms: dict[str, Room]) -> None:
+        """Ask for the nodes that the pods need which fit neither on a node nor on one that is on its way."""
+        self.activity["scaleUp"] = "NoActivity"
+        rooms = {name: room.copy() for name, room in rooms.items()}
+        templates = {group.uuid: self.template(group) for group in self.groups}
+        coming = [
+            templates[group.uuid].copy()
+            for group in self.groups
+            for _ in range(group.target - sum(is_usable(node) for node in self.members(group)))
+        ]
+        if coming:
+            self.activity["scaleUp"] = "InProgress"
+        wanted: dict[str, tuple[list[Room], list[dict]]] = {}
+        for pod in waiting:
+            if place(pod, [*rooms.values(), *coming]):
+                continue
+            reasons = []
+            for group in self.groups:
+                new, helped = wanted.get(group.uuid, ([], []))
+                if not place(pod, new):
+                    if why := self.why_no_more(group, len(new)) or templates[group.uuid].refusal(pod):
+                        reasons.append(why)
+                        continue
+                    new.append(templates[group.uuid].copy())
+                    new[-1].take(pod)
+                wanted[group.uuid] = new, [*helped, pod]
+                break
+            else:
+                told = ", ".join(f"{reasons.count(why)} {why}" for why in dict.fromkeys(reasons))
+                name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+                log(f"Pod {name} is unschedulable: {told}", "orchestrator.go:541")
+                self.cluster.event(pod, "Pod", "NotTriggerScaleUp", f"pod didn't trigger scale-up: {told}")
+        for group in self.groups:
+            if group.uuid in wanted:
+                self.increase(group, *wanted[group.uuid])
+
+    def why_no_more(self, group: Group, asked: int) -> str | None:
+        if group.uuid in self.backoff:
+            return "in backoff after failed scale-up"
+        return "max node group size reached" if group.target + asked >= group.most else None
+
+    def increase(self, group: Group, new: list[Room], helped: list[dict]) -> None:
+        size, more = group.target, len(new)
+        change = f"{group.id} {size}->{size + more} (max: {group.most})"
+        log(f"Final scale-up plan: [{{{change}}}]", "orchestrator.go:185")
+        log(f"Increasing size by {more}, {size}->{size + more}", "magnum_nodegroup.go:89")
+        try:
+            self.provider.resize(group, size + more)
+        except CloudError as error:
+            log(f"Failed to scale up: could not increase cluster size: {error}", "static_autoscaler.go:524", "E")
+            self.back_off(group, str(error))
+            return
+        self.last_add, self.activity["scaleUp"] = time.monotonic(), "InProgress"
+        for pod in helped:
+            self.cluster.event(pod, "Pod", "TriggeredScaleUp", f"pod triggered scale-up: [{{{change}}}]")
+
+    def template(self, group: Group) -> Room:
+        """A node of the group as it would come: like one that is there, or as the flavor says."""
+        for node in filter(is_usable, self.members(group)):
+            daemons = [pod for pod in self.pods_on(node["metadata"]["name"]) if stays_with_node(pod)]
+            room = Room.of(node, daemons)
+            room.taints = [taint for taint in room.taints if not taint["key"].startswith("node.kubernetes.io/")]
+            return room
+        cpus, memory = self.provider.flavor(group)
+        allocatable = {"cpu": str(cpus), "memory": f"{memory}Mi", "pods": "110"}
+        labels = {"magnum.openstack.org/nodegroup": group.name}
+        node = {"metadata": {"name": group.id, "labels": labels}, "spec": {}, "status": {"allocatable": allocatable}}
+        return Room.of(node, [])
+
+    # -- fewer nodes ------------------------------------------------------------------------------------------------
+
+    def scale_down(self, rooms: dict[str, Room]) -> None:
+        """Remember since when nodes have not been needed, and remove one of which that is long enough."""
+        now, still = time.monotonic(), {}
+        for group in self.groups:
+            for node in self.members(group):
+                name = node["metadata"]["name"]
+                if is_usable(node) and (why := self.why_needed(node, rooms)) is None:
+                    still[name] = self.unneeded.get(name, now)
+                elif is_usable(node):
+                    log(f"Node {name} is needed: {why}", "eligibility.go:100")
+        self.unneeded = still
+        self.activity["scaleDown"] = "CandidatesPresent" if still else "NoCandidates"
+        if now < self.last_add + self.asked.scale_down_delay_after_add and still:
+            log("Scale down status: in cooldown after a scale-up", "static_autoscaler.go:598")
+            return
+        if now < self.last_failure + self.asked.scale_down_delay_after_failure:
+            return
+        for group in self.groups:
+            for node in self.members(group):
+                since = now - still.get(node["metadata"]["name"], now)
+                if node["metadata"]["name"] not in still or since < self.asked.scale_down_unneeded_time:
+                    continue
+                log(f"{node['metadata']['name']} was unneeded for {since:.1f}s", "nodes.go:126")
+                if group.target <= group.least:
+                    log(f"Skipping {node['metadata']['name']} - node group min size reached (current: {group.target})")
+                    continue
+                self.remove(group, node)
+                return
+
+    def why_needed(self, node: dict, rooms: dict[str, Room]) -> str | None:
+        name = node["metadata"]["name"]
+        if node["metadata"].get("annotations", {}).get(DISABLED) == "true":
+            return "scale down disabled by annotation"
+        moving = [pod for pod in self.pods_on(name) if not stays_with_node(pod)]
+        allocatable = Room.of(node, []).free
+        for resource in ("cpu", "memory"):
+            used = sum(requests(pod).get(resource, 0) for pod in moving) / allocatable[resource]
+            if used >= self.asked.scale_down_utilization_threshold:
+                return f"{resource} requested ({float(used):.0%} of allocatable) is above the scale-down utilization threshold"
+        others = [room.copy() for other, room in rooms.items() if other != name and other not in self.unneeded]
+        for pod in moving:
+            if held := why_held(pod):
+                return held
+            if not place(pod, others):
+                return f"no place to move pod {pod['metadata']['namespace']}/{pod['metadata']['name']} to"
+        return None
+
+    def remove(self, group: Group, node: dict) -> None:
+        """Taint it, have its pods go, and ask the cloud to take it away."""
+        name = node["metadata"]["name"]
+        moving = [pod for pod in self.pods_on(name) if not stays_with_node(pod)]
+        told = f"removing node {name}, pods to reschedule: " + ",".join(pod["metadata"]["name"] for pod in moving)
+        log(f"Scale-down: {told}" if moving else f"Scale-down: removing empty node {name!r}", "actuator.go:175")
+        taint = {"key": GOING, "value": str(int(time.time())), "effect": "NoSchedule"}
+        try:
+            self.cluster.change_node(name, lambda now: now["spec"].setdefault("taints", []).append(taint))
+            self.drain(name, moving)
+            server = self.provider.server_of(group, node, lambda text: log(text, "magnum_manager_heat.go:347"))
+            self.provider.resize(group, group.target - 1, [server])
+        except (CloudError, KubernetesError) as error:
+            why = f"failed to delete {name}: manager error deleting nodes: {error}"
+            log(f"Problem with empty node deletion: {why}", "scale_down.go:932", "E")
+            log(f"Failed to scale down: {why}", "static_autoscaler.go:430", "E")
+            self.last_failure = time.monotonic()
+            self.cluster.event(node, "Node", "ScaleDownFailed", f"failed to delete the node: {error}", warning=True)
+            self.cluster.change_node(name, untaint)
+            return
+        log(f"Scale-down: node {name} removed", "delete_in_batch.go:225")
+        self.unneeded.pop(name, None)
+
+    def drain(self, node: str, moving: list[dict]) -> None:
+        for pod in moving:
+            name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+            self.cluster.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body)
+        gone, deadline = {pod["metadata"]["uid"] for pod in moving}, time.monotonic() + 120
+        while gone & {pod["metadata"]["uid"] for pod in self.cluster.list("/api/v1/pods")}:
+            if time.monotonic() > deadline:
+                raise KubernetesError(f"pods did not leave node {node}")
+            time.sleep(1)
+
+    # -- what is told -----------------------------------------------------------------------------------------------
+
+    def status(self) -> dict:
+        """As cluster-autoscaler-status has it since 1.30."""
+        now = datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+        return {
+            "time": now,
+            "autoscalerStatus": "Running",
+            "clusterWide": {
+                "health": {"status": "Healthy", "nodeCounts": counts(self.workers)},
+                "scaleUp": {"status": self.activity["scaleUp"]},
+                "scaleDown": {"status": self.activity["scaleDown"], "candidates": len(self.unneeded)},
+            },
+            "nodeGroups": [self.group_status(group) for group in self.groups],
+        }
+
+    def group_status(self, group: Group) -> dict:
+        members = self.members(group)
+        sizes = {"cloudProviderTarget": group.target, "minSize": group.least, "maxSize": group.most}
+        growing = {"status": "InProgress" if group.target > len(members) else "NoActivity"}
+        if group.uuid in self.backoff:
+            growing = {"status": "Backoff", "backoffInfo": {"errorMessage": self.backoff[group.uuid][1]}}
+        candidates = sum(node["metadata"]["name"] in self.unneeded for node in members)
+        return {
+            "name": group.id,
+            "health": {"status": "Healthy", "nodeCounts": counts(members), **sizes},
+            "scaleUp": growing,
+            "scaleDown": {"status": "CandidatesPresent" if candidates else "NoCandidates", "candidates": candidates},
+        }
+
+
+def place(pod: dict, rooms: list[Room]) -> bool:
+    """Put the pod where it fits first, if it fits anywhere."""
+    for room in rooms:
+        if room.refusal(pod) is None:
+            room.take(pod)
+            return True
+    return False
+
+
+def is_usable(node: dict) -> bool:
+    """Ready, and not on its way out."""
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", []))
+    return ready and not any(taint["key"] == GOING for taint in node["spec"].get("taints", []))
+
+
+def untaint(node: dict) -> None:
+    node["spec"]["taints"] = [taint for taint in node["spec"].get("taints", []) if taint["key"] != GOING]
+
+
+def counts(nodes: list[dict]) -> dict:
+    ready = sum(map(is_usable, nodes))
+    return {
+        "registered": {"total": len(nodes), "ready": ready, "notStarted": 0},
+        "longUnregistered": 0,
+        "unregistered": 0,
+    }
+
+
+def yaml(value: dict, indent: str = "") -> str:
+    """Mappings, lists of mappings, numbers, and texts that need quotes or not."""
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines.append(f"{indent}{key}:\n{yaml(item, indent + '  ')}")
+        elif isinstance(item, list):
+            parts = [yaml(each, indent + "  ") for each in item]
+            lines.append(
+                f"{indent}{key}:{'' if parts else ' []'}\n" + "".join(f"{indent}- {part.lstrip()}" for part in parts)
+            )
+        else:
+            text = str(item)
+            lines.append(
+                f"{indent}{key}: "
+                + (text if re.fullmatch(r"[\w.-]+", text) else f"'{text.replace(chr(39), chr(39) * 2)}'")
+                + "\n"
+            )
+    return "".join(lines)
+
+
+def main() -> None:
+    # The first process of a container is not ended by a signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log(ABOUT)
+    asked = flags(sys.argv[1:])
+    given = ", ".join(asked.nodes + asked.node_group_auto_discovery) or "the node groups' own bounds"
+    log(f"Cloud provider {asked.cloud_provider}, cluster {asked.cluster_name}, {given}")
+    try:
+        Autoscaler(asked).run()
+    except (OSError, KeyError) as error:
+        log(f"{type(error).__name__}: {error}", level="F")
+        sys.exit(255)
+
+
+if __name__ == "__main__":
+    main()
