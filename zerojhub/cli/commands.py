@@ -23,6 +23,8 @@ COMMANDS = {
     "template": ("template", "Cluster templates of the project, and public ones."),
     "cluster": ("cluster", "Clusters of the project."),
     "nodegroup": ("nodegroup", "Node groups of a cluster."),
+    "node": ("node", "Nodes of a cluster, and their machine-ids."),
+    "autoscale": ("autoscale", "Clusters that grow and shrink by themselves."),
     "heat": ("heat", "Clusters by way of Heat templates."),
     "job": ("job", "Jobs in the cluster: run to their end, watched, read, taken away."),
     "cron": ("cron", "Cron jobs in the cluster: jobs on a schedule."),

@@ -1,0 +1,65 @@
+"""zerojhub node: the nodes of a cluster, and the machine-ids that Kubernetes reads on them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zerojhub.cli.cluster import on_cluster
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.report.results import Output, show, table
+
+app = typer.Typer(help="Nodes of a cluster, and their machine-ids.", no_args_is_help=True)
+COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "fits", "protected")
+
+Cluster = Annotated[str, typer.Argument(help="Cluster, by name or UUID.")]
+
+
+@app.command("list")
+def list_nodes(
+    cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
+) -> None:
+    """The nodes of a cluster, each with its server's UUID and its machine-id: FITS says whether they are the same.
+
+    zerojhub node list k8s
+    """
+    from zerojhub.operations.machine_ids import listed
+
+    rows = on_cluster(cluster, lambda hub, say: listed(hub), cloud, quiet)
+    people = [
+        {key: {True: "yes", False: "NO" if key == "fits" else "no"}.get(value, value) for key, value in row.items()}
+        for row in rows
+    ]
+    show(rows, output, lambda: table(people, COLUMNS))
+
+
+@app.command("fix-machine-id")
+def fix_machine_id(
+    cluster: Cluster,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE...]", help="All, when left out.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave a DaemonSet that does it on nodes that come later, too.")
+    ] = False,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Make /etc/machine-id the UUID of the node's server, restart its kubelet, and wait until Kubernetes shows it.
+
+    Pods go on running. Over SSH, or by a DaemonSet where nobody logs in to nodes.
+
+    zerojhub node fix-machine-id k8s
+    """
+    from zerojhub.operations.machine_ids import mend
+
+    confirm(f"Rewrite /etc/machine-id on {', '.join(nodes or ['every node'])} of {cluster}?", yes=yes)
+    done = on_cluster(cluster, lambda hub, say: mend(hub, nodes or [], say, keep=keep), cloud, quiet)
+
+    def people() -> None:
+        table(done, ("name", "server", "machine_id"), empty="every machine-id is its server's UUID")
+        if keep:
+            print("nodes that come later are mended by the DaemonSet kube-system/zerojhub-machine-id")
+
+    show(done, output, people)

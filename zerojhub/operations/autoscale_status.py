@@ -1,0 +1,151 @@
+"""How autoscaling stands: bounds, what the autoscaler sees, which pods wait and why no node comes, which nodes cannot go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zerojhub import journey
+from zerojhub.kube import autoscaler, explain, nodes
+from zerojhub.openstack import clusters, nodegroups
+from zerojhub.openstack.roads import road_of
+from zerojhub.operations.autoscale import DEPLOYMENT
+from zerojhub.stages import Access, Cluster, Template
+from zerojhub.stages.cluster import autoscaled
+
+if TYPE_CHECKING:
+    from zerojhub.journey import Hub
+
+
+def when(event: dict) -> str:
+    return event.get("lastTimestamp") or event.get("eventTime") or ""
+
+
+async def status(hub: Hub) -> dict:
+    """cluster, enabled, runs, image, times, groups, pending, nodes; see the functions that make them."""
+    reach, cluster, template = await journey.reach(hub, Access, Cluster, Template)
+    outside = road_of(hub.deployment, template) == "api"
+    deployment = None if outside else await reach.kube.get(*DEPLOYMENT)
+    settings = autoscaler.Settings.of(deployment) if deployment else autoscaler.Settings()
+    told = await seen(reach.kube)
+    every = await nodegroups.of(hub.cloud, cluster["uuid"])
+    workers = [group for group in every if group["role"] != "master"]
+    groups = [group_row(group, bounds_of(group, cluster, settings, outside), told) for group in workers]
+    enabled = autoscaled(cluster) if outside else bool(deployment)
+    events = await reach.kube.list("v1/Event")
+    return {
+        "cluster": cluster["name"],
+        "enabled": enabled,
+        "where": "outside of the cluster" if outside else "in the cluster",
+        "running": enabled if outside else bool(deployment) and explain.is_available(deployment),
+        "image": settings.image or None,
+        "times": {} if outside else {name: getattr(settings, name) for name in autoscaler.TIMES},
+        "groups": groups,
+        "pending": [row async for row in pending(hub, reach.kube, cluster, groups, events, enabled=enabled)],
+        "nodes": [
+            node_row(node, events, outside) for node in await reach.kube.list("v1/Node") if not nodes.is_master(node)
+        ],
+    }
+
+
+async def seen(kube) -> dict[str, dict]:
+    """What the autoscaler wrote down of each node group, by the name that it gives it; empty before 1.30 and without it."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    config = await kube.get("v1/ConfigMap", autoscaler.STATUS, autoscaler.NAMESPACE)
+    try:
+        told = YAML(typ="safe").load((config or {}).get("data", {}).get("status", ""))
+    except YAMLError:
+        return {}
+    groups = told.get("nodeGroups") or [] if isinstance(told, dict) else []
+    return {group["name"]: group for group in groups}
+
+
+def bounds_of(group: dict, cluster: dict, settings: autoscaler.Settings, outside: bool) -> tuple[int, int] | None:
+    """The node group's bounds as the autoscaler has them; None for one that it leaves alone."""
+    if not outside:
+        return settings.groups.get(group["name"]) or settings.groups.get(group["uuid"])
+    if not autoscaled(cluster):
+        return None
+    least = group["min_node_count"] or 0
+    return least, group["max_node_count"] or int(cluster["labels"].get("max_node_count") or least + 1)
+
+
+def group_row(group: dict, bounds: tuple[int, int] | None, told: dict[str, dict]) -> dict:
+    """name, min, max, nodes (as Magnum has them), ready (as the autoscaler sees them), scale_up, scale_down, error."""
+    unique = f"{group['name']}-{group['uuid'].partition('-')[0]}"
+    about = told.get(unique) or next((each for name, each in told.items() if group["name"] in name), {})
+    growing, health = about.get("scaleUp", {}), about.get("health", {})
+    return {
+        "name": group["name"],
+        "min": bounds[0] if bounds else None,
+        "max": bounds[1] if bounds else None,
+        "nodes": group["node_count"],
+        "ready": health.get("nodeCounts", {}).get("registered", {}).get("ready"),
+        "scale_up": growing.get("status"),
+        "scale_down": about.get("scaleDown", {}).get("status"),
+        "error": growing.get("backoffInfo", {}).get("errorMessage"),
+        "flavor": group["flavor_id"],
+    }
+
+
+async def pending(hub: Hub, kube, cluster: dict, groups: list[dict], events: list[dict], *, enabled: bool):
+    """Rows of namespace, pod, why: of pods that fit on no node, what is being done, or why nothing is."""
+    for pod in await kube.list("v1/Pod", fields="status.phase=Pending"):
+        conditions = pod["status"].get("conditions", [])
+        refused = next(
+            (each for each in conditions if each["type"] == "PodScheduled" and each["status"] == "False"), None
+        )
+        if refused:
+            name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+            told = [
+                each
+                for each in events
+                if each["involvedObject"].get("uid") == pod["metadata"]["uid"]
+                and each["reason"] in ("TriggeredScaleUp", "NotTriggerScaleUp")
+            ]
+            newest = max(told, key=when, default=None)
+            why = await why_no_node(hub, groups, newest, refused.get("message", ""), enabled=enabled)
+            yield {"namespace": namespace, "pod": name, "why": why}
+
+
+async def why_no_node(hub: Hub, groups: list[dict], said: dict | None, refused: str, *, enabled: bool) -> str:
+    """One line: the reason in words of what can be changed, or else the autoscaler's or the scheduler's own."""
+    scaled = [group for group in groups if group["max"] is not None]
+    if not enabled or not scaled:
+        return f"autoscaling is off (zerojhub autoscale enable); the scheduler: {refused}"
+    message = (said or {}).get("message", "")
+    if said and said["reason"] == "TriggeredScaleUp":
+        failed = next((group["error"] for group in scaled if group["error"]), None)
+        return f"the cloud gives no node: {failed}" if failed else f"a node is on its way: {message.partition(': ')[2]}"
+    if "max node group size reached" in message or all(group["nodes"] >= group["max"] for group in scaled):
+        full = ", ".join(f"{group['name']} has {group['nodes']} of {group['max']} nodes" for group in scaled)
+        return f"the bounds are reached: {full} (zerojhub autoscale enable --max raises them)"
+    if "in backoff" in message:
+        failed = next((group["error"] for group in scaled if group["error"]), "it could not make the last one")
+        return f"the cloud gives no node, and is asked again later: {failed}"
+    for group in scaled:
+        if lacking := await clusters.room(hub.cloud, {"flavor_id": group["flavor"]}, 0, 1):
+            return f"no quota for another node: {lacking[0]}"
+    if "Insufficient" in message:
+        flavors = ", ".join(sorted({group["flavor"] for group in scaled}))
+        return f"it is too large for a node of flavor {flavors}: {message.partition(': ')[2]}"
+    return (
+        f"the autoscaler: {message.partition(': ')[2]}" if message else f"the autoscaler has not looked yet; {refused}"
+    )
+
+
+def node_row(node: dict, events: list[dict], outside: bool) -> dict:
+    """name, protected, trouble: why the autoscaler could not, or will not be able to, remove it."""
+    name = node["metadata"]["name"]
+    failures = [
+        event
+        for event in events
+        if event["involvedObject"].get("uid") == node["metadata"]["uid"] and event["reason"] == "ScaleDownFailed"
+    ]
+    trouble = None
+    if not outside and not nodes.fits(node):
+        trouble = "its machine-id is not its server's UUID (zerojhub node fix-machine-id)"
+    elif failures:
+        trouble = max(failures, key=when)["message"]
+    return {"name": name, "protected": nodes.is_protected(node), "trouble": trouble}
