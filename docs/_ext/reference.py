@@ -43,9 +43,8 @@ class Reference(SphinxDirective):
 
 def hub_yaml() -> Iterator[str]:
     """A table for each section of the deployment file."""
-    top = deployment.Deployment.model_fields
     yield from section("The file", deployment.Deployment)
-    for name, field in top.items():
+    for name, field in deployment.Deployment.model_fields.items():
         if model := model_of(field):
             yield from section(name, model)
     yield from section("cluster.template as a mapping", deployment.TemplateSpec)
@@ -71,9 +70,10 @@ def default(field: FieldInfo) -> str:
 
 
 def model_of(field: FieldInfo) -> type[deployment.Section] | None:
-    """The section that a field is, if it is one."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, deployment.Section) else None
+    """The section that a field is, whether it may be left out or not; None for a field of another kind."""
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
+    only = kinds[0] if len(kinds) == 1 else None
+    return only if isinstance(only, type) and issubclass(only, deployment.Section) else None
 
 
 def takes(kind: Any) -> str:

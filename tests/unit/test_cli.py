@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+import typer
+
+from zerojhub.cli import app
 from zerojhub.cli.commands import COMMANDS
 
 
@@ -16,6 +20,20 @@ def test_help_names_every_command(shell):
 def test_the_commands_own_help_says_the_same(shell, name):
     shown = " ".join(shell.zerojhub(name, "--help").stdout.split())
     assert COMMANDS[name][1] in shown
+
+
+def test_every_commands_help_has_an_example():
+    root = typer.main.get_command(app)
+    context = typer.Context(root, info_name="zerojhub")
+
+    def without(command, path: str) -> Iterator[str]:
+        if hasattr(command, "get_command"):
+            for name in command.list_commands(context):
+                yield from without(command.get_command(context, name), f"{path} {name}")
+        elif path not in command.help.partition("\n")[2]:
+            yield path
+
+    assert list(without(root, "zerojhub")) == []
 
 
 def test_an_unknown_command_is_the_users_mistake(shell):

@@ -24,7 +24,10 @@ WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until i
 
 @app.command("list")
 def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The clusters in the project."""
+    """The clusters in the project.
+
+    zerojhub cluster list
+    """
     import anyio
 
     from zerojhub.openstack.session import Cloud
@@ -35,7 +38,10 @@ def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table
 
 @app.command("show")
 def show_cluster(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """One cluster, whole: with its servers, and why it is not well."""
+    """One cluster, whole: with its servers, and why it is not well.
+
+    zerojhub cluster show k8s -o yaml
+    """
     import anyio
 
     from zerojhub.openstack import clusters
@@ -125,7 +131,10 @@ def delete_cluster(
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its claims' volumes too.")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a cluster and what its Services leave; volumes of claims are kept and listed unless --delete-data."""
+    """Delete a cluster and what its Services leave; volumes of claims are kept and listed unless --delete-data.
+
+    zerojhub cluster delete k8s
+    """
     import anyio
 
     from zerojhub.openstack import clusters, leftovers, magnum
@@ -281,7 +290,10 @@ def rotate_ca(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """A new certificate authority for the cluster; every kubeconfig that was made before stops working."""
+    """A new certificate authority for the cluster; every kubeconfig that was made before stops working.
+
+    zerojhub cluster rotate-ca k8s
+    """
     import anyio
 
     from zerojhub.openstack import clusters

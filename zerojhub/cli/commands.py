@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS = {
-    "init": ("init", "Write a hub.yaml and a config.yaml to start from, explained in comments; nothing is overwritten."),
+    "init": ("init", "Write a hub.yaml and a config.yaml to start from, explained in comments."),
     "up": ("journey", "Make what is missing between the project and a working hub, and print its URL."),
     "plan": ("journey", "Say what `up` would do and why, changing nothing (exit code 3 when there is something)."),
     "status": ("journey", "How everything stands now, stage by stage (exit code 3 when something is missing)."),

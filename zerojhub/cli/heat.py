@@ -68,7 +68,10 @@ def create_stack(
 
 @app.command("list")
 def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The stacks in the project."""
+    """The stacks in the project.
+
+    zerojhub heat list
+    """
     import anyio
 
     from zerojhub.openstack.session import Cloud
@@ -79,7 +82,10 @@ def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) 
 
 @app.command("show")
 def show_stack(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """One stack, with its outputs."""
+    """One stack, with its outputs.
+
+    zerojhub heat show k8s
+    """
     import anyio
 
     from zerojhub.openstack import stacks
@@ -97,7 +103,10 @@ def delete_stack(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a stack and what it made."""
+    """Delete a stack and what it made.
+
+    zerojhub heat delete k8s
+    """
     import anyio
 
     from zerojhub.openstack import stacks

@@ -33,7 +33,10 @@ def check(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Log in, start a server, run a cell and stop it, and say how long each took."""
+    """Log in, start a server, run a cell and stop it, and say how long each took.
+
+    zerojhub hub check
+    """
     from zerojhub import journey
     from zerojhub.cli.run import with_hub
     from zerojhub.stages import Check, Endpoint
@@ -51,7 +54,10 @@ def check(
 
 @app.command()
 def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """Who has an account, whose server runs, and when each was last seen."""
+    """Who has an account, whose server runs, and when each was last seen.
+
+    zerojhub hub users
+    """
     from zerojhub import journey
     from zerojhub.cli.run import with_hub
     from zerojhub.hub.client import HubClient

@@ -23,7 +23,7 @@ def init(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a hub.yaml and a config.yaml to start from, explained in comments; nothing is overwritten.
+    """Write a hub.yaml and a config.yaml to start from, explained in comments. Nothing is overwritten.
 
     zerojhub init classroom
     """

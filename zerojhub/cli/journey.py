@@ -90,7 +90,10 @@ def plan(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what `up` would do and why, changing nothing (exit code 3 when there is something)."""
+    """Say what `up` would do and why, changing nothing (exit code 3 when there is something).
+
+    zerojhub plan -o json
+    """
     from zerojhub import journey
     from zerojhub.cli.run import with_hub
 
@@ -164,7 +167,10 @@ def down(
     yes: YesOption = False,
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete the users' volumes too.")] = False,
 ) -> None:
-    """Take the hub and what was made for it away; users' volumes are kept and listed."""
+    """Take the hub and what was made for it away; users' volumes are kept and listed.
+
+    zerojhub down --yes
+    """
     from zerojhub import deployment, journey
     from zerojhub.cli.run import with_hub
 
@@ -188,7 +194,10 @@ def down(
 
 @stage_app.command("list")
 def list_stages(output: OutputOption = Output.table) -> None:
-    """The stages in their order, with what each needs."""
+    """The stages in their order, with what each needs.
+
+    zerojhub stage list
+    """
     from zerojhub.stages import STAGES
 
     rows = [

@@ -19,7 +19,10 @@ Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by 
 
 @app.command("list")
 def list_groups(cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The node groups of a cluster."""
+    """The node groups of a cluster.
+
+    zerojhub nodegroup list k8s
+    """
     import anyio
 
     from zerojhub.openstack import nodegroups
@@ -31,7 +34,10 @@ def list_groups(cluster: Cluster, cloud: CloudOption = None, output: OutputOptio
 
 @app.command("show")
 def show_group(cluster: Cluster, group: Group, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """One node group, whole."""
+    """One node group, whole.
+
+    zerojhub nodegroup show k8s gpu
+    """
     import anyio
 
     from zerojhub.openstack import nodegroups
@@ -102,7 +108,10 @@ def delete_group(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Take a node group away, its nodes drained first. The cluster's first groups stay as long as it does."""
+    """Take a node group away, its nodes drained first. The cluster's first groups stay as long as it does.
+
+    zerojhub nodegroup delete k8s gpu
+    """
     import anyio
 
     from zerojhub.openstack import nodegroups

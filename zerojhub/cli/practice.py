@@ -67,7 +67,10 @@ def start(port: PortOption = PORT, quiet: QuietOption = False) -> None:
 
 @app.command()
 def stop() -> None:
-    """End it, with every machine, cluster and volume in it. What was built is kept."""
+    """End it, with every machine, cluster and volume in it. What was built is kept.
+
+    zerojhub practice stop
+    """
     from zerojhub.practice import control
 
     with one_line():
@@ -77,7 +80,10 @@ def stop() -> None:
 
 @app.command()
 def status(output: OutputOption = Output.table) -> None:
-    """Is it running, where, and with which machines?"""
+    """Is it running, where, and with which machines?
+
+    zerojhub practice status
+    """
     from zerojhub.practice import control
 
     with one_line():
@@ -112,7 +118,10 @@ def env() -> None:
 
 @app.command()
 def reset(yes: YesOption = False) -> None:
-    """Delete every cluster, server, volume and address in it: back to how it was at the start."""
+    """Delete every cluster, server, volume and address in it: back to how it was at the start.
+
+    zerojhub practice reset
+    """
     from zerojhub.practice import control
 
     with one_line():

@@ -98,7 +98,10 @@ def create_template(
 
 @app.command("list")
 def list_templates(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The cluster templates in the project."""
+    """The cluster templates in the project.
+
+    zerojhub template list
+    """
     import anyio
 
     from zerojhub.openstack.session import Cloud
@@ -109,7 +112,10 @@ def list_templates(cloud: CloudOption = None, output: OutputOption = Output.tabl
 
 @app.command("show")
 def show_template(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """One cluster template, whole."""
+    """One cluster template, whole.
+
+    zerojhub template show kubernetes-v1.34.4
+    """
     import anyio
 
     from zerojhub.openstack import magnum
@@ -124,7 +130,10 @@ def show_template(name: Name, cloud: CloudOption = None, output: OutputOption = 
 def delete_template(
     name: Name, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
 ) -> None:
-    """Delete a cluster template; refused while a cluster uses it."""
+    """Delete a cluster template; refused while a cluster uses it.
+
+    zerojhub template delete k8s
+    """
     import anyio
 
     from zerojhub.errors import UserError

@@ -22,7 +22,10 @@ TO_DO = 3
 
 @app.command("list")
 def list_workshops(output: OutputOption = Output.table) -> None:
-    """The workshops, with the minutes that a group needs for each."""
+    """The workshops, with the minutes that a group needs for each.
+
+    zerojhub workshop list
+    """
     from zerojhub.workshops import WORKSHOPS
 
     rows = [
