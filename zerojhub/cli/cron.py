@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Cron jobs in the cluster: jobs on a schedule.", no_args_is_help=True)
 COLUMNS = ("name", "schedule", "suspended", "active", "last_run", "last_state", "next_run", "words")
+WHEN = "%Y-%m-%d %H:%M %Z"
 
 Name = Annotated[str, typer.Argument(help="The cron job.")]
 
@@ -97,19 +98,19 @@ def create(
 
     step = manifest["metadata"].get("name") or str(source)
     made = in_cluster(make, Place(cluster, file, cloud), step, quiet=quiet)
-    times = [each.isoformat(timespec="minutes") for each in read.after(datetime.now(UTC))]
+    times = read.after(datetime.now(UTC))
     answer: dict[str, Any] = {
         "name": made["metadata"]["name"],
         "namespace": namespace,
         "schedule": read.text,
         "words": read.words(),
         "clock": read.clock(),
-        "next_runs": times,
+        "next_runs": [each.isoformat() for each in times],
     }
 
     def people() -> None:
         print(f"made cron job {answer['name']}: {answer['words']}, by {answer['clock']}")
-        print("next: " + ", ".join(time.replace("T", " ") for time in times))
+        print("next: " + ", ".join(f"{each:{WHEN}}" for each in times))
 
     show(answer, output, people)
 
@@ -261,7 +262,7 @@ def _suspend(
 
     cron = in_cluster(change, Place(cluster, file, cloud), name, quiet=True)
     coming = crons.next_run(cron)
-    after = f"; next: {coming.isoformat(sep=' ', timespec='minutes')}" if coming else ""
+    after = f"; next: {coming:{WHEN}}" if coming else ""
     show(
         {"name": name, "namespace": namespace, "suspended": on, "next_run": coming},
         output,

@@ -200,7 +200,7 @@ def run_job(
     """Have `make` make the job, or find it, and see it to its end if asked. JobFailed; Interrupted once it is made."""
     from zerojhub.cli.run import in_cluster
     from zerojhub.errors import Interrupted
-    from zerojhub.kube import jobs
+    from zerojhub.kube import follow, jobs
 
     there: list[str] = []
     lines: list[dict[str, str]] = []
@@ -211,25 +211,25 @@ def run_job(
         if not wait and not logs:
             return jobs.standing(job, []).as_row()
         log = _log_of(job, output, lines) if logs else None
-        return (await jobs.wait(reach.kube, namespace, name, say, log)).as_row()
+        return (await follow.wait(reach.kube, namespace, name, say, log)).as_row()
 
-    follow = f"job logs {{}} --follow{place.words()}" + (f" -n {namespace}" if namespace != "default" else "")
+    where = place.words() + (f" -n {namespace}" if namespace != "default" else "")
     try:
         done = in_cluster(work, place, step, quiet=quiet)
-    except jobs.JobFailed as failure:
+    except follow.JobFailed as failure:
         if output is not Output.table:
             show(failure.standing.as_row() | {"logs": lines}, output, lambda: None)
         raise
     except KeyboardInterrupt:
         if not there:
             raise
-        raise Interrupted(f"job {there[0]} goes on; follow it: zerojhub {follow.format(there[0])}") from None
+        raise Interrupted(f"job {there[0]} goes on; follow it: zerojhub job logs {there[0]} --follow{where}") from None
 
     def people() -> None:
         if wait and not logs:
-            print(f"job {done['name']} is complete: {done['completions']} succeeded in {done['seconds']:g} s")
+            print(f"job {done['name']} is complete: {done['completions']} succeeded in {done['seconds']} s")
         elif not logs:
-            print(f"made job {done['name']} in {namespace}; follow it: zerojhub {follow.format(done['name'])}")
+            print(f"made job {done['name']}; follow it: zerojhub job logs {done['name']} --follow{where}")
         if done["detail"]:
             typer.echo(f"warning: {done['detail']}", err=True)
 
@@ -241,13 +241,13 @@ def print_logs(
 ) -> None:
     """Print the logs, so far, of the job that `find` finds."""
     from zerojhub.cli.run import in_cluster
-    from zerojhub.kube import jobs
+    from zerojhub.kube import follow
     from zerojhub.report.podlogs import PodLog
 
     async def read(reach: Reach, say: Say) -> list[tuple[str, str]]:
         lines: list[tuple[str, str]] = []
         name = (await find(reach))["metadata"]["name"]
-        await jobs.logs(reach.kube, namespace, name, lambda source, line: lines.append((source, line)))
+        await follow.logs(reach.kube, namespace, name, lambda source, line: lines.append((source, line)))
         return lines
 
     found = in_cluster(read, place, step, quiet=True)

@@ -151,7 +151,7 @@ def _row(cron: dict, own: list[dict]) -> dict[str, Any]:
         "time_zone": cron["spec"].get("timeZone"),
         "suspended": bool(cron["spec"].get("suspend")),
         "active": len(cron.get("status", {}).get("active", [])),
-        "last_run": last and own[-1]["metadata"]["creationTimestamp"],
+        "last_run": own[-1]["metadata"]["creationTimestamp"] if own else cron.get("status", {}).get("lastScheduleTime"),
         "last_state": last and last.state,
-        "next_run": coming and coming.isoformat(timespec="seconds"),
+        "next_run": coming and coming.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }

@@ -86,7 +86,7 @@ def why_pod(pod: dict, events: Sequence[dict] = ()) -> Trouble | None:
             # An autoscaler may yet bring the node that it fits on.
             return Trouble(subject, f"fits on no node: {said}")
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
-        if found := _why_container(subject, container, [event for event in events if _subject(event) == name]):
+        if found := why_container(subject, container, [event for event in events if _subject(event) == name]):
             return found
     newest = max((event for event in events if _subject(event) == name), key=_when, default={})
     is_starting = newest.get("reason") == "Unhealthy" and "connection refused" in newest.get("message", "")
@@ -95,8 +95,8 @@ def why_pod(pod: dict, events: Sequence[dict] = ()) -> Trouble | None:
     return Trouble(subject, "runs, and is not ready yet" if status.get("phase") == "Running" else "is being started")
 
 
-def _why_container(subject: str, container: dict, events: Sequence[dict]) -> Trouble | None:
-    """`events`: those about the pod."""
+def why_container(subject: str, container: dict, events: Sequence[dict]) -> Trouble | None:
+    """Why the container, of the pod that is the subject, does not run, or ended badly. `events`: those about the pod."""
     state, name = container.get("state", {}), container["name"]
     waiting, ended = state.get("waiting", {}), state.get("terminated", {})
     last = container.get("lastState", {}).get("terminated", {})

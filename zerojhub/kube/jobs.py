@@ -1,10 +1,10 @@
-"""Jobs: made, watched to their end, read and taken away."""
+"""Jobs: how they stand, why one does not start or has failed, and taking them away."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,21 +12,17 @@ import anyio
 
 from zerojhub.deployment import nearest
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.kube.client import Kube, KubeError
-from zerojhub.kube.explain import Patience, Trouble, last_warning, log_tail, why_claim, why_pod
-from zerojhub.together import task_group, together
+from zerojhub.kube.client import Kube
+from zerojhub.kube.explain import Trouble, last_warning, why_claim, why_pod
+from zerojhub.together import together
 
 KIND = "batch/v1/Job"
-PATIENCE = 20
-"""Seconds for a pod that cannot start to start after all: a registry or an autoscaler's node may be on its way."""
 GRACE = 120
 """Seconds for the pods of a deleted job to end: their own grace is thirty, unless they say otherwise."""
 
 COMPLETE, FAILED, RUNNING, SUSPENDED, BLOCKED = "complete", "failed", "running", "suspended", "cannot start"
 
 Say = Callable[[str], None]
-Log = Callable[[str, str], None]
-"""Takes a line of a log: whose it is, and its text."""
 
 WORK_QUEUE = (
     "{name} is a work queue: {pods} pods, and no number of completions. The pods share out the work among themselves. "
@@ -49,7 +45,7 @@ class Standing:
     failed: int
     started: str | None
     """When, as Kubernetes writes it (RFC 3339)."""
-    seconds: float
+    seconds: int
     """From its start to its end, or till now."""
     detail: str
     """Why it failed, does not start, or did not do all of its work."""
@@ -61,15 +57,6 @@ class Standing:
     def as_row(self) -> dict[str, Any]:
         of = "" if self.wanted is None else f"/{self.wanted}"
         return asdict(self) | {"completions": f"{self.succeeded}{of}"}
-
-
-class JobFailed(ZeroJHubError):
-    """A job that was waited for failed, or cannot start (exit code 1)."""
-
-    def __init__(self, standing: Standing, namespace: str, log: str = ""):
-        said = "".join(f"\n    {line}" for line in log.splitlines() if line.strip())
-        super().__init__(f"job {standing.name} in {namespace} {_verb(standing.state)}: {standing.detail}{said}")
-        self.standing = standing
 
 
 def is_work_queue(job: dict) -> bool:
@@ -166,7 +153,9 @@ def _undone(job: dict, pods: Sequence[dict]) -> str:
     if not is_work_queue(job) or not ends:
         return ""
     late = [p["metadata"]["name"] for p in pods if p["status"].get("phase") == "Failed" and _ended(p) >= min(ends)]
-    return f"{', '.join(late)} failed after another pod had ended well, and was not replaced" if late else ""
+    if not late:
+        return ""
+    return f"{', '.join(late)}: failed after another pod had ended well, and not replaced; is what it worked on done?"
 
 
 def _ended(pod: dict) -> str:
@@ -175,15 +164,11 @@ def _ended(pod: dict) -> str:
     return max((state["terminated"]["finishedAt"] or "" for state in states if "terminated" in state), default="")
 
 
-def _seconds(started: str | None, ended: str | None) -> float:
+def _seconds(started: str | None, ended: str | None) -> int:
     if started is None:
-        return 0.0
+        return 0
     until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
-    return round(max(0.0, (until - datetime.fromisoformat(started)).total_seconds()), 1)
-
-
-def _verb(state: str) -> str:
-    return {FAILED: "failed", SUSPENDED: "is suspended"}.get(state, state)
+    return max(0, round((until - datetime.fromisoformat(started)).total_seconds()))
 
 
 async def find(kube: Kube, namespace: str, name: str) -> dict:
@@ -217,85 +202,6 @@ async def look_around(kube: Kube, namespace: str) -> Around:
     """What the start of the namespace's pods depends on, as it is now."""
     kinds = (("v1/Event", namespace), ("v1/PersistentVolumeClaim", namespace), ("v1/Node", None))
     return Around(*await together(*(kube.list(kind, where) for kind, where in kinds)))
-
-
-async def wait(kube: Kube, namespace: str, name: str, say: Say, log: Log | None = None) -> Standing:
-    """Until the job is complete. JobFailed when it fails, or cannot start. `log` is handed the lines of its pods."""
-    patience, followed, crash = Patience(PATIENCE), set(), ""
-    async with task_group() as streams:
-        while True:
-            job, pods = await together(kube.get(KIND, name, namespace), pods_of(kube, namespace, name))
-            if job is None:
-                why = "it was deleted, or its ttlSecondsAfterFinished is over"
-                raise ZeroJHubError(f"job {name} in {namespace} is gone: {why}")
-            for run in {run for pod in pods for run in _runs(pod)} - followed if log else ():
-                followed.add(run)
-                streams.start_soon(_pass_on, kube, namespace, run, log)
-            begun = any(pod["status"].get("phase") == "Running" for pod in pods)
-            now = standing(job, pods, Around() if begun else await look_around(kube, namespace))
-            crash = next((str(why_pod(pod)) for pod in pods if _has_crashed(pod)), crash)
-            if now.state in (COMPLETE, FAILED, SUSPENDED):
-                break
-            say(f"{now.counts()}: {now.detail}" if now.detail else now.counts())
-            if patience.is_over([Trouble(name, now.detail, lasting=now.state == BLOCKED)]):
-                break
-            await anyio.sleep(1)
-        # What is read to its end comes in a moment; a node that does not answer is not waited for.
-        streams.cancel_scope.deadline = anyio.current_time() + 10
-    if now.state == COMPLETE:
-        return now
-    if now.state == FAILED and not _why_failed(pods) and crash:
-        # Pods that are started again in place are deleted when the job fails.
-        now = replace(now, detail=f"{now.detail}: {crash}")
-    failed = [pod for pod in pods if pod["status"].get("phase") == "Failed"]
-    raise JobFailed(now, namespace, "" if log or not failed else await log_tail(kube, namespace, failed[-1]))
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a container of a pod."""
-
-    pod: str
-    container: str
-    restarts: int
-    source: str
-    """Whose lines these are: the pod's name, with the container's where it has several."""
-
-
-def _runs(pod: dict) -> set[Run]:
-    """The containers of the pod that have begun."""
-    name, status = pod["metadata"]["name"], pod["status"]
-    statuses = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-    return {
-        Run(name, each["name"], each["restartCount"], name if len(statuses) == 1 else f"{name}/{each['name']}")
-        for each in statuses
-        if {"running", "terminated"} & each.get("state", {}).keys()
-    }
-
-
-def _has_crashed(pod: dict) -> bool:
-    return any(each.get("restartCount") for each in pod["status"].get("containerStatuses", []))
-
-
-async def _pass_on(kube: Kube, namespace: str, run: Run, log: Log) -> None:
-    """Hand each line to `log`, as it comes."""
-    try:
-        async for line in kube.follow(namespace, run.pod, run.container):
-            log(run.source, line)
-    except KubeError as error:
-        log(run.source, f"(its log cannot be read: {error.message})")
-
-
-async def logs(kube: Kube, namespace: str, name: str, log: Log) -> None:
-    """Hand `log` the lines of all of the job's pods so far, pod by pod, the oldest first. UserError when it has none."""
-    pods = await pods_of(kube, namespace, name)
-    begun = [run for pod in pods for run in sorted(_runs(pod), key=lambda run: run.source)]
-    if not begun:
-        now = standing(await find(kube, namespace, name), pods, await look_around(kube, namespace))
-        raise ZeroJHubError(f"no pod of job {name} has begun" + (f": {now.detail}" if now.detail else ""))
-    for run in begun:
-        for line in (await kube.logs(namespace, run.pod, run.container, lines=None)).splitlines():
-            log(run.source, line)
 
 
 async def delete(kube: Kube, namespace: str, name: str, say: Say) -> None:

@@ -94,6 +94,8 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], Any]:
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
         raise wrong("metadata has no name", "metadata")
+    if (name := metadata.get("name")) and (mistakes := _name_mistakes(str(name), kind)):
+        raise wrong(mistakes[0].message, "metadata", "name")
     return plain(document), document
 
 
