@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zerojhub.kube import nodes
 from zerojhub.kube.drain import USER_SERVER, is_ready, server_id
 from zerojhub.kube.volumes import USERNAME, keep
 from zerojhub.openstack import clusters, leftovers
@@ -15,8 +15,6 @@ from zerojhub.together import together
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
     from zerojhub.kube.client import Kube
-
-MASTER = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)")
 
 
 @dataclass(frozen=True)
@@ -121,20 +119,20 @@ def _server(row: dict) -> Server:
 
 async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace: str) -> None:
     """Put nodes, pods and volumes where they belong."""
-    nodes, pods, volumes, claims = await together(
+    listed, pods, volumes, claims = await together(
         kube.list("v1/Node"),
         kube.list("v1/Pod"),
         keep(kube, namespace),
         kube.list("v1/PersistentVolumeClaim", namespace),
     )
     by_node: dict[str, Server] = {}
-    for node in nodes:
+    for node in listed:
         name = node["metadata"]["name"]
         server = servers.get(server_id(node))
         if server is None:  # a node whose server Nova does not show to this project
-            server = Server(name, "worker", None, _address(node), "")
+            server = Server(name, "worker", None, nodes.address_of(node) or "", "")
             found.servers.append(server)
-        server.role = "master" if any(MASTER.match(label) for label in node["metadata"]["labels"]) else "worker"
+        server.role = "master" if nodes.is_master(node) else "worker"
         server.state = _node_state(node)
         by_node[name] = server
     claimed = {each["spec"].get("volumeName"): each["metadata"]["name"] for each in claims}
@@ -175,10 +173,6 @@ def _volume(row: dict, claim: str) -> Volume:
 def _node_state(node: dict) -> str:
     state = "Ready" if is_ready(node) else "NotReady"
     return f"{state}, cordoned" if node["spec"].get("unschedulable") else state
-
-
-def _address(node: dict) -> str:
-    return ", ".join(each["address"] for each in node["status"]["addresses"] if each["type"].endswith("IP"))
 
 
 async def _balancers(hub: Hub, there: dict) -> list[LoadBalancer]:
