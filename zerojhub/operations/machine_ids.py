@@ -69,8 +69,8 @@ async def mend_one(hub: Hub, reach: Reach, node: dict, say: Say) -> None:
     from zerojhub.machine.ssh import SSHMachine
     from zerojhub.stages.access import known_hosts, pinned
 
+    key = hub[Keypair].private_key
     name, address, server = node["metadata"]["name"], nodes.address_of(node), nodes.server_id(node)
-    (key,) = await journey.reach(hub, Keypair)
     answer = await hub.cloud.compute.find(f"/servers/{server}")
     if answer is None:
         raise ZeroJHubError(f"node {name} has no server in this project")
@@ -79,7 +79,7 @@ async def mend_one(hub: Hub, reach: Reach, node: dict, say: Say) -> None:
         reach.machine.name.partition("@")[0],
         port=await reach.machine.forward(address, 22),
         host_keys=await pinned(hub, address, answer["server"]),
-        key_files=[key.private_key] if key.private_key else [],
+        key_files=[key] if key else [],
         forget=f"ssh-keygen -R {address} -f {known_hosts(hub)}",
         say=say,
     )

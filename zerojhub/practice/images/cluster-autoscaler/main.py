@@ -84,6 +84,8 @@ class Autoscaler:
         )
         self.unneeded: dict[str, float] = {}
         """Node -> since when it has not been needed."""
+        self.needed: dict[str, str] = {}
+        """Node -> why it was kept, as last told."""
         self.backoff: dict[str, tuple[float, str]] = {}
         """Group -> until when it is left alone, and why."""
         self.last_add = self.last_failure = float("-inf")
@@ -214,8 +216,9 @@ class Autoscaler:
                 name = node["metadata"]["name"]
                 if is_usable(node) and (why := self.why_needed(node, rooms)) is None:
                     still[name] = self.unneeded.get(name, now)
-                elif is_usable(node):
-                    log(f"Node {name} is needed: {why}", "eligibility.go:100")
+                elif is_usable(node) and self.needed.get(name) != why:
+                    log(f"Node {name} is not removed: {why}", "eligibility.go:100")
+                    self.needed[name] = why
         self.unneeded = still
         self.activity["scaleDown"] = "CandidatesPresent" if still else "NoCandidates"
         if now < self.last_add + self.asked.scale_down_delay_after_add and still:
