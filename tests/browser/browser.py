@@ -72,7 +72,7 @@ def open_lab(driver: webdriver.Chrome, url: str, user: str) -> None:
     deadline = time.monotonic() + SPAWN
     while f"/user/{user}/" not in driver.current_url:
         assert time.monotonic() < deadline, f"no server for {user}: {driver.find_element(By.TAG_NAME, 'body').text}"
-        if buttons := driver.find_elements(By.CSS_SELECTOR, "#start, #spawn_form input[type=submit]"):
+        if buttons := driver.find_elements(By.CSS_SELECTOR, "#start, #spawn_form [type=submit]"):
             buttons[0].click()
         time.sleep(0.2)
     # Without what an earlier visit left open.
