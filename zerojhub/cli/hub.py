@@ -75,7 +75,7 @@ def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Ou
             "servers": len(user.get("servers") or {}),
             "last_activity": user.get("last_activity"),
         }
-        for user in with_hub(ask, file, cloud, quiet=True)
+        for user in sorted(with_hub(ask, file, cloud, quiet=True), key=lambda user: user["name"])
     ]
     show(rows, output, lambda: table(rows, ("name", "admin", "servers", "last_activity"), empty="nobody yet"))
 
