@@ -38,6 +38,17 @@ def test_steps_that_kubernetes_does_not_allow(cloud, school, versions):
     refused(cloud, "cluster", "upgrade", school.name, said="neither --kube-tag nor")
 
 
+def test_a_hub_of_a_chart_that_is_too_old(cloud, school, versions):
+    label = f"sudo kubectl label configmap hub -n {school.name} --overwrite chart="
+    now = school.ssh(f"sudo kubectl get configmap hub -n {school.name} -o jsonpath={{.metadata.labels.chart}}").strip()
+    school.ssh(f"{label}jupyterhub-2.0.0")
+    try:
+        words = ["cluster", "upgrade", school.name, "--kube-tag", versions[-1]]
+        refused(cloud, *words, said=f"jupyterhub-2.0.0 in namespace {school.name} is too old for Kubernetes")
+    finally:
+        school.ssh(f"{label}{now}")
+
+
 def test_upgrade_with_users_at_work(cloud, school, versions):
     wanted = versions[-1]
     done = cloud.json("cluster", "upgrade", school.name, "--kube-tag", wanted)

@@ -114,6 +114,25 @@ def test_a_kubernetes_too_old_for_any_chart():
         charts.fitting("v1.9.0")
 
 
+@pytest.mark.parametrize(
+    ("chart", "last", "first"),
+    [
+        ("0.8.2", "v1.21.14", "v1.22.0"),
+        ("0.11.1", "v1.21.14", "v1.22.0"),
+        ("1.1.3", "v1.24.17", "v1.25.0"),
+        ("2.0.0", "v1.26.15", "v1.27.2"),
+    ],
+)
+def test_a_chart_that_newer_kubernetes_has_no_apis_for(chart, last, first):
+    assert not charts.is_outgrown(chart, last)
+    assert charts.is_outgrown(chart, first)
+
+
+@pytest.mark.parametrize("chart", ["3.0.0-beta.1", "3.3.8", "4.4.0_zerojhub.1", "5.0.0"])
+def test_a_chart_that_no_kubernetes_is_too_new_for(chart):
+    assert not charts.is_outgrown(chart, "v1.40.0")
+
+
 def test_a_chart_that_needs_a_newer_kubernetes(chart):
     assert chart.misfit("v1.25.3") == "chart jupyterhub 4.4.0 needs Kubernetes 1.28 or later"
     assert chart.misfit("v1.28.0") is None

@@ -22,14 +22,16 @@ REPOSITORY = "https://hub.jupyter.org/helm-chart"
 """The Zero to JupyterHub project's chart repository; its archives are named jupyterhub-VERSION.tgz."""
 
 NEWEST = (
-    ("4.4.0", (1, 28)),
-    ("3.3.8", (1, 23)),
-    ("2.0.0", (1, 20)),
-    ("1.2.0", (1, 17)),
-    ("0.11.1", (1, 14)),
-    ("0.9.1", (1, 11)),
+    ("4.4.0", (1, 28), None),
+    ("3.3.8", (1, 23), None),
+    ("2.0.0", (1, 20), (1, 27)),
+    ("1.2.0", (1, 17), (1, 25)),
+    ("0.11.1", (1, 14), (1, 22)),
+    ("0.9.1", (1, 11), (1, 22)),
 )
-"""For each least Kubernetes that the project's charts ask for, the newest chart (its Chart.yaml's kubeVersion)."""
+"""For each least Kubernetes that the project's charts ask for, the newest chart (its Chart.yaml's kubeVersion); and the
+first Kubernetes that has no more what such charts use: Ingress v1beta1 and, by the scheduler that they bring along,
+PodDisruptionBudget v1beta1 and CSIStorageCapacity v1beta1 (zero-to-jupyterhub-k8s issue 3128)."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,22 @@ def fitting(kubernetes: str | None) -> str:
     """The newest Zero to JupyterHub chart for that Kubernetes, or the newest of all when it is not known."""
     if not kubernetes:
         return NEWEST[0][0]
-    for chart, least in NEWEST:
+    for chart, least, _ in NEWEST:
         if minor(kubernetes) >= least:
             return chart
     raise UserError(f"there is no JupyterHub chart for Kubernetes {kubernetes}")
+
+
+def is_outgrown(chart: str, kubernetes: str) -> bool:
+    """Is that Kubernetes too new for the project's chart of this version (such as `1.2.0`)?"""
+    for newest, _, end in reversed(NEWEST):
+        if _number(chart) <= _number(newest):
+            return end is not None and minor(kubernetes) >= end
+    return False
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 async def find(ref: str, version: str | None, kubernetes: str | None, directory: Path) -> ChartArchive:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from zerojhub import journey
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.hub import charts
 from zerojhub.hub.watch import Watch
 from zerojhub.openstack import clusters, magnum
 from zerojhub.stages import Access
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.reach import Reach
     from zerojhub.openstack.clusters import Say
 
 MINUTES = 120
@@ -64,7 +66,7 @@ async def upgrade(
         new = await magnum.get_one(hub.cloud, "clustertemplates", template)
         kube_tag = new["labels"].get("kube_tag")
     allowed(reach.version, kube_tag)
-    await chart_still_fits(hub, reach.kube, kube_tag)
+    await chart_still_fits(reach, kube_tag)
     if not template:
         new = await template_for(hub.cloud, old, kube_tag)
     body = {"cluster_template": new["uuid"], "max_batch_size": batch}
@@ -101,16 +103,15 @@ def allowed(now: str, wanted: str | None) -> None:
         raise UserError(f"{now} to {wanted} skips a minor version", hint=f"upgrade to a {step} first")
 
 
-async def chart_still_fits(hub: Hub, kube, wanted: str) -> None:
-    """Refuse when a hub in the cluster is of a chart that the wanted version is too old for, or that is too old for it."""
-    for config in await kube.list("v1/ConfigMap", labels="app=jupyterhub,component=hub"):
-        chart = config["metadata"].get("labels", {}).get("chart") or config["metadata"]["labels"].get(
-            "helm.sh/chart", ""
-        )
-        if chart.startswith("jupyterhub-0.") and number(wanted) >= (1, 22, 0):
+async def chart_still_fits(reach: Reach, wanted: str) -> None:
+    """UserError when a hub in the cluster is of a chart that is too old for the wanted version."""
+    for config in await reach.kube.list("v1/ConfigMap", labels="app=jupyterhub,component=hub"):
+        labels = config["metadata"]["labels"]
+        chart = labels.get("chart") or labels.get("helm.sh/chart") or ""
+        if chart.startswith("jupyterhub-") and charts.is_outgrown(chart.removeprefix("jupyterhub-"), wanted):
             raise UserError(
-                f"{chart} uses APIs that Kubernetes 1.22 took away",
-                hint="upgrade the chart first: zerojhub up --chart z2jh",
+                f"{chart} in namespace {config['metadata']['namespace']} is too old for Kubernetes {wanted}",
+                hint=f"upgrade the chart first: hub: {{chart: z2jh, version: {charts.fitting(reach.version)}}}",
             )
 
 
