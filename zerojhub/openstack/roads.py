@@ -14,4 +14,9 @@ def road_of(deployment: Deployment, template: dict) -> Literal["ssh", "api"]:
     """The road the deployment names, or else the one that the template's driver leads to."""
     if deployment.access.road != "auto":
         return deployment.access.road
-    return "api" if (template.get("driver") or "").startswith(CLUSTER_API_DRIVERS) else "ssh"
+    return "api" if is_cluster_api(template) else "ssh"
+
+
+def is_cluster_api(template: dict) -> bool:
+    """Does the template's driver build with Cluster API? Nobody logs in to such a cluster's machines."""
+    return (template.get("driver") or "").startswith(CLUSTER_API_DRIVERS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from zerojhub import journey
-from zerojhub.errors import Problems, UserError
+from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain
 from zerojhub.openstack import clusters, nodegroups
@@ -15,6 +16,7 @@ from zerojhub.together import together
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
+    from zerojhub.kube.reach import Reach
     from zerojhub.openstack.clusters import Say
 
 MINUTES = 60
@@ -37,10 +39,10 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
         return cluster
     if fewer < 0:
         await check_room(hub, group, count)
-    servers = await _empty(hub, group, fewer, leaving, say, ask) if fewer > 0 else []
-    body = {"node_count": count, "nodegroup": group["uuid"]} | ({"nodes_to_remove": servers} if servers else {})
-    await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/resize", body)
-    return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+    async with _emptied(hub, cluster, group, fewer, leaving, say, ask) as servers:
+        body = {"node_count": count, "nodegroup": group["uuid"]} | ({"nodes_to_remove": servers} if servers else {})
+        await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/resize", body)
+        return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
 
 
 async def update(hub: Hub, patch: list[dict], say: Say, ask: Ask) -> dict:
@@ -60,9 +62,8 @@ async def remove_group(hub: Hub, wanted: str, say: Say, ask: Ask, *, wait: bool)
     """Take a node group away, its nodes emptied first. UserError for the groups that the cluster began with."""
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
     group = await nodegroups.removable(hub.cloud, cluster["uuid"], wanted)
-    if group["node_count"]:
-        await _empty(hub, group, group["node_count"], [], say, ask)
-    await nodegroups.delete(hub.cloud, cluster, group, say, wait=wait)
+    async with _emptied(hub, cluster, group, group["node_count"], [], say, ask):
+        await nodegroups.delete(hub.cloud, cluster, group, say, wait=wait)
 
 
 async def check_room(hub: Hub, group: dict, count: int) -> None:
@@ -93,9 +94,38 @@ def check_bounds(group: dict, count: int) -> None:
         )
 
 
-async def _empty(hub: Hub, group: dict, fewer: int, leaving: list[str], say: Say, ask: Ask) -> list[str]:
-    """Choose the nodes that go, ask about the users on them, drain them; their servers' UUIDs."""
+@asynccontextmanager
+async def _emptied(
+    hub: Hub, cluster: dict, group: dict, fewer: int, leaving: list[str], say: Say, ask: Ask
+) -> AsyncIterator[list[str]]:
+    """Within: the nodes that go are empty; yields their servers' UUIDs. When they do not go after all, they take pods again."""
+    if fewer <= 0:
+        yield []
+        return
     (reach,) = await journey.reach(hub, Access)
+    chosen = await _empty(reach, group, fewer, leaving, say, ask)
+    try:
+        yield [drain.server_id(node) for node in chosen]
+    except ZeroJHubError as error:
+        if there := await _take_back(hub, reach, cluster, chosen):
+            error.hint = "; ".join([*([error.hint] if error.hint else []), f"{', '.join(there)} takes pods again"])
+        raise
+
+
+async def _take_back(hub: Hub, reach: Reach, cluster: dict, nodes: list[dict]) -> list[str]:
+    """The names of the nodes that are there still, uncordoned; none while Magnum is at work on them."""
+    now = await hub.cloud.container_infra.find(f"/clusters/{cluster['uuid']}")
+    if now is None or now["status"].endswith("IN_PROGRESS"):
+        return []
+    there = {node["metadata"]["name"] for node in await reach.kube.list("v1/Node")}
+    names = [node["metadata"]["name"] for node in nodes if node["metadata"]["name"] in there]
+    for name in names:
+        await drain.cordon(reach.kube, name, on=False)
+    return names
+
+
+async def _empty(reach: Reach, group: dict, fewer: int, leaving: list[str], say: Say, ask: Ask) -> list[dict]:
+    """Choose the nodes that go, ask about the users on them, and drain them."""
     nodes = [node for node in await reach.kube.list("v1/Node") if set(_addresses(node)) & set(group["node_addresses"])]
     users = {node["metadata"]["name"]: await drain.users_on(reach.kube, node["metadata"]["name"]) for node in nodes}
     if leaving:
@@ -124,7 +154,7 @@ async def _empty(hub: Hub, group: dict, fewer: int, leaving: list[str], say: Say
         await watch.back()
 
     await watch.during(drained())
-    return [drain.server_id(node) for node in chosen]
+    return chosen
 
 
 def _addresses(node: dict) -> list[str]:

@@ -94,6 +94,7 @@ def body_of(hub) -> dict:
     spec = hub.deployment.cluster
     labels = {key: str(value) for key, value in spec.labels.items()} | {OWNER_LABEL: hub.deployment.name}
     optional = {
+        "keypair": hub[Keypair] and hub[Keypair].name,
         "flavor_id": spec.flavor,
         "master_flavor_id": spec.master_flavor,
         "docker_volume_size": spec.docker_volume_size,
@@ -104,7 +105,6 @@ def body_of(hub) -> dict:
     return {
         "name": spec.name,
         "cluster_template_id": hub[Template]["uuid"],
-        "keypair": hub[Keypair].name,
         "node_count": spec.workers,
         "master_count": spec.masters,
         "create_timeout": spec.timeout,

@@ -9,7 +9,7 @@ from pathlib import Path
 from zerojhub.deployment import nearest
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import magnum
-from zerojhub.openstack.roads import road_of
+from zerojhub.openstack.roads import is_cluster_api, road_of
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.preflight import Preflight
 from zerojhub.stages.template import expected
@@ -27,7 +27,7 @@ class Keypair(Stage):
     """A keypair in the cloud whose private key is here.
 
     Looks for `cluster.keypair` and its private key, in `~/.ssh` and the SSH agent. When the file names none, it makes
-    `zerojhub-NAME`, which `down` takes away.
+    `zerojhub-NAME`, which `down` takes away; for machines that nobody logs in to (Cluster API), it needs none.
     """
 
     name = "keypair"
@@ -48,6 +48,9 @@ class Keypair(Stage):
         if name := await chosen(hub):
             key = await usable(hub, name)
             return Found(f"{name}, private key {key.private_key or 'in the SSH agent'}", key)
+        template = await expected(hub)
+        if template and is_cluster_api(template):
+            return Found("not needed: nobody logs in to the machines", None)
         there = await find(hub, own_name(hub))
         path = own_path(hub)
         if there is None:
