@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,26 @@ def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):
     assert "CREATE_FAILED" in error
     assert "No valid host was found" in error
     assert shell.json("cluster", "show", "mine")["status"] == "CREATE_FAILED"
+
+
+def test_a_failed_cluster_without_a_stack_says_as_much(site, shell, magnum):
+    create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4-capi", "--labels"]
+    error = shell.zerojhub(*create, "practice_fail=kube_minions", code=1).stderr
+    assert re.search(r"CREATE_FAILED: .* failed: server kube-\w{5}-node-0: No valid host was found", error)
+    assert "; not usable: it has no API yet" in error
+    assert "No valid host was found" in shell.json("cluster", "show", "mine")["failure"]
+
+
+def test_ports_that_a_deleted_cluster_leaves_go(site, shell, magnum):
+    cluster = magnum.settled(magnum.create("mine", cluster_template_id="kubernetes-v1.34.4-capi", node_count=0))
+    (private,) = site.cloud.networks.named("private")
+    network = site.client("/network/v2.0")
+    for name in (f"{cluster['cluster_id']}-left", "kube-other-left"):
+        network.post("/ports", json={"port": {"network_id": private["id"], "name": name}}).raise_for_status()
+    shell.zerojhub("cluster", "delete", "mine", "--yes")
+    left = {port["name"]: ident for ident, port in site.cloud.ports.items() if port["name"].endswith("-left")}
+    assert list(left) == ["kube-other-left"]
+    network.delete(f"/ports/{left['kube-other-left']}").raise_for_status()
 
 
 def test_nothing_is_asked_of_a_cluster_that_is_changing(site, shell, magnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -13,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Shell
+from tests.journey.test_cluster import until
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.kernel import run_cell
 
@@ -38,6 +40,11 @@ class School:
             "hub: {values: values.yaml, expose: NodePort}\n"
         )
         self.url = cloud.json("up", "-f", self.file)["url"]
+
+    @property
+    def kubectl(self) -> Path:
+        cache = Path(self.cloud.environment["XDG_CACHE_HOME"]) / "zerojhub" / "practice"
+        return next(cache.glob(f"kubernetes-{KUBERNETES}-*/kubectl"))
 
     @property
     def state(self) -> Path:
@@ -149,11 +156,9 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     key = YAML(typ="safe").load(path)["users"][0]["user"]["client-key-data"]
     assert key[:60] not in json.dumps(cloud.audit()[before:])
-    cache = Path(cloud.environment["XDG_CACHE_HOME"]) / "zerojhub" / "practice"
-    kubectl = next(cache.glob(f"kubernetes-{KUBERNETES}-*/kubectl"))
 
     def nodes(*words: str) -> list[str]:
-        return cloud.run(kubectl, "--kubeconfig", path, *words, "get", "nodes", "-o", "name").stdout.split()
+        return cloud.run(school.kubectl, "--kubeconfig", path, *words, "get", "nodes", "-o", "name").stdout.split()
 
     assert len(nodes()) == 3
     refused(cloud, "cluster", "kubeconfig", school.name, "--to", path, said="--merge adds to it")
@@ -224,6 +229,65 @@ def test_more_workers_and_fewer_with_users_at_work(cloud, school):
     assert leaving not in school.nodes()
     for user in ("ada", "bob"):
         assert school.run(user, "print(open('mine.txt').read())") == f"kept by {user}"
+
+
+STUBBORN = """\
+apiVersion: v1
+kind: Pod
+metadata: {{name: stubborn, labels: {{app: stubborn}}}}
+spec:
+  nodeName: {node}
+  terminationGracePeriodSeconds: 1
+  containers: [{{name: wait, image: busybox, command: [sleep, "1000"]}}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: stubborn}}
+spec: {{minAvailable: 1, selector: {{matchLabels: {{app: stubborn}}}}}}
+"""
+
+
+def test_a_node_takes_pods_again_when_magnum_keeps_it(cloud, school, tmp_path):
+    """While a pod does not leave it yet, somebody raises the bound that Magnum then holds the resize to."""
+    path = tmp_path / "kubeconfig"
+    cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", path)
+
+    def kubectl(*words: str, **more) -> str:
+        return cloud.run(school.kubectl, "--kubeconfig", path, *words, **more).stdout.strip()
+
+    def is_cordoned() -> bool:
+        return kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}") == "true"
+
+    node = next(name for name in school.nodes() if "-master-" not in name)
+    kubectl("apply", "-f", "-", input=STUBBORN.format(node=node))
+    kubectl("wait", "pod/stubborn", "--for=condition=Ready", "--timeout=60s")
+    least = ["coe", "nodegroup", "update", school.name, "default-worker", "--min-nodes"]
+    with ThreadPoolExecutor() as pool:
+        words = ["cluster", "resize", school.name, "1", "--nodes-to-remove", node, "--yes"]
+        resizing = pool.submit(cloud.zerojhub, *words, code=1)
+        until(is_cordoned, 60)
+        try:
+            cloud.openstack(*least, "2")
+        finally:
+            kubectl("delete", "pdb", "stubborn")
+        said = resizing.result().stderr
+    cloud.openstack(*least, "0")
+    assert "outside the allowed range" in said
+    assert f"{node} takes pods again" in said
+    assert not is_cordoned()
+    assert school.cluster()["node_count"] == 2
+
+
+def test_a_change_that_failed_says_why_and_that_the_cluster_is_usable(cloud, school):
+    failing = ["--node-count", "1", "--labels", "practice_fail=kube_minions"]
+    cloud.openstack("coe", "nodegroup", "create", school.name, "broken", *failing)
+    until(lambda: school.cluster()["status"] == "UPDATE_FAILED")
+    said = cloud.json("cluster", "show", school.name)["failure"]
+    assert "is UPDATE_FAILED: broken failed: server life-broken-" in said
+    assert "No valid host was found" in said
+    assert said.endswith("; usable all the same: its API answers, 3 of 3 nodes are ready")
+    cloud.zerojhub("nodegroup", "delete", school.name, "broken", "--yes")
+    assert school.cluster()["status"] == "UPDATE_COMPLETE"
 
 
 def test_update_makes_a_cluster_larger_and_resets_it(cloud, school):

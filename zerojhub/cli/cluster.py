@@ -137,8 +137,9 @@ def delete_cluster(
     """
     import anyio
 
-    from zerojhub.openstack import clusters, leftovers, magnum
+    from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
+    from zerojhub.operations.delete import delete as end
 
     cluster = anyio.run(magnum.get_one, Cloud(cloud), "clusters", name)
     data = " AND THE VOLUMES OF ITS CLAIMS" if delete_data else ""
@@ -148,8 +149,7 @@ def delete_cluster(
         if not wait:
             await here.container_infra.delete(f"/clusters/{cluster['uuid']}")
             return []
-        await clusters.delete(here, cluster, say)
-        return await leftovers.take_away(here, cluster, volumes_too=delete_data)
+        return await end(here, cluster, say, data=delete_data)
 
     kept = under_way(cluster["name"], delete, cloud, quiet)
 

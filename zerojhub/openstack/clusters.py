@@ -12,8 +12,10 @@ from collections.abc import Callable
 import anyio
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import heat, magnum, masters, quota, templates
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack import heat, magnum, quota, servers, templates
+from zerojhub.openstack.roads import is_cluster_api
+from zerojhub.openstack.session import Cloud, one_line
+from zerojhub.openstack.usable import verdict
 from zerojhub.report.progress import elapsed
 
 Say = Callable[[str], None]
@@ -49,10 +51,9 @@ async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: dict 
             raise ZeroJHubError(await failure(cloud, cluster), hint=way_out(cluster))
         if not cluster["status"].endswith("IN_PROGRESS"):
             return cluster
-        progress = await heat.under_way(cloud, cluster)
+        progress = await under_way(cloud, cluster)
         if time.monotonic() - started > minutes * 60 + SLACK:
-            late = f", still at {progress}" if progress else ""
-            raise ZeroJHubError(f"cluster {cluster['name']} is {cluster['status']} after {elapsed(minutes * 60)}{late}")
+            raise ZeroJHubError(await stall(cloud, cluster, progress, minutes))
         usual = f" (usually {USUAL_MINUTES} min)" if cluster["status"].startswith("CREATE") else ""
         say(f"{cluster['status']}{f': {progress}' if progress else ''}{usual}")
         await anyio.sleep(pause)
@@ -78,15 +79,32 @@ async def delete(cloud: Cloud, cluster: dict, say: Say) -> None:
         pause = min(pause * 1.3, POLL[1])
 
 
+async def under_way(cloud: Cloud, cluster: dict) -> str:
+    """What is being made right now, and what of it is late; empty when nothing is to be seen."""
+    if listed := await heat.resources(cloud, cluster):
+        return heat.under_way(listed)
+    return servers.under_way(await servers.of(cloud, cluster))
+
+
 async def failure(cloud: Cloud, cluster: dict) -> str:
-    """Why the cluster failed, down to the resource and the server's fault."""
-    chain = [
-        f"cluster {cluster['name']} is {cluster['status']}",
-        cluster.get("status_reason") or "Magnum gives no reason",
-    ]
-    if deepest := await heat.failure(cloud, cluster):
-        chain.append(deepest)
-    return ": ".join(chain)
+    """Why the cluster failed, down to the resource and the server's fault; and whether it is usable all the same."""
+    faults = [f"{name}: {one_line(why)}" for name, why in (cluster.get("faults") or {}).items() if why]
+    deepest = (
+        servers.fault(await servers.of(cloud, cluster))
+        or heat.failure(await heat.resources(cloud, cluster))
+        or "; ".join(dict.fromkeys(faults))
+    )
+    reason = cluster.get("status_reason") or "Magnum gives no reason"
+    chain = [f"cluster {cluster['name']} is {cluster['status']}", reason, *([deepest] if deepest else [])]
+    return f"{': '.join(chain)}; {await verdict(cloud, cluster)}"
+
+
+async def stall(cloud: Cloud, cluster: dict, progress: str, minutes: int) -> str:
+    """Why nothing more is waited for: what it is still at, a server's fault, and whether it is usable all the same."""
+    fault = servers.fault(await servers.of(cloud, cluster))
+    at = "".join(f": {text}" for text in (progress and f"still at {progress}", fault) if text)
+    said = f"cluster {cluster['name']} is {cluster['status']} after {elapsed(minutes * 60)}{at}"
+    return f"{said}; {await verdict(cloud, cluster)}"
 
 
 def way_out(cluster: dict) -> str | None:
@@ -102,7 +120,7 @@ async def create(cloud: Cloud, template: str, body: dict, *, duplicate: bool = F
     if not duplicate and await magnum.named(cloud, "clusters", body["name"]):
         hint = "--duplicate makes another all the same"
         found.append(UserError(f"there is a cluster named {body['name']!r}", hint=hint))
-    if not body.get("keypair") and not chosen["keypair_id"]:
+    if not body.get("keypair") and not chosen["keypair_id"] and not is_cluster_api(chosen):
         found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))
     found += await templates.problems(cloud, overridden(chosen, body))
     found += await room(cloud, overridden(chosen, body), body["master_count"], body["node_count"])
@@ -125,12 +143,12 @@ async def room(cloud: Cloud, template: dict, masters: int, workers: int) -> list
     found: list[ZeroJHubError] = []
     if masters > 1 and not template.get("master_lb_enabled"):
         found.append(UserError(f"{masters} masters need a template with master_lb_enabled", hint="or one master"))
-    servers: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for flavor, number in ((template.get("master_flavor_id"), masters), (template.get("flavor_id"), workers)):
         if flavor:
-            servers[flavor] = servers.get(flavor, 0) + number
+            counts[flavor] = counts.get(flavor, 0) + number
     with contextlib.suppress(UserError):  # a flavor that does not exist is a problem of the template, told there
-        found += await quota.compute_lack(cloud, servers)
+        found += await quota.compute_lack(cloud, counts)
     return found
 
 
@@ -143,30 +161,7 @@ async def settled(cloud: Cloud, name: str) -> dict:
 
 
 async def describe(cloud: Cloud, name: str) -> dict:
-    """The cluster with its servers: rows of name, status, flavor, addresses, fault."""
+    """The cluster with its servers (rows of name, status, flavor, addresses, fault), and why it failed, if it did."""
     cluster = await magnum.get_one(cloud, "clusters", name)
-    nested = await heat.resources(cloud, cluster, type="OS::Nova::Server")
-    servers = []
-    for each in nested:
-        answer = await cloud.compute.find(f"/servers/{each['physical_resource_id']}")
-        if answer:
-            servers.append(_server_row(answer["server"]))
-    if not nested:  # no Heat, or none for this project: whatever has the addresses that Magnum tells
-        addresses = {*(cluster["master_addresses"] or []), *(cluster["node_addresses"] or [])}
-        listed = await cloud.compute.all("/servers/detail", "servers")
-        servers = [_server_row(server) for server in listed if addresses.intersection(masters.addresses(server))]
-    return cluster | {"servers": sorted(servers, key=lambda row: row["name"])}
-
-
-def _server_row(server: dict) -> dict:
-    flavor = server["flavor"].get("original_name") or server["flavor"].get("id")
-    addresses = ", ".join(masters.addresses(server))
-    fault = (server.get("fault") or {}).get("message")
-    return {
-        "name": server["name"],
-        "status": server["status"],
-        "flavor": flavor,
-        "addresses": addresses,
-        "fault": fault,
-        "id": server["id"],
-    }
+    failed = {"failure": await failure(cloud, cluster)} if cluster["status"].endswith("FAILED") else {}
+    return cluster | failed | {"servers": [servers.row(server) for server in await servers.of(cloud, cluster)]}

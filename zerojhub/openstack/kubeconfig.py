@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from zerojhub.openstack.session import Cloud
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+
+CONTACT = 5
+"""Seconds for a cluster's API to answer for the first time."""
 
 
 async def make(cloud: Cloud, cluster: dict) -> dict:
@@ -48,6 +57,25 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
         "contexts": [{"name": name, "context": {"cluster": name, "user": f"{name}-admin"}}],
         "current-context": name,
     }
+
+
+@asynccontextmanager
+async def connected(cloud: Cloud, cluster: dict) -> AsyncIterator[Kube]:
+    """The cluster's API, with a kubeconfig for the occasion. CloudError, or KubeError when it does not answer from here."""
+    import anyio
+
+    from zerojhub.kube import client
+
+    config = await make(cloud, cluster)
+    kube = await anyio.to_thread.run_sync(client.connect, config)
+    try:
+        with anyio.move_on_after(CONTACT) as contact:
+            await kube.version()
+        if contact.cancelled_caught:
+            raise client.KubeError(f"the Kubernetes API does not answer in {CONTACT} s", where=cluster["api_address"])
+        yield kube
+    finally:
+        await kube.close()
 
 
 def data(pem: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from zerojhub.errors import CloudError
-from zerojhub.openstack import magnum
+from zerojhub.openstack import heat, magnum
 from zerojhub.openstack.session import Cloud
 
 CLUSTER_METADATA = "cinder.csi.openstack.org/cluster"
@@ -38,6 +38,21 @@ async def take_away(cloud: Cloud, cluster: dict, *, volumes_too: bool = False) -
             await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
     left = await volumes(cloud, cluster)
     return [row for row in left if not await delete_volume(cloud, row["id"])] if volumes_too else left
+
+
+async def prefix_of(cloud: Cloud, cluster: dict) -> str | None:
+    """How the names begin of what a driver makes for this cluster alone, with twelve or five characters of chance in them."""
+    stack = await heat.stack_of(cloud, cluster)
+    return stack["stack_name"] if stack else cluster.get("cluster_id")
+
+
+async def take_ports(cloud: Cloud, prefix: str | None) -> None:
+    """Delete the ports of the (deleted) cluster that no server has."""
+    if not prefix:
+        return
+    for port in await cloud.network.all("/ports", "ports"):
+        if port["name"].startswith(f"{prefix}-") and not port["device_id"]:
+            await cloud.network.delete(f"/ports/{port['id']}")
 
 
 async def marks_of(cloud: Cloud, cluster: dict) -> list[str]:

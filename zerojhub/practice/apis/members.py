@@ -180,7 +180,7 @@ class Members:
             placement["members"].append(server["id"])
             resource["physical_resource_id"] = server["id"]
             port |= {"device_id": server["id"], "device_owner": "compute:nova"}
-            if self.to_fail(part.group):
+            if group["labels"].get(FAIL) == part.group:
                 nova_servers.failed(server, NO_HOST)
                 raise went_to_error(NO_HOST)
             machine = self._spec(server)

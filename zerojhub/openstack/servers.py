@@ -1,0 +1,52 @@
+"""The servers of a cluster, whichever driver made them: as Heat's stack has them, or by their names and addresses."""
+
+from __future__ import annotations
+
+from zerojhub.openstack import heat, masters
+from zerojhub.openstack.session import Cloud, one_line
+
+
+async def of(cloud: Cloud, cluster: dict) -> list[dict]:
+    """Nova's servers of the cluster that the project may see, by name; also while it is being made."""
+    nested = await heat.resources(cloud, cluster, type="OS::Nova::Server")
+    if nested:
+        answers = [await cloud.compute.find(f"/servers/{each['physical_resource_id']}") for each in nested]
+        found = [answer["server"] for answer in answers if answer]
+    else:  # no Heat, or none for this project: Cluster API names them after the cluster
+        prefix = f"{cluster.get('cluster_id') or cluster.get('stack_id') or cluster['uuid']}-"
+        told = {*(cluster["master_addresses"] or []), *(cluster["node_addresses"] or [])}
+        listed = await cloud.compute.all("/servers/detail", "servers")
+        found = [each for each in listed if each["name"].startswith(prefix) or told & set(masters.addresses(each))]
+    return sorted(found, key=lambda server: server["name"])
+
+
+def under_way(servers: list[dict]) -> str:
+    """What of them is being made, in a few words: "1 of 2 servers, now kube-x1f4s-node-0"."""
+    up = [server for server in servers if server["status"] == "ACTIVE"]
+    making = [server["name"] for server in servers if server["status"] == "BUILD"]
+    counted = f"{len(up)} of {len(servers)} servers" if servers else ""
+    return f"{counted}, now {', '.join(making[:3])}" if making else counted
+
+
+def fault(servers: list[dict]) -> str | None:
+    """Nova's own reason why one of them failed."""
+    for server in servers:
+        if why := fault_of(server):
+            return f"server {server['name']}: {one_line(why)}"
+    return None
+
+
+def fault_of(server: dict) -> str | None:
+    return (server.get("fault") or {}).get("message")
+
+
+def row(server: dict) -> dict:
+    """For people: name, status, flavor, addresses, fault, id."""
+    return {
+        "name": server["name"],
+        "status": server["status"],
+        "flavor": server["flavor"].get("original_name") or server["flavor"].get("id"),
+        "addresses": ", ".join(masters.addresses(server)),
+        "fault": fault_of(server),
+        "id": server["id"],
+    }
