@@ -11,9 +11,10 @@ COMMANDS = (
     "ip -4 route show table all",
     "iptables-save",
     "cat /proc/sys/net/ipv4/ip_forward",
+    "cat /proc/sys/fs/inotify/max_user_instances",
     "ps -eo args",
 )
-OURS = re.compile(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|practice\.daemon|^[01]$")
+OURS = re.compile(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|practice\.daemon|^\d+$")
 
 
 def traces() -> dict[str, list[str]]:

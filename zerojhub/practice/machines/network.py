@@ -9,11 +9,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from zerojhub.practice.ground import GroundError, Listener
-from zerojhub.practice.machines import nat, ranges
+from zerojhub.practice.machines import kernel, nat, ranges
 from zerojhub.practice.machines.command import run
 
 BRIDGE = "zjh0"
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 class Network:
@@ -25,7 +24,7 @@ class Network:
         self._addresses = nat.Addresses()
         self._held: set[str] = set()
         self._changing = asyncio.Lock()
-        self._forwarding_before = state / "ip_forward"
+        self._settings_before = state / "kernel.json"
 
     async def up(self) -> None:
         """Make it, after taking away what an earlier run left."""
@@ -33,8 +32,7 @@ class Network:
         used = await ranges.in_use(BRIDGE)
         self.cidr, self.public = ranges.choose(ranges.MACHINES, used), ranges.choose(ranges.FLOATING, used)
         self.gateway = str(IPv4Network(self.cidr)[1])
-        self._forwarding_before.write_text(FORWARDING.read_text())
-        FORWARDING.write_text("1")
+        kernel.change(self._settings_before)
         await run("ip", "link", "add", BRIDGE, "type", "bridge")
         await run("ip", "address", "add", f"{self.gateway}/{IPv4Network(self.cidr).prefixlen}", "dev", BRIDGE)
         await run("ip", "link", "set", BRIDGE, "up")
@@ -58,9 +56,7 @@ class Network:
             await run("ip", "route", "del", "unreachable", candidate, "metric", "9999", check=False)
         await self._release_all()
         await run("ip", "link", "del", BRIDGE, check=False)
-        if self._forwarding_before.exists():
-            FORWARDING.write_text(self._forwarding_before.read_text())
-            self._forwarding_before.unlink()
+        kernel.put_back(self._settings_before)
         self._addresses = nat.Addresses()
 
     async def plug(self, pid: int, name: str, address: str) -> None:
