@@ -187,6 +187,22 @@ class HubSpec(Section):
         return contact
 
 
+class AutoscaleSpec(Section):
+    """Workers that come when pods wait for room, and go when nobody needs them. Left out: the cluster keeps its size."""
+
+    min: int = Field(ge=0)
+    """Fewest workers."""
+    max: int = Field(ge=1)
+    """Most workers."""
+
+    @field_validator("max")
+    @classmethod
+    def _not_less_than_min(cls, most: int, info: ValidationInfo) -> int:
+        if most < info.data.get("min", 0):
+            raise PydanticCustomError("bounds", "must not be less than min")
+        return most
+
+
 class Deployment(Section):
     """One hub on one cluster in one cloud."""
 
@@ -199,6 +215,7 @@ class Deployment(Section):
     helm: HelmSpec = HelmSpec()
     storage: StorageSpec = StorageSpec()
     hub: HubSpec = HubSpec()
+    autoscale: AutoscaleSpec | None = None
 
     _path: Path = PrivateAttr(Path("hub.yaml"))
 
@@ -338,6 +355,7 @@ def _is_branch(step: Any) -> bool:
 def _keys_at(place: tuple, model: type[Section]) -> list[str]:
     """The keys known in the section of `model` that `place` leads to."""
     sections = {"cluster": ClusterSpec, "access": AccessSpec, "helm": HelmSpec, "storage": StorageSpec, "hub": HubSpec}
+    sections["autoscale"] = AutoscaleSpec
     for step in place:
         model = TemplateSpec if step == "template" else sections.get(step, model)
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -143,6 +143,7 @@ async def up(hub: Hub, *, act: Sequence[type[Stage]] = STAGES) -> list[Standing]
 
 async def _walk(hub: Hub, stages: Sequence[type[Stage]], act: frozenset[type[Stage]]) -> list[Standing]:
     """Each stage as a task that starts when its needs have ended; in the order of `stages`, their standings."""
+    stages = [stage for stage in stages if stage.applies(hub.deployment)]
     ended = {stage: anyio.Event() for stage in stages}
     standings: dict[type[Stage], Standing] = {}
 

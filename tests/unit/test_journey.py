@@ -72,7 +72,7 @@ TOYS = (First, Left, Right, Last)
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     class ToyHub(World, journey.Hub):
-        state = tmp_path
+        state, deployment = tmp_path, None
 
         def __init__(self):
             World.__init__(self)
@@ -95,6 +95,13 @@ def test_what_is_there_is_left_alone(hub):
     hub.there = {"first", "left", "right", "last"}
     anyio.run(lambda: journey.up(hub, act=TOYS))
     assert hub.done == []
+
+
+def test_a_stage_that_is_no_concern_of_the_deployment_is_neither_looked_at_nor_shown(hub, monkeypatch):
+    monkeypatch.setattr(Last, "applies", classmethod(lambda cls, deployment: deployment is not None))
+    standings = anyio.run(lambda: journey.up(hub, act=TOYS))
+    assert [standing.stage.name for standing in standings] == ["first", "left", "right"]
+    assert "last" not in hub.done
 
 
 def test_a_look_changes_nothing_and_says_what_waits_for_what(hub):

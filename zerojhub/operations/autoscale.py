@@ -37,16 +37,22 @@ async def enable(hub: Hub, bounds: tuple[int, int], wanted: str | None, times: d
     `times`: Settings' names -> durations, of what is to change. Called again, it changes what is there.
     """
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
-    group = resize.workers(await nodegroups.of(hub.cloud, cluster["uuid"]), wanted)
-    reach, template = await journey.reach(hub, Access, Template)
-    if road_of(hub.deployment, template) == "api":
+    await journey.reach(hub, Access)
+    return await scale(hub, cluster, bounds, wanted, times, say)
+
+
+async def scale(
+    hub: Hub, cluster: dict, bounds: tuple[int, int], wanted: str | None, times: dict[str, str], say: Say
+) -> dict:
+    """The same on a cluster that has been reached."""
+    group, reach = resize.workers(await nodegroups.of(hub.cloud, cluster["uuid"]), wanted), hub[Access]
+    if runs_outside(hub):
         check_outside(cluster, times)
         return await set_bounds(hub, cluster, group, bounds, say)
     least, most = bounds
     if not least <= group["node_count"] <= most:
         raise outside_of(cluster, group, bounds)
-    there = await reach.kube.get(*DEPLOYMENT)
-    settings = autoscaler.Settings.of(there) if there else autoscaler.Settings()
+    settings = await settings_in(reach)
     image = settings.image or autoscaler.image_for(reach.version)
     settings = replace(settings, groups=settings.groups | {group["name"]: bounds}, image=image, **times)
     # Magnum refuses sizes that its own bounds do not allow, whoever asks.
@@ -57,6 +63,34 @@ async def enable(hub: Hub, bounds: tuple[int, int], wanted: str | None, times: d
         await reach.kube.apply(manifest)
     await ready(reach, say)
     return group
+
+
+def runs_outside(hub: Hub) -> bool:
+    """Is the autoscaler of the cluster (which has been reached) none of the cluster's own?"""
+    return road_of(hub.deployment, hub[Template]) == "api"
+
+
+async def current(hub: Hub) -> tuple[int, int] | None:
+    """The bounds of the first workers of the cluster, which has been reached; None when they are not scaled."""
+    group = resize.workers(await nodegroups.of(hub.cloud, hub[Cluster]["uuid"]), None)
+    return bounds_of(group, hub[Cluster], None if runs_outside(hub) else await settings_in(hub[Access]))
+
+
+async def settings_in(reach: Reach) -> autoscaler.Settings:
+    """What the autoscaler in the cluster was told; that of no node group, when there is none."""
+    there = await reach.kube.get(*DEPLOYMENT)
+    return autoscaler.Settings.of(there) if there else autoscaler.Settings()
+
+
+def bounds_of(group: dict, cluster: dict, settings: autoscaler.Settings | None) -> tuple[int, int] | None:
+    """The node group's bounds as the autoscaler (with no settings: the one outside) has them; None when left alone."""
+    if settings is not None:
+        return settings.groups.get(group["name"]) or settings.groups.get(group["uuid"])
+    if not autoscaled(cluster):
+        return None
+    least = group["min_node_count"] or 0
+    # Without a bound of its own, what magnum-cluster-api takes.
+    return least, group["max_node_count"] or int(cluster["labels"].get("max_node_count") or least + 1)
 
 
 def check_outside(cluster: dict, times: dict[str, str]) -> None:
@@ -115,16 +149,15 @@ async def ready(reach: Reach, say: Say) -> None:
 
 async def disable(hub: Hub, wanted: str | None, say: Say) -> dict:
     """Leave the node group (all of them when None) at the size that it has. Returns {"disabled": [names]}."""
-    reach, cluster, template = await journey.reach(hub, Access, Cluster, Template)
+    reach, cluster = await journey.reach(hub, Access, Cluster)
     groups = await nodegroups.of(hub.cloud, cluster["uuid"])
-    if road_of(hub.deployment, template) == "api":
+    if runs_outside(hub):
         check_outside(cluster, {})
         chosen = [resize.workers(groups, wanted)] if wanted else [each for each in groups if each["role"] != "master"]
         for group in chosen:
             await set_bounds(hub, cluster, group, (group["node_count"], group["node_count"]), say)
         return {"disabled": [group["name"] for group in chosen]}
-    there = await reach.kube.get(*DEPLOYMENT)
-    settings = autoscaler.Settings.of(there) if there else autoscaler.Settings()
+    settings = await settings_in(reach)
     if wanted and wanted not in settings.groups:
         names = ", ".join(settings.groups) or "none"
         raise UserError(f"node group {wanted!r} is not scaled by itself", hint=f"those that are: {names}")
@@ -142,8 +175,8 @@ async def disable(hub: Hub, wanted: str | None, say: Say) -> dict:
 
 async def logs(hub: Hub, lines: int) -> str:
     """The end of the autoscaler's log. UserError where it runs outside of the cluster."""
-    reach, template = await journey.reach(hub, Access, Template)
-    if road_of(hub.deployment, template) == "api":
+    (reach,) = await journey.reach(hub, Access)
+    if runs_outside(hub):
         raise UserError(
             "the autoscaler of this cluster runs outside of it, where the cloud's operators alone see its log",
             hint="zerojhub autoscale status",

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from zerojhub import journey
 from zerojhub.kube import autoscaler, explain, nodes
 from zerojhub.openstack import clusters, nodegroups
-from zerojhub.openstack.roads import road_of
-from zerojhub.operations.autoscale import DEPLOYMENT
-from zerojhub.stages import Access, Cluster, Template
+from zerojhub.operations.autoscale import DEPLOYMENT, bounds_of, runs_outside
+from zerojhub.stages import Access, Cluster
 from zerojhub.stages.cluster import autoscaled
 
 if TYPE_CHECKING:
@@ -22,14 +21,14 @@ def when(event: dict) -> str:
 
 async def status(hub: Hub) -> dict:
     """cluster, enabled, runs, image, times, groups, pending, nodes; see the functions that make them."""
-    reach, cluster, template = await journey.reach(hub, Access, Cluster, Template)
-    outside = road_of(hub.deployment, template) == "api"
+    reach, cluster = await journey.reach(hub, Access, Cluster)
+    outside = runs_outside(hub)
     deployment = None if outside else await reach.kube.get(*DEPLOYMENT)
     settings = autoscaler.Settings.of(deployment) if deployment else autoscaler.Settings()
     told = await seen(reach.kube)
     every = await nodegroups.of(hub.cloud, cluster["uuid"])
     workers = [group for group in every if group["role"] != "master"]
-    groups = [group_row(group, bounds_of(group, cluster, settings, outside), told) for group in workers]
+    groups = [group_row(group, bounds_of(group, cluster, None if outside else settings), told) for group in workers]
     enabled = autoscaled(cluster) if outside else bool(deployment)
     events = await reach.kube.list("v1/Event")
     return {
@@ -59,16 +58,6 @@ async def seen(kube) -> dict[str, dict]:
         return {}
     groups = told.get("nodeGroups") or [] if isinstance(told, dict) else []
     return {group["name"]: group for group in groups}
-
-
-def bounds_of(group: dict, cluster: dict, settings: autoscaler.Settings, outside: bool) -> tuple[int, int] | None:
-    """The node group's bounds as the autoscaler has them; None for one that it leaves alone."""
-    if not outside:
-        return settings.groups.get(group["name"]) or settings.groups.get(group["uuid"])
-    if not autoscaled(cluster):
-        return None
-    least = group["min_node_count"] or 0
-    return least, group["max_node_count"] or int(cluster["labels"].get("max_node_count") or least + 1)
 
 
 def group_row(group: dict, bounds: tuple[int, int] | None, told: dict[str, dict]) -> dict:

@@ -4,6 +4,7 @@ The true order comes from what each of them needs (see journey.py): what can ove
 """
 
 from zerojhub.stages.access import Access
+from zerojhub.stages.autoscale import Autoscale
 from zerojhub.stages.base import Stage
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.check import Check
@@ -24,6 +25,7 @@ STAGES: tuple[type[Stage], ...] = (
     FloatingIP,
     Cluster,
     Access,
+    Autoscale,
     HelmProgram,
     StorageClass,
     Values,

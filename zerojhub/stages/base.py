@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from zerojhub.deployment import Deployment
     from zerojhub.errors import ZeroJHubError
     from zerojhub.journey import Hub
 
@@ -52,6 +53,11 @@ class Stage:
     def description(cls) -> str:
         """What it is for, in one line."""
         return (cls.__doc__ or "").partition("\n")[0]
+
+    @classmethod
+    def applies(cls, deployment: Deployment) -> bool:
+        """Is it any concern of this deployment? One that is not is neither looked at nor shown; no other may need it."""
+        return True
 
     async def check(self, hub: Hub) -> list[ZeroJHubError]:
         """What would stop this stage, found by looking only, before anything is made (asked by preflight)."""

@@ -54,7 +54,8 @@ class Cluster(Stage):
         )
         if status.endswith("FAILED"):
             detail += f"; {status}: {reason}"
-        if cluster["node_count"] != hub.deployment.cluster.workers and not autoscaled(cluster):
+        by_itself = hub.deployment.autoscale or autoscaled(cluster)
+        if cluster["node_count"] != hub.deployment.cluster.workers and not by_itself:
             detail += f" ({hub.deployment.cluster.workers} asked for)"
         return Found(detail, cluster)
 
@@ -93,6 +94,8 @@ def body_of(hub) -> dict:
     """The request that makes the cluster (Magnum API reference, clusters)."""
     spec = hub.deployment.cluster
     labels = {key: str(value) for key, value in spec.labels.items()} | {OWNER_LABEL: hub.deployment.name}
+    if bounds := hub.deployment.autoscale:
+        labels |= {"auto_scaling_enabled": "true", "min_node_count": str(bounds.min), "max_node_count": str(bounds.max)}
     optional = {
         "keypair": hub[Keypair] and hub[Keypair].name,
         "flavor_id": spec.flavor,

@@ -34,6 +34,9 @@ class Autoscaler:
             f"--cluster-name={cluster_id}",
             f"--kubeconfig={folder / 'autoscaler.kubeconfig'}",
             f"--cloud-config={folder / 'cloud-config'}",
+            # Times that a class can wait for.
+            "--scale-down-unneeded-time=1m",
+            "--scale-down-delay-after-add=1m",
         ]
         self._task = asyncio.create_task(self._run())
 
