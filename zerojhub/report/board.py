@@ -104,7 +104,7 @@ def _stages(standings: Sequence[Standing]):
 def _servers(servers: Sequence[Server]):
     from rich.text import Text
 
-    table = _columns(6)
+    table = _columns(6, wrap=True)
     table.add_row(*(Text(title, "dim") for title in ("", "SERVER", "STATE", "FLAVOR", "ADDRESS", "PODS")))
     for server in servers:
         style = "green" if server.state in GOOD else "yellow"
@@ -114,13 +114,14 @@ def _servers(servers: Sequence[Server]):
     return table
 
 
-def _columns(number: int):
-    """Columns without frames; the last one is cut at the terminal's edge."""
+def _columns(number: int, *, wrap: bool = False):
+    """Columns without frames; the last one is cut at the terminal's edge, or goes on in the next line."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2, 0, 0))
-    for place in range(number):
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if place == number - 1 else None)
+    for _ in range(number - 1):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=not wrap, overflow="ellipsis", ratio=1)
     return table
 
 
