@@ -112,6 +112,21 @@ def test_a_pod_larger_than_any_worker_cannot_start():
     assert jobs.standing(job(), large, Around(nodes=[node("4")])).state == "running"
 
 
+def test_a_pod_for_hardware_or_a_node_that_is_not_there_cannot_start():
+    gpu = jobs.standing(job(), [pod(requests={"nvidia.com/gpu": "1"})], Around(nodes=[node("2")]))
+    assert gpu.detail == "pod crunch-1 asks for 1 nvidia.com/gpu, and the largest worker has 0"
+
+    def unscheduled(message):
+        waiting = pod(conditions=[{"type": "PodScheduled", "status": "False", "message": message}])
+        return jobs.standing(job(), [waiting], Around(nodes=[node("2")]))
+
+    other = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+    assert unscheduled(other).state == "cannot start"
+    # Room may yet come, and a node that starts may yet be ready.
+    assert unscheduled("0/2 nodes are available: 2 Insufficient cpu.").state == "running"
+    assert unscheduled("0/2 nodes are available: 2 node(s) had untolerated taint(s).").state == "running"
+
+
 def test_a_quota_that_allows_no_pod():
     said = {
         "involvedObject": {"name": "crunch"}, "type": "Warning", "reason": "FailedCreate", "lastTimestamp": START,

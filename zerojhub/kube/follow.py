@@ -26,7 +26,7 @@ from zerojhub.kube.jobs import (
 )
 from zerojhub.together import task_group, together
 
-PATIENCE = 20
+PATIENCE = 15
 """Seconds for a pod that cannot start to start after all: a registry or an autoscaler's node may be on its way."""
 
 VERBS = {FAILED: "failed", SUSPENDED: "is suspended"}

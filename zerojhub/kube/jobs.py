@@ -22,6 +22,10 @@ GRACE = 120
 
 COMPLETE, FAILED, RUNNING, SUSPENDED, BLOCKED = "complete", "failed", "running", "suspended", "cannot start"
 
+SCHEDULED = "PodScheduled"
+NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
+"""What the scheduler says of nodes whose labels are not those that a pod asks for."""
+
 Say = Callable[[str], None]
 
 WORK_QUEUE = (
@@ -112,7 +116,7 @@ def _why_not_started(name: str, pods: Sequence[dict], around: Around) -> list[Tr
         if warning is None or warning.get("reason") != "FailedCreate":
             return []
         return [Trouble(f"job {name}", f"may make no pod: {warning.get('message')}", lasting=True)]
-    found = [_too_large(pod, around.nodes) or why_pod(pod, around.events) for pod in waiting]
+    found = [_never_fits(pod, around.nodes) or why_pod(pod, around.events) for pod in waiting]
     found += [why_claim(claim, around.events) for claim in around.claims if _uses(waiting, claim["metadata"]["name"])]
     return [trouble for trouble in found if trouble]
 
@@ -122,21 +126,26 @@ def _uses(pods: Sequence[dict], claim: str) -> bool:
     return any(volume.get("persistentVolumeClaim", {}).get("claimName") == claim for volume in volumes)
 
 
-def _too_large(pod: dict, nodes: Sequence[dict]) -> Trouble | None:
-    """What the pod asks for that no worker has, be it empty."""
+def _never_fits(pod: dict, nodes: Sequence[dict]) -> Trouble | None:
+    """Why no worker takes the pod, be it empty: it asks for more than any has, or for a node of another kind."""
     from kubernetes.utils.quantity import parse_quantity
 
+    subject = f"pod {pod['metadata']['name']}"
+    asked: dict[str, list[str]] = {}
+    for container in pod["spec"]["containers"]:
+        for resource, text in container.get("resources", {}).get("requests", {}).items():
+            asked.setdefault(resource, []).append(text)
     workers = [node for node in nodes if not any(t["effect"] == "NoSchedule" for t in node["spec"].get("taints", []))]
-    for resource in ("cpu", "memory"):
-        asked = [
-            text
-            for container in pod["spec"]["containers"]
-            if (text := container.get("resources", {}).get("requests", {}).get(resource))
-        ]
-        most = max((node["status"]["allocatable"][resource] for node in workers), key=parse_quantity, default=None)
-        if asked and most and sum(parse_quantity(text) for text in asked) > parse_quantity(most):
-            why = f"asks for {' + '.join(asked)} {resource}, and the largest worker has {most}"
-            return Trouble(f"pod {pod['metadata']['name']}", why, lasting=True)
+    for resource, texts in asked.items() if workers else ():
+        most = max((node["status"]["allocatable"].get(resource, "0") for node in workers), key=parse_quantity)
+        if sum(parse_quantity(text) for text in texts) > parse_quantity(most):
+            why = f"asks for {' + '.join(texts)} {resource}, and the largest worker has {most}"
+            return Trouble(subject, why, lasting=True)
+    said = next(
+        (each.get("message", "") for each in pod["status"].get("conditions", []) if each["type"] == SCHEDULED), ""
+    )
+    if NO_SUCH_NODE in said and "Insufficient" not in said:
+        return Trouble(subject, f"fits on no node: {said}", lasting=True)
     return None
 
 
