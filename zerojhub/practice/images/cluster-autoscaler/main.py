@@ -8,7 +8,6 @@ Affinity between pods, volumes' places, priorities beyond the expendable ones, a
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 import time
@@ -17,59 +16,20 @@ from datetime import datetime
 from cloud import Cloud, CloudError
 from cluster import Cluster, KubernetesError
 from fit import Room, is_running, is_waiting, requests, stays_with_node, why_held
+from flags import flags
 from groups import ClusterAPI, Group, Magnum
+from told import log, yaml
 
 ABOUT = (
     "This is the practice cloud's stand-in for the cluster-autoscaler, not the program of that name: it takes the same "
-    "flags and cloud-config, and resizes node groups through Magnum. Like the Magnum provider to 1.18, it knows nodes by "
-    "their machine-id"
+    "flags and cloud-config, and resizes node groups through Magnum"
 )
+BY_MACHINE_ID = "Like the real Magnum provider to 1.18, it knows a node that is to go by its machine-id"
 DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 GOING = "ToBeDeletedByClusterAutoscaler"
 MASTER = {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
 BACKOFF = 300
 """Seconds that a group is left alone after the cloud could not give it a node."""
-IGNORED = (
-    *("alsologtostderr", "logtostderr", "stderrthreshold", "v", "expander", "namespace", "leader-elect"),
-    *("balance-similar-node-groups", "skip-nodes-with-local-storage", "skip-nodes-with-system-pods"),
-    *("scale-down-unready-time", "max-node-provision-time", "clusterapi-cloud-config-authoritative"),
-)
-UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
-
-
-def log(text: str, where: str = "main.go:1", level: str = "I") -> None:
-    now = datetime.now().strftime("%m%d %H:%M:%S.%f")
-    print(f"{level}{now}       1 {where}] {text}", file=sys.stderr, flush=True)
-
-
-def seconds(text: str) -> float:
-    """Go's durations: `10m0s`, `90s`, `1h30m`."""
-    parts = re.findall(r"([\d.]+)(h|ms|m|s)", text)
-    if "".join(number + unit for number, unit in parts) != text:
-        raise argparse.ArgumentTypeError(f"parse error: time: invalid duration {text!r}")
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
-
-
-def flags(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="cluster-autoscaler", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--cloud-provider", choices=("magnum", "clusterapi"), default="magnum")
-    parser.add_argument("--cloud-config", required=True)
-    parser.add_argument("--cluster-name", required=True)
-    parser.add_argument("--kubeconfig")
-    parser.add_argument("--nodes", action="append", default=[])
-    parser.add_argument("--node-group-auto-discovery", action="append", default=[])
-    parser.add_argument("--scan-interval", type=seconds, default=10.0)
-    for name, default in (("unneeded-time", 600.0), ("delay-after-add", 600.0), ("delay-after-failure", 180.0)):
-        parser.add_argument(f"--scale-down-{name}", type=seconds, default=default)
-    parser.add_argument("--scale-down-utilization-threshold", type=float, default=0.5)
-    parser.add_argument("--scale-down-enabled", type=lambda text: text != "false", default=True)
-    parser.add_argument("--status-config-map-name", default="cluster-autoscaler-status")
-    for name in IGNORED:
-        parser.add_argument(f"--{name}", nargs="?", help=argparse.SUPPRESS)
-    asked = parser.parse_args(words)
-    if asked.cloud_provider == "magnum" and bool(asked.nodes) == bool(asked.node_group_auto_discovery):
-        parser.error("give --nodes, or --node-group-auto-discovery, and not both")
-    return asked
 
 
 class Autoscaler:
@@ -92,11 +52,17 @@ class Autoscaler:
         self.activity = {"scaleUp": "NoActivity", "scaleDown": "NoCandidates"}
 
     def run(self) -> None:
-        while True:
+        """Look again and again. Ends when Kubernetes does not answer any more: who starts us anew has its present CA."""
+        failures = 0
+        while failures < 3:
             started = time.monotonic()
             try:
                 self.scan()
-            except (CloudError, KubernetesError) as error:
+                failures = 0
+            except KubernetesError as error:
+                failures += 1
+                log(f"Failed to scan the cluster: {error}", "static_autoscaler.go:332", "E")
+            except CloudError as error:
                 log(f"Failed to scan the cluster: {error}", "static_autoscaler.go:332", "E")
             time.sleep(max(0.0, self.asked.scan_interval - (time.monotonic() - started)))
 
@@ -349,32 +315,11 @@ def counts(nodes: list[dict]) -> dict:
     }
 
 
-def yaml(value: dict, indent: str = "") -> str:
-    """Mappings, lists of mappings, numbers, and texts that need quotes or not."""
-    lines = []
-    for key, item in value.items():
-        if isinstance(item, dict):
-            lines.append(f"{indent}{key}:\n{yaml(item, indent + '  ')}")
-        elif isinstance(item, list):
-            parts = [yaml(each, indent + "  ") for each in item]
-            lines.append(
-                f"{indent}{key}:{'' if parts else ' []'}\n" + "".join(f"{indent}- {part.lstrip()}" for part in parts)
-            )
-        else:
-            text = str(item)
-            lines.append(
-                f"{indent}{key}: "
-                + (text if re.fullmatch(r"[\w.-]+", text) else f"'{text.replace(chr(39), chr(39) * 2)}'")
-                + "\n"
-            )
-    return "".join(lines)
-
-
 def main() -> None:
     # The first process of a container is not ended by a signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    log(ABOUT)
     asked = flags(sys.argv[1:])
+    log(f"{ABOUT}. {BY_MACHINE_ID}" if asked.cloud_provider == "magnum" else ABOUT)
     given = ", ".join(asked.nodes + asked.node_group_auto_discovery) or "the node groups' own bounds"
     log(f"Cloud provider {asked.cloud_provider}, cluster {asked.cluster_name}, {given}")
     try:

@@ -1,0 +1,168 @@
+"""What the autoscaler is told, which of its versions a cluster gets, and how the practice cloud's stand-in judges."""
+
+import importlib.util
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from zerojhub.kube import autoscaler
+from zerojhub.practice.apis import autoscaling
+from zerojhub.practice.images.catalog import HERE
+
+SETTINGS = autoscaler.Settings(
+    groups={"default-worker": (1, 5), "gpu": (0, 2)}, unneeded_time="90s", image=autoscaler.image_for("v1.34.4")
+)
+GLOBAL = {
+    "auth-url": "https://cloud/v3",
+    "user-id": "u1",
+    "password": "secret, with = and #",
+    "trust-id": "t1",
+    "region": "R",
+    "ca-file": "/etc/kubernetes/ca-bundle.crt",
+    "subnet-id": "not for it",
+}
+
+
+def named(kind: str) -> dict:
+    files = autoscaler.cloud_config(GLOBAL, ca="PEM")
+    return next(each for each in autoscaler.manifests("c1", SETTINGS, files) if each["kind"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "tag"),
+    [
+        ("v1.34.4", "v1.34.5"),
+        ("v1.28.9-rancher1", "v1.28.7"),
+        ("1.19.0", "v1.19.3"),
+        ("v1.14.3", "v1.19.3"),  # the first that knows node groups
+        ("v1.52.1", "v1.52.0"),  # of which nothing was known here
+    ],
+)
+def test_the_autoscaler_is_of_the_minor_version_of_the_cluster(kubernetes, tag):
+    assert autoscaler.image_for(kubernetes) == f"registry.k8s.io/autoscaling/cluster-autoscaler:{tag}"
+
+
+def test_its_flags_say_cluster_groups_and_times():
+    [container] = named("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == [
+        "./cluster-autoscaler",
+        "--cloud-provider=magnum",
+        "--cluster-name=c1",
+        "--cloud-config=/config/cloud-config",
+        "--nodes=1:5:default-worker",
+        "--nodes=0:2:gpu",
+        "--scale-down-unneeded-time=90s",
+        "--scale-down-delay-after-add=10m",
+        "--scale-down-delay-after-failure=3m",
+    ]
+
+
+def test_the_secret_holds_what_it_reads_and_nothing_else_does():
+    files = named("Secret")["stringData"]
+    lines = files["cloud-config"].splitlines()
+    assert lines[0] == "[Global]"
+    assert "password=secret, with = and #" in lines
+    assert "ca-file=/config/ca.crt" in lines
+    assert files["ca.crt"] == "PEM"
+    assert not any("subnet-id" in line for line in lines)
+    others = [each for each in autoscaler.manifests("c1", SETTINGS, files) if each["kind"] != "Secret"]
+    assert "secret, with" not in str(others)
+    assert autoscaler.cloud_config(GLOBAL, ca=None)["cloud-config"].count("ca-file") == 0
+
+
+def test_what_was_told_is_read_back_also_from_magnums_own():
+    assert autoscaler.Settings.of(named("Deployment")) == SETTINGS
+    cluster = {
+        "uuid": "c1",
+        "labels": {"auto_scaling_enabled": "True", "max_node_count": "4"},
+        "nodegroups": [{"role": "master", "node_count": 1}, {"role": "worker", "node_count": 2}],
+    }
+    [theirs] = [each for each in autoscaling.manifests(cluster, "[Global]\n") if each["kind"] == "Deployment"]
+    read = autoscaler.Settings.of(theirs)
+    assert read.groups == {"default-worker": (1, 4)}
+    assert (read.unneeded_time, read.image) == ("10m", "docker.io/openstackmagnum/cluster-autoscaler:v1.18.1")
+
+
+def test_every_object_is_deleted_that_is_made():
+    made = {(each["kind"], each["metadata"]["name"]) for each in autoscaler.manifests("c1", SETTINGS, {})}
+    deleted = {(kind.rpartition("/")[2], name) for kind, name, _ in autoscaler.OBJECTS}
+    assert made <= deleted
+
+
+# -- the stand-in -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def program():
+    """The stand-in's module. Its folder is what its image is built from: nothing may be left there."""
+    folder, kept = HERE / "cluster-autoscaler", sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        spec = importlib.util.spec_from_file_location("cluster_autoscaler", folder / "main.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.dont_write_bytecode = kept
+        sys.path.remove(str(folder))
+
+
+def pod(cpu: str, **spec) -> dict:
+    meta = {"namespace": "default", "name": "p", "ownerReferences": [{"kind": "ReplicaSet"}]}
+    return {"metadata": meta, "spec": {"containers": [{"resources": {"requests": {"cpu": cpu}}}], **spec}}
+
+
+def test_a_pod_fits_or_is_refused_in_the_schedulers_words(program):
+    node = {
+        "metadata": {"name": "n", "labels": {"pool": "users"}},
+        "spec": {"taints": [{"key": "hub", "value": "user", "effect": "NoSchedule"}]},
+        "status": {"allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"}},
+    }
+    room = program.Room.of(node, [pod("1500m")])
+    tolerant = {"tolerations": [{"key": "hub", "operator": "Exists"}]}
+    assert room.refusal(pod("100m")) == "node(s) had untolerated taint {hub: user}"
+    assert room.refusal(pod("600m", **tolerant)) == "Insufficient cpu"
+    assert room.refusal(pod("500m", **tolerant)) is None
+    elsewhere = tolerant | {"nodeSelector": {"pool": "core"}}
+    assert room.refusal(pod("1m", **elsewhere)) == "node(s) didn't match Pod's node affinity/selector"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500m", Fraction(1, 2)), ("1Gi", 2**30), ("3", 3), ("1e3", 1000), ("100k", 100_000), ("1.5", Fraction(3, 2))],
+)
+def test_quantities(program, text, number):
+    assert sys.modules["fit"].quantity(text) == number
+
+
+def test_pods_that_nobody_would_make_again_hold_their_node(program):
+    lone = pod("1m")
+    del lone["metadata"]["ownerReferences"]
+    assert program.why_held(pod("1m")) is None
+    assert "is not replicated" in program.why_held(lone)
+    assert "has local storage" in program.why_held(pod("1m", volumes=[{"emptyDir": {}}]))
+    lone["metadata"]["annotations"] = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
+    assert program.why_held(lone) is None
+
+
+def test_it_takes_magnums_flags_and_refuses_others(program, capsys):
+    words = ["--alsologtostderr", "--cluster-name=c", "--cloud-config=/c", "--nodes=1:3:default-worker"]
+    asked = program.flags([*words, "--scale-down-unneeded-time=1h30m"])
+    assert asked.scale_down_unneeded_time == 5400
+    for more in (["--no-such-flag=1"], ["--scale-down-unneeded-time=soon"], ["--node-group-auto-discovery=magnum:x"]):
+        with pytest.raises(SystemExit):
+            program.flags([*words, *more])
+    assert "invalid duration" in capsys.readouterr().err
+
+
+def test_its_status_is_yaml(program):
+    told = {"a": {"b": 1, "c": "it's: so"}, "groups": [{"name": "x", "health": {"maxSize": 3}}, {"name": "y"}]}
+    assert YAML(typ="safe").load(program.yaml(told)) == told
+
+
+def test_nothing_is_left_where_its_image_is_built_from(program):
+    assert not [each for each in Path(program.__file__).parent.rglob("*") if "__pycache__" in each.parts]
