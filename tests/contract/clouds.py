@@ -51,13 +51,14 @@ class Cloud:
         return self.roots[prefix] + path.removeprefix(prefix)
 
     def token(self, **auth: object) -> httpx.Response:
-        """Keystone's answer to a password, or to another `identity` and `scope`."""
+        """Keystone's answer to a password, or to another `identity` and `scope`; None leaves one of them out."""
         user = {"name": "practice", "password": PASSWORD, "domain": {"id": "default"}}
         default = {
             "identity": {"methods": ["password"], "password": {"user": user}},
             "scope": {"project": {"name": "practice", "domain": {"id": "default"}}},
         }
-        return httpx.post(self.at("/identity/v3/auth/tokens"), json={"auth": {**default, **auth}}, timeout=60)
+        given = {name: value for name, value in {**default, **auth}.items() if value is not None}
+        return httpx.post(self.at("/identity/v3/auth/tokens"), json={"auth": given}, timeout=60)
 
     def client(self, path: str = "", **headers: str) -> httpx.Client:
         """A client that has a token, for the API under the path."""
@@ -98,10 +99,10 @@ class Site(Cloud):
         return self.roots[""]
 
     def hold(self) -> None:
-        self.ground.held |= {"boot", "halt"}
+        self.ground.held |= {"boot", "halt", "upgrade"}
 
     def let_go(self) -> None:
-        self.ground.held -= {"boot", "halt"}
+        self.ground.held -= {"boot", "halt", "upgrade"}
 
 
 def until(true: Callable[[], object], seconds: float = 10) -> None:

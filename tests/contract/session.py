@@ -23,6 +23,9 @@ MASKS = (
 )
 # What a server adds for the connection, whichever service it serves.
 CONNECTION = {"date", "server", "connection", "content-length", "transfer-encoding"}
+# What Keystone lists in no order, and what it makes up.
+UNORDERED = {"roles", "catalog", "endpoints", "application_credentials"}
+RANDOM = {"audit_ids"}
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class Answer:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A session's file. Its `steps` have each a `name`, whom it is to `ask` as [method, path, microversion], and what
-    to `send`; a `wait` instead of them lets clusters get on, which otherwise stand still so that answers do not depend
-    on how fast a machine is. Paths are Magnum's, or begin with another service's. `as` means a body that is written
-    elsewhere in the file, `with` and `without` some of its names; `learn` gives names to what is in the answer.
+    """A session's file: `steps`, and bodies that they share.
+
+    A step has a `name`, whom it is to `ask` as [method, path, microversion] and what to `send`. Paths are Magnum's, or begin
+    with another service's. `as` means a body that is written elsewhere in the file, `with` and `without` some of its
+    names; `learn` gives names to what is in the answer. A `wait` lets clusters get on until one is settled, changed or
+    gone: otherwise they stand still, so that answers do not depend on how fast a machine is.
     """
     return YAML(typ="safe").load(path)
 
@@ -46,18 +51,23 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
     client = cloud.client(Accept="application/json")
     compute = cloud.at("/compute/v2.1/os-keypairs")
     client.post(compute, json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
-    known = {"project": project_of(cloud), "magnum": cloud.at("/container-infra"), "keystone": cloud.at("/identity")}
+    known = {"magnum": cloud.at("/container-infra"), "keystone": cloud.at("/identity"), "others": cloud.at("")}
+    known["project"] = cloud.token().json()["token"]["project"]["id"]
     answers = {}
     cloud.hold()
     try:
         for step in session["steps"]:
             if wait := step.get("wait"):
+                cluster = cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}")
+                if wait[1] == "changed":
+                    # Magnum takes a request before it begins with it.
+                    until(lambda cluster=cluster: not reached(client, cluster, "settled"), 60)
                 cloud.let_go()
-                until(lambda wait=wait: reached(client, cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}"), wait[1]), 60)
+                until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), 60)
                 cloud.hold()
                 continue
             method, path, version = filled(step["ask"], known)
-            url = cloud.at(path if path.startswith("/identity") else MAGNUM + path)
+            url = cloud.at(path if path.startswith(("/identity", "/container-infra")) else MAGNUM + path)
             headers = {"OpenStack-API-Version": f"container-infra {version}", **filled(step.get("headers", {}), known)}
             answer = client.request(
                 method, url, json=filled(body_of(step.get("send"), session), known), headers=headers
@@ -69,6 +79,8 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
                 # Magnum takes the request before it has the cluster.
                 until(lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), 60)
             headers = {name: value for name, value in answer.headers.items() if name not in CONNECTION}
+            if "x-subject-token" in headers:
+                headers["x-subject-token"] = "<token>"
             answers[step["name"]] = Answer(answer.status_code, masked(headers, known), masked(body, known))
     finally:
         cloud.let_go()
@@ -76,19 +88,15 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
     return answers
 
 
-def project_of(cloud: Cloud) -> str:
-    return cloud.token().json()["token"]["project"]["id"]
-
-
 def reached(client, url: str, how: str) -> bool:
-    """Whether the cluster is there, gone, or settled."""
+    """Whether the cluster is there, with all that is known of it from the start; gone; or settled."""
     answer = client.get(url)
     match how:
         case "gone":
             return answer.status_code == 404
         case "there":
-            return answer.status_code == 200
-    return "PROGRESS" not in answer.json()["status"]
+            return answer.is_success and bool(answer.json()["stack_id"])
+    return answer.is_success and "PROGRESS" not in answer.json()["status"]
 
 
 def clear(cloud: Cloud) -> None:
@@ -134,7 +142,10 @@ def filled(value: Any, known: dict[str, str]) -> Any:
 
 def masked(value: Any, known: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {name: masked(item, known) for name, item in value.items()}
+        body = {name: masked(item, known) for name, item in value.items()}
+        for name in UNORDERED & body.keys():
+            body[name] = sorted(body[name], key=lambda item: item.get("name") or item["interface"])
+        return body | {name: "…" for name in RANDOM & body.keys()}
     if isinstance(value, list):
         return [masked(item, known) for item in value]
     if not isinstance(value, str):
@@ -143,4 +154,5 @@ def masked(value: Any, known: dict[str, str]) -> Any:
         value = value.replace(ident, "{" + name + "}")
     for pattern, mask in MASKS:
         value = re.sub(pattern, mask, value)
-    return value
+    # Magnum keeps choices in sets.
+    return re.sub(r"(?<=Value should be one of: ).*", lambda found: ", ".join(sorted(found[0].split(", "))), value)

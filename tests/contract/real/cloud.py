@@ -58,7 +58,7 @@ def real_cloud(folder: Path) -> Iterator[Real]:
         start_keystone(processes, installed, keystone, password)
         start_magnum(processes, installed, magnum, roots["/identity"], amqp, password, cloud.held)
         admin = administrator(cloud, password)
-        make_project(admin, cloud, catalog(url))
+        make_project(admin, cloud, others.state.cloud, catalog(url))
         take_tokens_of(cloud, others.state.cloud)
         processes.wait(lambda: conductor_is_up(admin, cloud))
         make_templates(admin, cloud, others.state.cloud)
@@ -118,7 +118,7 @@ def start_keystone(processes: Processes, installed: Path, listener: socket.socke
         fernet_tokens={"key_repository": folder / "keys"},
         # As few rounds of bcrypt as there can be: each takes time, and here is nothing to protect.
         identity={"password_hash_rounds": 4},
-        cache={"enabled": True, "backend": "dogpile.cache.memory"},
+        cache={"enabled": True, "backend": "dogpile.cache.memory_pickle"},
     )
     env = {"OS_KEYSTONE_CONFIG_DIR": str(folder), "HOME": str(folder)}
     manage = (installed / "bin" / "keystone-manage", "--config-file", folder / "keystone.conf")
@@ -199,7 +199,7 @@ def catalog(url: str) -> list[dict]:
     return practice.token().json()["token"]["catalog"]
 
 
-def make_project(admin: httpx.Client, cloud: Real, services: list[dict]) -> None:
+def make_project(admin: httpx.Client, cloud: Real, records: Records, services: list[dict]) -> None:
     """What the practice cloud begins with: a user with roles in a project, and a catalog of services."""
     keystone = cloud.at("/identity/v3")
 
@@ -208,6 +208,7 @@ def make_project(admin: httpx.Client, cloud: Real, services: list[dict]) -> None
         answer.raise_for_status()
         return answer.json()[kind]["id"]
 
+    theirs = records.projects.named("practice")[0]["id"]
     project = create("project", name="practice")
     user = create("user", name="practice", password=PASSWORD, default_project_id=project)
     create("role", name="load-balancer_member")
@@ -219,7 +220,7 @@ def make_project(admin: httpx.Client, cloud: Real, services: list[dict]) -> None
             continue
         ident = create("service", name=service["name"], type=service["type"])
         for endpoint in service["endpoints"]:
-            url = cloud.at(httpx.URL(endpoint["url"]).path)
+            url = cloud.at(httpx.URL(endpoint["url"]).path.replace(theirs, "%(project_id)s"))
             create("endpoint", service_id=ident, interface=endpoint["interface"], region_id="practice", url=url)
 
 

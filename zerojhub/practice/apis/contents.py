@@ -8,13 +8,15 @@ from zerojhub.practice.ground import Ground
 
 NAME = "practice"
 """Of the person's project and user, and of the region."""
+OWN = {"immutable": True}
+"""Options of the roles that Keystone itself begins with."""
 
 
 def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     """Records as they are when the practice cloud starts: no keypair, no cluster."""
     cloud = Cloud(NAME, ground.network, ground.gateway, ground.public_network)
-    for name in ("member", "reader", "load-balancer_member"):
-        cloud.roles.add({"id": hex_id(), "name": name, "domain_id": None, "description": None, "options": {}})
+    for name, options in (("member", OWN), ("reader", OWN), ("load-balancer_member", {})):
+        cloud.roles.add({"id": hex_id(), "name": name, "domain_id": None, "description": None, "options": options})
     for name in (NAME, "service"):
         cloud.projects.add(
             {

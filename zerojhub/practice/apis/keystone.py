@@ -12,25 +12,34 @@ from zerojhub.practice.apis.cloud import DOMAIN, Cloud, Record, Token
 from zerojhub.practice.apis.wire import UNAUTHENTICATED, Call, Refusal, Service
 
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+KINDS = ("users", "projects", "domains", "roles", "services", "endpoints", "groups")
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def say_no(refusal: Refusal) -> JSONResponse:
     title = TITLES.get(refusal.status, "Internal Server Error")
     error = {"code": refusal.status, "message": refusal.message, "title": title}
-    return JSONResponse({"error": error}, refusal.status, {"Vary": "X-Auth-Token"})
+    return JSONResponse({"error": error}, refusal.status)
 
 
-keystone = Service("identity", "/identity", say_no)
+keystone = Service("identity", "/identity", say_no, headers={"Vary": "X-Auth-Token"})
 
 
-def unauthorized() -> Refusal:
-    return Refusal(401, UNAUTHENTICATED["error"]["message"])
+def unauthorized(why: str = UNAUTHENTICATED["error"]["message"]) -> Refusal:
+    return Refusal(401, why)
+
+
+def forbidden(action: str) -> Refusal:
+    return Refusal(403, f"You are not authorized to perform the requested action: identity:{action}.")
+
+
+def incorrect(what: str) -> Refusal:
+    why = "The server could not comply with the request since it is either malformed or otherwise incorrect."
+    return Refusal(400, f"{what}. {why} The client is assumed to be in error.")
 
 
 def malformed(name: str, target: str) -> Refusal:
-    why = "The server could not comply with the request since it is either malformed or otherwise incorrect."
-    return Refusal(400, f"Expecting to find {name} in {target}. {why} The client is assumed to be in error.")
+    return incorrect(f"Expecting to find {name} in {target}")
 
 
 def missing(what: str, ident: str) -> Refusal:
@@ -50,9 +59,10 @@ def version(call: Call) -> Record:
     }
 
 
-@keystone.route("GET", "", status=300, public=True)
-async def versions(call: Call) -> Record:
-    return {"versions": {"values": [version(call)]}}
+@keystone.route("GET", "", public=True)
+async def versions(call: Call) -> JSONResponse:
+    body = {"versions": {"values": [version(call)]}}
+    return JSONResponse(body, 300, {"Location": f"{call.origin}/identity/v3/"})
 
 
 @keystone.route("GET", "/v3", public=True)
@@ -110,7 +120,9 @@ def token_body(call: Call, token: Token, with_catalog: bool = True) -> Record:
         "issued_at": token.issued.strftime(MICROSECONDS),
     }
     if token.project:
-        roles = [{"id": role["id"], "name": role["name"]} for role in cloud.roles.values()]
+        credential = token.application_credential
+        given = credential["roles"] if credential else cloud.roles.values()
+        roles = [{"id": role["id"], "name": role["name"]} for role in given]
         body |= {"project": in_domain(cloud.projects[token.project]), "is_domain": False, "roles": roles}
         if with_catalog:
             body["catalog"] = catalog(call, token.project)
@@ -132,7 +144,9 @@ def find_user(cloud: Cloud, user: Record) -> Record:
     if "id" in user:
         found = [cloud.users[user["id"]]] if user["id"] in cloud.users else []
     else:
-        domain = user.get("domain") or {}
+        if "name" not in user or "domain" not in user:
+            raise malformed("name" if "name" not in user else "domain", "user")
+        domain = user["domain"]
         known = domain.get("id") == DOMAIN["id"] or domain.get("name") == DOMAIN["name"]
         found = cloud.users.named(user.get("name", "")) if known else []
     if not found:
@@ -142,7 +156,8 @@ def find_user(cloud: Cloud, user: Record) -> Record:
 
 def by_password(cloud: Cloud, given: Record) -> tuple[str, Record]:
     if not isinstance(given.get("user"), dict):
-        raise malformed("user", "password")
+        # So says Keystone itself, which has lost the word here.
+        raise malformed("user", "None")
     user = find_user(cloud, given["user"])
     if not hmac.compare_digest(cloud.passwords[user["id"]].encode(), str(given["user"].get("password")).encode()):
         raise unauthorized()
@@ -150,11 +165,19 @@ def by_password(cloud: Cloud, given: Record) -> tuple[str, Record]:
 
 
 def by_token(cloud: Cloud, given: Record) -> tuple[str, Record]:
-    token = cloud.valid_token(given.get("id", ""))
-    if not token:
-        raise unauthorized()
+    token = found_token(cloud, given.get("id", ""))
     kept = ("expires", "project", "trust", "application_credential")
     return token.user, {name: getattr(token, name) for name in kept}
+
+
+def found_token(cloud: Cloud, ident: str) -> Token:
+    """The token, or a Refusal (404) for one that was never, or is no longer, one."""
+    token = cloud.valid_token(ident)
+    if not token:
+        raise Refusal(
+            404, "Failed to validate token" if ident.startswith("gAAAA") else "Could not recognize Fernet token"
+        )
+    return token
 
 
 def by_application_credential(cloud: Cloud, given: Record) -> tuple[str, Record]:
@@ -180,7 +203,7 @@ def moment(text: str) -> datetime:
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(400, f"Invalid input for field 'expires_at': '{text}' is not a 'date-time'.") from None
+        raise incorrect("Timestamp not in expected format") from None
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
@@ -199,6 +222,8 @@ def scoped(cloud: Cloud, user: str, scope: Any) -> dict[str, Any]:
             raise Refusal(403, "User is not a trustee.")
         return {"project": trust["project_id"], "trust": trust, "user": trust["trustor_user_id"]}
     wanted = scope.get("project") or {}
+    if "id" not in wanted and "domain" not in wanted:
+        raise malformed("domain", "project")
     found = cloud.projects.find(wanted.get("id") or wanted.get("name") or "")
     # A trustee has no role of its own: it gets in through its trust only.
     if not found or cloud.users[user]["default_project_id"] != found[0]["id"]:
@@ -208,31 +233,41 @@ def scoped(cloud: Cloud, user: str, scope: Any) -> dict[str, Any]:
 
 @keystone.route("POST", "/v3/auth/tokens", public=True)
 async def authenticate(call: Call) -> JSONResponse:
+    if not isinstance(call.data, dict) or "auth" not in call.data:
+        raise malformed("auth", "request body")
     auth = call.inner("auth")
-    identity = auth.get("identity") or {}
-    methods = identity.get("methods") or []
-    if not methods or any(method not in METHODS for method in methods):
+    if "identity" not in auth:
+        raise Refusal(400, "'identity' is a required property")
+    identity = auth["identity"]
+    if "methods" not in identity:
+        raise Refusal(400, "Invalid input for field 'identity': 'methods' is a required property")
+    methods = identity["methods"]
+    if not methods:
         raise unauthorized()
+    if any(method not in METHODS for method in methods):
+        raise unauthorized("Attempted to authenticate with an unsupported method.")
     user, more = "", {}
     for method in methods:
         if not isinstance(identity.get(method), dict):
             raise malformed(method, "identity")
         user, proved = METHODS[method](call.cloud, identity[method])
         more |= proved
+    if more.get("application_credential") and auth.get("scope"):
+        why = "Application credentials cannot request a scope."
+        raise unauthorized(f"Error authenticating with application credential: {why}")
     if not more.get("application_credential") and (auth.get("scope") or "project" not in more):
         more |= scoped(call.cloud, user, auth.get("scope"))
     token = call.cloud.issue(**{"user": user, "methods": methods, **more})
     call.scope["state"]["user"] = call.cloud.users[token.holder]["name"]
-    headers = {"X-Subject-Token": token.id, "Vary": "X-Auth-Token"}
-    return JSONResponse(token_body(call, token, "nocatalog" not in call.query_params), 201, headers)
+    body = token_body(call, token, "nocatalog" not in call.query_params)
+    return JSONResponse(body, 201, {"X-Subject-Token": token.id})
 
 
 def subject(call: Call) -> Token:
-    ident = call.headers.get("x-subject-token", "")
-    token = call.cloud.valid_token(ident)
-    if not token:
-        raise missing("token", ident)
-    return token
+    ident = call.headers.get("x-subject-token")
+    if not ident:
+        raise forbidden("validate_token")
+    return found_token(call.cloud, ident)
 
 
 @keystone.route("GET HEAD", "/v3/auth/tokens")
@@ -255,6 +290,10 @@ async def show_catalog(call: Call) -> Record:
 # -- look-ups -----------------------------------------------------------------------------------------------------------
 
 
+def linked(call: Call, kind: str, record: Record) -> Record:
+    return {**record, "links": {"self": f"{call.origin}/identity/v3/{kind}/{record['id']}"}}
+
+
 def listing(call: Call, name: str, records: list[Record]) -> Record:
     for key in ("name", "domain_id", "id"):
         if key in call.query_params:
@@ -265,41 +304,39 @@ def listing(call: Call, name: str, records: list[Record]) -> Record:
 @keystone.route("GET", "/v3/auth/projects")
 async def own_projects(call: Call) -> Record:
     mine = call.cloud.users[call.token.user]["default_project_id"]
-    return listing(call, "projects", call.cloud.projects.where(id=mine))
+    return listing(call, "projects", [linked(call, "projects", call.cloud.projects[mine])])
 
 
 @keystone.route("GET", "/v3/users/{user}/projects")
 async def user_projects(call: Call) -> Record:
+    if call.path_params["user"] != call.token.user:
+        raise forbidden("list_user_projects")
     return await own_projects(call)
 
 
+@keystone.route("GET", "/v3/regions")
+async def regions(call: Call) -> Record:
+    region = {"id": call.cloud.region, "description": "", "parent_region_id": None}
+    return listing(call, "regions", [linked(call, "regions", region)])
+
+
 @keystone.route("GET", "/v3/{kind}")
-async def list_kind(call: Call) -> Record:
-    kind = call.path_params["kind"]
-    return listing(call, kind, list(table(call, kind).values()))
+async def list_kind(call: Call) -> None:
+    """What there is of users, projects, roles and the like: for administrators only."""
+    if call.path_params["kind"] not in KINDS:
+        raise Refusal(404, "The resource could not be found.")
+    raise forbidden(f"list_{call.path_params['kind']}")
 
 
 @keystone.route("GET", "/v3/{kind}/{ident}")
 async def show_kind(call: Call) -> Record:
+    """Oneself, and the project of the token."""
     kind, ident = call.path_params["kind"], call.path_params["ident"]
-    record = table(call, kind).get(ident)
-    if not record:
-        raise missing(kind.removesuffix("s"), ident)
-    return {kind.removesuffix("s"): record}
-
-
-def table(call: Call, kind: str) -> dict[str, Record]:
-    cloud = call.cloud
-    region = {"id": cloud.region, "description": "", "parent_region_id": None}
-    services = catalog(call, cloud.users[call.token.user]["default_project_id"])
-    tables: dict[str, dict[str, Record]] = {
-        "projects": cloud.projects,
-        "users": cloud.users,
-        "roles": cloud.roles,
-        "domains": {DOMAIN["id"]: DOMAIN},
-        "regions": {cloud.region: region},
-        "services": {service["id"]: {**service, "enabled": True} for service in services},
-    }
-    if kind not in tables:
+    if kind not in KINDS:
         raise Refusal(404, "The resource could not be found.")
-    return tables[kind]
+    own = {"users": call.cloud.users[call.token.user]}
+    if call.token.project:
+        own["projects"] = call.cloud.projects[call.token.project]
+    if kind not in own or own[kind]["id"] != ident:
+        raise forbidden(f"get_{kind.removesuffix('s')}")
+    return {kind.removesuffix("s"): linked(call, kind, own[kind])}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 
 from zerojhub.practice.apis.cloud import Cloud, Record, hex_id
-from zerojhub.practice.apis.keystone import MICROSECONDS, keystone, listing, missing, moment
+from zerojhub.practice.apis.keystone import MICROSECONDS, forbidden, incorrect, keystone, listing, missing, moment
 from zerojhub.practice.apis.wire import Call, Refusal
 
 # -- application credentials --------------------------------------------------------------------------------------------
@@ -19,7 +20,7 @@ def new_credential(cloud: Cloud, user: str, project: str, name: str, **more: obj
         "description": None,
         "user_id": user,
         "project_id": project,
-        "roles": [{**role, "domain_id": None} for role in cloud.roles.values()],
+        "roles": list(cloud.roles.values()),
         "expires_at": None,
         "unrestricted": False,
         "system": None,
@@ -47,23 +48,41 @@ def own_credential(call: Call) -> Record:
 
 def shown(call: Call, credential: Record, secret: bool = False) -> Record:
     body = {key: value for key, value in credential.items() if secret or key != "secret"}
-    path = f"/identity/v3/users/{credential['user_id']}/application_credentials/{credential['id']}"
-    return {**body, "links": {"self": call.origin + path}}
+    # So Keystone writes it, although it serves nothing there.
+    return {**body, "links": {"self": f"{call.origin}/identity/v3/application_credentials/{credential['id']}"}}
 
 
-def may_manage(call: Call) -> None:
+def may(call: Call, what: str) -> None:
     credential = call.token.application_credential
     if call.path_params["user"] != call.token.user or (credential and not credential["unrestricted"]):
-        raise Refusal(403, "You are not authorized to perform the requested action.")
+        raise forbidden(f"{what}_application_credential")
+
+
+def wanted_roles(cloud: Cloud, wanted: list[Record] | None) -> list[Record]:
+    """All roles, or those that are named. Raises Refusal (404)."""
+    roles = []
+    for role in wanted or cloud.roles.values():
+        name = role.get("id") or role.get("name") or ""
+        found = cloud.roles.find(name)
+        if not found:
+            raise Refusal(404, f"Role {name} is not defined")
+        roles += found
+    return roles
 
 
 @keystone.route("POST", "/v3/users/{user}/application_credentials", status=201)
 async def create_credential(call: Call) -> Record:
-    may_manage(call)
+    may(call, "create")
+    if not isinstance(call.data, dict) or "application_credential" not in call.data:
+        raise Refusal(400, "'application_credential' is a required property")
     wanted = call.inner("application_credential")
     name = wanted.get("name")
     if not name:
-        raise Refusal(400, "'name' is a required property")
+        why = "'name' is a required property"
+        raise Refusal(400, f"Invalid input for field/attribute application_credential. Value: {wanted}. {why}")
+    expires = moment(wanted["expires_at"]) if wanted.get("expires_at") else None
+    if expires and expires <= datetime.now(UTC):
+        raise incorrect("The 'expires_at' must not be before now")
     if call.cloud.application_credentials.where(name=name, user_id=call.token.user):
         message = (
             f"Conflict occurred attempting to store application_credential - Duplicate entry found with name {name}."
@@ -71,8 +90,9 @@ async def create_credential(call: Call) -> Record:
         raise Refusal(409, message)
     more = {
         "description": wanted.get("description"),
-        "expires_at": moment(wanted["expires_at"]).strftime(MICROSECONDS) if wanted.get("expires_at") else None,
-        "unrestricted": bool(wanted.get("unrestricted")),
+        "roles": wanted_roles(call.cloud, wanted.get("roles")),
+        "expires_at": expires.strftime(MICROSECONDS) if expires else None,
+        "unrestricted": wanted.get("unrestricted"),
         "secret": wanted.get("secret") or secrets.token_urlsafe(64),
     }
     credential = new_credential(call.cloud, call.token.user, call.project, name, **more)
@@ -92,7 +112,7 @@ async def show_credential(call: Call) -> Record:
 
 @keystone.route("DELETE", "/v3/users/{user}/application_credentials/{ident}", status=204)
 async def delete_credential(call: Call) -> None:
-    may_manage(call)
+    may(call, "delete")
     end_credential(call.cloud, own_credential(call)["id"])
 
 
@@ -120,7 +140,7 @@ def new_trust(cloud: Cloud, trustor: str, trustee: str, project: str) -> Record:
 async def create_trust(call: Call) -> Record:
     wanted = call.inner("trust")
     if wanted.get("trustor_user_id") != call.token.user:
-        raise Refusal(403, "You are not authorized to perform the requested action.")
+        raise forbidden("create_trust")
     if wanted.get("trustee_user_id") not in call.cloud.users:
         raise missing("user", str(wanted.get("trustee_user_id")))
     return {"trust": new_trust(call.cloud, call.token.user, wanted["trustee_user_id"], call.project)}

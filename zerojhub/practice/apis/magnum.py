@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
 from zerojhub.practice.apis.drivers import CLUSTER_API, HEAT, driver_for
 from zerojhub.practice.apis.magnum_checks import check_drivers, check_resources, patched
-from zerojhub.practice.apis.magnum_types import TEMPLATE, read, read_patch
+from zerojhub.practice.apis.magnum_types import TEMPLATE, invalid, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
 
 HEADER = "OpenStack-API-Version"
@@ -37,9 +37,14 @@ def say_no(refusal: Refusal) -> JSONResponse:
         # What the web library beneath Magnum refuses, before Magnum's own code, has no code and a fixed title.
         error |= {"code": "", "title": refusal.kind}
     if refusal.headers:
-        help_link = {"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}
-        error |= {"code": "magnum.microversion-unsupported", "links": [help_link]}
-        error |= {"max_version": dotted(NEWEST), "min_version": dotted(OLDEST)}
+        error = {
+            "code": "magnum.microversion-unsupported",
+            "title": refusal.kind,
+            "description": refusal.message,
+            "max_version": dotted(NEWEST),
+            "min_version": dotted(OLDEST),
+            "links": [{"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}],
+        }
     return JSONResponse({"errors": [error]}, refusal.status)
 
 
@@ -53,6 +58,8 @@ def not_acceptable(message: str) -> Refusal:
 
 def negotiate(call: Call) -> dict[str, str]:
     """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
+    if call.url.path.rstrip("/") == magnum.prefix:
+        return {}
     asked = call.headers.get(HEADER, f"{NAMES[0]} {dotted(OLDEST)}").split()
     if len(asked) != 2 or (asked[1] != "latest" and asked[0] not in NAMES):
         raise not_acceptable(f"Invalid service type for {HEADER} header")
@@ -66,7 +73,7 @@ def negotiate(call: Call) -> dict[str, str]:
         HEADER: f"{NAMES[0]} {wanted}",
         "Vary": HEADER,
     }
-    supported = f"The supported version range is: [{dotted(OLDEST)}, {dotted(NEWEST)}]."
+    supported = f"The supported version range is: [{NAMES[0]} {dotted(OLDEST)}, {NAMES[0]} {dotted(NEWEST)}]."
     if version[0] != 1:
         message = (
             f"Mutually exclusive versions requested. Version {wanted} requested but not supported by this service."
@@ -100,17 +107,25 @@ def links(call: Call, path: str) -> list[Record]:
 def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[Record], dict[str, str]]:
     """A page of records, and {"next": …} when there are more. `lost` is the kind's name in the error for a marker."""
     limit, direction = call.query_params.get("limit"), call.query_params.get("sort_dir", "asc")
-    if limit is not None and (not limit.lstrip("-").isdigit() or int(limit) <= 0):
-        raise Refusal(400, "Limit must be positive")
+    if limit is not None:
+        try:
+            number = int(limit)
+        except ValueError as error:
+            raise invalid("limit", limit, f"unable to convert to int. Error: {error}") from None
+        if number <= 0:
+            raise Refusal(400, "Limit must be positive")
     if direction not in ("asc", "desc"):
         raise Refusal(400, f"Invalid sort direction: {direction}. Acceptable values are 'asc' or 'desc'")
+    key = call.query_params.get("sort_key", "id")
+    if key != "id" and records and key not in records[0]:
+        raise Refusal(400, f'The sort_key value "{key}" is an invalid field for sorting')
     marker = call.query_params.get("marker")
     if marker and marker not in [record["uuid"] for record in records]:
         raise Refusal(404, f"{lost} {marker} could not be found.")
     part, _ = paged(call, records, key="uuid")
     if not limit or len(part) != int(limit):
         return part, {}
-    sort = f"sort_key={call.query_params.get('sort_key', 'id')}&sort_dir={direction}"
+    sort = f"sort_key={key}&sort_dir={direction}"
     href = f"{call.origin}/container-infra/v1/{kind}?{sort}&limit={limit}&marker={part[-1]['uuid']}"
     return part, {"next": href}
 
@@ -221,6 +236,8 @@ async def show_template(call: Call) -> Record:
 @magnum.route("POST", "/v1/clustertemplates")
 async def create_template(call: Call) -> JSONResponse:
     body = read("cluster_template", TEMPLATE, call.data)
+    if not body["coe"]:
+        raise Refusal(400, "Requested COE type Unset is not supported.")
     check_drivers(body)
     if not call.cloud.images.find(body["image_id"]):
         raise Refusal(400, f"Image {body['image_id']} could not be found.")
@@ -250,6 +267,9 @@ async def update_template(call: Call) -> Record:
     changed = patched({name: template[name] for name in names}, patch, {"labels": {}})
     body = read("cluster_template", TEMPLATE, {name: value for name, value in changed.items() if value is not None})
     check_drivers(body)
+    if None in (body["flavor_id"], body["master_flavor_id"]):
+        # Magnum looks for them when a template is changed, even where it names none.
+        raise Refusal(400, "Unable to find flavor None.")
     check_resources(call.cloud, body)
     body["labels"] = body["labels"] or {}
     altered = {name for name in names if body[name] != template[name]}

@@ -25,8 +25,10 @@ async def show_ca(call: Call) -> Record:
 @magnum.route("POST", "/v1/certificates", status=201)
 async def sign(call: Call) -> Record:
     wanted = read("certificate", CERTIFICATE, call.data)
+    if not wanted["cluster_uuid"]:
+        raise Refusal(400, "Cluster None could not be found.")
     try:
-        cluster = find_cluster(call, wanted["cluster_uuid"] or "")
+        cluster = find_cluster(call, wanted["cluster_uuid"])
     except Refusal as refusal:
         # A body that names no cluster is a bad request to Magnum, not a missing page.
         refusal.status = 400 if refusal.status == 404 else refusal.status

@@ -52,25 +52,38 @@ def check_resources(cloud: Cloud, given: Record) -> None:
 def patched(record: Record, patch: list[Record], defaults: Record) -> Record:
     """The record's fields as a JSON patch leaves them. Raises Refusal (400)."""
     result = dict(record)
+    given = [
+        {"path": f"/{item['name']}"} | {key: item[key] for key in ("op", "value") if key in item} for item in patch
+    ]
     for item in patch:
         name, path = item["name"], f"/{item['name']}"
-        head = name.partition("/")[0]
+        head, _, inner = name.partition("/")
         if head not in result:
             if item["op"] == "add":
                 message = f"Adding a new attribute {path} to the root of the resource is not allowed."
                 raise Refusal(400, message)
             raise Refusal(
-                400, f"Couldn't apply patch '{patch}'. Reason: can't {item['op']} a non-existent object '{head}'"
+                400, f"Couldn't apply patch '{given}'. Reason: can't {item['op']} a non-existent object '{head}'"
             )
-        if "/" in name:
-            raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: only whole attributes can be changed")
+        if inner:
+            result[head] = entry_patched(result[head], item, inner, given)
+            continue
         if item["op"] == "add" and result[name] is not None:
             raise Refusal(400, f"The attribute {path} has existed, please use 'replace' operation instead.")
-        value = item["value"]
+        value = item.get("value")
         if name in ("labels", "health_status_reason", "node_labels", "node_taints") and isinstance(value, str):
             try:
                 value = ast.literal_eval(value)
             except (SyntaxError, ValueError) as error:
-                raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: {error}") from None
+                raise Refusal(400, f"Couldn't apply patch '{given}'. Reason: {error}") from None
         result[name] = defaults.get(name) if item["op"] == "remove" else value
     return result
+
+
+def entry_patched(labels: Record | None, item: Record, name: str, patch: list[Record]) -> Record:
+    """Labels (or the like) with the one of the name added, replaced or removed. Raises Refusal (400)."""
+    labels = dict(labels or {})
+    if item["op"] != "add" and name not in labels:
+        raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: can't {item['op']} a non-existent object '{name}'")
+    labels.pop(name, None)
+    return labels if item["op"] == "remove" else {**labels, name: item["value"]}

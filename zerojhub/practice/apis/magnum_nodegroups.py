@@ -10,9 +10,9 @@ from zerojhub.practice.apis.magnum_clusters import find_cluster, find_nodegroup,
 from zerojhub.practice.apis.magnum_types import NODEGROUP, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal
 
-BRIEF = words(
-    "uuid name flavor_id image_id node_count role min_node_count max_node_count is_default stack_id status merge_labels"
-)
+BRIEF = words("uuid name flavor_id image_id node_count role is_default stack_id status")
+UNSAID = {"min_node_count": 0, "max_node_count": None, "merge_labels": False}
+"""What Magnum's list has of every node group, whatever its bounds are: only a node group alone is shown with them."""
 # Answered to a create request: nothing of what only the conductor knows.
 CREATED = words(
     "uuid name cluster_id project_id labels links flavor_id image_id node_count role min_node_count max_node_count "
@@ -32,13 +32,11 @@ def shown(call: Call, cluster: Record, group: Record, fields: tuple[str, ...] | 
     body["merge_labels"] = False
     if is_cluster_api(call.cloud, cluster):
         body["stack_id"] = None
-    if call.state.version < (1, 14):
-        del body["node_labels"], body["node_taints"]
     return {name: body[name] for name in fields} if fields else body
 
 
 def check(group: Record) -> None:
-    """Refuse (409) bounds, labels and taints that can't be."""
+    """Refuse (409) bounds that can't be."""
 
     def bad(attribute: str, why: str) -> Refusal:
         return Refusal(409, f"{attribute} for {group['name']} is invalid ({why}).")
@@ -50,24 +48,32 @@ def check(group: Record) -> None:
         raise bad("max_node_count", f"node_count ({count}) should be less or equal to max_node_count ({most})")
     if least > count:
         raise bad("min_node_count", f"min_node_count ({least}) should be less or equal to node_count ({count})")
+
+
+def check_taints(group: Record) -> None:
+    """Refuse (409) what is no taint."""
+
+    def bad(why: str) -> Refusal:
+        return Refusal(409, f"node_taints for {group['name']} is invalid ({why}).")
+
     for index, taint in enumerate(group["node_taints"] or ()):
         if not isinstance(taint, dict):
-            raise bad("node_taints", f"node_taints[{index}] must be an object with key, effect and optional value")
+            raise bad(f"node_taints[{index}] must be an object with key, effect and optional value")
         if not taint.get("key"):
-            raise bad("node_taints", f"node_taints[{index}].key is required")
+            raise bad(f"node_taints[{index}].key is required")
         if taint.get("effect") not in EFFECTS:
-            raise bad("node_taints", f"node_taints[{index}].effect must be one of {', '.join(EFFECTS)}")
+            raise bad(f"node_taints[{index}].effect must be one of {', '.join(EFFECTS)}")
 
 
 @magnum.route("GET", "/v1/clusters/{ident}/nodegroups")
 async def list_nodegroups(call: Call) -> Record:
-    since(call, 9, "get_all")
+    since(call, 9, "get_one")
     cluster = find_cluster(call)
     groups = cluster["nodegroups"]
     if role := call.query_params.get("role"):
         groups = [group for group in groups if group["role"] == role]
     part, more = page(call, f"clusters/{cluster['uuid']}/nodegroups", groups, "Nodegroup")
-    return {"nodegroups": [shown(call, cluster, group, BRIEF) for group in part], **more}
+    return {"nodegroups": [shown(call, cluster, group, BRIEF) | UNSAID for group in part], **more}
 
 
 @magnum.route("GET", "/v1/clusters/{ident}/nodegroups/{group}")
@@ -81,9 +87,12 @@ async def show_nodegroup(call: Call) -> Record:
 async def create_nodegroup(call: Call) -> Record:
     since(call, 9, "post")
     body = read("nodegroup", NODEGROUP, call.data)
+    if not body["name"]:
+        raise Refusal(500, "Field `name' cannot be None")
     cluster = find_cluster(call)
     if not cluster["api_address"]:
         raise Refusal(409, "Cluster API address is not available yet")
+    check_taints(body)
     if body["name"] in [group["name"] for group in cluster["nodegroups"]]:
         name = f"A node group with name {body['name']} already exists in the cluster {cluster['name']}."
         raise Refusal(409, name)
@@ -123,6 +132,7 @@ async def update_nodegroup(call: Call) -> Record:
     checked = read("nodegroup", NODEGROUP, {name: changed[name] for name in names if changed[name] is not None})
     values = {name: checked[name] for name in names}
     check({**group, **values})
+    check_taints({**group, **values})
     group.update(values, updated_at=now(OFFSET))
     return shown(call, cluster, group)
 

@@ -34,10 +34,10 @@ class Attribute:
     mandatory: bool = False
     readonly: bool = False
 
-    def read(self, argument: str, value: Any) -> Any:
-        """The value, checked. Raises Refusal (400)."""
+    def read(self, argument: str, value: Any, whole: Any) -> Any:
+        """The value, checked. Raises Refusal (400), which names the `whole` argument where the type is wrong."""
         if value is not None and self.kind in ("labels", "list"):
-            self._container(argument, value)
+            self._container(argument, value, whole)
         if self.readonly:
             raise invalid(self.name, value, "Cannot set read only field.")
         if value is None:
@@ -46,14 +46,14 @@ class Attribute:
             return {str(key): str(item) for key, item in value.items()}
         if self.kind == "list":
             return [str(item) if self.name == "nodes_to_remove" else item for item in value]
-        return getattr(self, f"_{self.kind}")(argument, value)
+        return getattr(self, f"_{self.kind}")(argument, value, whole)
 
-    def _container(self, argument: str, value: Any) -> None:
+    def _container(self, argument: str, value: Any, whole: Any) -> None:
         wanted, name = (dict, "dict") if self.kind == "labels" else (list, "list")
         if not isinstance(value, wanted):
-            raise invalid(argument, value, f"Value not a valid {name}: {value}")
+            raise invalid(argument, whole, f"Value not a valid {name}: {value}")
 
-    def _text(self, _argument: str, value: Any) -> str:
+    def _text(self, _argument: str, value: Any, _whole: Any) -> str:
         if not isinstance(value, str):
             raise invalid(self.name, value, "Value should be string")
         if self.low is not None and len(value) < self.low:
@@ -64,30 +64,30 @@ class Attribute:
             raise invalid(self.name, value, f"Value should match the pattern {self.pattern}")
         return value
 
-    def _number(self, argument: str, value: Any) -> int:
+    def _number(self, argument: str, value: Any, whole: Any) -> int:
         try:
             number = int(value)
         except (TypeError, ValueError) as error:
-            raise invalid(argument, value, str(error)) from None
+            raise invalid(argument, whole, str(error)) from None
         if self.low is not None and number < self.low:
             raise invalid(self.name, number, f"Value should be greater or equal to {self.low}")
         if self.high is not None and number > self.high:
             raise invalid(self.name, number, f"Value should be lower or equal to {self.high}")
         return number
 
-    def _flag(self, _argument: str, value: Any) -> bool:
+    def _flag(self, _argument: str, value: Any, _whole: Any) -> bool:
         word = str(value).strip().lower()
         if word not in TRUE | FALSE:
             acceptable = ", ".join(f"'{item}'" for item in sorted(TRUE | FALSE))
             raise Refusal(400, f"Unrecognized value '{value}', acceptable values are: {acceptable}")
         return word in TRUE
 
-    def _choice(self, _argument: str, value: Any) -> str:
+    def _choice(self, _argument: str, value: Any, _whole: Any) -> str:
         if value not in self.choices:
             raise invalid(self.name, value, f"Value should be one of: {', '.join(self.choices)}")
         return value
 
-    def _dns(self, _argument: str, value: Any) -> str:
+    def _dns(self, _argument: str, value: Any, _whole: Any) -> str:
         try:
             for address in str(value).split(","):
                 ipaddress.IPv4Address(address.strip())
@@ -110,7 +110,7 @@ def read(argument: str, attributes: tuple[Attribute, ...], data: Any) -> Record:
     record: Record = {}
     for attribute in attributes:
         if attribute.name in data:
-            record[attribute.name] = attribute.read(argument, data[attribute.name])
+            record[attribute.name] = attribute.read(argument, data[attribute.name], data)
         elif attribute.mandatory:
             raise invalid(attribute.name, None, "Mandatory field missing.")
         if not attribute.readonly and record.get(attribute.name) is None:
@@ -131,7 +131,7 @@ LABELS = Attribute("labels", "labels")
 
 TEMPLATE = (
     text("name"),
-    Attribute("coe", "choice", choices=("kubernetes",), mandatory=True),
+    Attribute("coe", "choice", choices=("kubernetes",)),
     text("image_id", mandatory=True),
     text("flavor_id"),
     text("master_flavor_id"),
@@ -238,5 +238,5 @@ def read_patch(data: Any, internal: tuple[str, ...] = (), fixed: tuple[str, ...]
             raise Refusal(400, f"'{path}' is a mandatory attribute and can not be removed")
         if op != "remove" and value is None:
             raise Refusal(400, "'add' and 'replace' operations needs value")
-        patch.append({"op": op, "name": name, "value": value})
+        patch.append({"op": op, "name": name} | ({"value": value} if "value" in item else {}))
     return patch

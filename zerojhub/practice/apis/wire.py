@@ -70,6 +70,11 @@ class Call(Request):
         """Scheme, host and port as the client wrote them: links lead back the way it came."""
         return f"{self.url.scheme}://{self.headers.get('host', self.url.netloc)}"
 
+    @property
+    def keystone(self) -> str:
+        """Where a 401 says that tokens are to be had."""
+        return f'Keystone uri="{self.origin}/identity/v3"'
+
     def inner(self, key: str) -> dict[str, Any]:
         """The object that a body wraps in its own name, as {"server": {…}}."""
         if not isinstance(self.data, dict) or not isinstance(self.data.get(key), dict):
@@ -84,7 +89,7 @@ class Service:
     """One OpenStack API under its path prefix.
 
     `say_no` makes the service's own error response; `versions`, where the API has microversions, checks the one that
-    is asked for and returns the headers that every answer carries.
+    is asked for and returns the headers that its answers carry; `headers` are those of every answer.
     """
 
     def __init__(
@@ -93,8 +98,10 @@ class Service:
         prefix: str,
         say_no: Callable[[Refusal], Response],
         versions: Callable[[Call], dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
     ):
         self.name, self.prefix, self.say_no, self.versions = name, prefix, say_no, versions
+        self.headers = headers or {}
         self._routes: list[Route] = []
 
     def route(
@@ -131,8 +138,7 @@ class Service:
         if token:
             call.scope["state"].update(token=token, user=call.cloud.users[token.holder]["name"])
         elif not public:
-            where = f'Keystone uri="{call.origin}/identity/v3"'
-            return JSONResponse(UNAUTHENTICATED, 401, {"WWW-Authenticate": where})
+            return JSONResponse(UNAUTHENTICATED, 401, {"WWW-Authenticate": call.keystone, **self.headers})
         headers: dict[str, str] = {}
         try:
             headers = self.versions(call) if self.versions else {}
@@ -145,6 +151,8 @@ class Service:
             answer = await handler(call)
         except Refusal as refusal:
             response = self.say_no(refusal)
+            if refusal.status == 401:
+                response.headers["WWW-Authenticate"] = call.keystone
             # A version that is not to be had is not said to be spoken.
             headers = refusal.headers if refusal.status == 406 else headers
         except GroundError as error:
@@ -161,7 +169,7 @@ class Service:
                 response = Response(status_code=204 if status == 200 else status)
             else:
                 response = JSONResponse(answer, status)
-        for name, value in headers.items():
+        for name, value in {**self.headers, **headers}.items():
             response.headers.setdefault(name, value)
         return response
 

@@ -1,0 +1,70 @@
+"""The practice cloud answers as a real Keystone and Magnum do, asked the same; but for what the documentation lists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.contract.clouds import Cloud, Site
+from tests.contract.session import Answer, read, replay
+
+QUESTIONS = read(Path(__file__).with_name("questions.yaml"))
+NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
+PAGE = (ROOT / "docs" / "explanation" / "practice-cloud.md").read_text()
+DIFFERENCES = {
+    name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+}
+# What depends on the driver and on the machines of a cluster, or on what else a database has seen.
+MACHINES = {
+    "id",
+    "driver",
+    "cluster_id",
+    "stack_id",
+    "health_status",
+    "health_status_reason",
+    "coe_version",
+    "container_version",
+    "api_address",
+    "node_addresses",
+    "master_addresses",
+    "updated_at",
+}
+
+
+@pytest.fixture(scope="module")
+def practice_answers(site: Site) -> dict[str, Answer]:
+    return replay(site, QUESTIONS)
+
+
+@pytest.fixture(scope="module")
+def real_answers(real: Cloud) -> dict[str, Answer]:
+    return replay(real, QUESTIONS)
+
+
+def comparable(body: Any) -> Any:
+    """The body with all its names, but without the values that are the machines'."""
+    if isinstance(body, dict):
+        return {name: "…" if name in MACHINES else comparable(item) for name, item in body.items()}
+    return [comparable(item) for item in body] if isinstance(body, list) else body
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
+    practice, real = (
+        (answer.status, answer.headers, comparable(answer.body))
+        for answer in (practice_answers[name], real_answers[name])
+    )
+    if name in DIFFERENCES:
+        assert practice != real, "the table of differences lists what is none"
+    else:
+        assert practice == real
+
+
+def test_the_table_of_differences_names_questions() -> None:
+    assert DIFFERENCES
+    assert set(NAMES) >= DIFFERENCES
+    assert len(NAMES) == len(set(NAMES))
