@@ -37,11 +37,15 @@ async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: dict 
     """Wait until nothing is in progress any more, and return the cluster.
 
     `before` is the cluster as it was when a change was asked of it: Magnum answers before it begins, and until then shows
-    the cluster as it was. Raises ZeroJHubError, with the reasons down to the server's fault, when it failed, was deleted, or takes too long.
+    the cluster as it was. One that is new it knows only a moment after it was asked for. Raises ZeroJHubError, with the reasons down to the server's fault, when it failed, was deleted, or takes too long.
     """
-    started, pause = time.monotonic(), POLL[0]
+    started, pause, cluster = time.monotonic(), POLL[0], None
     while True:
-        cluster = await cloud.container_infra.find(f"/clusters/{uuid}")
+        found = await cloud.container_infra.find(f"/clusters/{uuid}")
+        if not found and not cluster and not before and time.monotonic() - started < BEGIN:
+            await anyio.sleep(pause)
+            continue
+        cluster = found
         if cluster is None:
             raise ZeroJHubError("the cluster was deleted meanwhile")
         if before and not _differs(cluster, before) and time.monotonic() - started < BEGIN:

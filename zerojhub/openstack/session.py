@@ -15,12 +15,18 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import Any
 
+import anyio
 import anyio.to_thread
 
 from zerojhub.errors import CloudError, UserError
 
 TIMEOUT = 60.0
 """Seconds that one request may take; nothing the kit asks of an API is slower than that."""
+
+INCOMPLETE = "field/attribute master_count"
+"""What Magnum says of a cluster, and of all in a list, in the moment in which it has no node groups: yet, or any more."""
+INCOMPLETE_TIMES, INCOMPLETE_PAUSE = 10, 0.5
+"""How often, and after how many seconds, such a request is made again."""
 
 
 def load_config():
@@ -168,6 +174,13 @@ class Service:
         )
 
     async def get(self, path: str, *, microversion: str | None = None, **query: Any) -> Any:
+        for _ in range(INCOMPLETE_TIMES):
+            try:
+                return await self._call("GET", path, microversion, params=query)
+            except CloudError as error:
+                if INCOMPLETE not in str(error):
+                    raise
+            await anyio.sleep(INCOMPLETE_PAUSE)
         return await self._call("GET", path, microversion, params=query)
 
     async def find(self, path: str, **query: Any) -> Any | None:
