@@ -1,11 +1,12 @@
 """Reference pages from the code itself: what is said there and what the program does cannot part.
 
-```{zerojhub} hub-yaml | commands | stages | exit-codes
+```{zerojhub} hub-yaml | commands | stage-graph | stages | exit-codes
 ```
 """
 
 from __future__ import annotations
 
+import base64
 import inspect
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+import graph
 import typer
 from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
@@ -32,8 +34,7 @@ class Reference(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list:
-        parts = {"hub-yaml": hub_yaml, "commands": commands, "stages": all_stages, "exit-codes": exit_codes}
-        text = "\n".join(parts[self.arguments[0]]())
+        text = "\n".join(PARTS[self.arguments[0]]())
         self.env.note_dependency(__file__)
         for name, module in sys.modules.items():
             if name.startswith("zerojhub."):
@@ -136,6 +137,12 @@ def text_and_examples(text: str) -> Iterator[str]:
             yield from (paragraph, "")
 
 
+def stage_graph() -> Iterator[str]:
+    """Which stage needs which, as a picture."""
+    picture = base64.b64encode(graph.drawn().encode()).decode()
+    yield f'<img alt="The stages, and what each needs" src="data:image/svg+xml;base64,{picture}">'
+
+
 def all_stages() -> Iterator[str]:
     """Each stage with what it needs, from its docstring."""
     for stage in stages.STAGES:
@@ -159,6 +166,15 @@ def table(columns: tuple[str, ...], rows: Any) -> Iterator[str]:
 
 def row(*cells: str | None) -> Iterator[str]:
     yield "| " + " | ".join(" ".join((cell or "").replace("|", "\\|").split()) for cell in cells) + " |"
+
+
+PARTS = {
+    "hub-yaml": hub_yaml,
+    "commands": commands,
+    "stage-graph": stage_graph,
+    "stages": all_stages,
+    "exit-codes": exit_codes,
+}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
