@@ -25,7 +25,7 @@ def test_there_is_no_stack_and_no_way_in_but_the_api(site: Site, magnum: Magnum)
     spec = site.ground.clusters[cluster["uuid"]]
     assert site.ground.balanced[address][0].members == ((spec.masters[0].address, 6443),)
     assert address in spec.api_addresses
-    assert spec.storage_class
+    assert spec.cluster_api
     assert {machine.public_keys for machine in site.ground.machines.values()} == {()}
     assert {machine.login for machine in site.ground.machines.values()} == {"ubuntu"}
     template = magnum.client.get(f"/clustertemplates/{CAPI}").json()

@@ -143,7 +143,7 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
     async def life(ground: LinuxGround) -> None:
         master, one, two = (machine(ground, name, number) for number, name in enumerate(["master", "one", "two"]))
         await asyncio.gather(*(ground.boot(each) for each in (master, one, two)))
-        cluster = ClusterSpec("c", "c", old, (master,), "", storage_class=True)
+        cluster = ClusterSpec("c", "c", old, (master,), "", cluster_api=True)
         await ground.start_cluster(cluster)
         await asyncio.gather(ground.join("c", one), ground.join("c", two))
         kubectl = Kubectl(ground, master)

@@ -44,15 +44,14 @@ class ClusterSpec:
     """Kubernetes version to run, such as v1.34.4: one that `practice build` has built."""
     masters: tuple[MachineSpec, ...]
     cloud_config: str
-    """Content of /etc/kubernetes/cloud-config on every machine (INI, as Magnum writes it)."""
-    cloud_secret: bool = False
-    """Is that in the Secret kube-system/cloud-config, and not on the machines, as Cluster API drivers have it?"""
+    """What in it talks to OpenStack logs in with this (INI, as Magnum writes it)."""
     api_addresses: tuple[str, ...] = ()
     """Further addresses that the API server's certificate must hold: floating IPs, a load balancer's."""
     endpoint: str = ""
     """Address of the load balancer before the masters' API, which nodes then use; the first master's without one."""
-    storage_class: bool = False
-    """Does it come with a default StorageClass, as clusters from Cluster API drivers do?"""
+    cluster_api: bool = False
+    """Is it made as Cluster API drivers do? Then it comes with a default StorageClass, and its cloud-config is in the Secret
+    kube-system/cloud-config; otherwise that is /etc/kubernetes/cloud-config on every machine."""
     autoscaler: bool = False
     """Does an autoscaler outside of the cluster look after its node groups, as Cluster API drivers have it?"""
     manifests: tuple[dict, ...] = ()
@@ -112,7 +111,7 @@ class Ground(Protocol):
         """A new CA: whatever the old one signed is signed anew, or not good any more. Deployments are restarted."""
 
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
-        """Another cloud-config for a cluster that has it in a Secret; what logs in with it does so anew."""
+        """Another cloud-config for a cluster that has it in its Secret; what logs in with it does so anew."""
 
     async def stop_cluster(self, cluster_id: str) -> None:
         """Forget the cluster: its controllers end and its CA is gone. Machines are halted one by one elsewhere."""

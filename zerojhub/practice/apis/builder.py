@@ -16,9 +16,10 @@ from zerojhub.practice.apis import (
 from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, short_id
 from zerojhub.practice.apis.drivers import cluster_api_name, is_cluster_api
+from zerojhub.practice.apis.group_changes import GroupChanges
 from zerojhub.practice.apis.heat_stacks import ResourceFailed, nesting
 from zerojhub.practice.apis.keystone_grants import end_credential
-from zerojhub.practice.apis.members import Members, stack_name, together
+from zerojhub.practice.apis.members import stack_name, together
 from zerojhub.practice.apis.neutron_floatingips import delete_floatingip
 from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
 
@@ -27,7 +28,7 @@ DOCKER = "1.12.6"
 """container_version, which Magnum's Heat driver has fixed."""
 
 
-class Builder(Members):
+class Builder(GroupChanges):
     """The whole cluster."""
 
     # -- coming up --------------------------------------------------------------------------------------------------
@@ -137,10 +138,9 @@ class Builder(Members):
             version=version,
             masters=tuple(masters),
             cloud_config=config,
-            cloud_secret=is_cluster_api(cloud, cluster),
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
-            storage_class=hidden,
+            cluster_api=hidden,
             autoscaler=hidden and autoscaling.is_enabled(cluster),
             manifests=() if hidden else tuple(autoscaling.manifests(cluster, config)),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from zerojhub.practice.ground import ClusterSpec
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 
 STORAGE_CLASS = {
@@ -37,20 +38,24 @@ PATHS = {
 
 
 def read(dns: str) -> list[Object]:
-    """The objects; `dns` is the address of the cluster's name service."""
+    """What is in addons.yaml; `dns` is the address of the cluster's name service."""
     text = Path(__file__).with_name("addons.yaml").read_text()
     return list(YAML(typ="safe").load_all(string.Template(text).substitute(dns=dns)))
 
 
-async def apply(api: KubeAPI, dns: str, more: Iterable[Object], *, storage_class: bool) -> None:
-    """These, and `more`. Raises GroundError when Kubernetes refuses one of them."""
-    for item in [*read(dns), *([STORAGE_CLASS] if storage_class else []), *more]:
-        await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)
+def of(cluster: ClusterSpec, dns: str) -> list[Object]:
+    """All that the cluster has in it from the start."""
+    return [*read(dns), *cluster.manifests, *(of_cluster_api(cluster) if cluster.cluster_api else [])]
 
 
-async def apply_cloud_config(api: KubeAPI, cloud_config: str) -> None:
-    """The cloud-config where magnum-cluster-api leaves it for what runs in the cluster."""
+def of_cluster_api(cluster: ClusterSpec) -> list[Object]:
+    """What Cluster API drivers add: a StorageClass, and the cloud-config where magnum-cluster-api leaves it."""
     where = {"name": "cloud-config", "namespace": "kube-system"}
-    data = {"cloud.conf": cloud_config, "ca.crt": ""}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": data}
-    await api.apply("/api/v1/namespaces/kube-system/secrets/cloud-config", secret)
+    data = {"cloud.conf": cluster.cloud_config, "ca.crt": ""}
+    return [STORAGE_CLASS, {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": data}]
+
+
+async def apply(api: KubeAPI, objects: Iterable[Object]) -> None:
+    """Raises GroundError when Kubernetes refuses one of them."""
+    for item in objects:
+        await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)

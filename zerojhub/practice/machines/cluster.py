@@ -63,17 +63,14 @@ class Cluster:
             _insist(self._add_addons, deadline),
             *(self._start_node(machine) for machine in masters),
         )
-        if self.spec.cloud_secret:
-            await _insist(lambda: addons.apply_cloud_config(self.api, self.spec.cloud_config), deadline)
 
     async def reconfigure(self, cloud_config: str) -> None:
         """Keep another cloud-config in the Secret."""
-        await addons.apply_cloud_config(self.api, cloud_config)
         self.spec = dataclasses.replace(self.spec, cloud_config=cloud_config)
+        await addons.apply(self.api, addons.of_cluster_api(self.spec))
 
     async def _add_addons(self) -> None:
-        spec = self.spec
-        await addons.apply(self.api, self._dns, spec.manifests, storage_class=spec.storage_class)
+        await addons.apply(self.api, addons.of(self.spec, self._dns))
 
     async def wait_for_api(self, deadline: float) -> None:
         while not await self.api.answers():
@@ -163,7 +160,7 @@ class Cluster:
     async def start_kubelet(self, machine: Machine) -> None:
         """Start what makes it a node, with certificates that the CA signs now; or start it again."""
         spec = machine.spec
-        if not self.spec.cloud_secret:
+        if not self.spec.cluster_api:
             machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
         machine.write(f"{PKI}/ca.crt", self.ca)
         serving = self.authority.issue(f"system:node:{spec.name}", "system:nodes", [spec.name, spec.address])

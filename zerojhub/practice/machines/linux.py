@@ -24,8 +24,7 @@ class LinuxGround:
         self._network = Network(state, port)
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
-        self._controllers: dict[str, Controllers] = {}
-        self._autoscalers: dict[str, Autoscaler] = {}
+        self._helpers: dict[str, list[Controllers | Autoscaler]] = {}
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -69,11 +68,7 @@ class LinuxGround:
             raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
         await new.start([self._machine(master.id) for master in cluster.masters])
-        if "auth-url" in cluster.cloud_config:
-            self._controllers[cluster.id] = Controllers(new.api, cluster.id, cluster.cloud_config)
-        if cluster.autoscaler:
-            address = f"https://{cluster.masters[0].address}:{API_PORT}"
-            self._autoscalers[cluster.id] = Autoscaler(address, new.folder, cluster.id, cluster.cloud_config)
+        self._start_helpers(new)
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:
         await self._cluster(cluster_id).join(self._machine(machine.id))
@@ -90,13 +85,25 @@ class LinuxGround:
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         cluster = self._cluster(cluster_id)
         await cluster.reconfigure(cloud_config)
-        await self._controllers[cluster_id].stop()
-        self._controllers[cluster_id] = Controllers(cluster.api, cluster_id, cloud_config)
+        await self._stop_helpers(cluster_id)
+        self._start_helpers(cluster)
+
+    def _start_helpers(self, cluster: Cluster) -> None:
+        """What talks to OpenStack for the cluster, with its credential."""
+        spec = cluster.spec
+        helpers = self._helpers[spec.id] = []
+        if "auth-url" in spec.cloud_config:
+            helpers.append(Controllers(cluster.api, spec.id, spec.cloud_config))
+        if spec.autoscaler:
+            address = f"https://{spec.masters[0].address}:{API_PORT}"
+            helpers.append(Autoscaler(address, cluster.folder, spec.id, spec.cloud_config))
+
+    async def _stop_helpers(self, cluster_id: str) -> None:
+        for helper in self._helpers.pop(cluster_id, []):
+            await helper.stop()
 
     async def stop_cluster(self, cluster_id: str) -> None:
-        for each in (self._controllers.pop(cluster_id, None), self._autoscalers.pop(cluster_id, None)):
-            if each:
-                await each.stop()
+        await self._stop_helpers(cluster_id)
         if cluster := self._clusters.pop(cluster_id, None):
             await cluster.stop()
 
