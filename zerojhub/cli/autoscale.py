@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.cluster import on_cluster
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Clusters that grow and shrink by themselves.", no_args_is_help=True)

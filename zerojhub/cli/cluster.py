@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
-from zerojhub.report.results import Output, show, table
+from zerojhub.cli import cluster_access
+from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
+from zerojhub.cli.run import on_cluster, under_way
+from zerojhub.report.results import Output, show, show_done, table
 
 if TYPE_CHECKING:
     from zerojhub.openstack.clusters import Say
     from zerojhub.openstack.session import Cloud
 
 app = typer.Typer(help="Clusters of the project.", no_args_is_help=True)
+app.add_typer(cluster_access.app)
 COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
-
-Name = Annotated[str, typer.Argument(help="Name or UUID.")]
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
 
 
 @app.command("list")
@@ -37,7 +35,7 @@ def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table
 
 
 @app.command("show")
-def show_cluster(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def show_cluster(name: NameArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """One cluster, whole: with its servers, and why it is not well.
 
     zerojhub cluster show k8s -o yaml
@@ -118,12 +116,12 @@ def create_cluster(
         uuid = await clusters.create(here, template, body, duplicate=duplicate)
         return await clusters.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
 
-    _report(under_way(name, create, cloud, quiet), output, "making" if not wait else "made")
+    show_done(under_way(name, create, cloud, quiet), output, "making cluster" if not wait else "made cluster")
 
 
 @app.command("delete")
 def delete_cluster(
-    name: Name,
+    name: NameArgument,
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -164,7 +162,7 @@ def delete_cluster(
 
 @app.command("update")
 def update_cluster(
-    name: Name,
+    name: NameArgument,
     operation: Annotated[str, typer.Argument(help="replace or remove.")],
     attributes: Annotated[list[str], typer.Argument(metavar="ATTRIBUTE[=VALUE]...", help="node_count=N.")],
     cloud: CloudOption = None,
@@ -186,12 +184,12 @@ def update_cluster(
     def work(hub, say: Say):
         return update(hub, patch, say, lambda question: confirm(question, yes=yes))
 
-    _report(on_cluster(name, work, cloud, quiet), output, "updated")
+    show_done(on_cluster(name, work, cloud, quiet), output, "updated cluster")
 
 
 @app.command("resize")
 def resize_cluster(
-    name: Name,
+    name: NameArgument,
     count: Annotated[int, typer.Argument(metavar="N", min=0, help="How many workers.")],
     nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of the first workers.")] = None,
     nodes_to_remove: Annotated[
@@ -211,12 +209,12 @@ def resize_cluster(
     def work(hub, say: Say):
         return resize(hub, count, nodegroup, nodes_to_remove or [], say, lambda question: confirm(question, yes=yes))
 
-    _report(on_cluster(name, work, cloud, quiet), output, "resized")
+    show_done(on_cluster(name, work, cloud, quiet), output, "resized cluster")
 
 
 @app.command("upgrade")
 def upgrade_cluster(
-    name: Name,
+    name: NameArgument,
     kube_tag: Annotated[str | None, typer.Option("--kube-tag", help="Kubernetes version, such as v1.34.5.")] = None,
     template: Annotated[
         str | None, typer.Option("--template", help="A template that has it, in place of a copy of the cluster's.")
@@ -245,168 +243,3 @@ def upgrade_cluster(
             print(f"the hub went without an answer for {done.silent} s")
 
     show(asdict(done), output, people)
-
-
-@app.command("credentials")
-def show_credentials(
-    name: Name,
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print them, not stars.")] = False,
-    rotate: Annotated[
-        bool, typer.Option("--rotate", help="Have Magnum give it another first, and end this one.")
-    ] = False,
-    cloud: CloudOption = None,
-    output: OutputOption = Output.table,
-    quiet: QuietOption = False,
-    yes: YesOption = False,
-) -> None:
-    """What the cluster itself may do in the cloud: its credential, as it holds it, and whether it still works.
-
-    zerojhub cluster credentials k8s --rotate
-    """
-    from zerojhub.operations import credentials
-
-    def work(hub, say: Say):
-        if rotate:
-            return credentials.rotate(hub, say, lambda question: confirm(question, yes=yes), show_secrets=show_secrets)
-        return credentials.read(hub, show_secrets=show_secrets)
-
-    found = on_cluster(name, work, cloud, quiet)
-
-    def people() -> None:
-        if before := found.get("before"):
-            print(f"{before['kind']} {before['id']} {'works still' if before['works'] else 'is ended'}")
-        print(f"{found['kind']} {found['id']} {'works' if found['works'] else 'does not work: ' + found['why_not']}")
-        table([{"setting": key, "value": value} for key, value in found["settings"].items()], ("setting", "value"))
-
-    show(found, output, people)
-
-
-@app.command("rotate-ca")
-def rotate_ca(
-    name: Name,
-    wait: WaitOption = True,
-    cloud: CloudOption = None,
-    output: OutputOption = Output.table,
-    quiet: QuietOption = False,
-    yes: YesOption = False,
-) -> None:
-    """A new certificate authority for the cluster; every kubeconfig that was made before stops working.
-
-    zerojhub cluster rotate-ca k8s
-    """
-    import anyio
-
-    from zerojhub.openstack import clusters
-    from zerojhub.openstack.session import Cloud
-
-    cluster = anyio.run(clusters.settled, Cloud(cloud), name)
-    confirm(f"Make a new CA for {cluster['name']}, and every kubeconfig so far useless?", yes=yes)
-
-    async def rotate(here: Cloud, say: Say) -> dict:
-        await here.container_infra.patch(f"/certificates/{cluster['uuid']}", None)
-        if not wait:
-            return cluster
-        return await clusters.wait(here, cluster["uuid"], say, minutes=60, before=cluster)
-
-    _report(under_way(name, rotate, cloud, quiet), output, "made a new CA for")
-
-
-@app.command("kubeconfig")
-def write_kubeconfig(
-    name: Name,
-    path: Annotated[
-        Path | None, typer.Option("--to", help="Where to, in place of KUBECONFIG or ~/.kube/config.")
-    ] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Add to the file that is there.")] = False,
-    cloud: CloudOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """An administrator's kubeconfig: the key is made here, Magnum signs it; written so that only you can read it.
-
-    zerojhub cluster kubeconfig k8s --to k8s.kubeconfig
-    """
-    import os
-
-    import anyio
-
-    from zerojhub.openstack import kubeconfig, magnum
-    from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.kubeconfig import merged, there, write
-
-    target = path or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or "~/.kube/config").expanduser()
-    here, before = Cloud(cloud), there(target, merge=merge)
-
-    async def make() -> dict:
-        return await kubeconfig.make(here, await magnum.get_one(here, "clusters", name))
-
-    config = anyio.run(make)
-    write(target, merged(before, config))
-    answer = {"path": str(target), "context": config["current-context"]}
-    show(answer, output, lambda: print(f"wrote {target}, context {config['current-context']}"))
-
-
-@app.command("ssh")
-def ssh(
-    name: Name,
-    command: Annotated[
-        list[str] | None, typer.Argument(help="What to run there, after `--`; a shell when left out.")
-    ] = None,
-    node: Annotated[
-        str | None, typer.Option("--node", help="A node, by its name, in place of the first master.")
-    ] = None,
-    cloud: CloudOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Log in to the master, or through it to a node, with the host keys that were pinned.
-
-    zerojhub cluster ssh k8s -- sudo kubectl get nodes
-    """
-    import os
-
-    from zerojhub.operations.login import ssh_words
-
-    words = on_cluster(name, lambda hub, say: ssh_words(hub, node), cloud, quiet) + (command or [])
-    os.execvp(words[0], words)
-
-
-def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
-    """Run `work` with a step of live progress named after the cluster."""
-    from functools import partial
-
-    import anyio
-
-    from zerojhub.openstack.session import Cloud
-    from zerojhub.report import Progress
-
-    with Progress(quiet=quiet) as progress:
-        progress.start(name)
-        outcome = "failed"
-        try:
-            answer = anyio.run(work, Cloud(cloud), partial(progress.say, name))
-            outcome = "done"
-        finally:
-            progress.end(name, outcome)
-    return answer
-
-
-def on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
-    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it."""
-    from zerojhub.cli.run import lock
-    from zerojhub.journey import Hub
-    from zerojhub.operations.adopt import deployment_of
-    from zerojhub.report import Progress
-
-    async def run(here: Cloud, say: Say) -> Any:
-        deployment = await deployment_of(here, name, cloud)
-        with lock(deployment, wanted_lock=True), Progress(quiet=True) as progress:
-            hub = Hub(deployment, progress)
-            try:
-                return await work(hub, say)
-            finally:
-                await hub.close()
-
-    return under_way(name, run, cloud, quiet)
-
-
-def _report(cluster: dict, output: Output, word: str) -> None:
-    show(cluster, output, lambda: print(f"{word} cluster {cluster['name']} ({cluster['uuid']})"))

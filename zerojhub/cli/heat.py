@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.arguments import parse_labels
-from zerojhub.cli.cluster import WaitOption, under_way
-from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import (
+    DEFAULT_FILE,
+    CloudOption,
+    FileOption,
+    OutputOption,
+    QuietOption,
+    WaitOption,
+    YesOption,
+    confirm,
+)
+from zerojhub.cli.run import under_way
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Clusters by way of Heat templates.", no_args_is_help=True)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.cluster import on_cluster
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Nodes of a cluster, and their machine-ids.", no_args_is_help=True)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.cluster import WaitOption, on_cluster, under_way
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, WaitOption, YesOption, confirm
+from zerojhub.cli.run import on_cluster, under_way
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zerojhub.cli.options import DEFAULT_FILE
 from zerojhub.errors import UserError, ZeroJHubError
@@ -14,6 +14,8 @@ from zerojhub.errors import UserError, ZeroJHubError
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
     from zerojhub.kube.reach import Reach
+    from zerojhub.openstack.clusters import Say
+    from zerojhub.openstack.session import Cloud
 
 Answer = TypeVar("Answer")
 
@@ -109,6 +111,44 @@ def in_cluster(
         finally:
             progress.end(step, outcome)
     return answer
+
+
+def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+    """Run `work` with a step of live progress named after the cluster."""
+    from functools import partial
+
+    import anyio
+
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.report import Progress
+
+    with Progress(quiet=quiet) as progress:
+        progress.start(name)
+        outcome = "failed"
+        try:
+            answer = anyio.run(work, Cloud(cloud), partial(progress.say, name))
+            outcome = "done"
+        finally:
+            progress.end(name, outcome)
+    return answer
+
+
+def on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
+    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it."""
+    from zerojhub.journey import Hub
+    from zerojhub.operations.adopt import deployment_of
+    from zerojhub.report import Progress
+
+    async def run(here: Cloud, say: Say) -> Any:
+        deployment = await deployment_of(here, name, cloud)
+        with lock(deployment, wanted_lock=True), Progress(quiet=True) as progress:
+            hub = Hub(deployment, progress)
+            try:
+                return await work(hub, say)
+            finally:
+                await hub.close()
+
+    return under_way(name, run, cloud, quiet)
 
 
 @contextmanager

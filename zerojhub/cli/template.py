@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, YesOption, confirm
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Cluster templates of the project, and public ones.", no_args_is_help=True)
 COLUMNS = ("uuid", "name", "coe", "image_id", "flavor_id", "public")
-
-Name = Annotated[str, typer.Argument(help="Name or UUID.")]
 
 
 @app.command("create")
@@ -111,7 +109,7 @@ def list_templates(cloud: CloudOption = None, output: OutputOption = Output.tabl
 
 
 @app.command("show")
-def show_template(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def show_template(name: NameArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """One cluster template, whole.
 
     zerojhub template show kubernetes-v1.34.4
@@ -128,7 +126,7 @@ def show_template(name: Name, cloud: CloudOption = None, output: OutputOption = 
 
 @app.command("delete")
 def delete_template(
-    name: Name, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
+    name: NameArgument, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
 ) -> None:
     """Delete a cluster template; refused while a cluster uses it.
 

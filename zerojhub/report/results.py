@@ -31,6 +31,11 @@ def show(data: Any, output: Output, people: Callable[[], None]) -> None:
         people()
 
 
+def show_done(item: dict[str, Any], output: Output, what: str) -> None:
+    """The item, or for people what was done to it: `what` is as in "made cluster"."""
+    show(item, output, lambda: print(f"{what} {item['name']} ({item['uuid']})"))
+
+
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str = "none") -> None:
     """Rows as a plain aligned table: no frames, so that `cut`, `grep` and screen readers get on with it.
 
