@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import secrets
 import shlex
-import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +17,13 @@ import anyio
 
 from zerojhub.errors import MachineError
 from zerojhub.machine import Result
+from zerojhub.machine.ssh_login import CONNECT, NoAnswer, Pins, Refused, log_in
 
 if TYPE_CHECKING:
     import paramiko
 
     from zerojhub.machine.forward import Forward
 
-CONNECT = 10
-"""Seconds that one attempt to connect may take."""
 GRACE = 15
 """Seconds for a refused login to be accepted after all: sshd answers before cloud-init has brought the user's keys."""
 SESSIONS = 8
@@ -64,18 +60,18 @@ class SSHMachine:
         Raises MachineError: no answer in time, another host key than those, or none of the keys is accepted.
         """
         name = f"{user}@{address}"
-        attempt = partial(_log_in, address, port, user, _Pins.of(host_keys), key_files or [], forget)
+        attempt = partial(log_in, address, port, user, Pins.of(host_keys), key_files or [], forget)
         deadline, refused_since = time.monotonic() + timeout, None
         while True:
             try:
                 transport = await anyio.to_thread.run_sync(attempt)
                 return cls(transport, user, address)
-            except _Refused as error:
+            except Refused as error:
                 refused_since = refused_since or time.monotonic()
                 if time.monotonic() > min(deadline, refused_since + GRACE):
                     raise MachineError(str(error), where=name, hint=error.hint) from None
                 say(f"{name}: {error}")
-            except _NoAnswer as error:
+            except NoAnswer as error:
                 if time.monotonic() > deadline:
                     hint = f"is port {port} open to this machine in the security group?"
                     raise MachineError(f"SSH does not answer: {error}", where=name, hint=hint) from None
@@ -187,101 +183,6 @@ class SSHMachine:
             return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
         except (paramiko.SSHException, EOFError) as error:
             raise MachineError(f"the SSH connection failed: {error or 'closed'}", where=self.name) from None
-
-
-class _Refused(Exception):
-    """The machine answers, and does not let this user in."""
-
-    def __init__(self, message: str, hint: str | None = None):
-        super().__init__(message)
-        self.hint = hint
-
-
-class _NoAnswer(Exception):
-    """Nothing (yet) that speaks SSH."""
-
-
-@dataclass(frozen=True)
-class _Pins:
-    """The host keys that a server may have."""
-
-    fingerprints: frozenset[str]
-    types: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, host_keys: list[str]) -> _Pins:
-        fingerprints, types = set(), []
-        for line in host_keys:
-            words = line.split()
-            if words[0].startswith("SHA256:"):
-                fingerprints.add(words[0].rstrip("="))
-                continue
-            kind = next(i for i, word in enumerate(words) if word.startswith(("ssh-", "ecdsa-")))
-            digest = hashlib.sha256(base64.b64decode(words[kind + 1])).digest()
-            fingerprints.add("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
-            types += ["rsa-sha2-512", "rsa-sha2-256"] if words[kind] == "ssh-rsa" else [words[kind]]
-        return cls(frozenset(fingerprints), types)
-
-
-def _log_in(address: str, port: int, user: str, pins: _Pins, key_files: list[Path], forget: str) -> paramiko.Transport:
-    import paramiko
-
-    try:
-        transport = paramiko.Transport(socket.create_connection((address, port), timeout=CONNECT))
-    except OSError as error:
-        raise _NoAnswer(error.strerror or str(error)) from None
-    try:
-        # A server has several keys and shows one: ask for one that is pinned.
-        options = transport.get_security_options()
-        options.key_types = sorted(options.key_types, key=lambda kind: kind not in pins.types)
-        try:
-            transport.start_client(timeout=CONNECT)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise _NoAnswer(str(error) or "closed the connection") from None
-        host_key = transport.get_remote_server_key()
-        if host_key.fingerprint.rstrip("=") not in pins.fingerprints:
-            raise MachineError(
-                f"its {host_key.get_name()} host key {host_key.fingerprint} is not the one that is known for it",
-                where=f"{user}@{address}",
-                hint=f"another machine may be answering; when this one was rebuilt, remove its old key: {forget}",
-            )
-        _authenticate(transport, user, key_files)
-        transport.set_keepalive(15)
-        return transport
-    except BaseException:
-        transport.close()
-        raise
-
-
-def _authenticate(transport: paramiko.Transport, user: str, key_files: list[Path]) -> None:
-    import paramiko
-
-    tried, hint = [], None
-    for path in key_files:
-        try:
-            key = paramiko.PKey.from_path(path)
-        except TypeError:
-            hint = f"{path} has a passphrase: add it to the SSH agent with `ssh-add {path}`"
-            continue
-        except (OSError, ValueError, paramiko.SSHException) as error:
-            hint = f"{path} cannot be used: {error}"
-            continue
-        tried.append((str(path), key))
-    agent = paramiko.Agent()
-    try:
-        tried += [("a key of the SSH agent", key) for key in agent.get_keys()]
-        for _, key in tried:
-            try:
-                transport.auth_publickey(user, key)
-                return
-            except paramiko.AuthenticationException:
-                continue
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                raise _NoAnswer(str(error) or "closed the connection") from None
-    finally:
-        agent.close()
-    names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "nothing (there is no usable key)"
-    raise _Refused(f"it does not let {user} in with {names}", hint)
 
 
 def _converse(channel: paramiko.Channel, command: str, input: bytes | None) -> Result:

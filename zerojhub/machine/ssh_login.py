@@ -1,0 +1,117 @@
+"""Logging in over SSH: the server shows one of the host keys that are pinned, and takes one of the user's keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerojhub.errors import MachineError
+
+if TYPE_CHECKING:
+    import paramiko
+
+CONNECT = 10
+"""Seconds that one attempt to connect, or to open a session, may take."""
+
+
+class Refused(Exception):
+    """The machine answers, and does not let this user in."""
+
+    def __init__(self, message: str, hint: str | None = None):
+        super().__init__(message)
+        self.hint = hint
+
+
+class NoAnswer(Exception):
+    """Nothing (yet) that speaks SSH."""
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The host keys that a server may have."""
+
+    fingerprints: frozenset[str]
+    types: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, host_keys: list[str]) -> Pins:
+        fingerprints, types = set(), []
+        for line in host_keys:
+            words = line.split()
+            if words[0].startswith("SHA256:"):
+                fingerprints.add(words[0].rstrip("="))
+                continue
+            kind = next(i for i, word in enumerate(words) if word.startswith(("ssh-", "ecdsa-")))
+            digest = hashlib.sha256(base64.b64decode(words[kind + 1])).digest()
+            fingerprints.add("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
+            types += ["rsa-sha2-512", "rsa-sha2-256"] if words[kind] == "ssh-rsa" else [words[kind]]
+        return cls(frozenset(fingerprints), types)
+
+
+def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path], forget: str) -> paramiko.Transport:
+    """One attempt, with the key files and the agent's keys; blocks. `forget` is how a person removes a pin.
+
+    Raises NoAnswer, Refused, or MachineError for a host key that is not pinned.
+    """
+    import paramiko
+
+    try:
+        transport = paramiko.Transport(socket.create_connection((address, port), timeout=CONNECT))
+    except OSError as error:
+        raise NoAnswer(error.strerror or str(error)) from None
+    try:
+        # A server has several keys and shows one: ask for one that is pinned.
+        options = transport.get_security_options()
+        options.key_types = sorted(options.key_types, key=lambda kind: kind not in pins.types)
+        try:
+            transport.start_client(timeout=CONNECT)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise NoAnswer(str(error) or "closed the connection") from None
+        host_key = transport.get_remote_server_key()
+        if host_key.fingerprint.rstrip("=") not in pins.fingerprints:
+            raise MachineError(
+                f"its {host_key.get_name()} host key {host_key.fingerprint} is not the one that is known for it",
+                where=f"{user}@{address}",
+                hint=f"another machine may be answering; when this one was rebuilt, remove its old key: {forget}",
+            )
+        _authenticate(transport, user, key_files)
+        transport.set_keepalive(15)
+        return transport
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _authenticate(transport: paramiko.Transport, user: str, key_files: list[Path]) -> None:
+    import paramiko
+
+    tried, hint = [], None
+    for path in key_files:
+        try:
+            key = paramiko.PKey.from_path(path)
+        except TypeError:
+            hint = f"{path} has a passphrase: add it to the SSH agent with `ssh-add {path}`"
+            continue
+        except (OSError, ValueError, paramiko.SSHException) as error:
+            hint = f"{path} cannot be used: {error}"
+            continue
+        tried.append((str(path), key))
+    agent = paramiko.Agent()
+    try:
+        tried += [("a key of the SSH agent", key) for key in agent.get_keys()]
+        for _, key in tried:
+            try:
+                transport.auth_publickey(user, key)
+                return
+            except paramiko.AuthenticationException:
+                continue
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                raise NoAnswer(str(error) or "closed the connection") from None
+    finally:
+        agent.close()
+    names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "nothing (there is no usable key)"
+    raise Refused(f"it does not let {user} in with {names}", hint)
