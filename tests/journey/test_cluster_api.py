@@ -31,6 +31,7 @@ def test_the_hub_answers_and_nothing_went_over_ssh(cloud: Shell, hub: dict) -> N
     assert httpx.get(hub["url"].rstrip("/") + "/hub/health", timeout=10).status_code == 200
     cluster = json.loads(cloud.openstack("coe", "cluster", "show", "api-road", "-f", "json"))
     assert cloud.openstack("stack", "list", "-f", "value").strip() == ""
+    assert cloud.openstack("keypair", "list", "-f", "value").strip() == ""
     access = next(stage for stage in hub["stages"] if stage["name"] == "access")
     assert cluster["api_address"] in str(access)
 

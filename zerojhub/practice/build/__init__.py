@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KUBERNETES = "v1.34.4"
 """The version that clusters have unless they ask for another."""
-OLDER = ("v1.34.3",)
+OLDER = ("v1.33.13",)
 """Versions to upgrade from, oldest first; built only when they are asked for."""
 
 

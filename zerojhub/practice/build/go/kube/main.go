@@ -22,13 +22,24 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
+// command calls what makes a command: from Kubernetes 1.34 on the kubelet's asks for a context.
+func command(make any) *cobra.Command {
+	switch make := make.(type) {
+	case func() *cobra.Command:
+		return make()
+	case func(context.Context) *cobra.Command:
+		return make(context.Background())
+	}
+	panic("a command is made in another way")
+}
+
 func main() {
 	components := map[string]func() *cobra.Command{
 		"kube-apiserver":          apiserver.NewAPIServerCommand,
 		"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 		"kube-proxy":              proxy.NewProxyCommand,
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-		"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+		"kubelet":                 func() *cobra.Command { return command(kubelet.NewKubeletCommand) },
 	}
 	name := filepath.Base(os.Args[0])
 	if name == "kube" && len(os.Args) > 1 {
