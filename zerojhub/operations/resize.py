@@ -103,12 +103,14 @@ async def _emptied(
         yield []
         return
     (reach,) = await journey.reach(hub, Access)
-    chosen = await _empty(reach, group, fewer, leaving, say, ask)
+    chosen = await _choose(reach, group, fewer, leaving, ask)
     try:
+        await _drain(reach, chosen, say)
         yield [drain.server_id(node) for node in chosen]
     except ZeroJHubError as error:
         if there := await _take_back(hub, reach, cluster, chosen):
-            error.hint = "; ".join([*([error.hint] if error.hint else []), f"{', '.join(there)} takes pods again"])
+            again = f"{', '.join(there)} {'takes' if len(there) == 1 else 'take'} pods again"
+            error.hint = f"{error.hint}; {again}" if error.hint else again
         raise
 
 
@@ -124,8 +126,8 @@ async def _take_back(hub: Hub, reach: Reach, cluster: dict, nodes: list[dict]) -
     return names
 
 
-async def _empty(reach: Reach, group: dict, fewer: int, leaving: list[str], say: Say, ask: Ask) -> list[dict]:
-    """Choose the nodes that go, ask about the users on them, and drain them."""
+async def _choose(reach: Reach, group: dict, fewer: int, leaving: list[str], ask: Ask) -> list[dict]:
+    """The nodes that go; a person was asked about the users on them."""
     nodes = [node for node in await reach.kube.list("v1/Node") if set(_addresses(node)) & set(group["node_addresses"])]
     users = {node["metadata"]["name"]: await drain.users_on(reach.kube, node["metadata"]["name"]) for node in nodes}
     if leaving:
@@ -145,8 +147,12 @@ async def _empty(reach: Reach, group: dict, fewer: int, leaving: list[str], say:
         ask(
             f"The servers of {', '.join(affected)} run on {', '.join(names)} and will be stopped (files are kept). Go on?"
         )
+    return chosen
+
+
+async def _drain(reach: Reach, nodes: list[dict], say: Say) -> None:
     # The pods of a node that is down never leave it.
-    up = [node["metadata"]["name"] for node in chosen if drain.is_ready(node)]
+    up = [node["metadata"]["name"] for node in nodes if drain.is_ready(node)]
     watch = await Watch.of(reach)
 
     async def drained() -> None:
@@ -154,7 +160,6 @@ async def _empty(reach: Reach, group: dict, fewer: int, leaving: list[str], say:
         await watch.back()
 
     await watch.during(drained())
-    return chosen
 
 
 def _addresses(node: dict) -> list[str]:
