@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 from zerojhub.errors import CloudError
@@ -14,26 +15,30 @@ LATE = 300
 """Seconds after which one resource is late: a server boots, and a node joins, in less."""
 
 
-async def stack_of(cloud: Cloud, cluster: dict) -> dict | None:
-    """The cluster's stack; None where there is none (Cluster API drivers), or no Heat for this project."""
-    stack_id = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
-    if not stack_id:
-        return None
+async def stacks_of(cloud: Cloud, cluster: dict) -> list[dict]:
+    """The cluster's stack, and those of node groups that were added to it.
+
+    Empty where there is none (Cluster API drivers), or no Heat for this project.
+    """
+    own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
+    ids = {own: None} if own else {}
+    with contextlib.suppress(CloudError):  # node groups came with microversion 1.9
+        groups = await cloud.container_infra.all(f"/clusters/{cluster['uuid']}/nodegroups", "nodegroups")
+        ids |= dict.fromkeys(group["stack_id"] for group in groups if group["stack_id"])
     try:
-        return (await cloud.orchestration.get(f"/stacks/{stack_id}"))["stack"]
+        return [(await cloud.orchestration.get(f"/stacks/{ident}"))["stack"] for ident in ids]
     except CloudError:
-        return None
+        return []
 
 
 async def resources(cloud: Cloud, cluster: dict, **query: str) -> list[dict]:
-    """The resources of the cluster's stack down to the servers; empty where there is no stack."""
-    if not (stack := await stack_of(cloud, cluster)):
-        return []
-    try:
+    """The resources of the cluster's stacks down to the servers; empty where there is no stack."""
+    found = []
+    for stack in await stacks_of(cloud, cluster):
         path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources"
-        return (await cloud.orchestration.get(path, nested_depth=DEPTH, **query))["resources"]
-    except CloudError:
-        return []
+        with contextlib.suppress(CloudError):
+            found += (await cloud.orchestration.get(path, nested_depth=DEPTH, **query))["resources"]
+    return found
 
 
 def under_way(listed: list[dict]) -> str:

@@ -40,18 +40,16 @@ async def take_away(cloud: Cloud, cluster: dict, *, volumes_too: bool = False) -
     return [row for row in left if not await delete_volume(cloud, row["id"])] if volumes_too else left
 
 
-async def prefix_of(cloud: Cloud, cluster: dict) -> str | None:
+async def prefixes_of(cloud: Cloud, cluster: dict) -> tuple[str, ...]:
     """How the names begin of what a driver makes for this cluster alone, with twelve or five characters of chance in them."""
-    stack = await heat.stack_of(cloud, cluster)
-    return stack["stack_name"] if stack else cluster.get("cluster_id")
+    names = [stack["stack_name"] for stack in await heat.stacks_of(cloud, cluster)] or [cluster.get("cluster_id")]
+    return tuple(f"{name}-" for name in names if name)
 
 
-async def take_ports(cloud: Cloud, prefix: str | None) -> None:
+async def take_ports(cloud: Cloud, prefixes: tuple[str, ...]) -> None:
     """Delete the ports of the (deleted) cluster that no server has."""
-    if not prefix:
-        return
     for port in await cloud.network.all("/ports", "ports"):
-        if port["name"].startswith(f"{prefix}-") and not port["device_id"]:
+        if port["name"].startswith(prefixes) and not port["device_id"]:
             await cloud.network.delete(f"/ports/{port['id']}")
 
 

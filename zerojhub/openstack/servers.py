@@ -1,4 +1,4 @@
-"""The servers of a cluster, whichever driver made them: as Heat's stack has them, or by their names and addresses."""
+"""The servers of a cluster, whichever driver made them: as Heat's stacks have them, or by their names and addresses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from zerojhub.openstack.session import Cloud, one_line
 
 async def of(cloud: Cloud, cluster: dict) -> list[dict]:
     """Nova's servers of the cluster that the project may see, by name; also while it is being made."""
-    nested = await heat.resources(cloud, cluster, type="OS::Nova::Server")
-    if nested:
-        answers = [await cloud.compute.find(f"/servers/{each['physical_resource_id']}") for each in nested]
-        found = [answer["server"] for answer in answers if answer]
-    else:  # no Heat, or none for this project: Cluster API names them after the cluster
-        prefix = f"{cluster.get('cluster_id') or cluster.get('stack_id') or cluster['uuid']}-"
-        told = {*(cluster["master_addresses"] or []), *(cluster["node_addresses"] or [])}
-        listed = await cloud.compute.all("/servers/detail", "servers")
-        found = [each for each in listed if each["name"].startswith(prefix) or told & set(masters.addresses(each))]
-    return sorted(found, key=lambda server: server["name"])
+    nested = {each["physical_resource_id"] for each in await heat.resources(cloud, cluster, type="OS::Nova::Server")}
+    prefix = f"{cluster.get('cluster_id') or cluster.get('stack_id')}-"
+    told = {*(cluster["master_addresses"] or []), *(cluster["node_addresses"] or [])}
+
+    def is_its(server: dict) -> bool:
+        if nested:
+            return server["id"] in nested
+        # No Heat, or none for this project: Cluster API names servers after the cluster.
+        return server["name"].startswith(prefix) or not told.isdisjoint(masters.addresses(server))
+
+    listed = await cloud.compute.all("/servers/detail", "servers")
+    return sorted(filter(is_its, listed), key=lambda server: server["name"])
 
 
 def under_way(servers: list[dict]) -> str:

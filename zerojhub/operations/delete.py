@@ -26,10 +26,10 @@ async def delete(cloud: Cloud, cluster: dict, say: Say, *, data: bool) -> list[d
     `data`: delete the volumes of its claims too.
     """
     await give_back(cloud, cluster, say, data=data)
-    prefix = await leftovers.prefix_of(cloud, cluster)
+    prefixes = await leftovers.prefixes_of(cloud, cluster)
     await clusters.delete(cloud, cluster, say)
     say("looking for what it left")
-    await leftovers.take_ports(cloud, prefix)
+    await leftovers.take_ports(cloud, prefixes)
     return await leftovers.take_away(cloud, cluster, volumes_too=data)
 
 
