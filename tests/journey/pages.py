@@ -35,6 +35,7 @@ RULES = (
     (r"\b\d+ min( \d\d s)?|\b\d+(\.\d+)? (s|seconds)\b", "DURATION"),
     (r"\b(\d+d)?(\d+h)?(\d+m)?\d+s\b|\b\d+m\b", "DURATION"),
     (r"(?<=-)[a-z0-9]{12}(?=-(master|node)-|\b)", "STACK"),
+    (r"-node-\d+\b", "-node-N"),
     (r"(?<=-)[0-9a-f]{8,10}-[a-z0-9]{5}\b", "POD"),
     (r"^[·✓] ", "✓ "),
     (r"-{4,}", "---"),

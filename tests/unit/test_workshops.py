@@ -58,6 +58,11 @@ def test_the_index_tells_of_each():
         assert row in text
 
 
+@pytest.mark.parametrize("command", ["check", "reset"])
+def test_without_a_practice_cloud_the_next_step_is_said(shell: Shell, command: str):
+    assert "zerojhub workshop start 2" in shell.zerojhub("workshop", command, "2", code=2).stderr
+
+
 def test_a_number_that_is_none_is_refused(shell: Shell):
     assert f"they are 1 to {len(WORKSHOPS)}" in shell.zerojhub("workshop", "start", "9", code=2).stderr
 

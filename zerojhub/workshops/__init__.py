@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from zerojhub.errors import UserError
+from zerojhub.workshops.autoscaling import Autoscaling
 from zerojhub.workshops.base import Workshop
+from zerojhub.workshops.break_and_mend import BreakAndMend
 from zerojhub.workshops.clusters import Clusters
 from zerojhub.workshops.first_hub import FirstHub
-from zerojhub.workshops.upgrade import Upgrade
+from zerojhub.workshops.jobs import Jobs
+from zerojhub.workshops.resize_and_upgrade import ResizeAndUpgrade
+from zerojhub.workshops.running_a_class import RunningAClass
 
-WORKSHOPS: tuple[type[Workshop], ...] = (FirstHub, Clusters, Upgrade)
+WORKSHOPS: tuple[type[Workshop], ...] = (
+    FirstHub,
+    Clusters,
+    ResizeAndUpgrade,
+    Jobs,
+    Autoscaling,
+    BreakAndMend,
+    RunningAClass,
+)
 
 
 def find(number: int) -> type[Workshop]:

@@ -74,6 +74,18 @@ class World:
                 return json.loads(json.dumps(YAML(typ="safe").load(base64.b64decode(kept)), default=str))
         raise NotYet("there is no hub in the cluster")
 
+    async def releases(self) -> list[dict[str, Any]]:
+        """The revisions of the hub's Helm release that are kept, oldest first: `version`, `info` and `config` (the values)."""
+        import base64
+        import gzip
+        import json
+
+        found = []
+        for secret in await self.list("v1/Secret", labels=f"owner=helm,name={NAME}"):
+            packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+            found.append(json.loads(gzip.decompress(packed)))
+        return sorted(found, key=lambda release: release["version"])
+
     async def hub(self) -> HubClient:
         """The hub, spoken to as the service that zerojhub made in it."""
         from zerojhub.hub.client import HubClient

@@ -38,7 +38,7 @@ async def replaced(world: World) -> None:
         raise NotYet(f"{first[0]} is still there")
 
 
-class Upgrade(Workshop):
+class ResizeAndUpgrade(Workshop):
     """Resize and upgrade."""
 
     number, slug, minutes = 3, "3-resize-and-upgrade", 60

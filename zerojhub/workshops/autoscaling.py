@@ -1,0 +1,58 @@
+"""Workshop 5."""
+
+from __future__ import annotations
+
+from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.workshops.world import World
+
+BOUNDS = (1, 3)
+WORKERS = "!node-role.kubernetes.io/control-plane"
+
+
+@exercise
+async def enabled(world: World) -> None:
+    """Have the cluster scale itself between one and three workers."""
+    if not await world.list("apps/v1/Deployment", "kube-system", labels="app=cluster-autoscaler"):
+        raise NotYet("there is no autoscaler in the cluster")
+    path = f"/clusters/{(await world.cluster())['uuid']}/nodegroups"
+    for group in await world.cloud.container_infra.all(path, "nodegroups"):
+        found = (group["min_node_count"], group["max_node_count"])
+        if group["is_default"] and group["role"] != "master" and found != BOUNDS:
+            raise NotYet(f"{group['name']} has from {found[0]} to {found[1] or 'any number of'} nodes")
+
+
+@exercise
+async def grown(world: World) -> None:
+    """Run a job named crowd that one worker has no room for."""
+    jobs = [job for job in await world.list("batch/v1/Job", "default") if job["metadata"]["name"] == "crowd"]
+    if not jobs or not jobs[0]["status"].get("succeeded"):
+        raise NotYet("there is no job crowd that is complete")
+    if jobs[0]["spec"]["parallelism"] < 2:
+        raise NotYet("its pods run one after another")
+
+
+@exercise
+async def mended(world: World) -> None:
+    """Have every node known by its server's UUID."""
+    from zerojhub.kube import nodes
+
+    strange = [each["metadata"]["name"] for each in await world.list("v1/Node", None) if not nodes.fits(each)]
+    if strange:
+        raise NotYet(f"{', '.join(sorted(strange))} {'is' if len(strange) == 1 else 'are'} not")
+
+
+@exercise
+async def protected(world: World) -> None:
+    """Protect a worker from being removed."""
+    from zerojhub.kube import nodes
+
+    workers = await world.list("v1/Node", None, labels=WORKERS)
+    if not any(nodes.row(each)["protected"] for each in workers):
+        raise NotYet("no worker is protected")
+
+
+class Autoscaling(Workshop):
+    """Autoscaling."""
+
+    number, slug, minutes = 5, "5-autoscaling", 60
+    exercises = (enabled, grown, mended, protected)
