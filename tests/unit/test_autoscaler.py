@@ -4,11 +4,14 @@ import importlib.util
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
+import anyio
 import pytest
 from ruamel.yaml import YAML
 
 from zerojhub.kube import autoscaler
+from zerojhub.operations import autoscale_status
 from zerojhub.practice.apis import autoscaling
 from zerojhub.practice.images.catalog import HERE
 
@@ -43,6 +46,12 @@ def named(kind: str) -> dict:
 )
 def test_the_autoscaler_is_of_the_minor_version_of_the_cluster(kubernetes, tag):
     assert autoscaler.image_for(kubernetes) == f"registry.k8s.io/autoscaling/cluster-autoscaler:{tag}"
+
+
+def test_only_old_ones_go_by_the_machine_id():
+    assert autoscaler.goes_by_machine_id("docker.io/openstackmagnum/cluster-autoscaler:v1.18.1")
+    assert not autoscaler.goes_by_machine_id(autoscaler.image_for("v1.34.4"))
+    assert not autoscaler.goes_by_machine_id("registry:5000/cluster-autoscaler")
 
 
 def test_its_flags_say_cluster_groups_and_times():
@@ -166,3 +175,46 @@ def test_its_status_is_yaml(program):
 
 def test_nothing_is_left_where_its_image_is_built_from(program):
     assert not [each for each in Path(program.__file__).parent.rglob("*") if "__pycache__" in each.parts]
+
+
+# -- why no node comes --------------------------------------------------------------------------------------------------
+
+
+def group(**more) -> dict:
+    return {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "error": None, "flavor": "m1.small", **more}
+
+
+NOT = "pod didn't trigger scale-up: 1 "
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason", "message", "lacking", "told"),
+    [
+        ([group(max=None)], None, "", [], "autoscaling is off (zerojhub autoscale enable); the scheduler: 0/2 nodes"),
+        ([group()], None, "", [], "the autoscaler has not looked yet; 0/2 nodes"),
+        ([group()], "TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", [], "a node is on its way: [{a 1->2}]"),
+        ([group(error="Quota exceeded")], "TriggeredScaleUp", "pod", [], "the cloud gives no node: Quota exceeded"),
+        ([group(nodes=3)], None, "", [], "the bounds are reached: default-worker has 3 of 3 nodes"),
+        ([group()], "NotTriggerScaleUp", NOT + "max node group size reached", [], "the bounds are reached"),
+        ([group(error="no host")], "NotTriggerScaleUp", NOT + "in backoff after failed scale-up", [], "later: no host"),
+        (
+            [group()],
+            "NotTriggerScaleUp",
+            NOT + "Insufficient cpu",
+            ["2 cores are left"],
+            "no quota for another node: 2",
+        ),
+        ([group()], "NotTriggerScaleUp", NOT + "Insufficient cpu", [], "too large for a node of flavor m1.small"),
+        ([group()], "NotTriggerScaleUp", NOT + "node(s) had taint", [], "the autoscaler: 1 node(s) had taint"),
+    ],
+)
+def test_the_reason_that_no_node_comes_is_told(monkeypatch, groups, reason, message, lacking, told):
+    async def room(*_):
+        return lacking
+
+    monkeypatch.setattr(autoscale_status.clusters, "room", room)
+    said = {"reason": reason, "message": message} if reason else None
+    refused = "0/2 nodes are available"
+    hub = SimpleNamespace(cloud=None)
+    why = anyio.run(lambda: autoscale_status.why_no_node(hub, groups, said, refused, enabled=True))
+    assert told in why

@@ -48,7 +48,8 @@ def fix_machine_id(
 ) -> None:
     """Make /etc/machine-id the UUID of the node's server, restart its kubelet, and wait until Kubernetes shows it.
 
-    Pods go on running. Over SSH, or by a DaemonSet where nobody logs in to nodes.
+    Pods go on running. Over SSH, or by a DaemonSet where nobody logs in to nodes. What --keep leaves goes with
+    `kubectl -n kube-system delete daemonset zerojhub-machine-id`.
 
     zerojhub node fix-machine-id k8s
     """

@@ -99,6 +99,12 @@ def image_for(version: str) -> str:
     return f"{IMAGE}:v1.{wanted}.{NEWEST.get(wanted, 0)}"
 
 
+def goes_by_machine_id(image: str) -> bool:
+    """Does the autoscaler know a node that is to go by its machine-id? From 1.19 on it is the system UUID."""
+    found = re.search(r":v?1\.(\d+)[^:/]*$", image)
+    return bool(found) and int(found[1]) < 19
+
+
 def cloud_config(settings: dict[str, str], ca: str | None) -> dict[str, str]:
     """The Secret's files, from the section Global of a cluster's cloud-config, and the certificates that it names."""
     lines = [f"{key}={settings[key]}" for key in CONFIG_KEYS if settings.get(key) and key != "ca-file"]

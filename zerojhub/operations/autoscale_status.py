@@ -41,7 +41,9 @@ async def status(hub: Hub) -> dict:
         "groups": groups,
         "pending": [row async for row in pending(hub, reach.kube, cluster, groups, events, enabled=enabled)],
         "nodes": [
-            node_row(node, events, outside) for node in await reach.kube.list("v1/Node") if not nodes.is_master(node)
+            node_row(node, events, settings.image)
+            for node in await reach.kube.list("v1/Node")
+            if not nodes.is_master(node)
         ],
     }
 
@@ -124,17 +126,18 @@ async def why_no_node(hub: Hub, groups: list[dict], said: dict | None, refused: 
     )
 
 
-def node_row(node: dict, events: list[dict], outside: bool) -> dict:
-    """name, protected, trouble: why the autoscaler could not, or will not be able to, remove it."""
-    name = node["metadata"]["name"]
+def node_row(node: dict, events: list[dict], image: str) -> dict:
+    """name, protected, trouble: why the autoscaler could not remove it, or will not be able to."""
     failures = [
         event
         for event in events
         if event["involvedObject"].get("uid") == node["metadata"]["uid"] and event["reason"] == "ScaleDownFailed"
     ]
-    trouble = None
-    if not outside and not nodes.fits(node):
+    said = max(failures, key=when)["message"] if failures else None
+    unresolved = bool(said) and "could not be resolved" in said
+    trouble = said
+    if not nodes.fits(node) and (unresolved or autoscaler.goes_by_machine_id(image)):
         trouble = "its machine-id is not its server's UUID (zerojhub node fix-machine-id)"
-    elif failures:
-        trouble = max(failures, key=when)["message"]
-    return {"name": name, "protected": nodes.is_protected(node), "trouble": trouble}
+    elif unresolved:  # and mended since
+        trouble = None
+    return {"name": node["metadata"]["name"], "protected": nodes.is_protected(node), "trouble": trouble}
