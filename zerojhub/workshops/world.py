@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from zerojhub.workshops.base import NotYet
@@ -15,21 +19,23 @@ NAME = "workshop"
 
 
 class World:
-    """The practice cloud, from a person's side. Used as an async context manager; connections are made when asked for, and kept until its end."""
+    """The practice cloud, from a person's side. An async context manager, which keeps the connections that are asked for.
+
+    Whatever is looked for and is not there raises NotYet; a cloud or a cluster that cannot be asked, ZeroJHubError.
+    """
 
     def __init__(self, cloud: str):
         from zerojhub.openstack.session import Cloud
 
         self.cloud = Cloud(cloud)
-        self._hubs: list[Any] = []
-        self._reached: dict[str, Reach] = {}
+        self._open = AsyncExitStack()
+        self._reach: Reach | None = None
 
     async def __aenter__(self) -> World:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for hub in self._hubs:
-            await hub.close()
+        await self._open.aclose()
 
     async def clusters(self) -> list[dict]:
         """Magnum's clusters of the project that are complete, whole."""
@@ -44,19 +50,20 @@ class World:
             raise NotYet(f"there is no complete cluster named {name}")
         return found[0]
 
-    async def reach(self, name: str = NAME) -> Reach:
-        """The cluster of that name, within reach."""
+    async def reach(self) -> Reach:
+        """The workshops' cluster, within reach."""
         from zerojhub import journey
         from zerojhub.operations.adopt import deployment_of
         from zerojhub.report import Progress
         from zerojhub.stages import Access
 
-        await self.cluster(name)
-        if name not in self._reached:
-            deployment = await deployment_of(self.cloud, name, self.cloud.name)
-            self._hubs.append(hub := journey.Hub(deployment, Progress(quiet=True)))
-            (self._reached[name],) = await journey.reach(hub, Access)
-        return self._reached[name]
+        await self.cluster()
+        if self._reach is None:
+            deployment = await deployment_of(self.cloud, NAME, self.cloud.name)
+            hub = journey.Hub(deployment, self._open.enter_context(Progress(quiet=True)))
+            self._open.push_async_callback(hub.close)
+            (self._reach,) = await journey.reach(hub, Access)
+        return self._reach
 
     async def list(self, kind: str, namespace: str | None = NAME, *, labels: str = "") -> list[dict]:
         """Kubernetes' objects of the kind in the workshops' cluster."""
@@ -64,22 +71,15 @@ class World:
 
     async def values(self) -> dict[str, Any]:
         """The values that the hub runs with, whole."""
-        import base64
-        import json
+        from ruamel.yaml import YAML
 
         for secret in await self.list("v1/Secret", labels="component=hub"):
             if kept := secret["data"].get("values.yaml"):
-                from ruamel.yaml import YAML
-
                 return json.loads(json.dumps(YAML(typ="safe").load(base64.b64decode(kept)), default=str))
         raise NotYet("there is no hub in the cluster")
 
     async def releases(self) -> list[dict[str, Any]]:
         """The revisions of the hub's Helm release that are kept, oldest first: `version`, `info` and `config` (the values)."""
-        import base64
-        import gzip
-        import json
-
         found = []
         for secret in await self.list("v1/Secret", labels=f"owner=helm,name={NAME}"):
             packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
