@@ -67,14 +67,10 @@ class Crons:
         )
         return [_row(cron, _own(cron, made)) for cron in crons]
 
-    async def jobs_of(self, name: str) -> list[dict]:
-        """The cron job's jobs that are still there, the oldest first."""
-        cron, made = await together(self.find(name), self.kube.list(jobs.KIND, self.namespace))
-        return _own(cron, made)
-
     async def run_of(self, name: str, run: str | None) -> dict:
         """Its job of that name, or its last one. UserError when there is none."""
-        own = {each["metadata"]["name"]: each for each in await self.jobs_of(name)}
+        cron, made = await together(self.find(name), self.kube.list(jobs.KIND, self.namespace))
+        own = {each["metadata"]["name"]: each for each in _own(cron, made)}
         if not own:
             raise UserError(f"{name} has not run yet, or its jobs are gone", hint=f"zerojhub cron run {name}")
         if run and run not in own:
@@ -108,12 +104,17 @@ class Crons:
 
     async def delete(self, name: str, say: jobs.Say) -> list[str]:
         """Delete the cron job with its jobs and their pods, and wait until they are gone. Returns the jobs' names."""
-        names = [each["metadata"]["name"] for each in await self.jobs_of(name)]
+        cron = await self.find(name)
+        names = await self._names_of(cron)
         await self.kube.delete(self.kind, name, self.namespace, wait=jobs.GRACE)
+        names |= await self._names_of(cron)  # one that was due in between
         for each in names:
             await self.kube.delete(jobs.KIND, each, self.namespace, wait=jobs.GRACE)
-        await jobs.wait_for_pods(self.kube, self.namespace, set(names), say)
-        return names
+        await jobs.wait_for_pods(self.kube, self.namespace, names, say)
+        return sorted(names)
+
+    async def _names_of(self, cron: dict) -> set[str]:
+        return {job["metadata"]["name"] for job in _own(cron, await self.kube.list(jobs.KIND, self.namespace))}
 
 
 def read_schedule(cron: dict) -> schedule.Schedule | None:
