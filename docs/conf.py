@@ -22,7 +22,8 @@ html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 
 # Copied is what a person types: not the prompt, and not what the program answers.
-copybutton_prompt_text = "$ "
+copybutton_prompt_text = r"\$ |> "
+copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 # What programs print between two commands is not always what the lexer of console blocks takes for output.
