@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT, Shell
 from tests.journey import pages
+from zerojhub.practice import build
 from zerojhub.workshops import WORKSHOPS
 from zerojhub.workshops.pages import files
 
@@ -49,6 +50,12 @@ def test_the_files_are_there_and_the_picture_is_a_picture(workshop):
     names = [child.tag.rpartition("}")[2] for child in picture]
     assert names[:2] == ["title", "desc"]
     assert f"({workshop.slug}.svg)" in found["README.md"].read_text()
+
+
+@each
+def test_it_begins_with_a_kubernetes_that_is_built(workshop):
+    version = build.OLDER[0] if workshop.older else build.KUBERNETES
+    assert f"template: kubernetes-{version}," in files(workshop)["hub.yaml"].read_text()
 
 
 def test_the_index_tells_of_each():
