@@ -48,6 +48,12 @@ def test_the_autoscaler_is_of_the_minor_version_of_the_cluster(kubernetes, tag):
     assert autoscaler.image_for(kubernetes) == f"registry.k8s.io/autoscaling/cluster-autoscaler:{tag}"
 
 
+def test_an_image_of_another_minor_version_is_not_kept():
+    assert autoscaler.suits("mirror.example:5000/cluster-autoscaler:v1.34.2", "v1.34.4")
+    assert not autoscaler.suits("docker.io/openstackmagnum/cluster-autoscaler:v1.18.1", "v1.34.4")
+    assert not autoscaler.suits("", "v1.34.4")
+
+
 def test_only_old_ones_go_by_the_machine_id():
     assert autoscaler.goes_by_machine_id("docker.io/openstackmagnum/cluster-autoscaler:v1.18.1")
     assert not autoscaler.goes_by_machine_id(autoscaler.image_for("v1.34.4"))

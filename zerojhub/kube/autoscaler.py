@@ -99,10 +99,20 @@ def image_for(version: str) -> str:
     return f"{IMAGE}:v1.{wanted}.{NEWEST.get(wanted, 0)}"
 
 
+def suits(image: str, version: str) -> bool:
+    """Is an image that somebody chose of the cluster's minor version?"""
+    return _minor_of(image) == minor(version)[1]
+
+
 def goes_by_machine_id(image: str) -> bool:
     """Does the autoscaler know a node that is to go by its machine-id? From 1.19 on it is the system UUID."""
+    found = _minor_of(image)
+    return found is not None and found < 19
+
+
+def _minor_of(image: str) -> int | None:
     found = re.search(r":v?1\.(\d+)[^:/]*$", image)
-    return bool(found) and int(found[1]) < 19
+    return int(found[1]) if found else None
 
 
 def cloud_config(settings: dict[str, str], ca: str | None) -> dict[str, str]:

@@ -66,8 +66,8 @@ async def create(cloud: Cloud, cluster: str, body: dict, say: Say, *, wait: bool
     return made
 
 
-async def update(cloud: Cloud, cluster: str, wanted: str, bounds: dict[str, int], say: Say) -> dict:
-    """Set min_node_count and max_node_count."""
+async def update(cloud: Cloud, cluster: str, wanted: str, bounds: dict[str, int | None], say: Say) -> dict:
+    """Set min_node_count and max_node_count; None takes one away."""
     if not bounds:
         raise UserError("nothing to change was given", hint="--min and --max")
     there = await clusters.settled(cloud, cluster)
@@ -78,7 +78,10 @@ async def update(cloud: Cloud, cluster: str, wanted: str, bounds: dict[str, int]
             f"the group has {group['node_count']} nodes, which is not between {new['min_node_count']} and {new['max_node_count']}",
             hint=f"zerojhub cluster resize {there['name']} N --nodegroup {group['name']}",
         )
-    patch = [{"op": "replace", "path": f"/{key}", "value": value} for key, value in bounds.items()]
+    patch = [
+        {"op": "remove", "path": f"/{key}"} if value is None else {"op": "replace", "path": f"/{key}", "value": value}
+        for key, value in bounds.items()
+    ]
     path = f"/clusters/{there['uuid']}/nodegroups/{group['uuid']}"
     await cloud.container_infra.patch(path, patch)
     await clusters.wait(cloud, there["uuid"], say, minutes=MINUTES)

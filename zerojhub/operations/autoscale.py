@@ -53,7 +53,8 @@ async def scale(
     if not least <= group["node_count"] <= most:
         raise outside_of(cluster, group, bounds)
     settings = await settings_in(reach)
-    image = settings.image or autoscaler.image_for(reach.version)
+    kept = autoscaler.suits(settings.image, reach.version)
+    image = settings.image if kept else autoscaler.image_for(reach.version)
     settings = replace(settings, groups=settings.groups | {group["name"]: bounds}, image=image, **times)
     # Magnum refuses sizes that its own bounds do not allow, whoever asks.
     group = await set_bounds(hub, cluster, group, bounds, say)
@@ -170,6 +171,11 @@ async def disable(hub: Hub, wanted: str | None, say: Say) -> dict:
     else:
         for kind, name, namespace in autoscaler.OBJECTS:
             await reach.kube.delete(kind, name, namespace)
+    for group in groups:
+        if group["name"] in gone and group["max_node_count"] is not None:
+            # Or else a person could not give it the size that the autoscaler was not to give it.
+            free = {"min_node_count": 0, "max_node_count": None}
+            await nodegroups.update(hub.cloud, cluster["uuid"], group["uuid"], free, say)
     return {"disabled": gone}
 
 
