@@ -179,3 +179,20 @@ def test_the_time_that_creation_may_take_is_kept(site: Site, magnum: Magnum, mon
     cluster = magnum.settled(magnum.create(create_timeout=1))
     assert cluster["status"] == "CREATE_FAILED"
     assert cluster["faults"]["default-master"] == "Create timed out"
+
+
+def test_labels_bring_an_autoscaler_into_the_cluster_or_one_outside_of_it(site: Site, magnum: Magnum) -> None:
+    labels = {"auto_scaling_enabled": "true", "min_node_count": "1", "max_node_count": "4"}
+    inside = magnum.create(labels=labels, merge_labels=True)
+    outside = magnum.create(cluster_template_id="kubernetes-v1.34.4-capi", labels=labels, merge_labels=True)
+    plain = magnum.create()
+    for uuid in (inside, outside, plain):
+        magnum.settled(uuid)
+    specs = site.ground.clusters
+    [deployment] = [each for each in specs[inside].manifests if each["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "docker.io/openstackmagnum/cluster-autoscaler:v1.18.1"
+    assert f"--cluster-name={inside}" in container["command"]
+    assert "--nodes=1:4:default-worker" in container["command"]
+    assert (specs[inside].autoscaler, specs[outside].autoscaler, specs[plain].autoscaler) == (False, True, False)
+    assert specs[outside].manifests == specs[plain].manifests == ()
