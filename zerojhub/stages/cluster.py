@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import clusters, leftovers, magnum, quota, templates
+from zerojhub.openstack import clusters, magnum, quota, templates
+from zerojhub.operations.delete import delete
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
@@ -17,7 +18,7 @@ class Cluster(Stage):
 
     Looks for a cluster of the name, and makes it when there is none. While it waits it says which resource is being made;
     a failure is told down to the server's fault. `down` deletes a cluster that was made for this deployment, and no other,
-    then the load balancers that its Services left.
+    once it has given back the load balancers of its Services.
     """
 
     name = "cluster"
@@ -70,9 +71,7 @@ class Cluster(Stage):
         cluster = await find(hub)
         if cluster is None or cluster["labels"].get(OWNER_LABEL) != hub.deployment.name:
             return
-        await clusters.delete(hub.cloud, cluster, hub.say)
-        hub.say("looking for what it left")
-        left = {row["name"]: row for row in await leftovers.take_away(hub.cloud, cluster)}
+        left = {row["name"]: row for row in await delete(hub.cloud, cluster, hub.say, data=False)}
         # Kubernetes knew whose the volumes are, Cinder knows which of them are still there.
         owners = {row["name"]: row["owner"] for row in hub.kept}
         hub.kept = [row | {"owner": owners.get(name, row["owner"])} for name, row in left.items()]
