@@ -12,10 +12,11 @@ WORKERS = "!node-role.kubernetes.io/control-plane"
 @exercise
 async def enabled(world: World) -> None:
     """Have the cluster scale itself between one and three workers."""
+    from zerojhub.openstack import nodegroups
+
     if not await world.list("apps/v1/Deployment", "kube-system", labels="app=cluster-autoscaler"):
         raise NotYet("there is no autoscaler in the cluster")
-    path = f"/clusters/{(await world.cluster())['uuid']}/nodegroups"
-    for group in await world.cloud.container_infra.all(path, "nodegroups"):
+    for group in await nodegroups.of(world.cloud, (await world.cluster())["uuid"]):
         found = (group["min_node_count"], group["max_node_count"])
         if group["is_default"] and group["role"] != "master" and found != BOUNDS:
             raise NotYet(f"{group['name']} has from {found[0]} to {found[1] or 'any number of'} nodes")
