@@ -91,6 +91,8 @@ def status(
             times = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found["times"].items())
             state = "runs" if found["running"] else "does not run"
             print(f"the autoscaler {state} {found['where']}{f' ({times})' if times else ''}")
+        if found["trouble"]:
+            print(found["trouble"])
         table(found["groups"], ("name", "min", "max", "nodes", "ready", "scale_up", "scale_down", "error"))
         print()
         table(found["pending"], ("namespace", "pod", "why"), empty="no pod waits for a node")

@@ -20,7 +20,7 @@ def when(event: dict) -> str:
 
 
 async def status(hub: Hub) -> dict:
-    """cluster, enabled, runs, image, times, groups, pending, nodes; see the functions that make them."""
+    """cluster, enabled, where, running, trouble (why it does not run), image, times; groups, pending and nodes (see below)."""
     reach, cluster = await journey.reach(hub, Access, Cluster)
     outside = runs_outside(hub)
     deployment = None if outside else await reach.kube.get(*DEPLOYMENT)
@@ -30,12 +30,17 @@ async def status(hub: Hub) -> dict:
     workers = [group for group in every if group["role"] != "master"]
     groups = [group_row(group, bounds_of(group, cluster, None if outside else settings), told) for group in workers]
     enabled = autoscaled(cluster) if outside else bool(deployment)
+    running = enabled if outside else enabled and explain.is_available(deployment)
+    troubles = []
+    if enabled and not running:
+        troubles = await explain.why_not_ready(reach.kube, autoscaler.NAMESPACE, f"app={autoscaler.NAME}")
     events = await reach.kube.list("v1/Event")
     return {
         "cluster": cluster["name"],
         "enabled": enabled,
         "where": "outside of the cluster" if outside else "in the cluster",
-        "running": enabled if outside else bool(deployment) and explain.is_available(deployment),
+        "running": running,
+        "trouble": str(troubles[0]) if troubles else None,
         "image": settings.image or None,
         "times": {} if outside else {name: getattr(settings, name) for name in autoscaler.TIMES},
         "groups": groups,
