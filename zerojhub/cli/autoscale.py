@@ -51,6 +51,7 @@ def enable(
     zerojhub autoscale enable k8s --min 1 --max 5 --unneeded-time 5m
     """
     from zerojhub.operations import autoscale
+    from zerojhub.stages.cluster import count
 
     if most < least:
         raise typer.BadParameter(f"--max {most} is less than --min {least}")
@@ -66,7 +67,8 @@ def enable(
     row = {"nodegroup": group["name"], "nodes": group["node_count"], "min": least, "max": most}
 
     def people() -> None:
-        print(f"{group['name']} of {cluster} has {group['node_count']} nodes now, and from {least} to {most} as needed")
+        now = count(group["node_count"], "node")
+        print(f"{group['name']} of {cluster} has {now} now, and from {least} to {most} as needed")
         print(f"see: zerojhub autoscale status {cluster}")
 
     show(row, output, people)

@@ -19,7 +19,7 @@ from zerojhub.openstack import clusters, nodegroups
 from zerojhub.openstack.roads import road_of
 from zerojhub.operations import credentials, resize
 from zerojhub.stages import Access, Cluster, Template
-from zerojhub.stages.cluster import autoscaled
+from zerojhub.stages.cluster import autoscaled, count
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -117,12 +117,11 @@ async def set_bounds(hub: Hub, cluster: dict, group: dict, bounds: tuple[int, in
 
 
 def outside_of(cluster: dict, group: dict, bounds: tuple[int, int]) -> UserError:
-    size = (
-        f"node group {group['name']} has {group['node_count']} nodes, which are not between {bounds[0]} and {bounds[1]}"
-    )
-    nearest = min(max(group["node_count"], bounds[0]), bounds[1])
+    name, size = group["name"], group["node_count"]
+    nearest = min(max(size, bounds[0]), bounds[1])
     return UserError(
-        size, hint=f"first: zerojhub cluster resize {cluster['name']} {nearest} --nodegroup {group['name']}"
+        f"node group {name} has {count(size, 'node')}, and is to have between {bounds[0]} and {bounds[1]}",
+        hint=f"first: zerojhub cluster resize {cluster['name']} {nearest} --nodegroup {name}",
     )
 
 
