@@ -84,7 +84,7 @@ def status(
     """
     from zerojhub.operations.autoscale_status import status as look
 
-    found = on_cluster(cluster, lambda hub, say: look(hub), cloud, quiet)
+    found = on_cluster(cluster, lambda hub, say: look(hub), cloud, quiet, locked=False)
 
     def people() -> None:
         if not found["enabled"]:
@@ -118,7 +118,7 @@ def logs(
     """
     from zerojhub.operations import autoscale
 
-    print(on_cluster(cluster, lambda hub, say: autoscale.logs(hub, lines), cloud, True), end="")
+    print(on_cluster(cluster, lambda hub, say: autoscale.logs(hub, lines), cloud, True, locked=False), end="")
 
 
 @app.command("protect")

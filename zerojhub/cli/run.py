@@ -133,15 +133,20 @@ def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: st
     return answer
 
 
-def on_cluster(name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
-    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it."""
+def on_cluster(
+    name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool, *, locked: bool = True
+) -> Any:
+    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it.
+
+    `locked`: while no other command works on it; what only looks may do so at any time.
+    """
     from zerojhub.journey import Hub
     from zerojhub.operations.adopt import deployment_of
     from zerojhub.report import Progress
 
     async def run(here: Cloud, say: Say) -> Any:
         deployment = await deployment_of(here, name, cloud)
-        with lock(deployment, wanted_lock=True), Progress(quiet=True) as progress:
+        with lock(deployment, wanted_lock=locked), Progress(quiet=True) as progress:
             hub = Hub(deployment, progress)
             try:
                 return await work(hub, say)
