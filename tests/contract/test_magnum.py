@@ -1,6 +1,8 @@
 """Magnum's API answers as a real Magnum did: `magnum.json` is one session with one, request by request.
 
-What differs from place to place (ids, times, addresses) is masked in both; every other value must be the same.
+What differs from place to place (ids, times, addresses) is masked in both; every other value must be the same. Magnum was
+asked by an administrator then, and is by a member here: what only the one may see, is what the other is refused. Its
+driver took an even number of masters, which no driver does that builds clusters.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import contextlib
 import functools
-import json
 import secrets
 import socket
 from collections.abc import Iterator
@@ -55,8 +54,9 @@ def real_cloud(folder: Path) -> Iterator[Real]:
     with keystone, magnum, served(others) as url, Processes(folder) as processes:
         cloud = Real({**roots, "": url}, clouds_yaml(folder, roots["/identity"]), folder / "held")
         amqp = start_broker(processes)
-        start_keystone(processes, installed, keystone, password)
         start_magnum(processes, installed, magnum, roots["/identity"], amqp, password, cloud.held)
+        start_keystone(processes, installed, keystone, password)
+        processes.wait(lambda: all(answers(root) for root in roots.values()))
         admin = administrator(cloud, password)
         make_project(admin, cloud, others.state.cloud, catalog(url))
         take_tokens_of(cloud, others.state.cloud)
@@ -72,6 +72,13 @@ def url_of(listener: socket.socket) -> str:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code < 500
+    except httpx.TransportError:
+        return False
 
 
 def write(path: Path, **sections: dict[str, object]) -> None:
@@ -174,7 +181,7 @@ def start_magnum(
 def serve(
     processes: Processes, installed: Path, name: str, app: str, listener: socket.socket, env: dict[str, str]
 ) -> None:
-    """Serve a WSGI application on a socket that listens already: whoever is early, waits."""
+    """Serve a WSGI application on a socket that listens already, so that nobody else can take its port."""
     config = processes.folder / name / "gunicorn.py"
     config.write_text(f"wsgi_app = {app!r}\nbind = 'fd://{listener.fileno()}'\nthreads = 4\n")
     # Both services read the arguments of the program that they are in, so that it is given none.
@@ -245,8 +252,9 @@ def conductor_is_up(admin: httpx.Client, cloud: Real) -> bool:
 
 
 def make_templates(admin: httpx.Client, cloud: Real, records: Records) -> None:
+    """The practice cloud's templates, in the real Magnum: for everyone, which only an administrator may have."""
     given = ("uuid", "project_id", "user_id", "created_at", "updated_at", "cluster_distro")
     for template in records.templates.values():
         body = {name: value for name, value in template.items() if name not in given and value is not None}
-        answer = admin.post(cloud.at("/container-infra/v1/clustertemplates"), json=json.loads(json.dumps(body)))
+        answer = admin.post(cloud.at("/container-infra/v1/clustertemplates"), json=body)
         answer.raise_for_status()

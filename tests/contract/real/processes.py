@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-SECONDS = 60
+SECONDS = 180
+"""How long anything may take to get ready, on a machine that does other things too."""
 
 
 class Processes:
