@@ -10,6 +10,7 @@ import anyio
 import pytest
 from ruamel.yaml import YAML
 
+from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import autoscaler
 from zerojhub.operations import autoscale_status
 from zerojhub.practice.apis import autoscaling
@@ -21,7 +22,7 @@ SETTINGS = autoscaler.Settings(
 GLOBAL = {
     "auth-url": "https://cloud/v3",
     "user-id": "u1",
-    "password": "secret, with = and #",
+    "password": 'secret, with \\ " = and #',
     "trust-id": "t1",
     "region": "R",
     "ca-file": "/etc/kubernetes/ca-bundle.crt",
@@ -79,13 +80,18 @@ def test_the_secret_holds_what_it_reads_and_nothing_else_does():
     files = named("Secret")["stringData"]
     lines = files["cloud-config"].splitlines()
     assert lines[0] == "[Global]"
-    assert "password=secret, with = and #" in lines
-    assert "ca-file=/config/ca.crt" in lines
+    assert r'password="secret, with \\ \" = and #"' in lines
+    assert 'ca-file="/config/ca.crt"' in lines
     assert files["ca.crt"] == "PEM"
     assert not any("subnet-id" in line for line in lines)
     others = [each for each in autoscaler.manifests("c1", SETTINGS, files) if each["kind"] != "Secret"]
     assert "secret, with" not in str(others)
     assert autoscaler.cloud_config(GLOBAL, ca=None)["cloud-config"].count("ca-file") == 0
+
+
+def test_a_credential_that_it_cannot_use_is_refused():
+    with pytest.raises(ZeroJHubError, match="no password"):
+        autoscaler.cloud_config({"auth-url": "u", "application-credential-id": "i"}, ca=None)
 
 
 def test_what_was_told_is_read_back_also_from_magnums_own():
@@ -129,6 +135,12 @@ def program():
 def pod(cpu: str, **spec) -> dict:
     meta = {"namespace": "default", "name": "p", "ownerReferences": [{"kind": "ReplicaSet"}]}
     return {"metadata": meta, "spec": {"containers": [{"resources": {"requests": {"cpu": cpu}}}], **spec}}
+
+
+def test_the_cloud_config_is_read_as_it_was_written(program, tmp_path):
+    (tmp_path / "cloud-config").write_text(autoscaler.cloud_config(GLOBAL, ca=None)["cloud-config"])
+    about = sys.modules["cloud"].Cloud(str(tmp_path / "cloud-config"))._about
+    assert (about["password"], about["region"]) == (GLOBAL["password"], "R")
 
 
 def test_a_pod_fits_or_is_refused_in_the_schedulers_words(program):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import minor
 from zerojhub.kube.client import OURS
 
@@ -33,9 +34,9 @@ CONFIG_KEYS = (
         "tenant-id",
         "tenant-name",
     ),
-    *("application-credential-id", "application-credential-name", "application-credential-secret", "region", "ca-file"),
+    *("region", "tls-insecure"),
 )
-"""What the Magnum provider reads in the cloud-config's section Global; the rest is other controllers' matter."""
+"""What the Magnum provider reads in the cloud-config's section Global. It stops at keys that it does not know."""
 TIMES = {
     "unneeded_time": "scale-down-unneeded-time",
     "delay_after_add": "scale-down-delay-after-add",
@@ -116,10 +117,25 @@ def _minor_of(image: str) -> int | None:
 
 
 def cloud_config(settings: dict[str, str], ca: str | None) -> dict[str, str]:
-    """The Secret's files, from the section Global of a cluster's cloud-config, and the certificates that it names."""
-    lines = [f"{key}={settings[key]}" for key in CONFIG_KEYS if settings.get(key) and key != "ca-file"]
-    lines += ["ca-file=/config/ca.crt"] if ca else []
+    """The Secret's files, from the section Global of a cluster's cloud-config, and the certificates that it names.
+
+    ZeroJHubError for a credential that the Magnum provider cannot log in with: it knows passwords, with a trust or without.
+    """
+    if not settings.get("password"):
+        raise ZeroJHubError(
+            "the cluster's own credential has no password, and the autoscaler for Magnum knows no other way to log in",
+            hint="see: zerojhub cluster credentials",
+        )
+    told = {key: settings[key] for key in CONFIG_KEYS if settings.get(key)} | (
+        {"ca-file": "/config/ca.crt"} if ca else {}
+    )
+    lines = [f"{key}={_quoted(value)}" for key, value in told.items()]
     return {"cloud-config": "\n".join(["[Global]", *lines, ""])} | ({"ca.crt": ca} if ca else {})
+
+
+def _quoted(value: str) -> str:
+    """A value as gcfg reads it: bare, `#` and `;` would begin a comment."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def manifests(cluster: str, settings: Settings, files: dict[str, str]) -> list[dict]:

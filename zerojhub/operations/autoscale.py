@@ -56,10 +56,10 @@ async def scale(
     kept = autoscaler.suits(settings.image, reach.version)
     image = settings.image if kept else autoscaler.image_for(reach.version)
     settings = replace(settings, groups=settings.groups | {group["name"]: bounds}, image=image, **times)
-    # Magnum refuses sizes that its own bounds do not allow, whoever asks.
-    group = await set_bounds(hub, cluster, group, bounds, say)
     say("reading the cluster's credential from the master")
     files = autoscaler.cloud_config(*await own_credential(reach))
+    # Magnum refuses sizes that its own bounds do not allow, whoever asks.
+    group = await set_bounds(hub, cluster, group, bounds, say)
     for manifest in autoscaler.manifests(cluster["uuid"], settings, files):
         await reach.kube.apply(manifest)
     await ready(reach, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import ssl
 import time
 import urllib.error
@@ -26,7 +27,7 @@ class Cloud:
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         with open(path) as file:
             parser.read_string(file.read())
-        self._about = {key: value.strip('"') for key, value in parser["Global"].items()}
+        self._about = {key: _plain(value) for key, value in parser["Global"].items()}
         self._trust = ssl.create_default_context(cafile=self._about.get("ca-file"))
         self._token, self._until, self._endpoints = "", 0.0, {}
 
@@ -75,3 +76,8 @@ class Cloud:
             raise CloudError(f"{method} {url}: {error.code} {said[:400]}") from None
         except (OSError, ValueError) as error:
             raise CloudError(f"{method} {url}: {error}") from None
+
+
+def _plain(value: str) -> str:
+    """A value without gcfg's quotes."""
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
