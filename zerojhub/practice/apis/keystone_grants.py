@@ -6,7 +6,8 @@ import secrets
 from datetime import UTC, datetime
 
 from zerojhub.practice.apis.cloud import Cloud, Record, hex_id
-from zerojhub.practice.apis.keystone import MICROSECONDS, forbidden, incorrect, keystone, listing, missing, moment
+from zerojhub.practice.apis.keystone import MICROSECONDS, forbidden, incorrect, keystone, missing, moment
+from zerojhub.practice.apis.keystone_lookups import listing
 from zerojhub.practice.apis.wire import Call, Refusal
 
 # -- application credentials --------------------------------------------------------------------------------------------
