@@ -37,7 +37,8 @@ async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: dict 
     """Wait until nothing is in progress any more, and return the cluster.
 
     `before` is the cluster as it was when a change was asked of it: Magnum answers before it begins, and until then shows
-    the cluster as it was. One that is new it knows only a moment after it was asked for. Raises ZeroJHubError, with the reasons down to the server's fault, when it failed, was deleted, or takes too long.
+    the cluster as it was. A new one it does not show at first. Raises ZeroJHubError, with the reasons down to the
+    server's fault, when the cluster failed, was deleted, or takes too long.
     """
     started, pause, cluster = time.monotonic(), POLL[0], None
     while True:
