@@ -73,7 +73,7 @@ def test_an_older_kubernetes_is_refused(magnum: Magnum) -> None:
     assert answer.json()["errors"][0]["detail"] == "Received invalid tag for kube_tag."
 
 
-def test_an_upgrade_that_failed_may_be_asked_for_again(
+def test_after_an_upgrade_that_failed_only_a_resize_leads_to_another(
     site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uuid = magnum.create(cluster_template_id=old_template(magnum), node_count=1)
@@ -84,7 +84,11 @@ def test_an_upgrade_that_failed_may_be_asked_for_again(
     assert cluster["status"] == "UPDATE_FAILED"
     assert "Kubernetes v1.99.0 is not built here" in cluster["faults"]["default-master"]
     assert cluster["coe_version"] == "v1.14.3"
+    answer = magnum.client.post(f"/clusters/{uuid}/actions/upgrade", json={"cluster_template": "future"})
+    said = 'Upgrading a cluster when status is "UPDATE_FAILED" is not supported.'
+    assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (400, said)
     monkeypatch.setattr(site.ground, "versions", (*site.ground.versions, "v1.99.0"))
+    assert magnum.resize(uuid, node_count=2)["status"] == "UPDATE_COMPLETE"
     cluster = upgrade(magnum, uuid, cluster_template="future")
     assert (cluster["status"], cluster["coe_version"]) == ("UPDATE_COMPLETE", "v1.99.0")
     magnum.delete(uuid)

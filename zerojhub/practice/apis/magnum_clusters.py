@@ -277,7 +277,7 @@ async def upgrade_cluster(call: Call) -> Record:
         raise Refusal(409, f"Cluster Template is not valid for upgrade: {reason}")
     if numbers(template["labels"].get("kube_tag")) < numbers(group["labels"].get("kube_tag")):
         raise Refusal(400, "Received invalid tag for kube_tag.")
-    if not cluster["status"].endswith("_COMPLETE") and cluster["status"] != "UPDATE_FAILED":
+    if not cluster["status"].endswith("_COMPLETE"):
         raise Refusal(400, f'Upgrading a cluster when status is "{cluster["status"]}" is not supported.')
     call.conductor.upgrade(cluster, template, group, wanted["max_batch_size"] or 1)
     return {"uuid": cluster["uuid"]}
