@@ -37,6 +37,8 @@ class Hub:
         self.delete_data = delete_data
         self.checked: Sequence[type[Stage]] = STAGES
         """The stages that the preflight asks what would stop them."""
+        self.takes_changing = False
+        """Will a cluster do that Magnum is just changing? To get in it does; autoscalers change theirs at any time."""
         self.kept: list[dict[str, Any]] = []
         """Volumes that `down` leaves: rows with id, name, size_gb, owner."""
         self._found: dict[type[Stage], Any] = {}
@@ -126,7 +128,7 @@ async def look(hub: Hub, stages: Sequence[type[Stage]] = STAGES) -> list[Standin
 
 async def reach(hub: Hub, *wanted: type[Stage]) -> tuple[Any, ...]:
     """The values of these stages, for commands that work on what is there. ZeroJHubError when it is not."""
-    hub.checked = with_needs(wanted)
+    hub.checked, hub.takes_changing = with_needs(wanted), True
     for standing in await look(hub, hub.checked):
         if standing.state != "found":
             raise ZeroJHubError(f"{standing.stage.name}: {standing.detail}", hint="zerojhub up")

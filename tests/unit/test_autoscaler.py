@@ -199,7 +199,8 @@ def test_nothing_is_left_where_its_image_is_built_from(program):
 
 
 def group(**more) -> dict:
-    return {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "error": None, "flavor": "m1.small", **more}
+    usual = {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "ready": 1, "error": None, "flavor": "m1.small"}
+    return usual | more
 
 
 NOT = "pod didn't trigger scale-up: 1 "
@@ -211,6 +212,8 @@ NOT = "pod didn't trigger scale-up: 1 "
         ([group(max=None)], None, "", [], "autoscaling is off (zerojhub autoscale enable); the scheduler: 0/2 nodes"),
         ([group()], None, "", [], "the autoscaler has not looked yet; 0/2 nodes"),
         ([group()], "TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", [], "a node is on its way: [{a 1->2}]"),
+        ([group(nodes=3, ready=2)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "a node is on its way"),
+        ([group(nodes=3, ready=3)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "the bounds are reached"),
         ([group(error="Quota exceeded")], "TriggeredScaleUp", "pod", [], "the cloud gives no node: Quota exceeded"),
         ([group(nodes=3)], None, "", [], "the bounds are reached: default-worker has 3 of 3 nodes"),
         ([group()], "NotTriggerScaleUp", NOT + "max node group size reached", [], "the bounds are reached"),

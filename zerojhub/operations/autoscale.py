@@ -149,7 +149,8 @@ async def ready(reach: Reach, say: Say) -> None:
 
 async def disable(hub: Hub, wanted: str | None, say: Say) -> dict:
     """Leave the node group (all of them when None) at the size that it has. Returns {"disabled": [names]}."""
-    reach, cluster = await journey.reach(hub, Access, Cluster)
+    cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    (reach,) = await journey.reach(hub, Access)
     groups = await nodegroups.of(hub.cloud, cluster["uuid"])
     if runs_outside(hub):
         check_outside(cluster, {})

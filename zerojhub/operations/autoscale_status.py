@@ -111,12 +111,14 @@ async def why_no_node(hub: Hub, groups: list[dict], said: dict | None, refused: 
     if not enabled or not scaled:
         return f"autoscaling is off (zerojhub autoscale enable); the scheduler: {refused}"
     message = (said or {}).get("message", "")
-    if said and said["reason"] == "TriggeredScaleUp":
+    full = all(group["nodes"] >= group["max"] for group in scaled)
+    # The node that a pod asked for may have come, and been taken by another.
+    if said and said["reason"] == "TriggeredScaleUp" and not (full and all(map(complete, scaled))):
         failed = next((group["error"] for group in scaled if group["error"]), None)
         return f"the cloud gives no node: {failed}" if failed else f"a node is on its way: {message.partition(': ')[2]}"
-    if "max node group size reached" in message or all(group["nodes"] >= group["max"] for group in scaled):
-        full = ", ".join(f"{group['name']} has {group['nodes']} of {group['max']} nodes" for group in scaled)
-        return f"the bounds are reached: {full} (zerojhub autoscale enable --max raises them)"
+    if full or "max node group size reached" in message:
+        sizes = ", ".join(f"{group['name']} has {group['nodes']} of {group['max']} nodes" for group in scaled)
+        return f"the bounds are reached: {sizes} (zerojhub autoscale enable --max raises them)"
     if "in backoff" in message:
         failed = next((group["error"] for group in scaled if group["error"]), "it could not make the last one")
         return f"the cloud gives no node, and is asked again later: {failed}"
@@ -129,6 +131,11 @@ async def why_no_node(hub: Hub, groups: list[dict], said: dict | None, refused: 
     return (
         f"the autoscaler: {message.partition(': ')[2]}" if message else f"the autoscaler has not looked yet; {refused}"
     )
+
+
+def complete(group: dict) -> bool:
+    """Are all the nodes there that the group is to have?"""
+    return group["ready"] is not None and group["ready"] >= group["nodes"]
 
 
 def node_row(node: dict, events: list[dict], image: str) -> dict:

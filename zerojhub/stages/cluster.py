@@ -48,7 +48,7 @@ class Cluster(Stage):
             return Wrong(f"cluster {cluster['name']} is {status}")
         if status == "CREATE_FAILED":
             return Wrong(await clusters.failure(hub.cloud, cluster))
-        if status.endswith("IN_PROGRESS"):
+        if status.endswith("IN_PROGRESS") and not (hub.takes_changing and status.startswith("UPDATE")):
             return Missing(f"cluster {cluster['name']} is {status}")
         detail = (
             f"{cluster['name']}: {count(cluster['master_count'], 'master')}, {count(cluster['node_count'], 'worker')}"
