@@ -174,6 +174,21 @@ def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):
     assert shell.json("cluster", "show", "mine")["status"] == "CREATE_FAILED"
 
 
+def test_after_a_change_that_failed_a_resize_leads_to_an_upgrade(site, shell, magnum):
+    uuid = magnum.create(node_count=1)
+    magnum.settled(uuid)
+    cores, site.cloud.quotas["compute"]["cores"] = site.cloud.quotas["compute"]["cores"], 3
+    assert magnum.resize(uuid, node_count=2)["status"] == "UPDATE_FAILED"
+    site.cloud.quotas["compute"]["cores"] = cores
+    refused(
+        *(site, shell, "cluster", "upgrade", "hub", "--kube-tag", "v1.35.0"),
+        said="first have Magnum try again: zerojhub cluster resize hub 2",
+        code=1,
+    )
+    shell.zerojhub("cluster", "resize", "hub", "2")
+    assert magnum.show(uuid)["status"] == "UPDATE_COMPLETE"
+
+
 def test_a_failed_cluster_without_a_stack_says_as_much(site, shell, magnum):
     create = ["cluster", "create", "mine", "--template", "kubernetes-v1.34.4-capi", "--labels"]
     error = shell.zerojhub(*create, "practice_fail=kube_minions", code=1).stderr

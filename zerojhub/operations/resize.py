@@ -27,6 +27,8 @@ Ask = Callable[[str], None]
 async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str], say: Say, ask: Ask) -> dict:
     """Bring the node group (the first worker group when None) to `count` nodes. Returns the cluster.
 
+    Asked for the size that it has, Magnum finishes a change of it that failed.
+
     `leaving`: the nodes to remove, by name or server UUID; the ones with fewest users' servers when empty.
     """
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
@@ -35,7 +37,7 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
     fewer = group["node_count"] - count
     if fewer <= 0 and leaving:
         raise UserError(f"--nodes-to-remove names nodes, but {count} are not fewer than {group['node_count']}")
-    if fewer == 0:
+    if fewer == 0 and not cluster["status"].endswith("FAILED"):
         return cluster
     if fewer < 0:
         await check_room(hub, group, count)

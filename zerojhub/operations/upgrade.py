@@ -60,6 +60,11 @@ async def upgrade(
 ) -> Upgraded:
     """Upgrade the cluster to the version `kube_tag`, or to the `template`. Raises UserError for a step that is not allowed."""
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    if cluster["status"].endswith("FAILED"):
+        raise ZeroJHubError(
+            f"cluster {cluster['name']} is {cluster['status']}, and Magnum upgrades only one that is complete",
+            hint=f"first have Magnum try again: zerojhub cluster resize {cluster['name']} {cluster['node_count']}",
+        )
     (reach,) = await journey.reach(hub, Access)
     old = await magnum.get_one(hub.cloud, "clustertemplates", cluster["cluster_template_id"])
     if template:
