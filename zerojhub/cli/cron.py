@@ -247,7 +247,7 @@ def delete(
     show(
         {"deleted": name, "namespace": namespace, "jobs": gone},
         output,
-        lambda: print(f"deleted cron job {name}, its {len(gone)} jobs and their pods"),
+        lambda: print(f"deleted cron job {name}, its {len(gone)} {'job' if len(gone) == 1 else 'jobs'} and their pods"),
     )
 
 
