@@ -126,6 +126,13 @@ def body_of(send: Any, session: dict[str, Any]) -> Any:
     return body | send.get("with", {})
 
 
+def without(body: Any, free: set[str]) -> Any:
+    """The body with the names of what is free, but not its values."""
+    if isinstance(body, dict):
+        return {name: "…" if name in free else without(item, free) for name, item in body.items()}
+    return [without(item, free) for item in body] if isinstance(body, list) else body
+
+
 def found(body: Any, path: str) -> Any:
     """What is at a path like "nodegroups.0.uuid"."""
     for part in path.split("."):

@@ -8,12 +8,11 @@ driver took an even number of masters, which no driver does that builds clusters
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.contract.clouds import Cloud
-from tests.contract.session import Answer, read, replay
+from tests.contract.session import Answer, read, replay, without
 
 SESSION = read(Path(__file__).with_name("magnum.json"))
 STEPS = {step["name"]: step for step in SESSION["steps"] if "name" in step}
@@ -46,13 +45,6 @@ FREE_HERE = {
     "nodegroup_create": UPGRADED,
     "nodegroup_patch_default_max": {"status", "node_count"} | UPGRADED,
 }
-
-
-def without(body: Any, free: set[str]) -> Any:
-    """The body with the names of what is free, but not its values."""
-    if isinstance(body, dict):
-        return {name: "…" if name in free else without(item, free) for name, item in body.items()}
-    return [without(item, free) for item in body] if isinstance(body, list) else body
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Clusters that grow and shrink by themselves.", no_args_is_help=True)
 
-Cluster = Annotated[str, typer.Argument(help="Cluster, by name or UUID.")]
 Node = Annotated[str, typer.Argument(help="Node, by its name.")]
 
 
@@ -32,7 +31,7 @@ def time_option(flag: str, text: str, usual: str):
 
 @app.command("enable")
 def enable(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     least: Annotated[int, typer.Option("--min", min=0, help="Fewest workers.")],
     most: Annotated[int, typer.Option("--max", min=1, help="Most workers.")],
     nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of the first workers.")] = None,
@@ -76,7 +75,7 @@ def enable(
 
 @app.command("status")
 def status(
-    cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
+    cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
     """Bounds, what the autoscaler sees, which pods wait and why, and which nodes it cannot remove.
 
@@ -108,7 +107,7 @@ def status(
 
 @app.command("logs")
 def logs(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     lines: Annotated[int, typer.Option("--lines", min=1, help="How many of the last lines.")] = 100,
     cloud: CloudOption = None,
 ) -> None:
@@ -123,7 +122,7 @@ def logs(
 
 @app.command("protect")
 def protect(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     node: Node,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -141,7 +140,7 @@ def protect(
 
 @app.command("unprotect")
 def unprotect(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     node: Node,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -159,7 +158,7 @@ def unprotect(
 
 @app.command("disable")
 def disable(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of all.")] = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,

@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Nodes of a cluster, and their machine-ids.", no_args_is_help=True)
 COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "fits", "protected")
 
-Cluster = Annotated[str, typer.Argument(help="Cluster, by name or UUID.")]
-
 
 @app.command("list")
 def list_nodes(
-    cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
+    cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
     """The nodes of a cluster, each with its server's UUID and its machine-id: FITS says whether they are the same.
 
@@ -36,7 +34,7 @@ def list_nodes(
 
 @app.command("fix-machine-id")
 def fix_machine_id(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE...]", help="All, when left out.")] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave a DaemonSet that does it on nodes that come later, too.")

@@ -6,19 +6,18 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, WaitOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster, under_way
 from zerojhub.report.results import Output, show, table
 
 app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)
 COLUMNS = ("uuid", "name", "flavor_id", "node_count", "min_node_count", "max_node_count", "status", "role")
 
-Cluster = Annotated[str, typer.Argument(help="Cluster, by name or UUID.")]
 Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by name or UUID.")]
 
 
 @app.command("list")
-def list_groups(cluster: Cluster, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def list_groups(cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """The node groups of a cluster.
 
     zerojhub nodegroup list k8s
@@ -33,7 +32,9 @@ def list_groups(cluster: Cluster, cloud: CloudOption = None, output: OutputOptio
 
 
 @app.command("show")
-def show_group(cluster: Cluster, group: Group, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def show_group(
+    cluster: ClusterArgument, group: Group, cloud: CloudOption = None, output: OutputOption = Output.table
+) -> None:
     """One node group, whole.
 
     zerojhub nodegroup show k8s gpu
@@ -50,7 +51,7 @@ def show_group(cluster: Cluster, group: Group, cloud: CloudOption = None, output
 
 @app.command("create")
 def create_group(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     group: Annotated[str, typer.Argument(metavar="NODEGROUP", help="Its name.")],
     nodes: Annotated[int, typer.Option("--nodes", min=0, help="How many nodes to begin with.")] = 1,
     least: Annotated[int, typer.Option("--min", min=0, help="Fewest nodes, for the autoscaler.")] = 0,
@@ -79,7 +80,7 @@ def create_group(
 
 @app.command("update")
 def update_group(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     group: Group,
     least: Annotated[int | None, typer.Option("--min", min=0, help="Fewest nodes.")] = None,
     most: Annotated[int | None, typer.Option("--max", min=1, help="Most nodes.")] = None,
@@ -100,7 +101,7 @@ def update_group(
 
 @app.command("delete")
 def delete_group(
-    cluster: Cluster,
+    cluster: ClusterArgument,
     group: Group,
     wait: WaitOption = True,
     cloud: CloudOption = None,

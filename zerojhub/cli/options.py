@@ -21,6 +21,7 @@ ClusterOption = Annotated[
 NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", help="The Kubernetes namespace.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How results are printed.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name or UUID.")]
+ClusterArgument = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster, by name or UUID.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Print each thing that a step does.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +72,7 @@ class Place:
         return "".join(f" {word}" for word in [*named, *(["--cloud", self.cloud] if self.cloud else [])])
 
 
-def in_cluster(
-    work: Callable[[Reach, Callable[[str], None]], Awaitable[Answer]], place: Place, step: str, *, quiet: bool
-) -> Answer:
+def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, step: str, *, quiet: bool) -> Answer:
     """Run `work(reach, say)` in the cluster, as a step of live progress. UserError when there is no such cluster."""
     import anyio
 
@@ -98,39 +96,22 @@ def in_cluster(
         with hub.progress:
             try:
                 (reach,) = await journey.reach(hub, Access)
-                return await work(reach, lambda text: progress.say(step, text))
+                return await work(reach, tell)
             finally:
                 await hub.close()
 
-    with Progress(quiet=quiet) as progress:
-        progress.start(step)
-        outcome = "failed"
-        try:
-            answer = anyio.run(run)
-            outcome = "done"
-        finally:
-            progress.end(step, outcome)
-    return answer
+    with _as_step(step, quiet=quiet) as tell:
+        return anyio.run(run)
 
 
 def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
     """Run `work` with a step of live progress named after the cluster."""
-    from functools import partial
-
     import anyio
 
     from zerojhub.openstack.session import Cloud
-    from zerojhub.report import Progress
 
-    with Progress(quiet=quiet) as progress:
-        progress.start(name)
-        outcome = "failed"
-        try:
-            answer = anyio.run(work, Cloud(cloud), partial(progress.say, name))
-            outcome = "done"
-        finally:
-            progress.end(name, outcome)
-    return answer
+    with _as_step(name, quiet=quiet) as say:
+        return anyio.run(work, Cloud(cloud), say)
 
 
 def on_cluster(
@@ -154,6 +135,23 @@ def on_cluster(
                 await hub.close()
 
     return under_way(name, run, cloud, quiet)
+
+
+@contextmanager
+def _as_step(name: str, *, quiet: bool) -> Iterator[Say]:
+    """The one step of a command's live progress, which has failed when anything is raised in it."""
+    from functools import partial
+
+    from zerojhub.report import Progress
+
+    with Progress(quiet=quiet) as progress:
+        progress.start(name)
+        outcome = "failed"
+        try:
+            yield partial(progress.say, name)
+            outcome = "done"
+        finally:
+            progress.end(name, outcome)
 
 
 @contextmanager
