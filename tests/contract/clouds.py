@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 
 from tests.contract.ground import InstantGround
 from zerojhub.practice.apis.cloud import Cloud as Records
+from zerojhub.practice.daemon import listen
 
 PASSWORD = "open sesame"
 CLOUDS = """
@@ -116,7 +116,7 @@ def until(true: Callable[[], object], seconds: float = 10) -> None:
 @contextlib.contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """The app on a port of loopback, and its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()

@@ -118,7 +118,8 @@ async def serve(port: int) -> None:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    made = socket.socket()
+    # asyncio sends a small answer at once only on a socket that names TCP; on others it waits for what came before.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((address, port))
     return made
