@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zerojhub.practice.apis import (
     Settings,
     cinder_types,
+    glance_changes,
     heat_changes,
     keystone_grants,
     keystone_lookups,
@@ -21,6 +22,8 @@ from zerojhub.practice.apis import (
     magnum_certificates,
     magnum_nodegroups,
     neutron_floatingips,
+    nova_attachments,
+    nova_boot,
     nova_keypairs,
     nova_servers,
 )
@@ -40,6 +43,7 @@ from zerojhub.practice.ground import Ground
 # A service's further files add their routes to it when they are imported.
 PARTS = (
     cinder_types,
+    glance_changes,
     heat_changes,
     keystone_grants,
     keystone_lookups,
@@ -47,6 +51,8 @@ PARTS = (
     magnum_certificates,
     magnum_nodegroups,
     neutron_floatingips,
+    nova_attachments,
+    nova_boot,
     nova_keypairs,
     nova_servers,
 )

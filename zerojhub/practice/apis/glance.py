@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 from starlette.responses import HTMLResponse
 
 from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
 from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
 
-TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 
 
 def say_no(refusal: Refusal) -> HTMLResponse:
@@ -23,36 +24,54 @@ def say_no(refusal: Refusal) -> HTMLResponse:
 glance = Service("image", "/image", say_no)
 
 
-def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: str, **properties: str) -> Record:
-    """A public image; `login` is the user that its machines are entered as, and `properties` are further ones."""
-    ident = new_id()
-    image = {
+def image_record(project: str, **fields: Any) -> Record:
+    """An image without data, as Glance makes it; `fields` are what it has of its own, or differently."""
+    ident = fields.get("id") or new_id()
+    return {
         "id": ident,
-        "name": name,
-        "status": "active",
-        "visibility": "public",
+        "name": None,
+        "status": "queued",
+        "visibility": "shared",
         "owner": project,
-        "protected": True,
+        "protected": False,
         "os_hidden": False,
-        "container_format": "bare",
-        "disk_format": "qcow2",
-        "min_disk": 10,
-        "min_ram": 1024,
-        "size": 1_700_000_000,
-        "virtual_size": 10_737_418_240,
+        "container_format": None,
+        "disk_format": None,
+        "min_disk": 0,
+        "min_ram": 0,
+        "size": None,
+        "virtual_size": None,
         "checksum": None,
         "os_hash_algo": None,
         "os_hash_value": None,
-        "os_distro": os_distro,
-        "os_admin_user": login,
-        **properties,
         "tags": [],
         "created_at": now(),
         "updated_at": now(),
         "self": f"/v2/images/{ident}",
         "file": f"/v2/images/{ident}/file",
         "schema": "/v2/schemas/image",
+        **fields,
     }
+
+
+def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: str, **properties: str) -> Record:
+    """A public image; `login` is the user that its machines are entered as, and `properties` are further ones."""
+    image = image_record(
+        project,
+        name=name,
+        status="active",
+        visibility="public",
+        protected=True,
+        container_format="bare",
+        disk_format="qcow2",
+        min_disk=10,
+        min_ram=1024,
+        size=1_700_000_000,
+        virtual_size=10_737_418_240,
+        os_distro=os_distro,
+        os_admin_user=login,
+        **properties,
+    )
     return cloud.images.add(image)
 
 
@@ -64,12 +83,25 @@ async def versions(call: Call) -> Record:
     return {"versions": [supported, {"id": "v2.0", "status": "SUPPORTED", "links": links}]}
 
 
+def image_is_seen(call: Call, image: Record) -> bool:
+    return image["visibility"] == "public" or image["owner"] == call.project
+
+
+def an_image(call: Call) -> Record:
+    ident = call.path_params["ident"]
+    image = call.cloud.images.get(ident)
+    if not image or not image_is_seen(call, image):
+        raise Refusal(404, f"No image found with ID {ident}")
+    return image
+
+
 @glance.route("GET", "/v2/images")
 async def list_images(call: Call) -> Record:
-    images = list(call.cloud.images.values())
+    images = [image for image in call.cloud.images.values() if image_is_seen(call, image)]
+    images = [image for image in images if set(call.query_params.getlist("tag")) <= set(image["tags"])]
     for key in ("name", "id", "status", "visibility", "owner", "os_distro"):
         if key in call.query_params:
-            images = [image for image in images if image[key] == call.query_params[key].removeprefix("in:")]
+            images = [image for image in images if image.get(key) == call.query_params[key].removeprefix("in:")]
     part, following = paged(call, images)
     body = {"images": part, "first": "/v2/images", "schema": "/v2/schemas/images"}
     return {**body, "next": f"/v2/images?{following}"} if following else body
@@ -77,11 +109,7 @@ async def list_images(call: Call) -> Record:
 
 @glance.route("GET", "/v2/images/{ident}")
 async def show_image(call: Call) -> Record:
-    ident = call.path_params["ident"]
-    image = call.cloud.images.get(ident)
-    if not image:
-        raise Refusal(404, f"No image found with ID {ident}")
-    return image
+    return an_image(call)
 
 
 @glance.route("GET", "/v2/schemas/{kind}")

@@ -111,12 +111,17 @@ def new_subnet(
     nameservers: list[str] | None = None,
 ) -> Record:
     within_quota(cloud, project, "subnet")
-    hosts = ipaddress.IPv4Network(cidr)
+    try:
+        hosts = ipaddress.IPv4Network(cidr, strict=False)
+    except ValueError:
+        raise Refusal(
+            400, f"Invalid input for cidr. Reason: '{cidr}' is not a valid IP subnet.", "HTTPBadRequest"
+        ) from None
     subnet = {
         **common(project, name),
         "network_id": network["id"],
         "ip_version": 4,
-        "cidr": cidr,
+        "cidr": str(hosts),
         "gateway_ip": cloud.gateway if cidr == cloud.network else str(hosts[1]),
         "allocation_pools": [{"start": str(hosts[2]), "end": str(hosts[-2])}],
         "enable_dhcp": dhcp,

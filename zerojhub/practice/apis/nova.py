@@ -160,6 +160,18 @@ async def limits(call: Call) -> Record:
         "totalRAMUsed": used["ram"],
         "totalServerGroupsUsed": used["server_groups"],
     }
+    # Limits of what Nova does not do itself any more are only shown as long as it did.
+    if call.state.version <= (2, 35):
+        network = call.cloud.quotas["network"]
+        absolute |= {
+            "maxTotalFloatingIps": network["floatingip"],
+            "maxSecurityGroups": network["security_group"],
+            "maxSecurityGroupRules": network["security_group_rule"],
+        }
+    if call.state.version <= (2, 38):
+        absolute["maxImageMeta"] = quota["metadata_items"]
+    if call.state.version <= (2, 56):
+        absolute |= {"maxPersonality": 5, "maxPersonalitySize": 10240}
     return {"limits": {"rate": [], "absolute": absolute}}
 
 
@@ -190,6 +202,11 @@ async def zones(call: Call) -> Record:
 @nova.route("GET", "/v2.1/os-availability-zone/detail")
 async def zones_in_detail(call: Call) -> None:
     raise Refusal(403, "Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed.")
+
+
+@nova.route("GET", "/v2.1/extensions")
+async def extensions(call: Call) -> Record:
+    return {"extensions": []}
 
 
 @nova.route("GET", "/v2.1/os-services")

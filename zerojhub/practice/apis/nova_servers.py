@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
 
 from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.glance_changes import new_snapshot
 from zerojhub.practice.apis.neutron_floatingips import delete_port
 from zerojhub.practice.apis.nova import get, links, nova
 from zerojhub.practice.apis.wire import Call, Refusal, collection
 from zerojhub.practice.ground import Ground, GroundError
 
 
-def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: str | None) -> Record:
+def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: Any) -> Record:
     """A server that is being built; `flavor` and `image` are ids. Raises Refusal (403) beyond the quota."""
     flavor = cloud.flavors[str(fields["flavor"])]
     wanted = {"instances": 1, "cores": flavor["vcpus"], "ram": flavor["ram"]}
@@ -31,6 +37,9 @@ def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: str |
         "launched": None,
         "metadata": {},
         "fault": None,
+        "description": None,
+        "tags": [],
+        "config_drive": "",
         "security_groups": [],
         "server_group": None,
         **fields,
@@ -50,6 +59,18 @@ def failed(server: Record, message: str) -> None:
 async def delete_server(cloud: Cloud, ground: Ground, server: Record) -> None:
     """Halt the machine and give back its ports. A floating IP that led there stays, and leads nowhere."""
     await ground.halt(server["id"])
+    await forget_server(cloud, ground, server)
+
+
+async def forget_server(cloud: Cloud, ground: Ground, server: Record) -> None:
+    for item in cloud.attachments.where(instance=server["id"]):
+        # Those that Nova itself made have a device; whoever made others takes them away.
+        if item.get("device"):
+            del cloud.attachments[item["id"]]
+            cloud.volumes[item["volume_id"]]["status"] = "available"
+            if item["delete_on_termination"]:
+                await ground.remove_volume(item["volume_id"])
+                del cloud.volumes[item["volume_id"]]
     for port in cloud.ports.where(device_id=server["id"]):
         await delete_port(cloud, ground, port)
     for group in cloud.server_groups.values():
@@ -96,7 +117,7 @@ def shown_server(call: Call, server: Record) -> Record:
         "links": links(call, f"servers/{server['id']}"),
         "OS-DCF:diskConfig": "MANUAL",
         "OS-EXT-AZ:availability_zone": "nova" if running else "",
-        "config_drive": "",
+        "config_drive": server["config_drive"],
         "key_name": server["key_name"],
         "OS-SRV-USG:launched_at": server["launched"],
         "OS-SRV-USG:terminated_at": None,
@@ -115,9 +136,9 @@ def shown_server(call: Call, server: Record) -> Record:
     if recent >= (2, 9):
         body["locked"] = False
     if recent >= (2, 19):
-        body["description"] = None
+        body["description"] = server["description"]
     if recent >= (2, 26):
-        body["tags"] = []
+        body["tags"] = server["tags"]
     if recent >= (2, 47):
         named = {"original_name": flavor["name"], "ephemeral": 0, "swap": 0, "extra_specs": {}}
         body["flavor"] = {**{name: flavor[name] for name in ("vcpus", "ram", "disk")}, **named}
@@ -131,6 +152,8 @@ def a_server(call: Call) -> Record:
 
 
 def own_servers(call: Call) -> list[Record]:
+    if call.query_params.get("all_tenants", "").lower() in ("1", "true"):
+        raise Refusal(403, "Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.")
     servers = call.cloud.servers.where(project_id=call.project)
     for name in ("name", "status", "flavor", "image"):
         if wanted := call.query_params.get(name):
@@ -158,21 +181,57 @@ async def show_server(call: Call) -> Record:
 
 @nova.route("DELETE", "/v2.1/servers/{ident}", status=204)
 async def remove_server(call: Call) -> None:
-    await delete_server(call.cloud, call.ground, a_server(call))
+    server = a_server(call)
+    call.conductor.cancel(server["id"])
+    await delete_server(call.cloud, call.ground, server)
 
 
 @nova.route("POST", "/v2.1/servers/{ident}/action")
-async def act(call: Call) -> Record:
+async def act(call: Call) -> Any:
     server = a_server(call)
     action = next(iter(call.data or {}), "")
-    if action != "os-getConsoleOutput":
+    if action not in ACTIONS:
         raise Refusal(400, f"There is no such action: {action}")
+    return ACTIONS[action](call, server, (call.data or {})[action] or {})
+
+
+def console(call: Call, server: Record, wanted: Record) -> Record:
     try:
         lines = call.ground.console(server["id"]).splitlines(keepends=True)
     except GroundError:
         raise Refusal(409, f"Instance {server['id']} is not ready") from None
-    length = (call.data[action] or {}).get("length")
+    length = wanted.get("length")
     return {"output": "".join(lines[-int(length) :] if length else lines)}
+
+
+def change_groups(add: bool, call: Call, server: Record, wanted: Record) -> Response:
+    """Put the server's ports into the security group of that name, or out of it."""
+    cloud, name = call.cloud, wanted.get("name") or ""
+    group = next((item for item in cloud.security_groups.find(name) if item["project_id"] == call.project), None)
+    if not group or (not add and group["name"] not in server["security_groups"]):
+        raise Refusal(404, f"Security group {name} not found.")
+    for port in cloud.ports.where(device_id=server["id"]):
+        others = [ident for ident in port["security_groups"] if ident != group["id"]]
+        port["security_groups"] = [*others, group["id"]] if add else others
+    others = [other for other in server["security_groups"] if other != group["name"]]
+    server["security_groups"] = [*others, group["name"]] if add else others
+    return Response(status_code=202)
+
+
+def make_image(call: Call, server: Record, wanted: Record) -> Response:
+    """A snapshot of the server's disk, as an image of the project's own."""
+    image = new_snapshot(call.cloud, call.project, server, wanted.get("name") or "", wanted.get("metadata") or {})
+    if call.state.version >= (2, 45):
+        return JSONResponse({"image_id": image["id"]}, 202)
+    return Response(status_code=202, headers={"Location": f"{call.origin}/image/v2/images/{image['id']}"})
+
+
+ACTIONS: dict[str, Callable[[Call, Record, Record], Any]] = {
+    "os-getConsoleOutput": console,
+    "addSecurityGroup": partial(change_groups, True),
+    "removeSecurityGroup": partial(change_groups, False),
+    "createImage": make_image,
+}
 
 
 @nova.route("GET", "/v2.1/servers/{ident}/ips")
@@ -191,6 +250,13 @@ async def show_metadata(call: Call) -> Record:
 async def update_metadata(call: Call) -> Record:
     server = a_server(call)
     server["metadata"] |= {key: str(value) for key, value in call.inner("metadata").items()}
+    return {"metadata": server["metadata"]}
+
+
+@nova.route("PUT", "/v2.1/servers/{ident}/metadata")
+async def replace_metadata(call: Call) -> Record:
+    server = a_server(call)
+    server["metadata"] = {key: str(value) for key, value in call.inner("metadata").items()}
     return {"metadata": server["metadata"]}
 
 
@@ -220,13 +286,3 @@ async def list_interfaces(call: Call) -> Record:
 async def list_security_groups(call: Call) -> Record:
     names = a_server(call)["security_groups"]
     return {"security_groups": [group for group in call.cloud.security_groups.values() if group["name"] in names]}
-
-
-@nova.route("GET", "/v2.1/servers/{ident}/os-volume_attachments")
-async def list_attachments(call: Call) -> Record:
-    mine = call.cloud.attachments.where(instance=a_server(call)["id"])
-    attached = [
-        {"id": item["volume_id"], "volumeId": item["volume_id"], "serverId": item["instance"], "device": None}
-        for item in mine
-    ]
-    return {"volumeAttachments": attached}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -142,10 +143,10 @@ class Service:
         headers: dict[str, str] = {}
         try:
             headers = self.versions(call) if self.versions else {}
-            raw = await call.body()
-            if raw and call.headers.get("content-type", "").split(";")[0].endswith("json"):
+            # An image is no JSON, and not to be held in memory; a list of changes to one says so in its type's name.
+            if re.search(r"\bjson(-patch)?$", call.headers.get("content-type", "").split(";")[0]):
                 try:
-                    call.data = json.loads(raw)
+                    call.data = json.loads(await call.body() or "null")
                 except ValueError:
                     raise Refusal(400, "The server could not comply with the request: malformed JSON.") from None
             answer = await handler(call)

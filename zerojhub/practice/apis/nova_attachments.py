@@ -1,0 +1,94 @@
+"""Nova's attachments of volumes to servers. Every machine sees every volume's folder, so none has to be brought anywhere."""
+
+from __future__ import annotations
+
+import string
+
+from zerojhub.practice.apis.cinder import MICROSECONDS
+from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.nova import nova
+from zerojhub.practice.apis.nova_servers import a_server
+from zerojhub.practice.apis.wire import Call, Refusal, collection
+
+PATH = "/v2.1/servers/{ident}/os-volume_attachments"
+
+
+def shown(call: Call, item: Record) -> Record:
+    version = call.state.version
+    body = {"id": item["volume_id"], "volumeId": item["volume_id"], "serverId": item["instance"]}
+    if item.get("device"):
+        body["device"] = item["device"]
+    if version >= (2, 70):
+        body["tag"] = None
+    if version >= (2, 79):
+        body["delete_on_termination"] = item.get("delete_on_termination", False)
+    if version >= (2, 89):
+        body |= {"attachment_id": item["id"], "bdm_uuid": item["id"]}
+        del body["id"]
+    return body
+
+
+def next_device(cloud: Cloud, server: Record) -> str:
+    """The first name that no volume of the server has; vda is the machine's own disk."""
+    taken = {item.get("device") for item in cloud.attachments.where(instance=server["id"])}
+    return next(name for name in (f"/dev/vd{letter}" for letter in string.ascii_lowercase[1:]) if name not in taken)
+
+
+def an_attachment(call: Call) -> Record:
+    volume, server = call.path_params["volume"], a_server(call)
+    found = call.cloud.attachments.where(instance=server["id"], volume_id=volume)
+    if not found:
+        raise Refusal(404, f"Instance {server['id']} is not attached to volume {volume}")
+    return found[0]
+
+
+@nova.route("GET", PATH)
+async def list_attachments(call: Call) -> Record:
+    mine = call.cloud.attachments.where(instance=a_server(call)["id"])
+    return collection(call, "volumeAttachments", [shown(call, item) for item in mine])
+
+
+@nova.route("GET", PATH + "/{volume}")
+async def show_attachment(call: Call) -> Record:
+    return {"volumeAttachment": shown(call, an_attachment(call))}
+
+
+@nova.route("POST", PATH)
+async def attach(call: Call) -> Record:
+    cloud, server, wanted = call.cloud, a_server(call), call.inner("volumeAttachment")
+    volume = cloud.volumes.get(wanted.get("volumeId") or "")
+    if not volume:
+        raise Refusal(404, f"Volume {wanted.get('volumeId')} could not be found.")
+    if volume["status"] != "available":
+        expected = f"status must be available or downloading to reserve, but the current status is {volume['status']}."
+        raise Refusal(400, f"Invalid volume: Invalid volume: Volume {volume['id']} {expected}")
+    attachment = {
+        "id": new_id(),
+        "volume_id": volume["id"],
+        "instance": server["id"],
+        "status": "attached",
+        "attach_mode": "rw",
+        "attached_at": now(MICROSECONDS),
+        "detached_at": None,
+        "connection_info": {},
+        "device": wanted.get("device") or next_device(cloud, server),
+        "delete_on_termination": wanted.get("delete_on_termination", False),
+    }
+    volume["status"] = "in-use"
+    body = shown(call, cloud.attachments.add(attachment))
+    return {"volumeAttachment": {"id": volume["id"], **body}}
+
+
+@nova.route("PUT", PATH + "/{volume}", status=202)
+async def update(call: Call) -> None:
+    item, wanted = an_attachment(call), call.inner("volumeAttachment")
+    if call.state.version < (2, 85) or wanted.get("volumeId") != item["volume_id"]:
+        raise Refusal(403, "Policy doesn't allow os_compute_api:os-volumes-attachments:swap to be performed.")
+    item["delete_on_termination"] = bool(wanted.get("delete_on_termination", item.get("delete_on_termination")))
+
+
+@nova.route("DELETE", PATH + "/{volume}", status=202)
+async def detach(call: Call) -> None:
+    item = an_attachment(call)
+    del call.cloud.attachments[item["id"]]
+    call.cloud.volumes[item["volume_id"]]["status"] = "available"
