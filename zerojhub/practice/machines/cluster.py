@@ -36,6 +36,8 @@ class Cluster:
         self._front, self._tokens = Authority("front-proxy-ca"), service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
         """Machine's UUID -> the machine, and its pods' subnet."""
+        # A hundred nodes that come at once would be ten thousand programs at once.
+        self._routing = asyncio.Lock()
         services = IPv4Network(spec.service_network)
         self._api_service, self._dns = str(services[1]), str(services[10])
         self._subnets = list(IPv4Network(spec.pod_network).subnets(new_prefix=24))
@@ -214,11 +216,12 @@ class Cluster:
         source = ("-s", str(subnet), "!", "-d", pods, "-j", "MASQUERADE")
         others = [(m, net) for m, net in self.nodes.values() if m is not machine and m.alive]
         batch = "".join(f"route replace {net} via {other.spec.address}\n" for other, net in others)
-        await asyncio.gather(
-            machine.run("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *source),
-            machine.run("ip", "-batch", "-", input=batch),
-            *(other.run("ip", "route", "replace", str(subnet), "via", machine.spec.address) for other, _ in others),
-        )
+        async with self._routing:
+            await asyncio.gather(
+                machine.run("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *source),
+                machine.run("ip", "-batch", "-", input=batch),
+                *(other.run("ip", "route", "replace", str(subnet), "via", machine.spec.address) for other, _ in others),
+            )
 
     def _write_kubeconfig(self, machine: Machine, name: str, pair: Pair) -> None:
         server = f"https://127.0.0.1:{API_PORT}" if machine.spec in self.spec.masters else self.server

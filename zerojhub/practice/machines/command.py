@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from asyncio.subprocess import DEVNULL, PIPE
 
 from zerojhub.practice.ground import GroundError
@@ -16,7 +17,8 @@ async def run(*argv: str, input: str | None = None, timeout: float = 30, check: 
     try:
         out, err = await asyncio.wait_for(process.communicate(input.encode() if input is not None else None), timeout)
     except (TimeoutError, asyncio.CancelledError) as stop:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it may have ended at this very moment
+            process.kill()
         await process.wait()
         if isinstance(stop, asyncio.CancelledError):
             raise
