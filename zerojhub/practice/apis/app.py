@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zerojhub.practice.apis import (
     Settings,
+    administrators,
     cinder_types,
     glance_changes,
     heat_changes,
@@ -42,6 +43,7 @@ from zerojhub.practice.ground import Ground
 
 # A service's further files add their routes to it when they are imported.
 PARTS = (
+    administrators,
     cinder_types,
     glance_changes,
     heat_changes,

@@ -59,3 +59,11 @@ async def show_kind(call: Call) -> Record:
     if kind not in own or own[kind]["id"] != ident:
         raise forbidden(f"get_{kind.removesuffix('s')}")
     return {kind.removesuffix("s"): linked(call, kind, own[kind])}
+
+
+@keystone.route("POST", "/v3/{kind}")
+async def create_kind(call: Call) -> None:
+    kind = call.path_params["kind"]
+    if kind not in (*KINDS, "regions", "registered_limits"):
+        raise Refusal(404, "The resource could not be found.")
+    raise forbidden(f"create_{kind.removesuffix('s')}")

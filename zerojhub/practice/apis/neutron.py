@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Record, Table, now, words
+from zerojhub.practice.apis.cloud import Record, Table, now
+from zerojhub.practice.apis.neutron_bodies import SETTABLE, allowed
 from zerojhub.practice.apis.neutron_records import (
+    INTERFACE,
     MISSING,
     add_interface,
     get,
+    interfaces,
     key,
     new_network,
     new_port,
@@ -16,6 +19,7 @@ from zerojhub.practice.apis.neutron_records import (
     new_rule,
     new_security_group,
     new_subnet,
+    same_rules,
     set_gateway,
     shown,
     tables,
@@ -28,13 +32,30 @@ def say_no(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"NeutronError": {"type": kind, "message": refusal.message, "detail": ""}}, refusal.status)
 
 
-EXTENSIONS = words(
-    "address-group agent allowed-address-pairs auto-allocated-topology availability_zone binding default-subnetpools "
-    "dns-integration dvr external-net extra_dhcp_opt extraroute fip-port-details l3-flavors net-mtu "
-    "network-ip-availability pagination port-security project-id provider quota_details quotas rbac-policies router "
-    "security-group service-type shared-address-scope sorting standard-attr-description standard-attr-revisions "
-    "standard-attr-tag standard-attr-timestamp subnet_allocation"
-)
+EXTENSIONS = {
+    "allowed-address-pairs": "Allowed Address Pairs",
+    "availability_zone": "Availability Zone",
+    "binding": "Port Binding",
+    "external-net": "Neutron external network",
+    "extra_dhcp_opt": "Neutron Extra DHCP options",
+    "extraroute": "Neutron Extra Route",
+    "fip-port-details": "Floating IP Port Details Extension",
+    "net-mtu": "Network MTU",
+    "pagination": "Pagination support",
+    "port-security": "Port Security",
+    "project-id": "project_id field enabled",
+    "quota_details": "Quota details management support",
+    "quotas": "Quota management support",
+    "router": "Neutron L3 Router",
+    "security-group": "security-group",
+    "sorting": "Sorting support",
+    "standard-attr-description": "standard-attr-description",
+    "standard-attr-revisions": "Resource revision numbers",
+    "standard-attr-tag": "Tag support for resources with standard attribute",
+    "standard-attr-timestamp": "Resource timestamps",
+    "stateful-security-group": "Stateful security group",
+    "tag-creation": "Tag creation extension",
+}
 
 neutron = Service("network", "/network", say_no)
 
@@ -52,7 +73,8 @@ async def resources(call: Call) -> Record:
 
 
 def extension(alias: str) -> Record:
-    return {"alias": alias, "name": alias, "description": alias, "links": [], "updated": "2020-01-01T00:00:00-00:00"}
+    name = EXTENSIONS[alias]
+    return {"alias": alias, "name": name, "description": name, "links": [], "updated": "2020-01-01T00:00:00-00:00"}
 
 
 @neutron.route("GET", "/v2.0/extensions")
@@ -148,6 +170,7 @@ async def create_record(call: Call) -> Record:
     known(call, kind)
     singular = key(kind)[:-1]
     wanted = call.inner(singular)
+    fields = allowed(call, "create", kind, wanted) if kind in SETTABLE else {}
     cloud, project, name = call.cloud, call.project, wanted.get("name", "")
     match kind:
         case "networks":
@@ -161,17 +184,29 @@ async def create_record(call: Call) -> Record:
         case "ports":
             network = get(cloud, "networks", wanted.get("network_id", ""))
             fixed = (wanted.get("fixed_ips") or [{}])[0].get("ip_address", "")
-            named = ("device_id", "device_owner", "security_groups")
-            record = new_port(cloud, project, network, name, fixed, **{k: wanted[k] for k in named if k in wanted})
+            record = new_port(cloud, project, network, name, fixed, **port_groups(call, wanted))
         case "security-groups":
             record = new_security_group(cloud, project, name, wanted.get("description", ""))
         case "security-group-rules":
-            record = new_rule(cloud, get(cloud, "security-groups", wanted.get("security_group_id", "")), wanted)
+            group = get(cloud, "security-groups", wanted.get("security_group_id", ""))
+            for rule in same_rules(cloud, group, wanted):
+                message = f"Security group rule already exists. Rule id is {rule['id']}."
+                raise Refusal(409, message, "SecurityGroupRuleExists")
+            record = new_rule(cloud, group, wanted)
         case _:
             raise Refusal(404, "The resource could not be found.")
-    if wanted.get("description"):
-        record["description"] = wanted["description"]
+    record |= fields
     return {singular: shown(cloud, kind, record)}
+
+
+def port_groups(call: Call, wanted: Record) -> Record:
+    """The security groups of a new port: those that are named, or else the project's default one."""
+    if wanted.get("port_security_enabled") is False:
+        return {"security_groups": []}
+    if (named := wanted.get("security_groups")) is not None:
+        return {"security_groups": [get(call.cloud, "security-groups", ident)["id"] for ident in named]}
+    default = call.cloud.security_groups.where(project_id=call.project, name="default")
+    return {"security_groups": [group["id"] for group in default]}
 
 
 @neutron.route("PUT", "/v2.0/{kind}/{ident}")
@@ -180,15 +215,7 @@ async def update_record(call: Call) -> Record:
     known(call, kind)
     record = get(call.cloud, kind, ident)
     wanted = call.inner(key(kind)[:-1])
-    changeable = (
-        "name",
-        "description",
-        "admin_state_up",
-        "security_groups",
-        "dns_nameservers",
-        "allowed_address_pairs",
-    )
-    record |= {name: wanted[name] for name in changeable if name in wanted}
+    record |= allowed(call, "update", kind, wanted) if kind in SETTABLE else {}
     if kind == "routers" and "external_gateway_info" in wanted:
         external = (wanted["external_gateway_info"] or {}).get("network_id")
         set_gateway(call.cloud, record, get(call.cloud, "networks", external) if external else None)
@@ -196,18 +223,46 @@ async def update_record(call: Call) -> Record:
     return {key(kind)[:-1]: shown(call.cloud, kind, record)}
 
 
+def interface(call: Call, router: Record, port: Record) -> Record:
+    subnet = port["fixed_ips"][0]["subnet_id"]
+    return {
+        "id": router["id"],
+        "tenant_id": router["project_id"],
+        "project_id": router["project_id"],
+        "port_id": port["id"],
+        "network_id": port["network_id"],
+        "subnet_id": subnet,
+        "subnet_ids": [subnet],
+    }
+
+
 @neutron.route("PUT", "/v2.0/routers/{ident}/add_router_interface")
 async def add_router_interface(call: Call) -> Record:
-    router = get(call.cloud, "routers", call.path_params["ident"])
-    subnet = get(call.cloud, "subnets", (call.data or {}).get("subnet_id", ""))
-    port = add_interface(call.cloud, router, subnet)
-    return {"id": router["id"], "subnet_id": subnet["id"], "port_id": port["id"], "network_id": port["network_id"]}
+    cloud, wanted = call.cloud, call.data or {}
+    router = get(cloud, "routers", call.path_params["ident"])
+    if wanted.get("port_id"):
+        port = get(cloud, "ports", wanted["port_id"])
+        port |= {"device_id": router["id"], "device_owner": INTERFACE}
+        return interface(call, router, port)
+    subnet = get(cloud, "subnets", wanted.get("subnet_id") or "")
+    if interfaces(cloud, router, subnet["id"]):
+        message = f"Bad router request: Router already has a port on subnet {subnet['id']}."
+        raise Refusal(400, message, "BadRequest")
+    return interface(call, router, add_interface(cloud, router, subnet))
 
 
 @neutron.route("PUT", "/v2.0/routers/{ident}/remove_router_interface")
 async def remove_router_interface(call: Call) -> Record:
-    router = get(call.cloud, "routers", call.path_params["ident"])
-    subnet = get(call.cloud, "subnets", (call.data or {}).get("subnet_id", ""))
-    for port in call.cloud.ports.where(device_id=router["id"], network_id=subnet["network_id"]):
-        del call.cloud.ports[port["id"]]
-    return {"id": router["id"], "subnet_id": subnet["id"]}
+    cloud, wanted = call.cloud, call.data or {}
+    router = get(cloud, "routers", call.path_params["ident"])
+    if ident := wanted.get("port_id"):
+        found = cloud.ports.where(id=ident, device_id=router["id"], device_owner=INTERFACE)
+        missing = f"Router {router['id']} does not have an interface with id {ident}", "RouterInterfaceNotFound"
+    else:
+        subnet = get(cloud, "subnets", wanted.get("subnet_id") or "")["id"]
+        found = interfaces(cloud, router, subnet)
+        missing = f"Router {router['id']} has no interface on subnet {subnet}", "RouterInterfaceNotFoundForSubnet"
+    if not found:
+        raise Refusal(404, *missing)
+    del cloud.ports[found[0]["id"]]
+    return interface(call, router, found[0])

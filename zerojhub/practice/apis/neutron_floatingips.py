@@ -161,6 +161,13 @@ async def replace_tags(call: Call) -> Record:
     return {"tags": record["tags"]}
 
 
+@neutron.route("POST", "/v2.0/{kind}/{ident}/tags")
+async def add_tags(call: Call) -> Record:
+    record = tagged(call)
+    record["tags"] = sorted({*record["tags"], *(call.data or {}).get("tags", [])})
+    return {"tags": record["tags"]}
+
+
 @neutron.route("DELETE", "/v2.0/{kind}/{ident}/tags", status=204)
 async def delete_tags(call: Call) -> None:
     tagged(call)["tags"] = []

@@ -28,6 +28,11 @@ MISSING = {
 
 GATEWAY = "network:router_gateway"
 """device_owner of a router's port on the external network."""
+INTERFACE = "network:router_interface"
+"""device_owner of its port on one of the project's own."""
+
+MATCH = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
+"""What of a packet a security group's rule looks at."""
 
 
 def tables(cloud: Cloud) -> dict[str, Table]:
@@ -204,8 +209,14 @@ def set_gateway(cloud: Cloud, router: Record, external: Record | None) -> None:
         router["external_gateway_info"] = info
 
 
+def interfaces(cloud: Cloud, router: Record, subnet: str) -> list[Record]:
+    """The router's ports on the subnet."""
+    own = cloud.ports.where(device_id=router["id"], device_owner=INTERFACE)
+    return [port for port in own if any(fixed["subnet_id"] == subnet for fixed in port["fixed_ips"])]
+
+
 def add_interface(cloud: Cloud, router: Record, subnet: Record) -> Record:
-    owner = {"device_id": router["id"], "device_owner": "network:router_interface"}
+    owner = {"device_id": router["id"], "device_owner": INTERFACE}
     return new_port(cloud, router["project_id"], cloud.networks[subnet["network_id"]], **owner)
 
 
@@ -219,7 +230,6 @@ def new_security_group(cloud: Cloud, project: str, name: str, description: str =
 
 
 def new_rule(cloud: Cloud, group: Record, wanted: Record) -> Record:
-    names = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
     rule = {
         **common(group["project_id"], ""),
         "security_group_id": group["id"],
@@ -227,9 +237,17 @@ def new_rule(cloud: Cloud, group: Record, wanted: Record) -> Record:
         "ethertype": wanted.get("ethertype", "IPv4"),
         "description": wanted.get("description", ""),
         "remote_address_group_id": None,
-        **{name: wanted.get(name) for name in names},
+        **{name: wanted.get(name) for name in MATCH},
     }
     return cloud.security_group_rules.add(rule)
+
+
+def same_rules(cloud: Cloud, group: Record, wanted: Record) -> list[Record]:
+    """The group's rules that let through exactly what the wanted one would."""
+    told = {"direction": "ingress", "ethertype": "IPv4", **wanted}
+    return cloud.security_group_rules.where(
+        security_group_id=group["id"], **{name: told.get(name) for name in ("direction", "ethertype", *MATCH)}
+    )
 
 
 def default_security_group(cloud: Cloud, project: str) -> Record:
@@ -255,15 +273,23 @@ def forget(cloud: Cloud, kind: str, ident: str) -> None:
         for subnet in record["subnets"]:
             cloud.subnets.pop(subnet, None)
     if kind == "subnets":
+        used = [
+            port for port in cloud.ports.values() if any(fixed["subnet_id"] == ident for fixed in port["fixed_ips"])
+        ]
+        if used:
+            why = "One or more ports have an IP allocation from this subnet."
+            raise Refusal(409, f"Unable to complete operation on subnet {ident}: {why}", "SubnetInUse")
         with contextlib.suppress(KeyError, ValueError):
             cloud.networks[record["network_id"]]["subnets"].remove(ident)
     if kind == "routers":
         interfaces = cloud.ports.where(device_id=ident)
-        if any(port["device_owner"] == "network:router_interface" for port in interfaces):
+        if any(port["device_owner"] == INTERFACE for port in interfaces):
             raise Refusal(409, f"Router {ident} still has ports", "RouterInUse")
         for port in interfaces:
             del cloud.ports[port["id"]]
     if kind == "security-groups":
+        if any(ident in port["security_groups"] for port in cloud.ports.values()):
+            raise Refusal(409, f"Security Group {ident} in use.", "SecurityGroupInUse")
         for rule in cloud.security_group_rules.where(security_group_id=ident):
             del cloud.security_group_rules[rule["id"]]
     del tables(cloud)[kind][ident]

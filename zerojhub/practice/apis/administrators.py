@@ -1,0 +1,50 @@
+"""What only an administrator of the cloud may do: a member of a project is told so, and not that there is no such thing."""
+
+from __future__ import annotations
+
+from zerojhub.practice.apis.cinder import cinder
+from zerojhub.practice.apis.glance import glance
+from zerojhub.practice.apis.nova import nova
+from zerojhub.practice.apis.octavia import octavia
+from zerojhub.practice.apis.wire import Call, Refusal, Service
+
+# Method and path of each request, and the policy that it falls under.
+NOVA = {
+    "GET /v2.1/os-aggregates": "os_compute_api:os-aggregates:index",
+    "POST /v2.1/os-aggregates": "os_compute_api:os-aggregates:create",
+    "GET /v2.1/os-hypervisors": "os_compute_api:os-hypervisors:list",
+    "GET /v2.1/os-hypervisors/detail": "os_compute_api:os-hypervisors:list-detail",
+    "POST /v2.1/flavors": "os_compute_api:os-flavor-manage:create",
+    "PUT /v2.1/flavors/{ident}": "os_compute_api:os-flavor-manage:update",
+    "DELETE /v2.1/flavors/{ident}": "os_compute_api:os-flavor-manage:delete",
+}
+CINDER = {
+    "GET /v3/{project}/os-services": "volume_extension:services:index",
+    "GET /v3/{project}/scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools",
+    "POST /v3/{project}/group_types": "group:group_types:create",
+    "POST /v3/{project}/types": "volume_extension:type_create",
+    "PUT /v3/{project}/types/{ident}": "volume_extension:type_update",
+    "DELETE /v3/{project}/types/{ident}": "volume_extension:type_delete",
+}
+OCTAVIA = {
+    "POST /v2.0/lbaas/availabilityzones": "os_load-balancer_api:availability-zone:post",
+    "POST /v2.0/lbaas/flavorprofiles": "os_load-balancer_api:flavor-profile:post",
+    "POST /v2.0/lbaas/flavors": "os_load-balancer_api:flavor:post",
+    "GET /v2.0/octavia/amphorae": "os_load-balancer_api:amphora:get_all",
+}
+GLANCE = {"GET /v2/tasks": "tasks_api_access", "POST /v2/metadefs/namespaces": "add_metadef_namespace"}
+
+
+def refuse(service: Service, requests: dict[str, str], words: str) -> None:
+    for request, policy in requests.items():
+
+        async def refused(call: Call, policy: str = policy) -> None:
+            raise Refusal(403, words.format(policy))
+
+        service.route(*request.split())(refused)
+
+
+refuse(nova, NOVA, "Policy doesn't allow {} to be performed.")
+refuse(cinder, CINDER, "Policy doesn't allow {} to be performed.")
+refuse(octavia, OCTAVIA, "Policy does not allow this request to be performed.")
+refuse(glance, GLANCE, "You are not authorized to complete {} action.")
