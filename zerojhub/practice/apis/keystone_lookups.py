@@ -6,7 +6,7 @@ from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.keystone import forbidden, keystone
 from zerojhub.practice.apis.wire import Call, Refusal
 
-KINDS = ("users", "projects", "domains", "roles", "services", "endpoints", "groups")
+KINDS = ("users", "projects", "domains", "roles", "services", "endpoints", "groups", "role_assignments")
 
 
 def linked(call: Call, kind: str, record: Record) -> Record:

@@ -204,11 +204,6 @@ async def zones_in_detail(call: Call) -> None:
     raise Refusal(403, "Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed.")
 
 
-@nova.route("GET", "/v2.1/extensions")
-async def extensions(call: Call) -> Record:
-    return {"extensions": []}
-
-
 @nova.route("GET", "/v2.1/os-services")
 async def services(call: Call) -> Record:
     return {
