@@ -119,7 +119,10 @@ def way_out(cluster: dict) -> str | None:
 
 
 async def create(cloud: Cloud, template: str, body: dict, *, duplicate: bool = False) -> str:
-    """Ask for a cluster of the template and return its UUID. Problems with everything that would stop it, first."""
+    """Ask for a cluster of the template and return its UUID. Problems with everything that would stop it, first.
+
+    `merge_labels` in the body is done here: a Magnum before OpenStack Victoria does not know it.
+    """
     found: list[ZeroJHubError] = []
     chosen = await magnum.get_one(cloud, "clustertemplates", template)
     if not duplicate and await magnum.named(cloud, "clusters", body["name"]):
@@ -131,7 +134,10 @@ async def create(cloud: Cloud, template: str, body: dict, *, duplicate: bool = F
     found += await room(cloud, overridden(chosen, body), body["master_count"], body["node_count"])
     if found:
         raise Problems(found)
-    return (await cloud.container_infra.post("/clusters", {"cluster_template_id": chosen["uuid"], **body}))["uuid"]
+    asked = {"cluster_template_id": chosen["uuid"]} | {key: body[key] for key in body if key != "merge_labels"}
+    if body.get("merge_labels"):
+        asked["labels"] = chosen["labels"] | body["labels"]
+    return (await cloud.container_infra.post("/clusters", asked))["uuid"]
 
 
 def overridden(template: dict, body: dict) -> dict:

@@ -1,4 +1,4 @@
-"""Magnum's API as the kit uses it (container-infra v1, microversions to 1.14).
+"""Magnum's API as the kit uses it (container-infra v1, microversions 1.1 to 1.14).
 
 Magnum takes a second cluster or template of the same name, so everything is found by listing and acted on by UUID.
 """
@@ -44,3 +44,17 @@ async def unknown(cloud: Cloud, kind: str, wanted: str) -> UserError:
     meant = nearest(wanted, known)
     hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(known) or 'none'}"
     return UserError(f"no {WORDS[kind]} named {wanted!r} in cloud {cloud.name}", hint=hint)
+
+
+def require(cloud: Cloud, minor: int, what: str) -> None:
+    """UserError where Magnum, which has been asked something before, ends below the microversion 1.`minor`.
+
+    Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials.
+    """
+    newest = cloud.container_infra.newest
+    if newest and newest < (1, minor):
+        has = ".".join(str(number) for number in newest)
+        raise UserError(
+            f"the Magnum of cloud {cloud.name} is too old for {what}",
+            hint=f"that came with microversion 1.{minor}, and this one has {has}",
+        )

@@ -19,8 +19,19 @@ async def listed(cloud: Cloud, cluster: str) -> list[dict]:
 
 
 async def of(cloud: Cloud, uuid: str) -> list[dict]:
+    """The node groups of the cluster of this UUID, which was looked up before. UserError for a Magnum without any."""
+    magnum.require(cloud, 9, "node groups")
     groups = await cloud.container_infra.all(f"/clusters/{uuid}/nodegroups", "nodegroups")
     return [await cloud.container_infra.get(f"/clusters/{uuid}/nodegroups/{group['uuid']}") for group in groups]
+
+
+async def workers_of(cloud: Cloud, cluster: dict) -> list[dict]:
+    """The cluster's node groups; from a Magnum without any, its workers as the group that they would be."""
+    if (cloud.container_infra.newest or (1, 9)) >= (1, 9):
+        return await of(cloud, cluster["uuid"])
+    workers = {key: cluster[key] for key in ("flavor_id", "node_count", "node_addresses")}
+    bounds = {"min_node_count": 1, "max_node_count": None}  # none can be zero before microversion 1.10
+    return [{"uuid": None, "name": "default-worker", "role": "worker", "is_default": True, **workers, **bounds}]
 
 
 def choose(groups: list[dict], wanted: str) -> dict:

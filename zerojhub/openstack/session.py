@@ -51,7 +51,7 @@ class Cloud:
     def __init__(self, name: str | None = None):
         self._named = name
         self.container_infra = Service(self, "container-infra", version="v1", microversion="latest")
-        self.compute = Service(self, "compute", version="v2.1", microversion="2.79")
+        self.compute = Service(self, "compute", version="v2.1", microversion="2.60")
         self.network = Service(self, "network", version="v2.0")
         self.image = Service(self, "image", version="v2")
         self.volume = Service(self, "block-storage")
@@ -129,17 +129,24 @@ class Service:
 
     def __init__(self, cloud: Cloud, service_type: str, *, version: str | None = None, microversion: str | None = None):
         self._cloud, self.type, self._version, self._microversion = cloud, service_type, version, microversion
+        self.newest: tuple[int, ...] | None = None
+        """The newest microversion that the service has, once it has answered and if it says so (Magnum does)."""
 
     @cached_property
     def endpoint(self) -> str:
         """The endpoint in the catalogue; clouds list it with or without a version, the paths here need one."""
+        from keystoneauth1.exceptions import EndpointNotFound
+
         region = self._cloud.region
         self._cloud.authenticate()
-        url = region.get_endpoint(self.type) or self._cloud.session.get_endpoint(
-            service_type=self.type,
-            interface=region.get_interface(self.type),
-            region_name=region.get_region_name(self.type),
-        )
+        try:
+            url = region.get_endpoint(self.type) or self._cloud.session.get_endpoint(
+                service_type=self.type,
+                interface=region.get_interface(self.type),
+                region_name=region.get_region_name(self.type),
+            )
+        except EndpointNotFound:
+            url = None
         if url is None:
             raise CloudError(f"cloud {self._cloud.name} has no {self.type} service in its catalogue")
         url = url.rstrip("/")
@@ -162,6 +169,8 @@ class Service:
             raise self._refusal(error) from error
         except ksa.ClientException as error:
             raise CloudError(f"{self.type} does not answer: {one_line(str(error))}") from error
+        if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
+            self.newest = tuple(int(number) for number in newest.split()[-1].split("."))
         return answer.json() if answer.content else None
 
     def _refusal(self, error) -> CloudError:

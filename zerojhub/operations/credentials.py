@@ -18,7 +18,7 @@ import anyio
 
 from zerojhub import journey
 from zerojhub.errors import CloudError, ZeroJHubError
-from zerojhub.openstack import clusters
+from zerojhub.openstack import clusters, magnum
 from zerojhub.stages import Access
 
 if TYPE_CHECKING:
@@ -73,16 +73,15 @@ async def rotate(hub: Hub, say: Say, ask: Callable[[str], None], *, show_secrets
     rotate, or the cluster goes on holding the one before.
     """
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    magnum.require(hub.cloud, 12, "rotating credentials")
     (reach,) = await journey.reach(hub, Access)
     old = await held(reach)
     ask(f"Give {cluster['name']} another credential, and end its {old.kind} {old.id}?")
     try:
         await hub.cloud.container_infra.patch(f"/credentials/{cluster['uuid']}", None)
     except CloudError as error:
-        error.hint = {
-            400: "such a driver leaves a cluster its credential for life: only a new cluster has another",
-            404: "Magnum can from microversion 1.12 on",
-        }.get(error.status)
+        if error.status == 400:
+            error.hint = "such a driver leaves a cluster its credential for life: only a new cluster has another"
         raise
     new = await _another(reach, old, say)
     if new.namespace:

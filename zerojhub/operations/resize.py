@@ -10,7 +10,7 @@ from zerojhub import journey
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain
-from zerojhub.openstack import clusters, nodegroups
+from zerojhub.openstack import clusters, magnum, nodegroups
 from zerojhub.stages import Access
 from zerojhub.together import together
 
@@ -32,7 +32,9 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
     `leaving`: the nodes to remove, by name or server UUID; the ones with fewest users' servers when empty.
     """
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
-    group = workers(await nodegroups.of(hub.cloud, cluster["uuid"]), group_name)
+    magnum.require(hub.cloud, 7, "resizing")
+    there = nodegroups.of(hub.cloud, cluster["uuid"]) if group_name else nodegroups.workers_of(hub.cloud, cluster)
+    group = workers(await there, group_name)
     check_bounds(group, count)
     fewer = group["node_count"] - count
     if fewer <= 0 and leaving:
@@ -42,7 +44,8 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
     if fewer < 0:
         await check_room(hub, group, count)
     async with _emptied(hub, cluster, group, fewer, leaving, say, ask) as servers:
-        body = {"node_count": count, "nodegroup": group["uuid"]} | ({"nodes_to_remove": servers} if servers else {})
+        optional = {"nodegroup": group["uuid"], "nodes_to_remove": servers}
+        body = {"node_count": count} | {key: value for key, value in optional.items() if value}
         await hub.cloud.container_infra.post(f"/clusters/{cluster['uuid']}/actions/resize", body)
         return await clusters.wait(hub.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
 
@@ -50,7 +53,7 @@ async def resize(hub: Hub, count: int, group_name: str | None, leaving: list[str
 async def update(hub: Hub, patch: list[dict], say: Say, ask: Ask) -> dict:
     """Apply a patch of node_count (`updates.patch`). Fewer workers go as `resize` has them go."""
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
-    group = workers(await nodegroups.of(hub.cloud, cluster["uuid"]), None)
+    group = workers(await nodegroups.workers_of(hub.cloud, cluster), None)
     count = patch[-1].get("value", 1)  # what removing node_count comes to
     if count <= group["node_count"]:
         return await resize(hub, count, None, [], say, ask)

@@ -60,6 +60,7 @@ async def upgrade(
 ) -> Upgraded:
     """Upgrade the cluster to the version `kube_tag`, or to the `template`. Raises UserError for a step that is not allowed."""
     cluster = await clusters.settled(hub.cloud, hub.deployment.cluster.name)
+    magnum.require(hub.cloud, 8, "upgrades")
     if cluster["status"].endswith("FAILED"):
         raise ZeroJHubError(
             f"cluster {cluster['name']} is {cluster['status']}, and Magnum upgrades only one that is complete",

@@ -110,7 +110,7 @@ def body_of(hub) -> dict:
         "node_count": spec.workers,
         "master_count": spec.masters,
         "create_timeout": spec.timeout,
-        "labels": labels,
-        "merge_labels": True,
+        # As merge_labels has Magnum do it, which one before OpenStack Victoria does not know.
+        "labels": hub[Template]["labels"] | labels,
         **{key: value for key, value in optional.items() if value is not None},
     }
