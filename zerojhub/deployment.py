@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -235,10 +235,7 @@ def load(path: Path) -> Deployment:
     document = read_yaml(path, missing_hint="write one, or name it with -f")
     if not isinstance(document, dict):
         raise UserError("a deployment file is a mapping with name, cloud, cluster and hub", where=f"{path}:1")
-    try:
-        deployment = Deployment.model_validate(plain(document))
-    except ValidationError as error:
-        raise Problems(_mistakes(path, document, error)) from None
+    deployment = validated(Deployment, path, document)
     deployment._path = path.absolute()
     if deployment.hub.namespace is None:
         deployment.hub.namespace = deployment.name.lower().replace("_", "-").replace(".", "-")[:63].rstrip("-")
@@ -249,6 +246,17 @@ def load(path: Path) -> Deployment:
     if deployment.access.private_key:
         deployment.access.private_key = deployment.directory / deployment.access.private_key.expanduser()
     return deployment
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def validated(model: type[Model], path: Path, document: Any) -> Model:
+    """The document of a YAML file as the model has it. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    try:
+        return model.model_validate(plain(document))
+    except ValidationError as error:
+        raise Problems(_mistakes(path, document, error, model)) from None
 
 
 def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
@@ -313,11 +321,11 @@ def nearest(word: str, known: list[str]) -> str | None:
     return close[0] if close else None
 
 
-def _mistakes(path: Path, document: Any, error: ValidationError) -> list[UserError]:
+def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> list[UserError]:
     """One line for each place, though pydantic reports every branch of a union there."""
     mistakes: dict[tuple, UserError] = {}
     unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
-    misspelt = {(*place[:-1], nearest(place[-1], _keys_at(place[:-1], Deployment))) for place in unknown}
+    misspelt = {(*place[:-1], nearest(place[-1], _keys_at(place[:-1], model))) for place in unknown}
     for each in error.errors():
         if each["type"] == "missing" and each["loc"] in misspelt:
             continue  # said once, where it is misspelt
@@ -326,18 +334,18 @@ def _mistakes(path: Path, document: Any, error: ValidationError) -> list[UserErr
             continue  # neither a name nor a mapping: said once, by the branch that wants a name
         if "str" in branches and isinstance(each["input"], dict):
             continue  # a mapping is meant as a TemplateSpec, whose own mistakes are listed
-        mistake = _mistake(path, document, each)
+        mistake = _mistake(path, document, each, model)
         mistakes.setdefault(tuple(step for step in each["loc"] if not _is_branch(step)), mistake)
     return list(mistakes.values())
 
 
-def _mistake(path: Path | None, document: Any, error: dict, model: type[Section] | None = None) -> UserError:
+def _mistake(path: Path | None, document: Any, error: dict, model: type[Section]) -> UserError:
     """One of pydantic's errors as a line that a person can act on."""
     place = tuple(step for step in error["loc"] if not _is_branch(step))
     where = f"{path}:{line_of(document, place)}" if path else None
     name = ".".join(str(step) for step in place)
     if error["type"] == "extra_forbidden":
-        known = _keys_at(place[:-1], model or Deployment)
+        known = _keys_at(place[:-1], model)
         meant = nearest(place[-1], known)
         hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(known)}"
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
@@ -354,8 +362,14 @@ def _is_branch(step: Any) -> bool:
 
 def _keys_at(place: tuple, model: type[Section]) -> list[str]:
     """The keys known in the section of `model` that `place` leads to."""
-    sections = {"cluster": ClusterSpec, "access": AccessSpec, "helm": HelmSpec, "storage": StorageSpec, "hub": HubSpec}
-    sections["autoscale"] = AutoscaleSpec
     for step in place:
-        model = TemplateSpec if step == "template" else sections.get(step, model)
+        field = next((each for name, each in model.model_fields.items() if step in (name, each.alias)), None)
+        model = section_of(field.annotation) or model if field else model
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def section_of(kind: Any) -> type[Section] | None:
+    """The section that a field's type is, or has in a list or a union."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind
+    return next((found for inner in get_args(kind) if (found := section_of(inner))), None)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, until
 from tests.contract.ground import InstantGround
 from tests.contract.real.cloud import real_cloud
+from zerojhub.practice import profile
 from zerojhub.practice.apis import Settings, build
+
+
+@contextlib.contextmanager
+def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Site]:
+    """The practice cloud's APIs, with the manners of a profile."""
+    ground = InstantGround(pause=0.1)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
+        app = build(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
+        with served(app) as url:
+            clouds = clouds_yaml(folder, f"{url}/identity")
+            yield Site({"": url}, clouds, app.state.cloud, ground, folder / "audit.jsonl")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    ground = InstantGround(pause=0.1)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
-        app = build(ground, Settings(PASSWORD, folder / "audit.jsonl"))
-        with served(app) as url:
-            clouds = clouds_yaml(folder, f"{url}/identity")
-            yield Site({"": url}, clouds, app.state.cloud, ground, folder / "audit.jsonl")
+    with practice(tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 @pytest.fixture(scope="package")

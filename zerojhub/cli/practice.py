@@ -37,26 +37,42 @@ def build(
 
 
 @app.command()
-def start(port: PortOption = PORT, quiet: QuietOption = False) -> None:
+def start(
+    port: PortOption = PORT,
+    wanted: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME|FILE",
+            help="Whose manners: both (the default), cluster-api, magnum-heat, a file.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
     """Start it (building first what is missing), and write a clouds.yaml with the entry `practice`.
 
     zerojhub practice start && eval "$(zerojhub practice env)"
+
+    zerojhub practice start --profile magnum-heat
     """
-    from zerojhub.practice import control
+    from zerojhub.practice import control, profile
     from zerojhub.report import Progress
 
+    chosen = named(wanted or profile.DEFAULT)
     with one_line():
         already = control.running()
     if already:
         if port not in (PORT, already.port):
             raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
+        if wanted and chosen != already.profile:
+            raise UserError(f"it is running already, with profile {already.profile}", hint="zerojhub practice stop")
         typer.echo(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
         return
     prepare(port, quiet=quiet)
     with one_line(), Progress(quiet=quiet) as progress:
         progress.start("practice", "starting")
         try:
-            found = control.start(port)
+            found = control.start(port, chosen)
         except BaseException as error:
             progress.end("practice", "failed", str(error))
             raise
@@ -96,7 +112,7 @@ def status(output: OutputOption = Output.table) -> None:
         print(
             f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {', '.join(found['kubernetes'])}"
         )
-        print(f"machines {found['network']}, floating IPs {found['public_network']}")
+        print(f"machines {found['network']}, floating IPs {found['public_network']}, profile {found['profile']}")
         table(found["machines"], ("name", "address", "id"), empty="no machines")
 
     show(found, output, people)
@@ -131,7 +147,7 @@ def reset(yes: YesOption = False) -> None:
     confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)
     with one_line():
         control.stop(forget=False)
-        control.start(found.port)
+        control.start(found.port, found.profile)
     typer.echo("reset")
 
 
@@ -154,6 +170,14 @@ def logs(
         files = [daemon.state_folder() / "audit.jsonl"] if audit else control.logs(machine)
     shape = _audit_line if audit and output is Output.table else str
     _print(files, shape, headed=len(files) > 1, follow=follow)
+
+
+def named(wanted: str) -> str:
+    """A profile that is sound: its name, or the path of its file. Problems (exit 2) for what is wrong with it."""
+    from zerojhub.practice import profile
+
+    profile.load(wanted)
+    return wanted if wanted in profile.names() else str(profile.find(wanted))
 
 
 def _print(files: list[Path], shape, *, headed: bool, follow: bool) -> None:

@@ -32,14 +32,14 @@ def running() -> daemon.Running | None:
     return found
 
 
-def start(port: int) -> daemon.Running:
-    """Start the daemon; returns when its APIs answer."""
+def start(port: int, profile: str) -> daemon.Running:
+    """Start the daemon with the manners of a profile (its name or file); returns when its APIs answer."""
     state = daemon.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = state / "daemon.log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", daemon.MODULE, "--port", str(port)],
+            [sys.executable, "-m", daemon.MODULE, "--port", str(port), "--profile", profile],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -1,6 +1,6 @@
 """The practice cloud's one process: the OpenStack APIs and the image registry in front of this machine's ground.
 
-`python -m zerojhub.practice.daemon --port PORT` runs until it gets SIGTERM, and then leaves nothing behind.
+`python -m zerojhub.practice.daemon --port PORT --profile PROFILE` runs until it gets SIGTERM, and then leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerojhub.errors import ZeroJHubError
 from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Running:
     gateway: str
     public_network: str
     kubernetes: tuple[str, ...]
+    profile: str
+    """Name or file of the profile whose manners it has."""
 
 
 def running() -> Running | None:
@@ -77,20 +80,21 @@ def alone() -> FileLock:
     return lock
 
 
-async def serve(port: int) -> None:
-    """Serve until told to end. Raises GroundError when the ground cannot be made."""
+async def serve(port: int, wanted: str) -> None:
+    """Serve until told to end. Raises GroundError when the ground cannot be made, UserError for a profile that is none."""
     import uvicorn
 
-    from zerojhub.practice import apis, build, registry
+    from zerojhub.practice import apis, build, profile, registry
     from zerojhub.practice.machines.linux import LinuxGround
 
+    manners = profile.load(wanted)
     state, built = state_folder(), build.built()
     lock = alone()
     ground = LinuxGround(state, built.root, built.kubernetes, port)
     await ground.up()
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        settings = apis.Settings(password, state / "audit.jsonl", registry.app(built.images))
+        settings = apis.Settings(password, state / "audit.jsonl", registry.app(built.images), manners)
         config = uvicorn.Config(
             apis.build(ground, settings),
             log_level="warning",
@@ -108,6 +112,7 @@ async def serve(port: int) -> None:
             ground.gateway,
             ground.public_network,
             ground.versions,
+            wanted,
         )
         RECORD.write_text(json.dumps(asdict(about)))
         await uvicorn.Server(config).serve(sockets)
@@ -154,12 +159,13 @@ def write_clouds(path: Path, port: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT)
-    port = parser.parse_args().port
+    parser.add_argument("--profile", required=True)
+    given = parser.parse_args()
     # uvicorn ends at the signal, and then raises it again: this must not keep the ground from being cleared.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        asyncio.run(serve(port))
-    except (GroundError, OSError) as error:
+        asyncio.run(serve(given.port, given.profile))
+    except (GroundError, OSError, ZeroJHubError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 

@@ -52,6 +52,8 @@ class ClusterSpec:
     cluster_api: bool = False
     """Is it made as Cluster API drivers do? Then it comes with a default StorageClass, and its cloud-config is in the Secret
     kube-system/cloud-config; otherwise that is /etc/kubernetes/cloud-config on every machine."""
+    volume_type: str = "standard"
+    """Cinder's type of the volumes of that StorageClass."""
     autoscaler: bool = False
     """Does an autoscaler outside of the cluster look after its node groups, as Cluster API drivers have it?"""
     manifests: tuple[dict, ...] = ()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from zerojhub.practice.ground import Ground
+    from zerojhub.practice.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Settings:
     """Gets one JSON line for each request: time, service, method, path, status, user, request_id."""
     registry: ASGIApp | None = None
     """An image registry to serve under /v2."""
+    profile: Profile | None = None
+    """The cloud's manners; the default profile's without."""
 
 
 def build(ground: Ground, settings: Settings) -> Starlette:

@@ -112,7 +112,7 @@ def build_app(ground: Ground, settings: Settings) -> Starlette:
         finally:
             log.close()
 
-    routes: list[BaseRoute] = [route for service in SERVICES for route in service.routes()]
+    routes: list[BaseRoute] = [route for service in SERVICES if cloud.has(service.prefix) for route in service.routes()]
     if settings.registry is not None:
         routes.append(Mount("/v2", settings.registry))
     app = Starlette(routes=routes, lifespan=lifespan)

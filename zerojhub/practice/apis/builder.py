@@ -14,6 +14,7 @@ from zerojhub.practice.apis import (
     octavia_records,
 )
 from zerojhub.practice.apis.balance import spread
+from zerojhub.practice.apis.cinder_types import default_type
 from zerojhub.practice.apis.cloud import Record, short_id
 from zerojhub.practice.apis.drivers import cluster_api_name, is_cluster_api
 from zerojhub.practice.apis.group_changes import GroupChanges
@@ -141,6 +142,7 @@ class Builder(GroupChanges):
             api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
             cluster_api=hidden,
+            volume_type=default_type(self.cloud)["name"],
             autoscaler=hidden and autoscaling.is_enabled(cluster),
             manifests=() if hidden else tuple(autoscaling.manifests(cluster, config)),
         )

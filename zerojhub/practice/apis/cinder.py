@@ -7,11 +7,10 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.cloud import Cloud, Record, dotted, new_id, now
 from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
 
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
-OLDEST, NEWEST = (3, 0), (3, 71)
 FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 413: "overLimit"}
 VOLUMES = "/v3/{project}/volumes"
 
@@ -24,12 +23,13 @@ def say_no(refusal: Refusal) -> JSONResponse:
 def negotiate(call: Call) -> dict[str, str]:
     """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
     words = call.headers.get("openstack-api-version", "").split()
-    wanted = words[1] if len(words) == 2 and words[0] in ("volume", "block-storage") else "3.0"
+    oldest, newest = call.cloud.profile.microversions("volumev3")
+    wanted = words[1] if len(words) == 2 and words[0] in ("volume", "block-storage") else dotted(oldest)
     if wanted == "latest":
-        wanted = f"{NEWEST[0]}.{NEWEST[1]}"
+        wanted = dotted(newest)
     version = tuple(int(number) for number in wanted.split(".")) if re.fullmatch(r"\d+\.\d+", wanted) else (0, 0)
-    if not OLDEST <= version <= NEWEST:
-        bounds = f"Minimum is {OLDEST[0]}.{OLDEST[1]} and maximum is {NEWEST[0]}.{NEWEST[1]}."
+    if not oldest <= version <= newest:
+        bounds = f"Minimum is {dotted(oldest)} and maximum is {dotted(newest)}."
         raise Refusal(406, f"Version {wanted} is not supported by the API. {bounds}")
     call.state.version = version
     return {"OpenStack-API-Version": f"volume {wanted}", "Vary": "OpenStack-API-Version"}
@@ -41,11 +41,12 @@ cinder = Service("volumev3", "/volume", say_no, negotiate)
 @cinder.route("GET", "", status=300, public=True)
 @cinder.route("GET", "/v3", public=True)
 async def versions(call: Call) -> Record:
+    oldest, newest = call.cloud.profile.microversions("volumev3")
     version = {
         "id": "v3.0",
         "status": "CURRENT",
-        "version": f"{NEWEST[0]}.{NEWEST[1]}",
-        "min_version": f"{OLDEST[0]}.{OLDEST[1]}",
+        "version": dotted(newest),
+        "min_version": dotted(oldest),
         "updated": "2023-08-31T00:00:00Z",
         "links": [{"rel": "self", "href": f"{call.origin}/volume/v3/"}],
         "media-types": [],
@@ -70,11 +71,11 @@ def new_volume(cloud: Cloud, project: str, user: str, size: int, **fields: Any) 
         "description": None,
         "size": size,
         "status": "creating",
-        "volume_type": "standard",
+        "volume_type": next(iter(cloud.volume_types.values()))["name"],
         "metadata": {},
         "project_id": project,
         "user_id": user,
-        "availability_zone": "nova",
+        "availability_zone": cloud.zone,
         "created_at": now(MICROSECONDS),
         "updated_at": None,
         **fields,
@@ -159,13 +160,12 @@ async def create_volume(call: Call) -> Record:
         raise Refusal(
             400, f"Invalid input received: Invalid volume size provided for create request: {wanted.get('size')}"
         )
-    kind = wanted.get("volume_type") or "standard"
-    found = cloud.volume_types.find(kind)
-    if not found:
+    kind = wanted.get("volume_type")
+    if kind and not cloud.volume_types.find(kind):
         raise Refusal(404, f"Volume type with name {kind} could not be found.")
     fields = {key: wanted[key] for key in ("name", "description") if wanted.get(key)}
     metadata = {key: str(value) for key, value in (wanted.get("metadata") or {}).items()}
-    fields |= {"volume_type": found[0]["name"], "metadata": metadata}
+    fields |= {"metadata": metadata} | ({"volume_type": cloud.volume_types.find(kind)[0]["name"]} if kind else {})
     volume = new_volume(cloud, call.project, call.token.user, size, **fields)
     answer = shown(call, volume)
     await call.ground.make_volume(volume["id"], size)

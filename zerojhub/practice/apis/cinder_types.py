@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.practice.apis.cinder import MICROSECONDS, cinder
-from zerojhub.practice.apis.cloud import Record, new_id, now
+from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
 from zerojhub.practice.apis.wire import Call, Refusal, change_quota, collection
 
 # -- attachments --------------------------------------------------------------------------------------------------------
@@ -61,6 +61,23 @@ async def delete_attachment(call: Call) -> Record:
 # -- types, limits, quotas ----------------------------------------------------------------------------------------------
 
 
+def new_type(cloud: Cloud, name: str, description: str | None) -> Record:
+    kind = {
+        "id": new_id(),
+        "name": name,
+        "description": description,
+        "is_public": True,
+        "os-volume-type-access:is_public": True,
+        "qos_specs_id": None,
+        "extra_specs": {},
+    }
+    return cloud.volume_types.add(kind)
+
+
+def default_type(cloud: Cloud) -> Record:
+    return next(iter(cloud.volume_types.values()))
+
+
 @cinder.route("GET", "/v3/{project}/types")
 async def list_types(call: Call) -> Record:
     return collection(call, "volume_types", list(call.cloud.volume_types.values()))
@@ -69,8 +86,7 @@ async def list_types(call: Call) -> Record:
 @cinder.route("GET", "/v3/{project}/types/{ident}")
 async def show_type(call: Call) -> Record:
     ident = call.path_params["ident"]
-    # There is one type, so it is the default one too.
-    found = call.cloud.volume_types.find("standard" if ident == "default" else ident)
+    found = [default_type(call.cloud)] if ident == "default" else call.cloud.volume_types.find(ident)
     if not found:
         raise Refusal(404, f"Volume type {ident} could not be found.")
     return {"volume_type": found[0]}
@@ -118,4 +134,5 @@ async def list_snapshots(call: Call) -> Record:
 
 @cinder.route("GET", "/v3/{project}/os-availability-zone")
 async def zones(call: Call) -> Record:
-    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}
+    zones = call.cloud.profile.availability_zones
+    return {"availabilityZoneInfo": [{"zoneName": zone, "zoneState": {"available": True}} for zone in zones]}

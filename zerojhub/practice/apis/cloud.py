@@ -11,51 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from zerojhub.practice.profile import SERVED, Profile
+
 Record = dict[str, Any]
 
 DOMAIN = {"id": "default", "name": "Default", "description": "The default domain", "enabled": True, "options": {}}
 TOKEN_LIFE = timedelta(hours=1)
-QUOTAS: dict[str, dict[str, int]] = {
-    "compute": {
-        "instances": 10,
-        "cores": 20,
-        "ram": 51200,
-        "key_pairs": 100,
-        "metadata_items": 128,
-        "server_groups": 10,
-        "server_group_members": 10,
-    },
-    "network": {
-        "network": 100,
-        "subnet": 100,
-        "port": 500,
-        "router": 10,
-        "floatingip": 50,
-        "security_group": 100,
-        "security_group_rule": 1000,
-        "subnetpool": -1,
-        "rbac_policy": 10,
-    },
-    "volume": {
-        "volumes": 100,
-        "gigabytes": 1000,
-        "snapshots": 10,
-        "backups": 10,
-        "backup_gigabytes": 1000,
-        "groups": 10,
-        "per_volume_gigabytes": -1,
-    },
-    "load-balancer": {
-        "load_balancer": 10,
-        "listener": 100,
-        "pool": 100,
-        "member": 500,
-        "health_monitor": 100,
-        "l7policy": -1,
-        "l7rule": -1,
-    },
-    "container-infra": {"Cluster": 20},
-}
 
 
 def new_id() -> str:
@@ -70,6 +31,11 @@ def hex_id() -> str:
 def short_id() -> str:
     """Twelve lower-case letters and digits, as Magnum and Heat put behind a name."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
+
+
+def dotted(version: tuple[int, int]) -> str:
+    """A microversion as it is written."""
+    return f"{version[0]}.{version[1]}"
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -123,10 +89,10 @@ class Token:
 class Cloud:
     """All records. Services read and write the tables; nothing here knows HTTP."""
 
-    def __init__(self, name: str, network: str, gateway: str, public_network: str):
-        self.region = name
+    def __init__(self, name: str, profile: Profile, network: str, gateway: str, public_network: str):
+        self.region, self.profile = name, profile
         self.network, self.gateway, self.public_network = network, gateway, public_network
-        self.quotas = {service: dict(limits) for service, limits in QUOTAS.items()}
+        self.quotas: dict[str, dict[str, int]] = profile.quotas.model_dump(by_alias=True)
         self.tokens: dict[str, Token] = {}
         self.passwords: dict[str, str] = {}
         self.users, self.projects, self.roles = Table(), Table(), Table()
@@ -139,6 +105,15 @@ class Cloud:
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
+
+    def has(self, root: str) -> bool:
+        """Is the service that is served at this path in the catalog?"""
+        return root in {SERVED[service.type] for service in self.profile.services}
+
+    @property
+    def zone(self) -> str:
+        """The availability zone that things are in."""
+        return self.profile.availability_zones[0]
 
     # -- who --------------------------------------------------------------------------------------------------------
 

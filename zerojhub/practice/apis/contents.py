@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from zerojhub.practice.apis import Settings, glance, magnum, neutron_records, nova
-from zerojhub.practice.apis.cloud import Cloud, hex_id, new_id
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from zerojhub.openstack import templates
+from zerojhub.practice.apis import Settings, cinder_types, glance, magnum, neutron_records, nova
+from zerojhub.practice.apis.cloud import Cloud, hex_id
 from zerojhub.practice.ground import Ground
+from zerojhub.practice.profile import KUBERNETES, ImageSpec, TemplateSpec, load
 
 NAME = "practice"
 """Of the person's project and user, and of the region."""
+Named = TypeVar("Named", ImageSpec, TemplateSpec)
 OWN = {"immutable": True}
 """Options of the roles that Keystone itself begins with."""
 
 
 def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     """Records as they are when the practice cloud starts: no keypair, no cluster."""
-    cloud = Cloud(NAME, ground.network, ground.gateway, ground.public_network)
+    profile = settings.profile or load()
+    cloud = Cloud(NAME, profile, ground.network, ground.gateway, ground.public_network)
     for name, options in (("member", OWN), ("reader", OWN), ("load-balancer_member", {})):
         cloud.roles.add({"id": hex_id(), "name": name, "domain_id": None, "description": None, "options": options})
     for name in (NAME, "service"):
@@ -33,24 +40,15 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
         )
     project = cloud.projects.named(NAME)[0]["id"]
     service = cloud.projects.named("service")[0]["id"]
-    user = cloud.new_user(NAME, settings.password, project)["id"]
+    cloud.new_user(NAME, settings.password, project)
+    administrator = hex_id()
 
-    nova.new_flavor(cloud, "1", "m1.small", vcpus=1, ram=2048, disk=20)
-    nova.new_flavor(cloud, "2", "m1.medium", vcpus=2, ram=4096, disk=40)
-    nova.new_flavor(cloud, "3", "m1.large", vcpus=4, ram=8192, disk=80)
-    glance.new_image(cloud, service, "fedora-coreos-38", os_distro="fedora-coreos", login="core")
-    glance.new_image(cloud, service, "fedora-atomic-29", os_distro="fedora-atomic", login="fedora")
-    cloud.volume_types.add(
-        {
-            "id": new_id(),
-            "name": "standard",
-            "description": "Folders on the practice machine",
-            "is_public": True,
-            "os-volume-type-access:is_public": True,
-            "qos_specs_id": None,
-            "extra_specs": {},
-        }
-    )
+    for number, flavor in enumerate(profile.flavors, 1):
+        nova.new_flavor(cloud, str(number), flavor.name, vcpus=flavor.vcpus, ram=flavor.ram, disk=flavor.disk)
+    for version, image in for_each_version(ground, profile.images):
+        glance.new_image(cloud, service, **filled(image.properties(), version))
+    for kind in profile.volume_types:
+        cinder_types.new_type(cloud, kind.name, kind.description)
 
     public = neutron_records.new_network(cloud, service, "public", external=True)
     neutron_records.new_subnet(cloud, service, public, "public-subnet", ground.public_network, dhcp=False)
@@ -61,33 +59,22 @@ def new_cloud(ground: Ground, settings: Settings) -> Cloud:
     neutron_records.new_router(cloud, project, "router", public, [subnet])
     neutron_records.default_security_group(cloud, project)
 
-    common = {
-        "master_flavor_id": "m1.medium",
-        "flavor_id": "m1.small",
-        "external_network_id": "public",
-        "dns_nameserver": neutron_records.DNS,
-        "volume_driver": "cinder",
-        "public": True,
-    }
-    for version in ground.versions:
-        # An image for Cluster API has its Kubernetes in it; Fedora CoreOS fetches any.
-        ubuntu = f"ubuntu-2204-kube-{version}"
-        glance.new_image(cloud, service, ubuntu, os_distro="ubuntu", login="ubuntu", kube_version=version)
-        for suffix, image, distro, network, behind in (
-            ("", "fedora-coreos-38", "fedora-coreos", "flannel", False),
-            ("-capi", ubuntu, "ubuntu", "calico", True),
-        ):
-            magnum.new_template(
-                cloud,
-                service,
-                user,
-                name=f"kubernetes-{version}{suffix}",
-                image_id=image,
-                cluster_distro=distro,
-                network_driver=network,
-                labels={"kube_tag": version},
-                master_lb_enabled=behind,
-                floating_ip_enabled=behind,
-                **common,
-            )
+    for version, template in for_each_version(ground, profile.templates):
+        body = templates.request(template, template.name) | {"public": True}
+        magnum.new_template(cloud, service, administrator, **filled(body, version))
     return cloud
+
+
+def for_each_version(ground: Ground, given: list[Named]) -> Iterator[tuple[str, Named]]:
+    """Each with a Kubernetes version that runs here: with all of them in turn, or the newest for a name without one."""
+    for version in ground.versions:
+        for each in given:
+            if KUBERNETES in each.name or version == ground.versions[-1]:
+                yield version, each
+
+
+def filled(value: Any, version: str) -> Any:
+    """The value with the Kubernetes version in its place."""
+    if isinstance(value, dict):
+        return {key: filled(item, version) for key, item in value.items()}
+    return value.replace(KUBERNETES, version) if isinstance(value, str) else value

@@ -6,21 +6,26 @@ import secrets
 import string
 
 from zerojhub.practice.apis.cloud import Cloud, Record
-
-HEAT = "k8s_fedora_coreos_v1"
-CLUSTER_API = "k8s_cluster_api_ubuntu"
-"""As magnum-cluster-api: no stack, no way in but the API behind its load balancer, a storage class from the start.
-
-One manner is magnum-capi-helm's, which alone has it: it rotates the cluster's application credential.
-"""
+from zerojhub.practice.apis.wire import Refusal
+from zerojhub.practice.profile import DriverSpec
 
 
-def driver_for(image: Record) -> str:
-    return CLUSTER_API if image["os_distro"] == "ubuntu" else HEAT
+def driver_for(cloud: Cloud, image: Record) -> DriverSpec:
+    """The driver for clusters of the image. Raises Refusal (400) when no driver is for it."""
+    for driver in cloud.profile.drivers:
+        if image.get("os_distro") in driver.os_distros:
+            return driver
+    kind = f"(vm, {image.get('os_distro')}, kubernetes)"
+    raise Refusal(400, f"Cluster type {kind} not supported.")
+
+
+def driver_of(cloud: Cloud, cluster: Record) -> DriverSpec:
+    name = cloud.templates[cluster["cluster_template_id"]]["driver"]
+    return next(driver for driver in cloud.profile.drivers if driver.name == name)
 
 
 def is_cluster_api(cloud: Cloud, cluster: Record) -> bool:
-    return cloud.templates[cluster["cluster_template_id"]]["driver"] == CLUSTER_API
+    return driver_of(cloud, cluster).kind == "cluster-api"
 
 
 def cluster_api_name() -> str:

@@ -54,8 +54,8 @@ def image_record(project: str, **fields: Any) -> Record:
     }
 
 
-def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: str, **properties: str) -> Record:
-    """A public image; `login` is the user that its machines are entered as, and `properties` are further ones."""
+def new_image(cloud: Cloud, project: str, name: str, **properties: str) -> Record:
+    """A public image, with properties such as os_distro and os_admin_user, the user that its machines are entered as."""
     image = image_record(
         project,
         name=name,
@@ -68,8 +68,6 @@ def new_image(cloud: Cloud, project: str, name: str, *, os_distro: str, login: s
         min_ram=1024,
         size=1_700_000_000,
         virtual_size=10_737_418_240,
-        os_distro=os_distro,
-        os_admin_user=login,
         **properties,
     )
     return cloud.images.add(image)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.wire import UNAUTHENTICATED, Call, Refusal, Service
+from zerojhub.practice.profile import SERVED
 
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -69,34 +70,24 @@ async def version_3(call: Call) -> Record:
 
 def catalog(call: Call, project: str | None) -> list[Record]:
     """The services, at the address that the client reached Keystone on."""
-    services = [
-        ("identity", "keystone", "/identity/v3"),
-        ("container-infra", "magnum", "/container-infra/v1"),
-        ("compute", "nova", "/compute/v2.1"),
-        ("network", "neutron", "/network"),
-        ("image", "glance", "/image"),
-        ("volumev3", "cinderv3", f"/volume/v3/{project}"),
-        ("load-balancer", "octavia", "/load-balancer"),
-        ("orchestration", "heat", f"/orchestration/v1/{project}"),
-    ]
     region = call.cloud.region
     return [
         {
             "id": f"{index:032x}",
-            "type": kind,
-            "name": name,
+            "type": service.type,
+            "name": service.name,
             "endpoints": [
                 {
                     "id": f"{index:016x}{number:016x}",
                     "interface": interface,
                     "region": region,
                     "region_id": region,
-                    "url": call.origin + path,
+                    "url": call.origin + SERVED[service.type] + service.path.replace("{project}", str(project)),
                 }
                 for number, interface in enumerate(("public", "internal", "admin"))
             ],
         }
-        for index, (kind, name, path) in enumerate(services, 1)
+        for index, service in enumerate(call.cloud.profile.services, 1)
     ]
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
-from zerojhub.practice.apis.drivers import CLUSTER_API, HEAT, driver_for
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, dotted, new_id, now, words
+from zerojhub.practice.apis.drivers import driver_for
 from zerojhub.practice.apis.magnum_checks import check_drivers, check_resources, patched
 from zerojhub.practice.apis.magnum_types import TEMPLATE, invalid, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
 
 HEADER = "OpenStack-API-Version"
+MINIMUM, MAXIMUM = "OpenStack-API-Minimum-Version", "OpenStack-API-Maximum-Version"
 NAMES = ("container-infrastructure-management", "container-infrastructure", "container-infra")
-OLDEST, NEWEST = (1, 1), (1, 14)
 OFFSET = "%Y-%m-%dT%H:%M:%S+00:00"
 GREEK = words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi "
@@ -41,15 +41,15 @@ def say_no(refusal: Refusal) -> JSONResponse:
             "code": "magnum.microversion-unsupported",
             "title": refusal.kind,
             "description": refusal.message,
-            "max_version": dotted(NEWEST),
-            "min_version": dotted(OLDEST),
+            "max_version": refusal.headers[MAXIMUM].split()[-1],
+            "min_version": refusal.headers[MINIMUM].split()[-1],
             "links": [{"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}],
         }
     return JSONResponse({"errors": [error]}, refusal.status)
 
 
-def dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def version_of(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split("."))
 
 
 def not_acceptable(message: str) -> Refusal:
@@ -60,26 +60,28 @@ def negotiate(call: Call) -> dict[str, str]:
     """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
     if call.url.path.rstrip("/") == magnum.prefix:
         return {}
-    asked = call.headers.get(HEADER, f"{NAMES[0]} {dotted(OLDEST)}").split()
+    oldest, newest = (dotted(version) for version in call.cloud.profile.microversions("container-infra"))
+    name = call.cloud.profile.service("container-infra").microversions.service or NAMES[0]
+    asked = call.headers.get(HEADER, f"{name} {oldest}").split()
     if len(asked) != 2 or (asked[1] != "latest" and asked[0] not in NAMES):
         raise not_acceptable(f"Invalid service type for {HEADER} header")
-    wanted = asked[1] if asked[1] != "latest" else dotted(NEWEST)
+    wanted = asked[1] if asked[1] != "latest" else newest
     if not re.fullmatch(r"\d+\.\d+", wanted):
         raise not_acceptable(f"Invalid value for {HEADER} header")
-    version = tuple(int(number) for number in wanted.split("."))
+    version = version_of(wanted)
     headers = {
-        "OpenStack-API-Minimum-Version": f"{NAMES[0]} {dotted(OLDEST)}",
-        "OpenStack-API-Maximum-Version": f"{NAMES[0]} {dotted(NEWEST)}",
-        HEADER: f"{NAMES[0]} {wanted}",
+        MINIMUM: f"{name} {oldest}",
+        MAXIMUM: f"{name} {newest}",
+        HEADER: f"{name} {wanted}",
         "Vary": HEADER,
     }
-    supported = f"The supported version range is: [{NAMES[0]} {dotted(OLDEST)}, {NAMES[0]} {dotted(NEWEST)}]."
+    supported = f"The supported version range is: [{name} {oldest}, {name} {newest}]."
     if version[0] != 1:
         message = (
             f"Mutually exclusive versions requested. Version {wanted} requested but not supported by this service."
         )
         raise Refusal(406, message + supported, "Requested microversion is unsupported", headers)
-    if not OLDEST <= version <= NEWEST:
+    if not version_of(oldest) <= version <= version_of(newest):
         message = f"Version {wanted} was requested but the minor version is not supported by this service. "
         raise Refusal(406, message + supported, "Requested microversion is unsupported", headers)
     call.state.version = version
@@ -90,7 +92,9 @@ magnum = Service("container-infra", "/container-infra", say_no, negotiate)
 
 
 def since(call: Call, minor: int, what: str) -> None:
-    """Refuse what the requested microversion does not have yet."""
+    """Refuse what the requested microversion does not have yet; where none has it, there is no such path."""
+    if call.cloud.profile.microversions("container-infra")[1] < (1, minor):
+        raise Refusal(404, "The resource could not be found.")
     version = call.state.version
     if version < (1, minor):
         message = (
@@ -149,12 +153,13 @@ def random_name(suffix: str) -> str:
 
 @magnum.route("GET", "", public=True)
 async def root(call: Call) -> Record:
+    oldest, newest = call.cloud.profile.microversions("container-infra")
     version = {
         "id": "v1",
         "links": [{"href": f"{call.origin}/container-infra/v1/", "rel": "self"}],
         "status": "CURRENT",
-        "max_version": dotted(NEWEST),
-        "min_version": dotted(OLDEST),
+        "max_version": dotted(newest),
+        "min_version": dotted(oldest),
     }
     description = "Magnum is an OpenStack project which aims to provide container cluster management."
     return {"name": "OpenStack Magnum API", "description": description, "versions": [version]}
@@ -175,8 +180,12 @@ async def version_1(call: Call) -> Record:
     }
     for kind in ("clustertemplates", "clusters", "quotas", "certificates", "mservices", "stats", "federations"):
         body[kind] = links(call, f"{kind}/")
-    body["nodegroups"] = links(call, "clusters/{cluster_id}/nodegroups")
-    return {**body, "credentials": links(call, "credentials/")}
+    newest = call.cloud.profile.microversions("container-infra")[1]
+    if newest >= (1, 9):
+        body["nodegroups"] = links(call, "clusters/{cluster_id}/nodegroups")
+    if newest >= (1, 12):
+        body["credentials"] = links(call, "credentials/")
+    return body
 
 
 # -- templates ----------------------------------------------------------------------------------------------------------
@@ -184,12 +193,14 @@ async def version_1(call: Call) -> Record:
 
 def new_template(cloud: Cloud, project: str, user: str, **fields: Any) -> Record:
     body = read("cluster_template", TEMPLATE, {"coe": "kubernetes", **fields})
+    image = cloud.images.find(body["image_id"])[0]
     template = {
         **body,
         "uuid": new_id(),
+        "cluster_distro": image.get("os_distro"),
         "labels": body["labels"] or {},
         "network_driver": body["network_driver"] or "flannel",
-        "driver": body["driver"] or driver_for(cloud.images.find(body["image_id"])[0]),
+        "driver": body["driver"] or driver_for(cloud, image).name,
         "project_id": project,
         "user_id": user,
         "created_at": now(OFFSET),
@@ -212,7 +223,8 @@ def find_template(call: Call, ident: str) -> Record:
 
 
 def shown(call: Call, template: Record) -> Record:
-    return {**template, "links": links(call, f"clustertemplates/{template['uuid']}")}
+    body = {**template, "links": links(call, f"clustertemplates/{template['uuid']}")}
+    return {name: value for name, value in body.items() if name not in call.cloud.profile.lacks.template}
 
 
 @magnum.route("GET", "/v1/clustertemplates")
@@ -235,21 +247,21 @@ async def show_template(call: Call) -> Record:
 
 @magnum.route("POST", "/v1/clustertemplates")
 async def create_template(call: Call) -> JSONResponse:
-    body = read("cluster_template", TEMPLATE, call.data)
+    body = read("cluster_template", TEMPLATE, call.data, call.cloud.profile.lacks.template)
     if not body["coe"]:
         raise Refusal(400, "Requested COE type Unset is not supported.")
     check_drivers(body)
     if not call.cloud.images.find(body["image_id"]):
         raise Refusal(400, f"Image {body['image_id']} could not be found.")
-    if body["driver"] not in (None, HEAT, CLUSTER_API):
+    if body["driver"] not in (None, *(driver.name for driver in call.cloud.profile.drivers)):
         raise Refusal(400, f"Cluster driver ({body['driver']}) not supported.")
     check_resources(call.cloud, body)
     image = call.cloud.images.find(body["image_id"])[0]
-    if not image["os_distro"]:
+    if not image.get("os_distro"):
         raise Refusal(400, f"Image {body['image_id']} doesn't contain os_distro field.")
+    driver_for(call.cloud, image)
     if body["public"] or body["hidden"]:
         raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
-    body["cluster_distro"] = image["os_distro"]
     body["name"] = body["name"] or random_name("template")
     template = new_template(call.cloud, call.project, call.token.user, **body)
     location = f"{call.origin}/container-infra/v1/clustertemplates/{template['uuid']}"

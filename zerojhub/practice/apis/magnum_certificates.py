@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.drivers import is_cluster_api
+from zerojhub.practice.apis.drivers import driver_of
 from zerojhub.practice.apis.magnum import links, magnum, since
 from zerojhub.practice.apis.magnum_clusters import cluster_auth_url, find_cluster, of_role
 from zerojhub.practice.apis.magnum_types import CERTIFICATE, read
@@ -45,7 +45,7 @@ async def sign(call: Call) -> Record:
 async def rotate_ca(call: Call) -> Record:
     cluster = find_cluster(call)
     template = call.cloud.templates[cluster["cluster_template_id"]]
-    if is_cluster_api(call.cloud, cluster):
+    if "ca" not in driver_of(call.cloud, cluster).rotates:
         raise Refusal(400, "'rotate_ca_certificate' is not supported by this driver.")
     if template["cluster_distro"] != "fedora-coreos":
         where = f"cluster with cluster_distro: {template['cluster_distro']}"
@@ -64,7 +64,7 @@ async def rotate_credential(call: Call) -> Record:
     if not (status.endswith("_COMPLETE") or status.startswith("UPDATE")):
         handler = "magnum.conductor.handlers.credential_conductor"
         raise Refusal(400, f'{handler} when cluster status is "{status}" is not supported.')
-    if not is_cluster_api(call.cloud, cluster):
+    if "credentials" not in driver_of(call.cloud, cluster).rotates:
         raise Refusal(400, "Credential rotation is not supported by driver.")
     try:
         await call.conductor.rotate_credential(cluster, cluster_auth_url(call))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now, words
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, new_id, now
 from zerojhub.practice.apis.magnum import (
     OFFSET,
     find,
@@ -16,22 +16,10 @@ from zerojhub.practice.apis.magnum import (
     since,
 )
 from zerojhub.practice.apis.magnum_checks import check_drivers, check_resources, patched
-from zerojhub.practice.apis.magnum_types import CLUSTER, RESIZE, UPGRADE, read, read_patch
+from zerojhub.practice.apis.magnum_types import BRIEF, CLUSTER, FULL, RESIZE, UPGRADE, read, read_patch
 from zerojhub.practice.apis.wire import Call, Refusal
 
 ZERO_NODES = "Resizing a nodegroup to zero is not supported in the provided microversion."
-# The fields of a cluster that each answer shows, in Magnum's own order.
-BRIEF = words(
-    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
-    "create_timeout links cluster_id status health_status merge_labels"
-)
-FULL = words(
-    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
-    "create_timeout links cluster_id status status_reason health_status health_status_reason discovery_url api_address "
-    "coe_version container_version project_id user_id node_addresses master_addresses fixed_network fixed_subnet "
-    "floating_ip_enabled merge_labels labels_overridden labels_added labels_skipped master_lb_enabled created_at "
-    "updated_at"
-)
 
 
 def labels_compared(parent: Record, own: Record) -> Record:
@@ -62,7 +50,7 @@ def shown(call: Call, cluster: Record, fields: tuple[str, ...]) -> Record:
         # The request's flag is not kept: Magnum shows it as false for ever after.
         "merge_labels": False,
     }
-    result = {name: body[name] for name in fields}
+    result = {name: body[name] for name in fields if name not in call.cloud.profile.lacks.cluster}
     if call.state.version < (1, 13):
         result["stack_id"] = result.pop("cluster_id")
     if fields is FULL and cluster["status"].endswith("FAILED"):
@@ -130,7 +118,7 @@ async def show_cluster(call: Call) -> Record:
 @magnum.route("POST", "/v1/clusters", status=202)
 async def create_cluster(call: Call) -> Record:
     cloud = call.cloud
-    body = read("cluster", CLUSTER, call.data)
+    body = read("cluster", CLUSTER, call.data, call.cloud.profile.lacks.cluster)
     try:
         template = find_template(call, body["cluster_template_id"])
     except Refusal as refusal:

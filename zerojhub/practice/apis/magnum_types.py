@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.wire import Refusal
+from zerojhub.practice.apis.cloud import Record, words
+from zerojhub.practice.apis.refusal import Refusal
 
 TRUE, FALSE = {"1", "t", "true", "on", "y", "yes"}, {"0", "f", "false", "off", "n", "no"}
 
@@ -97,13 +98,16 @@ class Attribute:
         return value
 
 
-def read(argument: str, attributes: tuple[Attribute, ...], data: Any) -> Record:
-    """The body as a record: checked, with defaults for what it leaves out. Raises Refusal (400)."""
+def read(argument: str, attributes: tuple[Attribute, ...], data: Any, lacks: Collection[str] = ()) -> Record:
+    """The body as a record: checked, with defaults for what it leaves out. Raises Refusal (400).
+
+    `lacks` are attributes that this Magnum does not know yet.
+    """
     if data is None:
         raise Refusal(400, f'Missing argument: "{argument}"')
     if not isinstance(data, dict):
         raise invalid(argument, data, "Value not a valid dict")
-    unknown = [name for name in data if name not in {attribute.name for attribute in attributes}]
+    unknown = [name for name in data if name not in {attribute.name for attribute in attributes} or name in lacks]
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
         raise Refusal(400, f"Unknown attribute{plural} for argument {argument}: {', '.join(unknown)}")
@@ -182,6 +186,19 @@ CLUSTER = (
     Attribute("master_lb_enabled", "flag"),
     *readonly("uuid", "links", "stack_id", "cluster_id", "api_address", "coe_version", "container_version"),
     *readonly("project_id", "user_id", "node_addresses", "master_addresses", "faults", "created_at", "updated_at"),
+)
+
+# The fields of a cluster that each answer shows, in Magnum's own order.
+BRIEF = words(
+    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
+    "create_timeout links cluster_id status health_status merge_labels"
+)
+FULL = words(
+    "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
+    "create_timeout links cluster_id status status_reason health_status health_status_reason discovery_url api_address "
+    "coe_version container_version project_id user_id node_addresses master_addresses fixed_network fixed_subnet "
+    "floating_ip_enabled merge_labels labels_overridden labels_added labels_skipped master_lb_enabled created_at "
+    "updated_at"
 )
 
 NODEGROUP = (

@@ -222,7 +222,7 @@ class Members:
             id=server["id"],
             name=server["name"],
             address=nova_servers.fixed_address(self.cloud, server),
-            login=image["os_admin_user"],
+            login=image.get("os_admin_user", "root"),
             public_keys=(keypair["public_key"],) if keypair and not is_cluster_api(self.cloud, self.cluster) else (),
             machine_id=machine_id(server, fits=is_cluster_api(self.cloud, self.cluster)),
             nodegroup=group.get("name", ""),

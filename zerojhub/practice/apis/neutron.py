@@ -93,7 +93,12 @@ async def show_extension(call: Call) -> Record:
 @neutron.route("GET", "/v2.0/availability_zones")
 async def zones(call: Call) -> Record:
     kinds = ("network", "router")
-    return {"availability_zones": [{"name": "nova", "resource": kind, "state": "available"} for kind in kinds]}
+    zones = [
+        {"name": zone, "resource": kind, "state": "available"}
+        for zone in call.cloud.profile.availability_zones
+        for kind in kinds
+    ]
+    return {"availability_zones": zones}
 
 
 @neutron.route("GET", "/v2.0/quotas/{project}")

@@ -98,7 +98,7 @@ def new_network(cloud: Cloud, project: str, name: str, *, external: bool = False
         "mtu": 1500,
         "port_security_enabled": True,
         "availability_zone_hints": [],
-        "availability_zones": ["nova"],
+        "availability_zones": [cloud.zone],
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
     }
@@ -189,7 +189,7 @@ def new_router(cloud: Cloud, project: str, name: str, external: Record | None, s
         "routes": [],
         "flavor_id": None,
         "availability_zone_hints": [],
-        "availability_zones": ["nova"],
+        "availability_zones": [cloud.zone],
     }
     cloud.routers.add(router)
     set_gateway(cloud, router, external)

@@ -6,10 +6,9 @@ import re
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Cloud, Record, Table, now
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, dotted, now
 from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
 
-OLDEST, NEWEST = (2, 1), (2, 96)
 FAULTS = {
     400: "badRequest",
     401: "unauthorized",
@@ -28,9 +27,10 @@ def say_no(refusal: Refusal) -> JSONResponse:
 def negotiate(call: Call) -> dict[str, str]:
     """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (400, 406)."""
     words = call.headers.get("openstack-api-version", "").split()
+    oldest, newest = call.cloud.profile.microversions("compute")
     wanted = words[1] if len(words) == 2 and words[0] == "compute" else call.headers.get("x-openstack-nova-api-version")
     if wanted == "latest":
-        version = NEWEST
+        version = newest
     elif wanted:
         if not re.fullmatch(r"\d+\.\d+", wanted):
             raise Refusal(
@@ -38,12 +38,12 @@ def negotiate(call: Call) -> dict[str, str]:
             )
         version = tuple(int(number) for number in wanted.split("."))
     else:
-        version = OLDEST
-    if not OLDEST <= version <= NEWEST:
-        bounds = f"Minimum is {OLDEST[0]}.{OLDEST[1]} and maximum is {NEWEST[0]}.{NEWEST[1]}."
+        version = oldest
+    if not oldest <= version <= newest:
+        bounds = f"Minimum is {dotted(oldest)} and maximum is {dotted(newest)}."
         raise Refusal(406, f"Version {wanted} is not supported by the API. {bounds}")
     call.state.version = version
-    shown_version = f"{version[0]}.{version[1]}"
+    shown_version = dotted(version)
     return {
         "OpenStack-API-Version": f"compute {shown_version}",
         "X-OpenStack-Nova-API-Version": shown_version,
@@ -63,11 +63,12 @@ def links(call: Call, path: str) -> list[Record]:
 
 
 def version(call: Call) -> Record:
+    oldest, newest = call.cloud.profile.microversions("compute")
     return {
         "id": "v2.1",
         "status": "CURRENT",
-        "version": f"{NEWEST[0]}.{NEWEST[1]}",
-        "min_version": f"{OLDEST[0]}.{OLDEST[1]}",
+        "version": dotted(newest),
+        "min_version": dotted(oldest),
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": f"{call.origin}/compute/v2.1/"}],
     }
@@ -196,7 +197,9 @@ async def update_quota(call: Call) -> Record:
 
 @nova.route("GET", "/v2.1/os-availability-zone")
 async def zones(call: Call) -> Record:
-    return {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]}
+    zones = call.cloud.profile.availability_zones
+    shown = [{"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in zones]
+    return {"availabilityZoneInfo": shown}
 
 
 @nova.route("GET", "/v2.1/os-availability-zone/detail")
@@ -219,6 +222,8 @@ async def services(call: Call) -> Record:
                 "disabled_reason": None,
                 "forced_down": False,
             }
-            for number, (binary, zone) in enumerate((("nova-scheduler", "internal"), ("nova-compute", "nova")), 1)
+            for number, (binary, zone) in enumerate(
+                (("nova-scheduler", "internal"), ("nova-compute", call.cloud.zone)), 1
+            )
         ]
     }

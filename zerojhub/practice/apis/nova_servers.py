@@ -116,7 +116,7 @@ def shown_server(call: Call, server: Record) -> Record:
         "accessIPv6": "",
         "links": links(call, f"servers/{server['id']}"),
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": "nova" if running else "",
+        "OS-EXT-AZ:availability_zone": call.cloud.zone if running else "",
         "config_drive": server["config_drive"],
         "key_name": server["key_name"],
         "OS-SRV-USG:launched_at": server["launched"],

@@ -70,7 +70,7 @@ async def update_quota(call: Call) -> Record:
 
 @octavia.route("GET", BASE + "/providers")
 async def providers(call: Call) -> Record:
-    return {"providers": [{"name": "amphora", "description": "The practice machine's own balancing."}]}
+    return {"providers": [provider.model_dump() for provider in call.cloud.profile.load_balancer_providers]}
 
 
 @octavia.route("GET", BASE + "/{kind}")

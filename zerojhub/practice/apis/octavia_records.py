@@ -81,7 +81,7 @@ def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
         "vip_qos_policy_id": None,
         "vip_vnic_type": "normal",
         "additional_vips": [],
-        "provider": "amphora",
+        "provider": cloud.profile.load_balancer_providers[0].name,
         "flavor_id": None,
         "availability_zone": None,
     }

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from zerojhub.practice.apis.refusal import Refusal
 from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ UNAUTHENTICATED = {
         "message": "The request you have made requires authentication.",
     }
 }
-
-
-class Refusal(Exception):
-    """The API says no. `kind` is the error's type where the service's error bodies carry one."""
-
-    def __init__(self, status: int, message: str, kind: str = "", headers: dict[str, str] | None = None):
-        super().__init__(message)
-        self.status, self.message, self.kind, self.headers = status, message, kind, headers or {}
 
 
 class Call(Request):

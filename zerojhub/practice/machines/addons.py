@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,19 +12,6 @@ from ruamel.yaml import YAML
 from zerojhub.practice.ground import ClusterSpec
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 
-STORAGE_CLASS = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {
-        "name": "block-standard",
-        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-    },
-    "provisioner": "cinder.csi.openstack.org",
-    "parameters": {"type": "standard"},
-    "volumeBindingMode": "Immediate",
-    "allowVolumeExpansion": True,
-}
-"""One for the volume type, as Cluster API drivers have one for each."""
 PATHS = {
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "CSIDriver": "/apis/storage.k8s.io/v1/csidrivers",
@@ -52,7 +40,26 @@ def of_cluster_api(cluster: ClusterSpec) -> list[Object]:
     """What Cluster API drivers add: a StorageClass, and the cloud-config where magnum-cluster-api leaves it."""
     where = {"name": "cloud-config", "namespace": "kube-system"}
     data = {"cloud.conf": cluster.cloud_config, "ca.crt": ""}
-    return [STORAGE_CLASS, {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": data}]
+    return [
+        storage_class(cluster.volume_type),
+        {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": data},
+    ]
+
+
+def storage_class(volume_type: str) -> Object:
+    """For the volumes of a type, as Cluster API drivers have one for each type."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "block-" + re.sub("[^a-z0-9]+", "-", volume_type.lower()).strip("-"),
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "cinder.csi.openstack.org",
+        "parameters": {"type": volume_type},
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": True,
+    }
 
 
 async def apply(api: KubeAPI, objects: Iterable[Object]) -> None:

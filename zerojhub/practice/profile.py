@@ -1,0 +1,325 @@
+"""A cloud's manners as data: what the practice cloud takes from a file, so that it answers as another cloud does.
+
+The profiles that come along are in profiles/; `zerojhub practice record` writes further ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from zerojhub import deployment
+from zerojhub.deployment import Section
+from zerojhub.errors import UserError
+
+FOLDER = Path(__file__).with_name("profiles")
+DEFAULT = "both"
+SERVED = {
+    "identity": "/identity",
+    "container-infra": "/container-infra",
+    "compute": "/compute",
+    "network": "/network",
+    "image": "/image",
+    "volumev3": "/volume",
+    "block-storage": "/volume",
+    "load-balancer": "/load-balancer",
+    "orchestration": "/orchestration",
+}
+"""The services that the practice cloud has, by the types that catalogs list them as, and where it serves each."""
+KUBERNETES = "{kubernetes}"
+"""In an image, or in a template and its labels, this is a version that runs on the practice machine."""
+UNLIMITED = -1
+
+
+class Microversions(Section):
+    """Which microversions a service has."""
+
+    oldest: str = Field(pattern=r"^\d+\.\d+$")
+    """The least, as `"1.1"`."""
+    newest: str = Field(pattern=r"^\d+\.\d+$")
+    """The most. What came later is not there: a Magnum to 1.8 has no node groups."""
+    service: str | None = None
+    """The service's name in the headers of its answers. Left out: the one that a current service has."""
+
+    def bounds(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The oldest and the newest as numbers."""
+        (one, two), (three, four) = (version.split(".") for version in (self.oldest, self.newest))
+        return (int(one), int(two)), (int(three), int(four))
+
+
+class ServiceSpec(Section):
+    """A service in the catalog."""
+
+    type: str
+    """Its type in the catalog: one of the services that the practice cloud has."""
+    name: str
+    """Its name in the catalog."""
+    path: str = ""
+    """What its endpoint has after the service's own root: `/v1`, `/v3/{project}`, or nothing."""
+    microversions: Microversions | None = None
+    """For `container-infra`, `compute` and `volumev3`."""
+
+    @field_validator("type")
+    @classmethod
+    def _is_served(cls, kind: str) -> str:
+        if kind not in SERVED:
+            known = ", ".join(SERVED)
+            raise PydanticCustomError("service", "the practice cloud has {known}", {"known": known})
+        return kind
+
+
+class FlavorSpec(Section):
+    """A flavor of servers."""
+
+    name: str
+    """Its name."""
+    vcpus: int = Field(ge=1)
+    """Processors."""
+    ram: int = Field(ge=1)
+    """MB of memory."""
+    disk: int = Field(ge=0)
+    """GB of its disk."""
+
+
+class ImageSpec(Section):
+    """A public image."""
+
+    name: str
+    """Its name; with `{kubernetes}` in it there is one for each version that runs on the practice machine."""
+    os_distro: str | None = None
+    """The property that Magnum chooses a driver by."""
+    login: str | None = None
+    """The property `os_admin_user`: whom its servers are entered as."""
+    kube_version: str | None = None
+    """The property of images that have their Kubernetes in them."""
+
+    def properties(self) -> dict[str, str]:
+        """Name and properties, as Glance has them."""
+        named = {"name": self.name, "os_distro": self.os_distro, "os_admin_user": self.login}
+        return {key: value for key, value in (named | {"kube_version": self.kube_version}).items() if value is not None}
+
+
+class VolumeTypeSpec(Section):
+    """A volume type; the first is the default."""
+
+    name: str
+    """Its name."""
+    description: str | None = None
+    """What is said of it."""
+
+
+class ProviderSpec(Section):
+    """A provider of load balancers; the first is the default."""
+
+    name: str
+    """Its name."""
+    description: str = ""
+    """What is said of it."""
+
+
+class DriverSpec(Section):
+    """A driver of Magnum's."""
+
+    name: str
+    """Its name, which a current Magnum shows in templates."""
+    kind: Literal["heat", "cluster-api"]
+    """How it makes clusters: as stacks with a master to log in to, or behind the cluster's API alone."""
+    os_distros: list[str]
+    """The images that it is chosen for."""
+    rotates: list[Literal["ca", "credentials"]] = []
+    """What of a cluster it can make anew: the certificate authority, the credential that it holds."""
+
+
+class TemplateSpec(deployment.TemplateSpec):
+    """A public cluster template."""
+
+    name: str = Field(min_length=1, max_length=255)
+    """Its name; with `{kubernetes}` in it there is one for each version that runs on the practice machine."""
+
+
+class Lacks(Section):
+    """What an older Magnum's objects do not have yet: such an attribute is neither shown nor taken."""
+
+    cluster: list[str] = []
+    """Attributes of clusters."""
+    template: list[str] = []
+    """Attributes of cluster templates."""
+
+
+class ComputeQuota(Section):
+    """Nova's limits of the project."""
+
+    instances: int = UNLIMITED
+    cores: int = UNLIMITED
+    ram: int = UNLIMITED
+    key_pairs: int = UNLIMITED
+    metadata_items: int = UNLIMITED
+    server_groups: int = UNLIMITED
+    server_group_members: int = UNLIMITED
+
+
+class NetworkQuota(Section):
+    """Neutron's limits of the project."""
+
+    network: int = UNLIMITED
+    subnet: int = UNLIMITED
+    port: int = UNLIMITED
+    router: int = UNLIMITED
+    floatingip: int = UNLIMITED
+    security_group: int = UNLIMITED
+    security_group_rule: int = UNLIMITED
+    subnetpool: int = UNLIMITED
+    rbac_policy: int = UNLIMITED
+
+
+class VolumeQuota(Section):
+    """Cinder's limits of the project."""
+
+    volumes: int = UNLIMITED
+    gigabytes: int = UNLIMITED
+    snapshots: int = UNLIMITED
+    backups: int = UNLIMITED
+    backup_gigabytes: int = UNLIMITED
+    groups: int = UNLIMITED
+    per_volume_gigabytes: int = UNLIMITED
+
+
+class LoadBalancerQuota(Section):
+    """Octavia's limits of the project."""
+
+    load_balancer: int = UNLIMITED
+    listener: int = UNLIMITED
+    pool: int = UNLIMITED
+    member: int = UNLIMITED
+    health_monitor: int = UNLIMITED
+    l7policy: int = UNLIMITED
+    l7rule: int = UNLIMITED
+
+
+class MagnumQuota(Section):
+    """Magnum's limit of the project."""
+
+    clusters: int = Field(20, alias="Cluster")
+
+
+class Quotas(Section):
+    """The project's limits, by service; -1 is none."""
+
+    compute: ComputeQuota = ComputeQuota()
+    network: NetworkQuota = NetworkQuota()
+    volume: VolumeQuota = VolumeQuota()
+    load_balancer: LoadBalancerQuota = Field(LoadBalancerQuota(), alias="load-balancer")
+    container_infra: MagnumQuota = Field(MagnumQuota(), alias="container-infra")
+
+
+class Answer(Section):
+    """What a cloud answered to one question, when a profile was recorded from it."""
+
+    ask: str
+    """Method and path, as the practice cloud has them; and the microversion, where one was asked for."""
+    status: int
+    """The HTTP status."""
+    headers: dict[str, str] = {}
+    """Those that belong to the service."""
+    body: Any = None
+    """JSON, or a text."""
+
+
+class Profile(Section):
+    """One cloud's manners."""
+
+    description: str
+    """What cloud this is, in a line."""
+    services: list[ServiceSpec] = Field(min_length=1)
+    """The catalog."""
+    drivers: list[DriverSpec] = Field(min_length=1)
+    """Magnum's drivers."""
+    lacks: Lacks = Lacks()
+    """What its Magnum does not have yet."""
+    templates: list[TemplateSpec] = []
+    """Public cluster templates. The external network is `public`."""
+    flavors: list[FlavorSpec] = Field(min_length=1)
+    """The flavors, smallest first."""
+    images: list[ImageSpec] = Field(min_length=1)
+    """The public images."""
+    volume_types: list[VolumeTypeSpec] = Field(min_length=1)
+    """Cinder's types."""
+    load_balancer_providers: Annotated[list[ProviderSpec], Field(min_length=1)] = [ProviderSpec(name="amphora")]
+    """Octavia's."""
+    availability_zones: Annotated[list[str], Field(min_length=1)] = ["nova"]
+    """Nova's, Neutron's and Cinder's; servers and volumes are in the first."""
+    quotas: Quotas = Quotas()
+    """The project's limits."""
+    answers: dict[str, Answer] = {}
+    """In a recording: what the cloud answered, by the question's name. The practice cloud reads none of it."""
+
+    def service(self, kind: str) -> ServiceSpec | None:
+        """The service of this type, or of another type that is served at the same place."""
+        return next((each for each in self.services if SERVED[each.type] == SERVED[kind]), None)
+
+    def microversions(self, kind: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The oldest and newest microversion of a service that has them."""
+        service = self.service(kind)
+        return service.microversions.bounds() if service and service.microversions else ((0, 0), (0, 0))
+
+
+def names() -> list[str]:
+    """The profiles that come along, the default one first."""
+    return sorted((path.stem for path in FOLDER.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
+
+
+def find(wanted: str) -> Path:
+    """The file of a profile that comes along, or of one's own. UserError when there is neither."""
+    path = FOLDER / f"{wanted}.yaml"
+    if wanted in names():
+        return path
+    own = Path(wanted).expanduser().absolute()
+    if own.is_file():
+        return own
+    meant = deployment.nearest(wanted, names())
+    hint = f"did you mean {meant!r}?" if meant else f"profiles: {', '.join(names())}"
+    raise UserError(f"no practice profile and no file named {wanted!r}", hint=hint)
+
+
+def load(wanted: str | Path = DEFAULT) -> Profile:
+    """Read a profile, by name or file. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    path = find(str(wanted))
+    document = deployment.read_yaml(path)
+    if not isinstance(document, dict):
+        raise UserError("a profile is a mapping with services, drivers, templates, …", where=f"{path}:1")
+    profile = deployment.validated(Profile, path, document)
+    check(profile, path, document)
+    return profile
+
+
+def check(profile: Profile, path: Path, document: Any) -> None:
+    """What a profile names must be in it. Problems with the line of each that is not."""
+    from zerojhub.errors import Problems
+
+    images = {image.name for image in profile.images}
+    flavors = {flavor.name for flavor in profile.flavors}
+    found = []
+    for number, template in enumerate(profile.templates):
+        for key, known in (("image", images), ("flavor", flavors), ("master_flavor", flavors)):
+            value = getattr(template, key)
+            if value is not None and value not in known:
+                where = f"{path}:{deployment.line_of(document, ('templates', number, key))}"
+                found.append(UserError(f"template {template.name}: no {key.split('_')[-1]} {value!r}", where=where))
+    booted = {template.image for template in profile.templates}
+    distros = {name for driver in profile.drivers for name in driver.os_distros}
+    for number, image in enumerate(profile.images):
+        if image.name in booted and image.os_distro not in distros:
+            where = f"{path}:{deployment.line_of(document, ('images', number, 'os_distro'))}"
+            found.append(UserError(f"image {image.name}: no driver is for os_distro {image.os_distro!r}", where=where))
+    for kind in ("identity", "container-infra", "compute", "network", "image"):
+        service = profile.service(kind)
+        if service is None or (kind in ("container-infra", "compute") and service.microversions is None):
+            what = "is missing" if service is None else "needs its microversions"
+            found.append(
+                UserError(f"services: {kind} {what}", where=f"{path}:{deployment.line_of(document, ('services',))}")
+            )
+    if found:
+        raise Problems(found)
