@@ -1,6 +1,6 @@
 """Reference pages from the code itself: what is said there and what the program does cannot part.
 
-```{zerojhub} hub-yaml | commands | stage-graph | stages | exit-codes
+```{zerojhub} hub-yaml | commands | stage-graph | stages | exit-codes | profiles
 ```
 """
 
@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from zerojhub import cli, deployment, stages
+from zerojhub.practice import profile
 
 SHARED = ("file", "cloud", "output", "quiet", "verbose", "yes")
 """Options that many commands have (zerojhub/cli/options.py): told once, and named where they are."""
@@ -57,7 +58,7 @@ def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
     yield from table(
         ("key", "takes", "default", "meaning"),
         (
-            (f"`{field.alias or name}`", takes(field.annotation), default(field), field.description)
+            (f"`{field.alias or name}`", takes(field.annotation), default(field), field.description or "")
             for name, field in fields
             if not model_of(field)
         ),
@@ -67,7 +68,7 @@ def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
 def default(field: FieldInfo) -> str:
     if field.is_required():
         return "(needed)"
-    return "" if field.default in (None, {}) else f"`{str(field.default).replace('False', 'false')}`"
+    return "" if field.default in (None, {}, "") else f"`{str(field.default).replace('False', 'false')}`"
 
 
 def model_of(field: FieldInfo) -> type[deployment.Section] | None:
@@ -81,6 +82,8 @@ def takes(kind: Any) -> str:
     """A type in words."""
     if get_origin(kind) is Literal:
         return ", ".join(f"`{each}`" for each in get_args(kind))
+    if get_origin(kind) is list:
+        return "a list: " + takes(get_args(kind)[0])
     if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, deployment.Section)):
         return "mapping"
     if kind in TYPES:
@@ -156,6 +159,17 @@ def exit_codes() -> Iterator[str]:
     yield from table(("code", "meaning"), (each.split(" ", 1) for each in codes.split(", ")))
 
 
+def profiles() -> Iterator[str]:
+    """A table for each section of a profile."""
+    yield from section("The profile", profile.Profile)
+    for name, field in profile.Profile.model_fields.items():
+        if model := deployment.section_of(field.annotation):
+            yield from section(name, model)
+            for inner, each in model.model_fields.items():
+                if below := deployment.section_of(each.annotation):
+                    yield from section(f"{name}.{each.alias or inner}", below)
+
+
 def table(columns: tuple[str, ...], rows: Any) -> Iterator[str]:
     rows = list(rows)
     if rows:
@@ -174,6 +188,7 @@ PARTS = {
     "stage-graph": stage_graph,
     "stages": all_stages,
     "exit-codes": exit_codes,
+    "profiles": profiles,
 }
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from ruamel.yaml import YAML
 
 from tests.contract.clouds import Cloud, until
+from zerojhub.practice.recorder.asking import Question, questions
 
 MAGNUM = "/container-infra/v1"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq"
@@ -41,9 +43,16 @@ def read(path: Path) -> dict[str, Any]:
     A step has a `name`, whom it is to `ask` as [method, path, microversion] and what to `send`. Paths are Magnum's, or begin
     with another service's. `as` means a body that is written elsewhere in the file, `with` and `without` some of its
     names; `learn` gives names to what is in the answer. A `wait` lets clusters get on until one is settled, changed or
-    gone: otherwise they stand still, so that answers do not depend on how fast a machine is.
+    gone: otherwise they stand still, so that answers do not depend on how fast a machine is. An `insert` stands for
+    the questions about these services that `zerojhub practice record` asks a cloud.
     """
-    return YAML(typ="safe").load(path)
+    session = YAML(typ="safe").load(path)
+    session["steps"] = [
+        each
+        for step in session["steps"]
+        for each in ([step] if "insert" not in step else [q for q in questions() if q.service in step["insert"]])
+    ]
+    return session
 
 
 def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
@@ -57,6 +66,12 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
     cloud.hold()
     try:
         for step in session["steps"]:
+            if isinstance(step, Question):
+                known.setdefault("user", cloud.token().json()["token"]["user"]["id"])
+                answer = client.get(cloud.at(step.filled(known)), headers=step.asked())
+                answers[step.name] = noted(answer, known)
+                known |= step.learnt(content(answer))
+                continue
             if wait := step.get("wait"):
                 cluster = cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}")
                 if wait[1] == "changed":
@@ -72,20 +87,29 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
             answer = client.request(
                 method, url, json=filled(body_of(step.get("send"), session), known), headers=headers
             )
-            body = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+            body = content(answer)
             for name, where in step.get("learn", {}).items():
                 known[name] = found(body, where)
             if method == "POST" and answer.status_code == 202 and path == "/clusters":
                 # Magnum takes the request before it has the cluster.
                 until(lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), 60)
-            headers = {name: value for name, value in answer.headers.items() if name not in CONNECTION}
-            if "x-subject-token" in headers:
-                headers["x-subject-token"] = "<token>"
-            answers[step["name"]] = Answer(answer.status_code, masked(headers, known), masked(body, known))
+            answers[step["name"]] = noted(answer, known)
     finally:
         cloud.let_go()
         clear(cloud)
     return answers
+
+
+def content(answer: httpx.Response) -> Any:
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+
+
+def noted(answer: httpx.Response, known: dict[str, str]) -> Answer:
+    """The answer as it is compared."""
+    headers = {name: value for name, value in answer.headers.items() if name not in CONNECTION}
+    if "x-subject-token" in headers:
+        headers["x-subject-token"] = "<token>"
+    return Answer(answer.status_code, masked(headers, known), masked(content(answer), known))
 
 
 def reached(client, url: str, how: str) -> bool:

@@ -10,9 +10,14 @@ import pytest
 from tests.conftest import ROOT
 from tests.contract.clouds import Cloud, Site
 from tests.contract.session import Answer, read, replay, without
+from zerojhub.practice.recorder.asking import Question
 
 QUESTIONS = read(Path(__file__).with_name("questions.yaml"))
-NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
+NAMES = [
+    step.name if isinstance(step, Question) else step["name"]
+    for step in QUESTIONS["steps"]
+    if isinstance(step, Question) or "name" in step
+]
 PAGE = (ROOT / "docs" / "explanation" / "practice-cloud.md").read_text()
 DIFFERENCES = {
     name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)

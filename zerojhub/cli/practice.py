@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.report.results import Output, show, table
 
@@ -170,6 +170,55 @@ def logs(
         files = [daemon.state_folder() / "audit.jsonl"] if audit else control.logs(machine)
     shape = _audit_line if audit and output is Output.table else str
     _print(files, shape, headed=len(files) > 1, follow=follow)
+
+
+@app.command()
+def record(
+    cloud: CloudOption = None,
+    path: Annotated[Path, typer.Option("--to", help="The file that is written.")] = Path("recorded.yaml"),
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a cloud of your own what its APIs answer, changing nothing in it, and save that as a profile for `start`.
+
+    Tokens, passwords, addresses, ids and the names of hosts, people, projects and clusters are left out.
+
+    zerojhub practice record --cloud mycloud --to mycloud.yaml
+    """
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.practice.recorder import record as recorder
+    from zerojhub.report import Progress
+
+    recorder.refuse(path)
+    with Progress(quiet=quiet) as progress:
+        progress.start("record")
+        outcome, detail = "failed", ""
+        try:
+            made = recorder.record(Cloud(cloud), lambda text: progress.say("record", text))
+            recorder.save(made, path)
+            outcome, detail = "done", f"{len(made.profile['answers'])} answers of {len(made.asked)} services"
+        finally:
+            progress.end("record", outcome, detail)
+    found = {
+        "path": str(path),
+        "answers": made.asked,
+        "silent": made.silent,
+        "left_out": made.left_out,
+        "not_shown": made.not_shown,
+    }
+
+    def people() -> None:
+        print(f"wrote {path}, which only you can read")
+        table([{"service": name, "answers": count} for name, count in made.asked.items()], ("service", "answers"))
+        if made.silent:
+            print(f"did not answer: {', '.join(made.silent)}")
+        if made.left_out:
+            print(f"services that the practice cloud does not have: {', '.join(made.left_out)}")
+        for what in made.not_shown:
+            print(f"the cloud shows no {what}: in its place are the practice cloud's own manners")
+        print(f"next: read it, and then zerojhub practice start --profile {path}")
+
+    show(found, output, people)
 
 
 def named(wanted: str) -> str:

@@ -167,6 +167,11 @@ class Cloud:
         """The flavor of that id or name."""
         return next(iter(self.flavors.find(ident)), None)
 
+    @property
+    def usual_flavor(self) -> str:
+        """Of machines that are asked for without one: the smallest, as m1.small is Magnum's."""
+        return next(iter(self.flavors.values()))["name"]
+
     def usage(self, service: str, project: str) -> dict[str, int]:
         """What the project has of each resource that the service has a quota for."""
 

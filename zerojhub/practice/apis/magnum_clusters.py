@@ -175,7 +175,7 @@ async def create_cluster(call: Call) -> Record:
     common = {"image_id": template["image_id"], "is_default": True}
     for role, flavor, count in (("master", "master_flavor_id", "master_count"), ("worker", "flavor_id", "node_count")):
         fields = {**common, "name": f"default-{role}", "role": role, "node_count": cluster[count]}
-        new_nodegroup(cloud, cluster, flavor_id=cluster[flavor] or "m1.small", **fields)
+        new_nodegroup(cloud, cluster, flavor_id=cluster[flavor] or cloud.usual_flavor, **fields)
     if least := cluster["labels"].get("min_node_count"):
         cluster["nodegroups"][1]["min_node_count"] = int(least)
     call.conductor.create(cluster, cluster_auth_url(call))

@@ -99,7 +99,7 @@ async def create_nodegroup(call: Call) -> Record:
     check(body)
     if body["role"] == "master":
         raise Refusal(400, "Creating master nodegroups is currently not supported.")
-    flavor = body["flavor_id"] or cluster["flavor_id"] or "m1.small"
+    flavor = body["flavor_id"] or cluster["flavor_id"] or call.cloud.usual_flavor
     if not call.cloud.flavor(flavor):
         raise Refusal(400, f"Unable to find flavor {flavor}.")
     labels = body["labels"] or cluster["labels"]

@@ -1,0 +1,106 @@
+"""One recording: asked, stripped, and saved as a profile that the practice cloud can start with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zerojhub.errors import UserError
+from zerojhub.openstack.session import Cloud
+from zerojhub.practice.profile import Profile
+from zerojhub.practice.recorder.asking import Asker
+from zerojhub.practice.recorder.facts import Recorded, public_names
+from zerojhub.practice.recorder.stripping import Stripper
+
+HEAD = """\
+# What a cloud answered to questions that change nothing, for the practice cloud to answer likewise. Names, addresses and ids
+# are placeholders: the same one stands for the same thing. Read it all the same before you give it to anyone. The practice
+# cloud goes by what is above `answers`; nothing reads those but people.
+"""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded."""
+
+    profile: dict[str, Any]
+    asked: dict[str, int]
+    """Service -> how many questions it answered."""
+    silent: list[str]
+    """Services of the catalogue that did not answer."""
+    left_out: list[str]
+    """Services of the catalogue that the practice cloud has not."""
+    not_shown: list[str]
+    """What the cloud did not show, and the practice cloud's own stands for."""
+
+
+def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
+    """Ask the cloud and strip what it answers. UserError when it cannot be entered, or has no Magnum."""
+    asker = Asker(cloud)
+    heard = asker.all(lambda question, before: say(f"{question.service}: {question.name} ({before} answers so far)"))
+    recorded = Recorded({question.name: answer for question, answer in heard.items()}, asker.known["project"])
+    stripper = Stripper(secrets_of(asker, recorded), public_names(recorded))
+    answers = {question.name: stripper.answer(question, answer) for question, answer in heard.items()}
+    facts = stripped(stripper, recorded.facts())
+    profile = {"description": "A recorded cloud", **facts, "answers": answers}
+    Profile.model_validate(profile)
+    asked: dict[str, int] = {}
+    for question in heard:
+        asked[question.service] = asked.get(question.service, 0) + 1
+    left_out = {each["type"] for each in recorded.catalog()} - {each["type"] for each in facts["services"]}
+    shown = {"public template": recorded.public_templates(), "cluster": recorded.at("a cluster")}
+    return Recording(profile, asked, asker.silent, sorted(left_out), [what for what in shown if not shown[what]])
+
+
+def secrets_of(asker: Asker, recorded: Recorded) -> dict[str, str]:
+    """The words that must not stand anywhere, each with what it is."""
+    cloud = asker.cloud
+    access = cloud.session.auth.get_access(cloud.session)
+    auth = cloud.region.config.get("auth", {})
+    found = {zone: "zone" for zone, own in recorded.zones().items() if own != zone}
+    urls = [each["url"] for entry in recorded.catalog() for each in entry["endpoints"]]
+    places = [urlsplit(url) for url in [*urls, auth.get("auth_url", "")]]
+    found |= {host: "host" for place in places for host in (place.netloc, place.hostname) if host}
+    regions = {each.get("region") for entry in recorded.catalog() for each in entry["endpoints"]}
+    found |= dict.fromkeys(filter(None, regions), "region")
+    domains = {access.user_domain_name, access.project_domain_name, access.user_domain_id, access.project_domain_id}
+    found |= dict.fromkeys(filter(None, domains - {"Default", "default"}), "domain")
+    found |= {access.auth_token: "token"} | {
+        str(auth[key]): "password" for key in auth if "password" in key or "secret" in key
+    }
+    people = {"project": access.project_name, "user": access.username}
+    return found | {name: kind for kind, name in people.items() if name}
+
+
+def stripped(stripper: Stripper, facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts without what must not be seen; labels that nothing is left of are left out."""
+    facts = stripper.words(facts)
+    for template in facts["templates"]:
+        labels = {key: value for key, value in template["labels"].items() if stripper.is_plain(value)}
+        template["labels"] = labels
+    return facts
+
+
+def refuse(path: Path) -> None:
+    """UserError when there is such a file already."""
+    if path.exists():
+        raise UserError("is there already, and is left as it is", where=str(path), hint="another file: --to")
+
+
+def save(recording: Recording, path: Path) -> None:
+    """Write the profile so that only its owner can read it. UserError when that is not possible."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = False, 120
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(HEAD)
+        yaml.dump(recording.profile, file)
