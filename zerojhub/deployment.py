@@ -31,6 +31,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
+Model = TypeVar("Model", bound=Section)
+
+
 class TemplateSpec(Section):
     """A cluster template to be made: the options of Magnum's API, by its names without `_id`."""
 
@@ -246,9 +249,6 @@ def load(path: Path) -> Deployment:
     if deployment.access.private_key:
         deployment.access.private_key = deployment.directory / deployment.access.private_key.expanduser()
     return deployment
-
-
-Model = TypeVar("Model", bound=Section)
 
 
 def validated(model: type[Model], path: Path, document: Any) -> Model:

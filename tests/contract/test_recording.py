@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Shell, shell_in
 from tests.contract.clouds import PASSWORD, Site
 from tests.contract.conftest import practice
+from zerojhub.practice.apis import nova
 
 PERSON, PROJECT, DOMAIN = "jane.o'hara", "Ärzte & Söhne 7", "hospital-lan"
 SEEDED = {
@@ -111,8 +113,6 @@ def seed(site: Site) -> list[str]:
     identity = {"methods": ["password"], "password": {"user": user}}
     scope = {"project": {"name": PROJECT, "domain": {"id": "default"}}}
     login = site.token(identity=identity, scope=scope)
-    import httpx
-
     client = httpx.Client(base_url=site.url, headers={"X-Auth-Token": login.headers["X-Subject-Token"]}, timeout=60)
 
     def post(path: str, **body: object) -> dict:
@@ -142,8 +142,6 @@ def seed(site: Site) -> list[str]:
 
 def test_nothing_of_a_person_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"os-flavor-access:is_public": False}
-    from zerojhub.practice.apis import nova
-
     shown = nova.shown_flavor
     monkeypatch.setattr(nova, "shown_flavor", lambda call, each: shown(call, each) | (few if each["id"] == "9" else {}))
     with practice(tmp_path) as site:
