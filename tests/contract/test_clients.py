@@ -168,6 +168,58 @@ def test_the_client_makes_and_deletes(site: Site, hub: str, tmp_path: Path) -> N
     assert cloud.templates.named("mine") == []
 
 
+def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site, hub: str) -> None:
+    network, subnet, router, group, rule, port = asked(
+        site,
+        "network create --description mine own",
+        f"subnet create --network own --subnet-range {site.ground.network} --dns-nameserver 9.9.9.9 own-subnet",
+        "router create own-router",
+        "security group create web",
+        "security group rule create --protocol tcp --dst-port 80:81 web",
+        "port create --network own --security-group web own-port",
+    )
+    assert (network["description"], subnet["dns_nameservers"], router["status"]) == ("mine", ["9.9.9.9"], "ACTIVE")
+    assert (rule["port_range_min"], rule["port_range_max"]) == (80, 81)
+    assert port["security_group_ids"] == [group["id"]]
+    said = site.openstack(
+        "router set --external-gateway public own-router",
+        "router add subnet own-router own-subnet",
+        "network set --name renamed own",
+        "subnet set --dns-nameserver 8.8.8.8 own-subnet",
+        "security group set --description pages web",
+        "server create --image fedora-coreos-38 --flavor m1.small --key-name mykey --port own-port --wait alone",
+        "server set --property role=test --name single alone",
+        "server add security group single default",
+        "server remove security group single web",
+        "volume create --size 1 disk",
+        "volume set --name data disk",
+        "server add volume single data",
+    )
+    assert "Error" not in said
+    server, volume, changed = asked(site, "server show single", "volume show data", "network show renamed")
+    assert (server["status"], server["properties"], server["key_name"]) == ("ACTIVE", {"role": "test"}, "mykey")
+    assert [group["name"] for group in server["security_groups"]] == ["default"]
+    assert (volume["status"], volume["attachments"][0]["server_id"]) == ("in-use", server["id"])
+    assert changed["subnets"] == [subnet["id"]]
+    assert site.ground.machines[server["id"]].name == "alone"
+    site.openstack(
+        "server remove volume single data",
+        "server delete --wait single",
+        "volume delete data",
+        "router remove subnet own-router own-subnet",
+        "router delete own-router",
+        "subnet delete own-subnet",
+        "network delete renamed",
+        "security group delete web",
+    )
+    assert server["id"] not in site.ground.machines
+    assert (site.cloud.volumes, site.cloud.networks.named("renamed"), site.cloud.routers.named("own-router")) == (
+        {},
+        [],
+        [],
+    )
+
+
 def test_the_client_takes_a_cluster_through_its_life(site: Site, hub: str) -> None:
     made = site.openstack(
         "coe cluster create second --cluster-template kubernetes-v1.34.4 --keypair mykey --node-count 1 --timeout 30"

@@ -133,10 +133,12 @@ async def create_server(call: Call) -> JSONResponse:
         for number in range(1, count + 1):
             name = wanted["name"] if count == 1 else f"{wanted['name']}-{number}"
             server = new_server(cloud, call.project, call.token.user, name, **fields)
-            server["security_groups"] = [group["name"] for group in groups] if nets else []
             made.append(server)
             for net in nets:
                 plug(call, server, net, groups)
+            # A port that was there brings its own groups.
+            idents = [ident for port in cloud.ports.where(device_id=server["id"]) for ident in port["security_groups"]]
+            server["security_groups"] = [cloud.security_groups[ident]["name"] for ident in dict.fromkeys(idents)]
     except Refusal:
         for server in made:
             await forget_server(cloud, call.ground, server)
