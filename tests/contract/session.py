@@ -42,9 +42,10 @@ def read(path: Path) -> dict[str, Any]:
 
     A step has a `name`, whom it is to `ask` as [method, path, microversion] and what to `send`. Paths are Magnum's, or begin
     with another service's. `as` means a body that is written elsewhere in the file, `with` and `without` some of its
-    names; `learn` gives names to what is in the answer. A `wait` lets clusters get on until one is settled, changed or
-    gone: otherwise they stand still, so that answers do not depend on how fast a machine is. An `insert` stands for
-    the questions about these services that `zerojhub practice record` asks a cloud.
+    names; `learn` gives names to what is in the answer. `under`, in the file, is another place than Magnum's for paths
+    to begin at. A `wait` lets clusters get on until one is settled, changed or gone: otherwise they stand still, so that
+    answers do not depend on how fast a machine is. An `insert` stands for the questions about these services that
+    `zerojhub practice record` asks a cloud.
     """
     session = YAML(typ="safe").load(path)
     session["steps"] = [
@@ -81,19 +82,10 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
                 until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), 60)
                 cloud.hold()
                 continue
-            method, path, version = filled(step["ask"], known)
-            url = cloud.at(path if path.startswith(("/identity", "/container-infra")) else MAGNUM + path)
-            headers = {"OpenStack-API-Version": f"container-infra {version}", **filled(step.get("headers", {}), known)}
-            answer = client.request(
-                method, url, json=filled(body_of(step.get("send"), session), known), headers=headers
-            )
-            body = content(answer)
-            for name, where in step.get("learn", {}).items():
-                known[name] = found(body, where)
-            if method == "POST" and answer.status_code == 202 and path == "/clusters":
+            answers[step["name"]], body = ask(cloud, client, step, session, known)
+            if step["ask"][:2] == ["POST", "/clusters"] and answers[step["name"]].status == 202:
                 # Magnum takes the request before it has the cluster.
                 until(lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), 60)
-            answers[step["name"]] = noted(answer, known)
     finally:
         cloud.let_go()
         clear(cloud)
@@ -110,6 +102,21 @@ def noted(answer: httpx.Response, known: dict[str, str]) -> Answer:
     if "x-subject-token" in headers:
         headers["x-subject-token"] = "<token>"
     return Answer(answer.status_code, masked(headers, known), masked(content(answer), known))
+
+
+def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: dict[str, str]) -> tuple[Answer, Any]:
+    """The answer to one step, and its body as it came; what is learned from it is `known` then."""
+    method, path, *version = filled(step["ask"], known)
+    # A path that begins with the name of a service is whole.
+    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network")
+    url = cloud.at(path if whole else session.get("under", MAGNUM) + path)
+    headers = {"OpenStack-API-Version": f"container-infra {version[0]}"} if version else {}
+    headers |= filled(step.get("headers", {}), known)
+    answer = client.request(method, url, json=filled(body_of(step.get("send"), session), known), headers=headers)
+    body = content(answer)
+    for name, where in step.get("learn", {}).items():
+        known[name] = found(body, where)
+    return noted(answer, known), body
 
 
 def reached(client, url: str, how: str) -> bool:

@@ -19,9 +19,17 @@ NAMES = [
     if isinstance(step, Question) or "name" in step
 ]
 PAGE = (ROOT / "docs" / "explanation" / "practice-cloud.md").read_text()
-DIFFERENCES = {
-    name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
-}
+
+
+def differences(heading: str) -> set[str]:
+    """The questions that the table under the heading of the documentation lists."""
+    section = re.split(r"^#+ ", PAGE.partition(f"# {heading}\n")[2], flags=re.MULTILINE)[0]
+    return {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+
+
+DIFFERENCES = differences("Clusters and identity")
 # What depends on the driver and on the machines of a cluster, or on what else a database has seen.
 MACHINES = {
     "id",

@@ -32,9 +32,11 @@ models.Base.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 
 @dataclass
 class Real(Cloud):
-    """`held` is the file that the clusters' driver looks for."""
+    """`held` is the file that the clusters' driver looks for; `account` is what a service logs in to Keystone with."""
 
     held: Path
+    processes: Processes
+    account: dict[str, str]
 
     def hold(self) -> None:
         self.held.touch()
@@ -52,9 +54,11 @@ def real_cloud(folder: Path) -> Iterator[Real]:
     password = secrets.token_urlsafe(16)
     others = build(InstantGround(), Settings(PASSWORD, folder / "audit.jsonl"))
     with keystone, magnum, served(others) as url, Processes(folder) as processes:
-        cloud = Real({**roots, "": url}, clouds_yaml(folder, roots["/identity"]), folder / "held")
+        account = service_account(roots["/identity"], password)
+        clouds = clouds_yaml(folder, roots["/identity"])
+        cloud = Real({**roots, "": url}, clouds, folder / "held", processes, account)
         amqp = start_broker(processes)
-        start_magnum(processes, installed, magnum, roots["/identity"], amqp, password, cloud.held)
+        start_magnum(processes, installed, magnum, amqp, account, cloud.held)
         start_keystone(processes, installed, keystone, password)
         processes.wait(lambda: all(answers(root) for root in roots.values()))
         admin = administrator(cloud, password)
@@ -141,13 +145,9 @@ def start_keystone(processes: Processes, installed: Path, listener: socket.socke
     serve(processes, installed, "keystone", "keystone.wsgi.api:application", listener, env)
 
 
-def start_magnum(
-    processes: Processes, installed: Path, listener: socket.socket, keystone: str, amqp: int, password: str, held: Path
-) -> None:
-    folder = processes.folder / "magnum"
-    folder.mkdir()
-    database = f"sqlite:///{folder}/magnum.db?timeout={SECONDS}"
-    account = {
+def service_account(keystone: str, password: str) -> dict[str, str]:
+    """How a service logs in to Keystone, as the middleware in front of it wants it said."""
+    return {
         "auth_url": f"{keystone}/v3",
         "www_authenticate_uri": f"{keystone}/v3",
         "auth_type": "password",
@@ -157,6 +157,14 @@ def start_magnum(
         "user_domain_id": "default",
         "project_domain_id": "default",
     }
+
+
+def start_magnum(
+    processes: Processes, installed: Path, listener: socket.socket, amqp: int, account: dict[str, str], held: Path
+) -> None:
+    folder = processes.folder / "magnum"
+    folder.mkdir()
+    database = f"sqlite:///{folder}/magnum.db?timeout={SECONDS}"
     write(
         folder / ".magnum" / "magnum.conf",
         DEFAULT={

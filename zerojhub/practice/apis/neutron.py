@@ -19,7 +19,6 @@ from zerojhub.practice.apis.neutron_records import (
     new_rule,
     new_security_group,
     new_subnet,
-    same_rules,
     set_gateway,
     shown,
     tables,
@@ -145,14 +144,47 @@ async def list_records(call: Call) -> Record:
     records = list(known(call, kind).values())
     hidden = {"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"}
     # External networks are everyone's to see.
-    records = [item for item in records if item["project_id"] == call.project or item.get("router:external")]
+    records = [
+        item
+        for item in records
+        if item["project_id"] == call.project or (kind == "networks" and item["router:external"])
+    ]
     for name in set(call.query_params) - hidden:
         values = call.query_params.getlist(name)
         records = [record for record in records if matches(record, name, values)]
     body = collection(call, key(kind), [shown(call.cloud, kind, record) for record in records])
-    if fields := call.query_params.getlist("fields"):
-        body[key(kind)] = [{name: item[name] for name in fields if name in item} for item in body[key(kind)]]
+    body[key(kind)] = [with_fields(call, item) for item in body[key(kind)]]
     return body
+
+
+def with_fields(call: Call, record: Record) -> Record:
+    """The fields that the query asks for: all when it names none."""
+    fields = call.query_params.getlist("fields")
+    return {name: record[name] for name in fields if name in record} if fields else record
+
+
+def body_of(call: Call, name: str) -> Record:
+    """What the body says of the resource. Raises Refusal (400) for a body that says nothing of it."""
+    if not isinstance(call.data, dict) or not isinstance(call.data.get(name), dict):
+        raise Refusal(400, f"Unable to find '{name}' in request body")
+    named = call.data[name].get("name", "")
+    if not isinstance(named, str):
+        raise Refusal(400, f"Invalid input for name. Reason: '{named}' is not a valid string.")
+    return call.data[name]
+
+
+def require(wanted: Record, *names: str) -> None:
+    """Refuse (400) a resource that lacks one of the attributes."""
+    for name in names:
+        if name not in wanted:
+            raise Refusal(400, f"Failed to parse request. Required attribute '{name}' not specified")
+
+
+REQUIRED = {
+    "subnets": ("network_id", "ip_version"),
+    "ports": ("network_id",),
+    "security-group-rules": ("direction", "security_group_id"),
+}
 
 
 def known(call: Call, kind: str) -> Table:
@@ -166,7 +198,7 @@ def known(call: Call, kind: str) -> Table:
 async def show_record(call: Call) -> Record:
     kind, ident = call.path_params["kind"], call.path_params["ident"].removesuffix(".json")
     known(call, kind)
-    return {key(kind)[:-1]: shown(call.cloud, kind, get(call.cloud, kind, ident))}
+    return {key(kind)[:-1]: with_fields(call, shown(call.cloud, kind, get(call.cloud, kind, ident)))}
 
 
 @neutron.route("POST", "/v2.0/{kind}", status=201)
@@ -174,7 +206,8 @@ async def create_record(call: Call) -> Record:
     kind = call.path_params["kind"].removesuffix(".json")
     known(call, kind)
     singular = key(kind)[:-1]
-    wanted = call.inner(singular)
+    wanted = body_of(call, singular)
+    require(wanted, *REQUIRED.get(kind, ()))
     fields = allowed(call, "create", kind, wanted) if kind in SETTABLE else {}
     cloud, project, name = call.cloud, call.project, wanted.get("name", "")
     match kind:
@@ -194,9 +227,6 @@ async def create_record(call: Call) -> Record:
             record = new_security_group(cloud, project, name, wanted.get("description", ""))
         case "security-group-rules":
             group = get(cloud, "security-groups", wanted.get("security_group_id", ""))
-            for rule in same_rules(cloud, group, wanted):
-                message = f"Security group rule already exists. Rule id is {rule['id']}."
-                raise Refusal(409, message, "SecurityGroupRuleExists")
             record = new_rule(cloud, group, wanted)
         case _:
             raise Refusal(404, "The resource could not be found.")
@@ -219,23 +249,34 @@ async def update_record(call: Call) -> Record:
     kind, ident = call.path_params["kind"], call.path_params["ident"]
     known(call, kind)
     record = get(call.cloud, kind, ident)
-    wanted = call.inner(key(kind)[:-1])
+    wanted = body_of(call, key(kind)[:-1])
+    if kind == "ports" and wanted.get("security_groups"):
+        port_groups(call, wanted)
     record |= allowed(call, "update", kind, wanted) if kind in SETTABLE else {}
     if kind == "routers" and "external_gateway_info" in wanted:
         external = (wanted["external_gateway_info"] or {}).get("network_id")
-        set_gateway(call.cloud, record, get(call.cloud, "networks", external) if external else None)
+        network = get(call.cloud, "networks", external) if external else None
+        if network and not network["router:external"]:
+            message = f"Bad router request: Network {external} is not an external network."
+            raise Refusal(400, message, "BadRequest")
+        if not network and call.cloud.floatingips.where(router_id=ident):
+            message = (
+                f"Gateway cannot be updated for router {ident}, since a gateway to external network "
+                f"{record['external_gateway_info']['network_id']} is required by one or more floating IPs."
+            )
+            raise Refusal(409, message, "RouterExternalGatewayInUseByFloatingIp")
+        set_gateway(call.cloud, record, network)
     record |= {"updated_at": now(), "revision_number": record["revision_number"] + 1}
     return {key(kind)[:-1]: shown(call.cloud, kind, record)}
 
 
-def interface(call: Call, router: Record, port: Record) -> Record:
+def interface(router: Record, port: Record) -> Record:
     subnet = port["fixed_ips"][0]["subnet_id"]
     return {
         "id": router["id"],
-        "tenant_id": router["project_id"],
         "project_id": router["project_id"],
-        "port_id": port["id"],
         "network_id": port["network_id"],
+        "port_id": port["id"],
         "subnet_id": subnet,
         "subnet_ids": [subnet],
     }
@@ -248,12 +289,16 @@ async def add_router_interface(call: Call) -> Record:
     if wanted.get("port_id"):
         port = get(cloud, "ports", wanted["port_id"])
         port |= {"device_id": router["id"], "device_owner": INTERFACE}
-        return interface(call, router, port)
-    subnet = get(cloud, "subnets", wanted.get("subnet_id") or "")
-    if interfaces(cloud, router, subnet["id"]):
-        message = f"Bad router request: Router already has a port on subnet {subnet['id']}."
-        raise Refusal(400, message, "BadRequest")
-    return interface(call, router, add_interface(cloud, router, subnet))
+        return interface(router, port)
+    return interface(router, add_interface(cloud, router, subnet_of(call)))
+
+
+def subnet_of(call: Call) -> Record:
+    """The subnet that a request about a router's interface names."""
+    subnet = (call.data or {}).get("subnet_id")
+    if not subnet:
+        raise Refusal(400, "Bad router request: Either subnet_id or port_id must be specified.", "BadRequest")
+    return get(call.cloud, "subnets", subnet)
 
 
 @neutron.route("PUT", "/v2.0/routers/{ident}/remove_router_interface")
@@ -264,10 +309,18 @@ async def remove_router_interface(call: Call) -> Record:
         found = cloud.ports.where(id=ident, device_id=router["id"], device_owner=INTERFACE)
         missing = f"Router {router['id']} does not have an interface with id {ident}", "RouterInterfaceNotFound"
     else:
-        subnet = get(cloud, "subnets", wanted.get("subnet_id") or "")["id"]
+        subnet = subnet_of(call)["id"]
         found = interfaces(cloud, router, subnet)
         missing = f"Router {router['id']} has no interface on subnet {subnet}", "RouterInterfaceNotFoundForSubnet"
     if not found:
         raise Refusal(404, *missing)
-    del cloud.ports[found[0]["id"]]
-    return interface(call, router, found[0])
+    (port,) = found
+    behind = {each["id"] for each in cloud.ports.where(network_id=port["network_id"])}
+    if any(floating["port_id"] in behind for floating in cloud.floatingips.where(router_id=router["id"])):
+        message = (
+            f"Router interface for subnet {port['fixed_ips'][0]['subnet_id']} on router {router['id']} cannot be deleted, "
+            "as it is required by one or more floating IPs."
+        )
+        raise Refusal(409, message, "RouterInterfaceInUseByFloatingIP")
+    del cloud.ports[port["id"]]
+    return interface(router, port)

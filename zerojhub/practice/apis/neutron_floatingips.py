@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.balance import VIP_OWNER, spread
 from zerojhub.practice.apis.cloud import Cloud, Record, now
-from zerojhub.practice.apis.neutron import known, neutron
+from zerojhub.practice.apis.neutron import body_of, known, neutron, require
 from zerojhub.practice.apis.neutron_records import common, forget, get, within_quota
 from zerojhub.practice.apis.wire import Call, Refusal
 from zerojhub.practice.ground import Ground
@@ -30,10 +30,6 @@ def new_floatingip(cloud: Cloud, project: str, network: Record, description: str
         "router_id": None,
         "port_details": None,
         "status": "DOWN",
-        "dns_domain": "",
-        "dns_name": "",
-        "qos_policy_id": None,
-        "port_forwardings": [],
     }
     # Neutron gives floating IPs no name.
     del floating["name"]
@@ -93,14 +89,31 @@ async def delete_port(cloud: Cloud, ground: Ground, port: Record) -> None:
     cloud.ports.pop(port["id"], None)
 
 
+def reachable(cloud: Cloud, ident: str, network: str) -> Record:
+    """The port of that id. Raises Refusal (404) when there is none, or when no router leads from the network to it."""
+    port = get(cloud, "ports", ident)
+    owner = "network:router_interface"
+    routers = [item["device_id"] for item in cloud.ports.where(network_id=port["network_id"], device_owner=owner)]
+    gateways = [cloud.routers[router]["external_gateway_info"] or {} for router in routers]
+    if network not in [gateway.get("network_id") for gateway in gateways]:
+        subnet = port["fixed_ips"][0]["subnet_id"] if port["fixed_ips"] else None
+        message = (
+            f"External network {network} is not reachable from subnet {subnet}.  "
+            f"Therefore, cannot associate Port {ident} with a Floating IP."
+        )
+        raise Refusal(404, message, "ExternalGatewayForFloatingIPNotFound")
+    return port
+
+
 @neutron.route("POST", "/v2.0/floatingips", status=201)
 async def create(call: Call) -> Record:
-    wanted = call.inner("floatingip")
+    wanted = body_of(call, "floatingip")
+    require(wanted, "floating_network_id")
     network = get(call.cloud, "networks", wanted.get("floating_network_id") or "")
     if not network["router:external"]:
         message = f"Bad floatingip request: Network {network['id']} is not a valid external network."
         raise Refusal(400, message, "BadRequest")
-    port = get(call.cloud, "ports", wanted["port_id"]) if wanted.get("port_id") else None
+    port = reachable(call.cloud, wanted["port_id"], network["id"]) if wanted.get("port_id") else None
     described = wanted.get("description") or ""
     floating = new_floatingip(call.cloud, call.project, network, described, wanted.get("floating_ip_address") or "")
     floating["tags"] = list(wanted.get("tags") or [])
@@ -116,11 +129,12 @@ async def create(call: Call) -> Record:
 @neutron.route("PUT", "/v2.0/floatingips/{ident}")
 async def update(call: Call) -> Record:
     floating = get(call.cloud, "floatingips", call.path_params["ident"])
-    wanted = call.inner("floatingip")
+    wanted = body_of(call, "floatingip")
     if "description" in wanted:
         floating["description"] = wanted["description"]
     if wanted.get("port_id"):
-        await associate(call.cloud, call.ground, floating, get(call.cloud, "ports", wanted["port_id"]))
+        port = reachable(call.cloud, wanted["port_id"], floating["floating_network_id"])
+        await associate(call.cloud, call.ground, floating, port)
     elif "port_id" in wanted:
         await disassociate(call.cloud, call.ground, floating)
     return {"floatingip": floating}

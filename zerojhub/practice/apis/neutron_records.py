@@ -101,6 +101,8 @@ def new_network(cloud: Cloud, project: str, name: str, *, external: bool = False
         "availability_zones": [cloud.zone],
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
+        "qinq": False,
+        "vlan_transparent": False,
     }
     return cloud.networks.add(network)
 
@@ -119,9 +121,10 @@ def new_subnet(
     try:
         hosts = ipaddress.IPv4Network(cidr, strict=False)
     except ValueError:
-        raise Refusal(
-            400, f"Invalid input for cidr. Reason: '{cidr}' is not a valid IP subnet.", "HTTPBadRequest"
-        ) from None
+        raise Refusal(400, f"Invalid input for operation: {cidr} is not in a CIDR format.", "InvalidInput") from None
+    if any(hosts.overlaps(ipaddress.IPv4Network(cloud.subnets[other]["cidr"])) for other in network["subnets"]):
+        message = f"Requested subnet with cidr: {hosts} for network: {network['id']} overlaps with another subnet."
+        raise Refusal(400, f"Invalid input for operation: {message}", "InvalidInput")
     subnet = {
         **common(project, name),
         "network_id": network["id"],
@@ -136,6 +139,7 @@ def new_subnet(
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
         "service_types": [],
+        "router:external": network["router:external"],
     }
     network["subnets"].append(subnet["id"])
     return cloud.subnets.add(subnet)
@@ -171,7 +175,6 @@ def new_port(cloud: Cloud, project: str, network: Record, name: str = "", addres
         "extra_dhcp_opts": [],
         "port_security_enabled": True,
         "binding:vnic_type": "normal",
-        "qos_policy_id": None,
         **fields,
     }
     return cloud.ports.add(port)
@@ -184,8 +187,6 @@ def new_router(cloud: Cloud, project: str, name: str, external: Record | None, s
         "status": "ACTIVE",
         "admin_state_up": True,
         "external_gateway_info": None,
-        "ha": False,
-        "distributed": False,
         "routes": [],
         "flavor_id": None,
         "availability_zone_hints": [],
@@ -216,7 +217,9 @@ def interfaces(cloud: Cloud, router: Record, subnet: str) -> list[Record]:
 
 
 def add_interface(cloud: Cloud, router: Record, subnet: Record) -> Record:
-    owner = {"device_id": router["id"], "device_owner": INTERFACE}
+    if interfaces(cloud, router, subnet["id"]):
+        raise Refusal(400, f"Bad router request: Router already has a port on subnet {subnet['id']}.", "BadRequest")
+    owner = {"device_id": router["id"], "device_owner": INTERFACE, "port_security_enabled": False}
     return new_port(cloud, router["project_id"], cloud.networks[subnet["network_id"]], **owner)
 
 
@@ -230,6 +233,13 @@ def new_security_group(cloud: Cloud, project: str, name: str, description: str =
 
 
 def new_rule(cloud: Cloud, group: Record, wanted: Record) -> Record:
+    least, most = wanted.get("port_range_min"), wanted.get("port_range_max")
+    if least is not None and not wanted.get("protocol"):
+        message = "Must also specify protocol if port range is given."
+        raise Refusal(400, message, "SecurityGroupProtocolRequiredWithPorts")
+    if wanted.get("protocol") in ("tcp", "udp") and least is not None and most is not None and least > most:
+        message = "For TCP/UDP protocols, port_range_min must be <= port_range_max"
+        raise Refusal(400, message, "SecurityGroupInvalidPortRange")
     rule = {
         **common(group["project_id"], ""),
         "security_group_id": group["id"],
@@ -238,16 +248,16 @@ def new_rule(cloud: Cloud, group: Record, wanted: Record) -> Record:
         "description": wanted.get("description", ""),
         "remote_address_group_id": None,
         **{name: wanted.get(name) for name in MATCH},
+        "normalized_cidr": wanted.get("remote_ip_prefix"),
+        "belongs_to_default_sg": group["name"] == "default",
     }
+    # Rules have neither.
+    del rule["name"], rule["tags"]
+    alike = {name: rule[name] for name in ("security_group_id", "direction", "ethertype", *MATCH)}
+    if same := cloud.security_group_rules.where(**alike):
+        message = f"Security group rule already exists. Rule id is {same[0]['id']}."
+        raise Refusal(409, message, "SecurityGroupRuleExists")
     return cloud.security_group_rules.add(rule)
-
-
-def same_rules(cloud: Cloud, group: Record, wanted: Record) -> list[Record]:
-    """The group's rules that let through exactly what the wanted one would."""
-    told = {"direction": "ingress", "ethertype": "IPv4", **wanted}
-    return cloud.security_group_rules.where(
-        security_group_id=group["id"], **{name: told.get(name) for name in ("direction", "ethertype", *MATCH)}
-    )
 
 
 def default_security_group(cloud: Cloud, project: str) -> Record:
@@ -260,6 +270,8 @@ def default_security_group(cloud: Cloud, project: str) -> Record:
 def shown(cloud: Cloud, kind: str, record: Record) -> Record:
     if kind == "security-groups":
         return {**record, "security_group_rules": cloud.security_group_rules.where(security_group_id=record["id"])}
+    if kind == "networks" and not record["router:external"]:
+        return {name: value for name, value in record.items() if name != "is_default"}
     return record
 
 
@@ -267,27 +279,32 @@ def forget(cloud: Cloud, kind: str, ident: str) -> None:
     """Delete a record and what goes with it. Raises Refusal (409) while something else needs it."""
     record = get(cloud, kind, ident)
     if kind == "networks":
-        if any(not port["device_owner"].startswith("network:") for port in cloud.ports.where(network_id=ident)):
-            message = f"Unable to complete operation on network {ident}. There are one or more ports still in use on the network."
+        ports = cloud.ports.where(network_id=ident)
+        if ids := ", ".join(port["id"] for port in ports if port["device_owner"] != GATEWAY):
+            message = (
+                f"Unable to complete operation on network {ident}. There are one or more ports still in use on the "
+                f"network, id for these ports is: {ids}."
+            )
             raise Refusal(409, message, "NetworkInUse")
         for subnet in record["subnets"]:
             cloud.subnets.pop(subnet, None)
     if kind == "subnets":
-        used = [
-            port for port in cloud.ports.values() if any(fixed["subnet_id"] == ident for fixed in port["fixed_ips"])
-        ]
-        if used:
-            why = "One or more ports have an IP allocation from this subnet."
-            raise Refusal(409, f"Unable to complete operation on subnet {ident}: {why}", "SubnetInUse")
+        taken = (address["subnet_id"] for port in cloud.ports.values() for address in port["fixed_ips"])
+        if ident in taken:
+            reason = "One or more ports have an IP allocation from this subnet."
+            raise Refusal(409, f"Unable to complete operation on subnet {ident}: {reason}", "SubnetInUse")
         with contextlib.suppress(KeyError, ValueError):
             cloud.networks[record["network_id"]]["subnets"].remove(ident)
     if kind == "routers":
-        interfaces = cloud.ports.where(device_id=ident)
-        if any(port["device_owner"] == INTERFACE for port in interfaces):
-            raise Refusal(409, f"Router {ident} still has ports", "RouterInUse")
-        for port in interfaces:
+        ports = cloud.ports.where(device_id=ident)
+        if ids := ", ".join(port["id"] for port in ports if port["device_owner"] != GATEWAY):
+            raise Refusal(409, f"Router {ident} has ports still attached: {ids}", "RouterInUse")
+        for port in ports:
             del cloud.ports[port["id"]]
     if kind == "security-groups":
+        if record["name"] == "default":
+            message = "Insufficient rights for removing default security group."
+            raise Refusal(409, message, "SecurityGroupCannotRemoveDefault")
         if any(ident in port["security_groups"] for port in cloud.ports.values()):
             raise Refusal(409, f"Security Group {ident} in use.", "SecurityGroupInUse")
         for rule in cloud.security_group_rules.where(security_group_id=ident):

@@ -1,0 +1,77 @@
+"""The practice cloud answers as a real Neutron does, asked the same; but for what the documentation lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.clouds import Cloud, Site
+from tests.contract.real.cloud import Real
+from tests.contract.real.network import real_network
+from tests.contract.session import Answer, ask, read
+from tests.contract.test_agreement import differences
+
+QUESTIONS = read(Path(__file__).with_name("network_questions.yaml"))
+NAMES = [step["name"] for step in QUESTIONS["steps"]]
+DIFFERENCES = differences("Networks")
+ADDRESSES = r"\b(127\.221|10\.9|10\.221)\.\d+\.\d+\b(?!/)"
+# What counts the changes of a record, what is drawn, and what agents say.
+DRAWN = {"revision_number", "mac_address", "status", "availability_zones"}
+
+
+@pytest.fixture(scope="module")
+def real_one(real: Real) -> Iterator[Cloud]:
+    with real_network(real) as cloud:
+        yield cloud
+
+
+def answers_of(cloud: Cloud) -> dict[str, Answer]:
+    client = cloud.client(Accept="application/json")
+    network = cloud.at("/network/v2.0")
+    # `neutron` goes before `others`: on the practice cloud it begins with it.
+    known = {"neutron": cloud.at("/network"), "keystone": cloud.at("/identity"), "others": cloud.at("")}
+    known["project"] = cloud.token().json()["token"]["project"]["id"]
+    known["public"] = client.get(f"{network}/networks?name=public").json()["networks"][0]["id"]
+    known["default"] = client.get(f"{network}/security-groups?name=default").json()["security_groups"][0]["id"]
+    return {step["name"]: ask(cloud, client, step, QUESTIONS, known)[0] for step in QUESTIONS["steps"]}
+
+
+@pytest.fixture(scope="module")
+def practice_answers(site: Site) -> dict[str, Answer]:
+    return answers_of(site)
+
+
+@pytest.fixture(scope="module")
+def real_answers(real_one: Cloud) -> dict[str, Answer]:
+    return answers_of(real_one)
+
+
+def comparable(body: Any) -> Any:
+    """The body without drawn values, and with its lists in one order: Neutron's have none."""
+    if isinstance(body, dict):
+        return {name: "…" if name in DRAWN else comparable(item) for name, item in body.items()}
+    if isinstance(body, list):
+        return sorted((comparable(item) for item in body), key=json.dumps)
+    return re.sub(ADDRESSES, "<address>", body) if isinstance(body, str) else body
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
+    practice, real = (
+        (answer.status, answer.headers, comparable(answer.body))
+        for answer in (practice_answers[name], real_answers[name])
+    )
+    if name in DIFFERENCES:
+        assert practice != real, "the table of differences lists what is none"
+    else:
+        assert practice == real
+
+
+def test_the_table_of_differences_names_questions() -> None:
+    assert set(NAMES) >= DIFFERENCES
+    assert len(NAMES) == len(set(NAMES))
