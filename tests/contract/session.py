@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def read(path: Path) -> dict[str, Any]:
     with another service's. `as` means a body that is written elsewhere in the file, `with` and `without` some of its
     names; `learn` gives names to what is in the answer. `under`, in the file, is another place than Magnum's for paths
     to begin at. A `wait` lets clusters get on until one is settled, changed or gone: otherwise they stand still, so that
-    answers do not depend on how fast a machine is. An `insert` stands for the questions about these services that
-    `zerojhub practice record` asks a cloud.
+    answers do not depend on how fast a machine is. An `until` waits for what is at a path to have a value. An `insert`
+    stands for the questions about these services that `zerojhub practice record` asks a cloud.
     """
     session = YAML(typ="safe").load(path)
     session["steps"] = [
@@ -81,6 +82,12 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
                 cloud.let_go()
                 until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), 60)
                 cloud.hold()
+                continue
+            if about := step.get("until"):
+                path, name, value = filled(about, known)
+                newest = {"OpenStack-API-Version": "container-infra latest"}
+                look = partial(client.get, cloud.at(MAGNUM + path), headers=newest)
+                until(lambda look=look, name=name, value=value: look().json().get(name) == value, 60)
                 continue
             answers[step["name"]], body = ask(cloud, client, step, session, known)
             if step["ask"][:2] == ["POST", "/clusters"] and answers[step["name"]].status == 202:
