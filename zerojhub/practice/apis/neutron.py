@@ -39,6 +39,7 @@ EXTENSIONS = {
     "extra_dhcp_opt": "Neutron Extra DHCP options",
     "extraroute": "Neutron Extra Route",
     "fip-port-details": "Floating IP Port Details Extension",
+    "l3-ha": "HA Router extension",
     "net-mtu": "Network MTU",
     "pagination": "Pagination support",
     "port-security": "Port Security",
