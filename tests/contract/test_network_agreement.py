@@ -14,7 +14,7 @@ from tests.contract.clouds import Cloud, Site
 from tests.contract.real.cloud import Real
 from tests.contract.real.network import real_network
 from tests.contract.session import Answer, ask, read
-from tests.contract.test_agreement import differences
+from tests.contract.test_agreement import differences, hold_to_the_table
 
 QUESTIONS = read(Path(__file__).with_name("network_questions.yaml"))
 NAMES = [step["name"] for step in QUESTIONS["steps"]]
@@ -62,14 +62,7 @@ def comparable(body: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
-    practice, real = (
-        (answer.status, answer.headers, comparable(answer.body))
-        for answer in (practice_answers[name], real_answers[name])
-    )
-    if name in DIFFERENCES:
-        assert practice != real, "the table of differences lists what is none"
-    else:
-        assert practice == real
+    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
 
 
 def test_the_table_of_differences_names_questions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,26 +26,28 @@ def shell_for(site: Site, folder: Path) -> Shell:
     return shell
 
 
-@pytest.fixture(scope="module")
-def heat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Shell]]:
-    """An older cloud, with a cluster that the kit has made."""
-    folder = tmp_path_factory.mktemp("magnum-heat")
-    with practice(folder, "magnum-heat") as site:
+@contextmanager
+def with_cluster(folder: Path, profile: str) -> Iterator[tuple[Site, Shell]]:
+    """A cloud of the profile, with a cluster that the kit has made."""
+    with practice(folder, profile) as site:
         shell = shell_for(site, folder)
         for stage in ("keypair", "cluster"):
             shell.zerojhub("stage", "run", stage)
         yield site, shell
+
+
+@pytest.fixture(scope="module")
+def heat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Shell]]:
+    """An older cloud."""
+    with with_cluster(tmp_path_factory.mktemp("magnum-heat"), "magnum-heat") as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")
 def cluster_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Shell]]:
-    """A cloud without Heat, with a cluster that the kit has made."""
-    folder = tmp_path_factory.mktemp("cluster-api")
-    with practice(folder, "cluster-api") as site:
-        shell = shell_for(site, folder)
-        for stage in ("keypair", "cluster"):
-            shell.zerojhub("stage", "run", stage)
-        yield site, shell
+    """A cloud without Heat."""
+    with with_cluster(tmp_path_factory.mktemp("cluster-api"), "cluster-api") as cloud:
+        yield cloud
 
 
 def test_an_older_magnum_speaks_as_it_did(heat: tuple[Site, Shell]) -> None:

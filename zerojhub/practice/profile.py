@@ -299,6 +299,9 @@ def check(profile: Profile, path: Path, document: Any) -> None:
     """What a profile names must be in it. Problems with the line of each that is not."""
     from zerojhub.errors import Problems
 
+    def at(*place: str | int) -> str:
+        return f"{path}:{deployment.line_of(document, place)}"
+
     images = {image.name for image in profile.images}
     flavors = {flavor.name for flavor in profile.flavors}
     found = []
@@ -306,20 +309,18 @@ def check(profile: Profile, path: Path, document: Any) -> None:
         for key, known in (("image", images), ("flavor", flavors), ("master_flavor", flavors)):
             value = getattr(template, key)
             if value is not None and value not in known:
-                where = f"{path}:{deployment.line_of(document, ('templates', number, key))}"
-                found.append(UserError(f"template {template.name}: no {key.split('_')[-1]} {value!r}", where=where))
+                what = f"template {template.name}: no {key.split('_')[-1]} {value!r}"
+                found.append(UserError(what, where=at("templates", number, key)))
     booted = {template.image for template in profile.templates}
     distros = {name for driver in profile.drivers for name in driver.os_distros}
     for number, image in enumerate(profile.images):
         if image.name in booted and image.os_distro not in distros:
-            where = f"{path}:{deployment.line_of(document, ('images', number, 'os_distro'))}"
-            found.append(UserError(f"image {image.name}: no driver is for os_distro {image.os_distro!r}", where=where))
+            what = f"image {image.name}: no driver is for os_distro {image.os_distro!r}"
+            found.append(UserError(what, where=at("images", number, "os_distro")))
     for kind in ("identity", "container-infra", "compute", "network", "image"):
         service = profile.service(kind)
         if service is None or (kind in ("container-infra", "compute") and service.microversions is None):
             what = "is missing" if service is None else "needs its microversions"
-            found.append(
-                UserError(f"services: {kind} {what}", where=f"{path}:{deployment.line_of(document, ('services',))}")
-            )
+            found.append(UserError(f"services: {kind} {what}", where=at("services")))
     if found:
         raise Problems(found)

@@ -27,34 +27,46 @@ async def show_attachment(call: Call) -> Record:
     return {"attachment": a_attachment(call)}
 
 
-@cinder.route("POST", "/v3/{project}/attachments")
-async def create_attachment(call: Call) -> Record:
-    wanted = call.inner("attachment")
-    volume = call.cloud.volumes.get(wanted.get("volume_uuid") or "")
+def attach(cloud: Cloud, wanted: str | None, server: str | None, mode: str, **more: object) -> Record:
+    """Attach the volume of this id, which is in use then. Raises Refusal: 404 for none, 400 for one that is not available."""
+    volume = cloud.volumes.get(wanted or "")
     if not volume:
-        raise Refusal(404, f"Volume {wanted.get('volume_uuid')} could not be found.")
+        raise Refusal(404, f"Volume {wanted} could not be found.")
     if volume["status"] != "available":
         message = f"Volume {volume['id']} status must be available or downloading to reserve, but the current status is"
         raise Refusal(400, f"Invalid volume: {message} {volume['status']}.")
     attachment = {
         "id": new_id(),
         "volume_id": volume["id"],
-        "instance": wanted.get("instance_uuid"),
+        "instance": server,
         "status": "attached",
-        "attach_mode": wanted.get("mode", "rw"),
+        "attach_mode": mode,
         "attached_at": now(MICROSECONDS),
         "detached_at": None,
         "connection_info": {},
+        **more,
     }
     volume["status"] = "in-use"
-    return {"attachment": call.cloud.attachments.add(attachment)}
+    return cloud.attachments.add(attachment)
+
+
+def detach(cloud: Cloud, attachment: Record) -> None:
+    """Its volume is available then."""
+    del cloud.attachments[attachment["id"]]
+    cloud.volumes[attachment["volume_id"]]["status"] = "available"
+
+
+@cinder.route("POST", "/v3/{project}/attachments")
+async def create_attachment(call: Call) -> Record:
+    wanted = call.inner("attachment")
+    server, mode = wanted.get("instance_uuid"), wanted.get("mode", "rw")
+    return {"attachment": attach(call.cloud, wanted.get("volume_uuid"), server, mode)}
 
 
 @cinder.route("DELETE", "/v3/{project}/attachments/{ident}")
 async def delete_attachment(call: Call) -> Record:
     attachment = a_attachment(call)
-    del call.cloud.attachments[attachment["id"]]
-    call.cloud.volumes[attachment["volume_id"]]["status"] = "available"
+    detach(call.cloud, attachment)
     return {"attachments": call.cloud.attachments.where(volume_id=attachment["volume_id"])}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zerojhub.practice.apis.balance import VIP_OWNER, spread
 from zerojhub.practice.apis.cloud import Cloud, Record, now
 from zerojhub.practice.apis.neutron import body_of, known, neutron, require
-from zerojhub.practice.apis.neutron_records import common, forget, get, within_quota
+from zerojhub.practice.apis.neutron_records import INTERFACE, common, forget, get, within_quota
 from zerojhub.practice.apis.wire import Call, Refusal
 from zerojhub.practice.ground import Ground
 
@@ -92,8 +92,7 @@ async def delete_port(cloud: Cloud, ground: Ground, port: Record) -> None:
 def reachable(cloud: Cloud, ident: str, network: str) -> Record:
     """The port of that id. Raises Refusal (404) when there is none, or when no router leads from the network to it."""
     port = get(cloud, "ports", ident)
-    owner = "network:router_interface"
-    routers = [item["device_id"] for item in cloud.ports.where(network_id=port["network_id"], device_owner=owner)]
+    routers = [item["device_id"] for item in cloud.ports.where(network_id=port["network_id"], device_owner=INTERFACE)]
     gateways = [cloud.routers[router]["external_gateway_info"] or {} for router in routers]
     if network not in [gateway.get("network_id") for gateway in gateways]:
         subnet = port["fixed_ips"][0]["subnet_id"] if port["fixed_ips"] else None

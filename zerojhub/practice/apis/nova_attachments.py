@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import string
 
-from zerojhub.practice.apis.cinder import MICROSECONDS
-from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
+from zerojhub.practice.apis.cinder_types import attach, detach
+from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.nova import nova
 from zerojhub.practice.apis.nova_servers import a_server
 from zerojhub.practice.apis.wire import Call, Refusal, collection
@@ -54,29 +54,20 @@ async def show_attachment(call: Call) -> Record:
 
 
 @nova.route("POST", PATH)
-async def attach(call: Call) -> Record:
+async def create_attachment(call: Call) -> Record:
     cloud, server, wanted = call.cloud, a_server(call), call.inner("volumeAttachment")
-    volume = cloud.volumes.get(wanted.get("volumeId") or "")
-    if not volume:
-        raise Refusal(404, f"Volume {wanted.get('volumeId')} could not be found.")
-    if volume["status"] != "available":
-        expected = f"status must be available or downloading to reserve, but the current status is {volume['status']}."
-        raise Refusal(400, f"Invalid volume: Invalid volume: Volume {volume['id']} {expected}")
-    attachment = {
-        "id": new_id(),
-        "volume_id": volume["id"],
-        "instance": server["id"],
-        "status": "attached",
-        "attach_mode": "rw",
-        "attached_at": now(MICROSECONDS),
-        "detached_at": None,
-        "connection_info": {},
+    own = {
         "device": wanted.get("device") or next_device(cloud, server),
         "delete_on_termination": wanted.get("delete_on_termination", False),
     }
-    volume["status"] = "in-use"
-    body = shown(call, cloud.attachments.add(attachment))
-    return {"volumeAttachment": {"id": volume["id"], **body}}
+    try:
+        attachment = attach(cloud, wanted.get("volumeId"), server["id"], "rw", **own)
+    except Refusal as refusal:
+        if refusal.status != 400:
+            raise
+        # Nova says of Cinder's refusal once more what it is.
+        raise Refusal(400, f"Invalid volume: {refusal.message}") from None
+    return {"volumeAttachment": {"id": attachment["volume_id"], **shown(call, attachment)}}
 
 
 @nova.route("PUT", PATH + "/{volume}", status=202)
@@ -88,7 +79,5 @@ async def update(call: Call) -> None:
 
 
 @nova.route("DELETE", PATH + "/{volume}", status=202)
-async def detach(call: Call) -> None:
-    item = an_attachment(call)
-    del call.cloud.attachments[item["id"]]
-    call.cloud.volumes[item["volume_id"]]["status"] = "available"
+async def delete_attachment(call: Call) -> None:
+    detach(call.cloud, an_attachment(call))
