@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.contract.agreement import differences, hold_to_the_table
 from tests.contract.clouds import Cloud, Site
 from tests.contract.session import Answer, read, replay, without
 from zerojhub.practice.recorder.asking import Question
@@ -21,26 +18,6 @@ NAMES = [
     for step in QUESTIONS["steps"]
     if isinstance(step, Question) or "name" in step
 ]
-PAGE = (ROOT / "docs" / "explanation" / "practice-cloud.md").read_text()
-
-
-def differences(heading: str) -> set[str]:
-    """The questions that the table under the heading of the documentation lists."""
-    section = re.split(r"^#+ ", PAGE.partition(f"# {heading}\n")[2], flags=re.MULTILINE)[0]
-    return {
-        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
-    }
-
-
-def hold_to_the_table(name: str, listed: set[str], practice: Answer, real: Answer, of: Callable[[Any], Any]) -> None:
-    """The two answers are the same by what of their bodies is compared, or listed as different and truly so."""
-    ours, theirs = ((answer.status, answer.headers, of(answer.body)) for answer in (practice, real))
-    if name in listed:
-        assert ours != theirs, "the table of differences lists what is none"
-    else:
-        assert ours == theirs
-
-
 DIFFERENCES = differences("Clusters and identity")
 # What depends on the driver and on the machines of a cluster, or on what else a database has seen.
 MACHINES = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.contract.agreement import differences, hold_to_the_table
 from tests.contract.clouds import Cloud, Site
 from tests.contract.real.cloud import Real
 from tests.contract.real.network import real_network
 from tests.contract.session import Answer, ask, read
-from tests.contract.test_agreement import differences, hold_to_the_table
 
 QUESTIONS = read(Path(__file__).with_name("network_questions.yaml"))
 NAMES = [step["name"] for step in QUESTIONS["steps"]]
