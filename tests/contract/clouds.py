@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 import threading
@@ -33,6 +34,17 @@ clouds:
       user_domain_name: Default
       project_domain_name: Default
 """
+
+
+def values(text: str) -> list:
+    """The JSON values that a session of the client with `-f json` printed, one after the other."""
+    decoder, found = json.JSONDecoder(), []
+    for start in (at for at, letter in enumerate(text) if letter in "[{" and text[at - 1 : at] in ("", "\n")):
+        if found and start < found[-1][1]:
+            continue
+        value, end = decoder.raw_decode(text, start)
+        found.append((value, end))
+    return [value for value, _ in found]
 
 
 @dataclass
@@ -67,6 +79,23 @@ class Cloud:
 
     def openstack(self, *commands: str) -> str:
         """What the ordinary client prints for these commands, in one process: it takes three seconds to start."""
+        printed, refused = self._openstack(commands)
+        assert not refused, refused
+        return printed
+
+    def asked(self, *commands: str) -> list:
+        """What each of the commands answers, as JSON."""
+        given = values(self.openstack(*(f"{command} -f json" for command in commands)))
+        assert len(given) == len(commands)
+        return given
+
+    def refused(self, *commands: str) -> str:
+        """What the ordinary client complains of, where it has nothing to print."""
+        printed, refused = self._openstack(commands)
+        assert not printed.strip(), printed
+        return refused
+
+    def _openstack(self, commands: tuple[str, ...]) -> tuple[str, str]:
         done = subprocess.run(
             [Path(sys.executable).with_name("openstack")],
             input="\n".join(commands),
@@ -75,8 +104,7 @@ class Cloud:
             text=True,
             timeout=120,
         )
-        assert not done.stderr, done.stderr
-        return done.stdout
+        return done.stdout, done.stderr
 
     def hold(self) -> None:
         """No cluster gets on with what it is doing, until it is let go."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,24 +9,6 @@ import openstack
 import pytest
 
 from tests.contract.conftest import Site, until
-
-
-def answers(text: str) -> list:
-    """The JSON values that a session with `-f json` printed, one after the other."""
-    decoder, found = json.JSONDecoder(), []
-    for start in (at for at, letter in enumerate(text) if letter in "[{" and text[at - 1 : at] in ("", "\n")):
-        if found and start < found[-1][1]:
-            continue
-        value, end = decoder.raw_decode(text, start)
-        found.append((value, end))
-    return [value for value, _ in found]
-
-
-def asked(site: Site, *commands: str) -> list:
-    """What each of the commands answers, all of them in one process."""
-    given = answers(site.openstack(*(f"{command} -f json" for command in commands)))
-    assert len(given) == len(commands)
-    return given
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +27,7 @@ def hub(site: Site) -> Iterator[str]:
 
 def test_the_client_lists_what_a_new_project_and_a_cluster_have(site: Site, hub: str) -> None:
     stack = site.cloud.stacks[site.cloud.clusters[hub]["cluster_id"]]["stack_name"]
-    token, templates, clusters, groups, servers, images, flavors = asked(
-        site,
+    token, templates, clusters, groups, servers, images, flavors = site.asked(
         "token issue",
         "coe cluster template list",
         "coe cluster list",
@@ -74,8 +54,7 @@ def test_the_client_lists_what_a_new_project_and_a_cluster_have(site: Site, hub:
 
 
 def test_the_client_lists_networks_volumes_stacks_and_quotas(site: Site, hub: str) -> None:
-    networks, subnets, routers, ports, groups, addresses, volumes, balancers, stacks = asked(
-        site,
+    networks, subnets, routers, ports, groups, addresses, volumes, balancers, stacks = site.asked(
         "network list",
         "subnet list",
         "router list",
@@ -98,8 +77,7 @@ def test_the_client_lists_networks_volumes_stacks_and_quotas(site: Site, hub: st
     assert (addresses, volumes, balancers) == ([], [], [])
     assert [item["Stack Status"] for item in stacks] == ["CREATE_COMPLETE"]
     name = stacks[0]["Stack Name"]
-    quota, limits, resources, events = asked(
-        site,
+    quota, limits, resources, events = site.asked(
         "quota show",
         "limits show --absolute",
         f"stack resource list --nested-depth 3 {name}",
@@ -115,8 +93,7 @@ def test_the_client_lists_networks_volumes_stacks_and_quotas(site: Site, hub: st
 
 def test_the_client_shows_one_of_each(site: Site, hub: str) -> None:
     server = next(iter(site.cloud.clusters[hub]["nodegroups"][0]["servers"]))
-    template, cluster, shown, image, flavor, network, keypair = asked(
-        site,
+    template, cluster, shown, image, flavor, network, keypair = site.asked(
         "coe cluster template show kubernetes-v1.34.4",
         "coe cluster show hub",
         f"server show {server}",
@@ -139,8 +116,7 @@ def test_the_client_shows_one_of_each(site: Site, hub: str) -> None:
 def test_the_client_makes_and_deletes(site: Site, hub: str, tmp_path: Path) -> None:
     key = tmp_path / "key.pub"
     key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq me@here\n")
-    floating, keypair, volume, credential, template = asked(
-        site,
+    floating, keypair, volume, credential, template = site.asked(
         "floating ip create public --description test --tag zerojhub",
         f"keypair create --public-key {key} other",
         "volume create --size 2 data",
@@ -169,8 +145,7 @@ def test_the_client_makes_and_deletes(site: Site, hub: str, tmp_path: Path) -> N
 
 
 def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site, hub: str) -> None:
-    network, subnet, router, group, rule, port = asked(
-        site,
+    network, subnet, router, group, rule, port = site.asked(
         "network create --description mine own",
         f"subnet create --network own --subnet-range {site.ground.network} --dns-nameserver 9.9.9.9 own-subnet",
         "router create own-router",
@@ -196,7 +171,7 @@ def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site
         "server add volume single data",
     )
     assert "Error" not in said
-    server, volume, changed = asked(site, "server show single", "volume show data", "network show renamed")
+    server, volume, changed = site.asked("server show single", "volume show data", "network show renamed")
     assert (server["status"], server["properties"], server["key_name"]) == ("ACTIVE", {"role": "test"}, "mykey")
     assert [group["name"] for group in server["security_groups"]] == ["default"]
     assert (volume["status"], volume["attachments"][0]["server_id"]) == ("in-use", server["id"])

@@ -1,0 +1,88 @@
+"""Heat v1: what may stand in a template here, and which Heat this is."""
+
+from __future__ import annotations
+
+import re
+
+from zerojhub.practice.apis.cloud import Record
+from zerojhub.practice.apis.heat import heat
+from zerojhub.practice.apis.heat_templates import TYPES, VERSIONS
+from zerojhub.practice.apis.heat_values import refusal
+from zerojhub.practice.apis.wire import Call
+
+PREFIX = "heat_template_version."
+RELEASES = {
+    "2016-10-14": "newton",
+    "2017-02-24": "ocata",
+    "2017-09-01": "pike",
+    "2018-03-02": "queens",
+    "2018-08-31": "rocky",
+    "2021-04-16": "wallaby",
+}
+DESCRIPTIONS = {
+    "OS::Magnum::ClusterTemplate": "A resource for the ClusterTemplate in Magnum.\n\n"
+    "ClusterTemplate is an object that stores template information about the\n"
+    "cluster which is used to create new clusters consistently.",
+    "OS::Magnum::Cluster": "A resource that creates a magnum cluster.\n\n"
+    "This resource creates a magnum cluster, which is a\ncollection of node objects where work is scheduled.",
+}
+# Heat's number for the release since which it has had Magnum's resources.
+SINCE = "9.0.0"
+STATUSES = ("UNKNOWN", "SUPPORTED", "DEPRECATED", "UNSUPPORTED", "HIDDEN")
+FUNCTIONS = {
+    "get_attr": "A function for resolving resource attributes.",
+    "get_param": "A function for resolving parameter references.",
+    "get_resource": "A function for resolving resource references.",
+    "list_join": "A function for joining one or more lists of strings.",
+    "str_replace": "A function for performing string substitutions.",
+    "str_replace_strict": "A function for performing string substitutions.",
+}
+
+
+@heat.route("GET", "/v1/{project}/build_info")
+async def build_info(_call: Call) -> Record:
+    # Heat's own words where whoever installed it has set no revision.
+    return {"api": {"revision": "unknown"}, "engine": {"revision": "unknown"}}
+
+
+@heat.route("GET", "/v1/{project}/resource_types")
+async def list_resource_types(call: Call) -> Record:
+    query = call.query_params
+    described, status = query.get("with_description", "false"), query.get("support_status", "SUPPORTED")
+    if described.lower() not in ("true", "false"):
+        said = f'Unrecognized value "{described}" for "with_description", acceptable values are: true, false.'
+        raise refusal("HTTPBadRequest", said)
+    if status not in STATUSES:
+        said = f"Data supplied was not valid: Invalid support status and should be one of {STATUSES}"
+        raise refusal("Invalid", said)
+    names = list(TYPES) if (status, query.get("version", SINCE)) == ("SUPPORTED", SINCE) else []
+    try:
+        names = [name for name in names if re.match(query.get("name", ""), name)]
+    except re.error:
+        names = []
+    if described.lower() == "false":
+        return {"resource_types": names}
+    return {"resource_types": [{"resource_type": name, "description": DESCRIPTIONS[name]} for name in names]}
+
+
+@heat.route("GET", "/v1/{project}/template_versions")
+async def list_template_versions(_call: Call) -> Record:
+    dates = [version for version in VERSIONS if version not in RELEASES.values()]
+    aliases = {date: [f"{PREFIX}{RELEASES[date]}"] if date in RELEASES else [] for date in dates}
+    return {
+        "template_versions": [
+            {"version": f"{PREFIX}{date}", "type": "hot", "aliases": aliases[date]} for date in sorted(dates)
+        ]
+    }
+
+
+@heat.route("GET", "/v1/{project}/template_versions/{version}/functions")
+async def list_template_functions(call: Call) -> Record:
+    version = call.path_params["version"]
+    date = {name: date for date, name in RELEASES.items()}.get(
+        version.removeprefix(PREFIX), version.removeprefix(PREFIX)
+    )
+    if not version.startswith(PREFIX) or date not in VERSIONS:
+        raise refusal("NotFound", f"Template with version {version} not found", 404)
+    names = [name for name in FUNCTIONS if name != "str_replace_strict" or date >= "2017-02-24"]
+    return {"template_functions": [{"functions": name, "description": FUNCTIONS[name]} for name in names]}
