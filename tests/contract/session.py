@@ -16,6 +16,8 @@ from tests.contract.clouds import Cloud, until
 from zerojhub.practice.recorder.asking import Question, questions
 
 MAGNUM = "/container-infra/v1"
+PATIENCE = 120
+"""Seconds for whatever the session waits for."""
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq"
 MASKS = (
     (r"\breq-[0-9a-f-]{36}\b", "<request>"),
@@ -78,21 +80,23 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
                 cluster = cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}")
                 if wait[1] == "changed":
                     # Magnum takes a request before it begins with it.
-                    until(lambda cluster=cluster: not reached(client, cluster, "settled"), 60)
+                    until(lambda cluster=cluster: not reached(client, cluster, "settled"), PATIENCE)
                 cloud.let_go()
-                until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), 60)
+                until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), PATIENCE)
                 cloud.hold()
                 continue
             if about := step.get("until"):
                 path, name, value = filled(about, known)
                 newest = {"OpenStack-API-Version": "container-infra latest"}
                 look = partial(client.get, cloud.at(MAGNUM + path), headers=newest)
-                until(lambda look=look, name=name, value=value: look().json().get(name) == value, 60)
+                until(lambda look=look, name=name, value=value: look().json().get(name) == value, PATIENCE)
                 continue
             answers[step["name"]], body = ask(cloud, client, step, session, known)
             if step["ask"][:2] == ["POST", "/clusters"] and answers[step["name"]].status == 202:
                 # Magnum takes the request before it has the cluster.
-                until(lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), 60)
+                until(
+                    lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), PATIENCE
+                )
     finally:
         cloud.let_go()
         clear(cloud)
@@ -150,7 +154,7 @@ def clear(cloud: Cloud) -> None:
                 magnum.delete(f"/clusters/{cluster['uuid']}")
         return not clusters
 
-    until(all_gone, 60)
+    until(all_gone, PATIENCE)
     for template in magnum.get("/clustertemplates").json()["clustertemplates"]:
         if not template["public"]:
             magnum.delete(f"/clustertemplates/{template['uuid']}").raise_for_status()

@@ -134,6 +134,7 @@ class HubClient:
         try:
             said = answer.json()["message"]
         except (ValueError, KeyError, TypeError):
-            said = answer.reason_phrase
+            # Not the hub's API said it, but a page of it, or what stands before it.
+            said = f"{answer.reason_phrase} ({answer.headers.get('server', 'the proxy')})"
         where = f"{answer.request.method} {answer.request.url}"
         raise HubError(f"the hub says {answer.status_code}: {said}", where=where)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 PATIENCE = 120
 """Seconds for a hub whose pods were moved to answer again."""
+RESTORING = 30
+"""Seconds for it to tell its proxy the ways; after a minute it does so by itself."""
 
 
 @dataclass
@@ -58,11 +60,17 @@ class Watch:
         return (await together(working(), looking()))[0]
 
     async def back(self) -> None:
-        """Within `during`: wait for a hub that went silent, for PATIENCE at most."""
+        """Within `during`: wait for a hub that went silent, for PATIENCE at most, and for the ways to its users' servers.
+
+        These are asked for in any case: a proxy can be moved between two looks, and be back at the second.
+        """
         with anyio.move_on_after(PATIENCE):
             await anyio.sleep(1)  # a pod that leaves answers for a last time
             while not self._answers:
                 await anyio.sleep(0.1)
+        with anyio.move_on_after(RESTORING):
+            while self.url and not await self._restore():
+                await anyio.sleep(0.5)
 
     async def _look(self) -> None:
         if not self.url:
@@ -82,12 +90,21 @@ class Watch:
                 self._answers, self._last = good, now
                 await anyio.sleep(0.5)
 
-    async def _restore(self) -> None:
+    async def _restore(self) -> bool:
         """A proxy that was moved knows the way to no user's server, and the hub looks only once a minute unless asked."""
-        if self.token:
-            with contextlib.suppress(HubError):  # then the hub does it by itself, later
-                async with HubClient(self.url, self.token) as hub:
-                    await hub.restore_routes()
+        if not self.token:
+            return True
+        with contextlib.suppress(HubError):  # then again, or the hub does it by itself, later
+            async with HubClient(self.url, self.token) as hub:
+                # A hub that has just started tells no way to a server that it has not yet seen running.
+                unsure = any(
+                    server.get("pending") == "check"
+                    for user in await hub.users()
+                    for server in (user.get("servers") or {}).values()
+                )
+                await hub.restore_routes()
+                return not unsure
+        return False
 
 
 def address_of(reach: Reach, service: dict) -> str | None:

@@ -4,15 +4,23 @@ Imported by Magnum's own processes, which find it by its entry points. What a cl
 practice cloud: the label `practice_fail` makes it fail, and nothing goes on while the file HELD is there.
 """
 
+import functools
 import os
+import threading
 from pathlib import Path
 
 import sqlalchemy
+from magnum.common.exception import ClusterNotFound
+from magnum.conductor.handlers import cluster_conductor, nodegroup_conductor
 from magnum.drivers.common import driver
 from magnum.objects.fields import ClusterStatus
 from magnum.service.periodic import MagnumPeriodicTasks
 
 HELD = Path(os.environ["PRACTICE_DRIVER_HELD"])
+
+AT_WORK = threading.Lock()
+"""Magnum writes what a request changes piece by piece (that a cluster changes, then the node group that is new, say).
+Whoever has this sees all of it or nothing."""
 
 # Magnum's conductor looks at its clusters every ten seconds, and has no option for it; tests have not that time.
 MagnumPeriodicTasks._periodic_spacing["sync_cluster_status"] = 0.3
@@ -23,6 +31,20 @@ def begin_nothing(connection):
     """Let each statement stand alone: SQLite refuses a transaction that read before somebody else wrote."""
     # What oslo.db would otherwise say once it has begun one.
     connection.info["in_transaction"] = True
+
+
+def undisturbed(work):
+    @functools.wraps(work)
+    def whole(*args, **kwargs):
+        with AT_WORK:
+            return work(*args, **kwargs)
+
+    return whole
+
+
+for handler in (cluster_conductor.Handler, nodegroup_conductor.Handler):
+    for name in [name for name in vars(handler) if name.startswith(("cluster_", "nodegroup_"))]:
+        setattr(handler, name, undisturbed(getattr(handler, name)))
 
 
 class FedoraCoreOS(driver.Driver):
@@ -73,6 +95,18 @@ class FedoraCoreOS(driver.Driver):
         return None
 
     def update_cluster_status(self, context, cluster, use_admin_ctx=False):
+        # Magnum asks again soon; looks that wait would only become more.
+        if AT_WORK.acquire(blocking=False):
+            try:
+                self._get_on(cluster)
+            finally:
+                AT_WORK.release()
+
+    def _get_on(self, cluster):
+        try:
+            cluster.refresh()
+        except ClusterNotFound:
+            return
         # Before it has its stack_id, `create_cluster` is yet to come.
         if HELD.exists() or not cluster.stack_id or not cluster.status.endswith("_IN_PROGRESS"):
             return
