@@ -30,6 +30,8 @@ OCTAVIA = {
     "POST /v2.0/lbaas/availabilityzones": "os_load-balancer_api:availability-zone:post",
     "POST /v2.0/lbaas/flavorprofiles": "os_load-balancer_api:flavor-profile:post",
     "POST /v2.0/lbaas/flavors": "os_load-balancer_api:flavor:post",
+    "PUT /v2.0/lbaas/loadbalancers/{ident}/failover": "os_load-balancer_api:loadbalancer:put_failover",
+    "GET /v2.0/lbaas/providers/{name}/flavor_capabilities": "os_load-balancer_api:provider-flavor:get_all",
     "GET /v2.0/octavia/amphorae": "os_load-balancer_api:amphora:get_all",
 }
 GLANCE = {"GET /v2/tasks": "tasks_api_access", "POST /v2/metadefs/namespaces": "add_metadef_namespace"}

@@ -28,6 +28,7 @@ from zerojhub.practice.apis import (
     nova_boot,
     nova_keypairs,
     nova_servers,
+    octavia_status,
 )
 from zerojhub.practice.apis.cinder import cinder
 from zerojhub.practice.apis.cloud import new_id, now
@@ -59,6 +60,7 @@ PARTS = (
     nova_boot,
     nova_keypairs,
     nova_servers,
+    octavia_status,
 )
 SERVICES = (keystone, magnum, nova, neutron, glance, cinder, octavia, heat)
 

@@ -8,7 +8,6 @@ from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, now
 from zerojhub.practice.apis.octavia_records import (
     NAMES,
-    SECONDS,
     delete_loadbalancer,
     forget,
     get,
@@ -18,10 +17,11 @@ from zerojhub.practice.apis.octavia_records import (
     new_loadbalancer,
     new_member,
     new_pool,
+    revise,
     shown,
     table,
 )
-from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
+from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
 
 BASE = "/v2.0/lbaas"
 
@@ -52,27 +52,6 @@ async def changed(call: Call, kind: str, record: Record) -> Record:
     return {NAMES[kind][0]: shown(call.cloud, kind, record)}
 
 
-@octavia.route("GET", BASE + "/quotas/{project}")
-@octavia.route("GET", BASE + "/quotas/{project}/default")
-async def show_quota(call: Call) -> Record:
-    return {"quota": call.cloud.quotas["load-balancer"]}
-
-
-@octavia.route("GET", BASE + "/quotas")
-async def list_quotas(call: Call) -> Record:
-    return {"quotas": [{**call.cloud.quotas["load-balancer"], "project_id": call.project}]}
-
-
-@octavia.route("PUT", BASE + "/quotas/{project}", status=202)
-async def update_quota(call: Call) -> Record:
-    return change_quota(call, "load-balancer", "quota")
-
-
-@octavia.route("GET", BASE + "/providers")
-async def providers(call: Call) -> Record:
-    return {"providers": [provider.model_dump() for provider in call.cloud.profile.load_balancer_providers]}
-
-
 @octavia.route("GET", BASE + "/{kind}")
 async def list_records(call: Call) -> Record:
     kind, query = call.path_params["kind"], call.query_params
@@ -89,23 +68,6 @@ async def show_record(call: Call) -> Record:
     return {NAMES[kind][0]: shown(call.cloud, kind, record)}
 
 
-@octavia.route("GET", BASE + "/loadbalancers/{ident}/status")
-async def status_tree(call: Call) -> Record:
-    cloud, record = call.cloud, get(call.cloud, "loadbalancers", call.path_params["ident"])
-
-    def brief(item: Record) -> Record:
-        return {name: item[name] for name in ("id", "name", "operating_status", "provisioning_status")}
-
-    listeners = []
-    for listener in cloud.listeners.where(loadbalancer_id=record["id"]):
-        pools = [cloud.pools[listener["default_pool_id"]]] if listener["default_pool_id"] else []
-        tree = [
-            {**brief(pool), "members": [brief(m) for m in cloud.members.where(pool_id=pool["id"])]} for pool in pools
-        ]
-        listeners.append({**brief(listener), "pools": tree})
-    return {"statuses": {"loadbalancer": {**brief(record), "listeners": listeners}}}
-
-
 @octavia.route("POST", BASE + "/{kind}", status=201)
 async def create_record(call: Call) -> Record:
     kind = call.path_params["kind"]
@@ -120,18 +82,10 @@ async def create_record(call: Call) -> Record:
 async def update_record(call: Call) -> Record:
     kind = call.path_params["kind"]
     record = get(call.cloud, kind, call.path_params["ident"])
-    fixed = {
-        "id",
-        "project_id",
-        "loadbalancer_id",
-        "vip_address",
-        "vip_port_id",
-        "protocol",
-        "protocol_port",
-        "pool_id",
-    }
-    record |= {name: value for name, value in inner(call, kind).items() if name in record and name not in fixed}
-    record["updated_at"] = now(SECONDS)
+    wanted = inner(call, kind)
+    if kind == "listeners" and wanted.get("default_pool_id"):
+        get(call.cloud, "pools", wanted["default_pool_id"])
+    revise(kind, record, wanted)
     return await changed(call, kind, record)
 
 
@@ -188,7 +142,7 @@ async def replace_members(call: Call) -> None:
         if new is None and call.query_params.get("additive_only", "").lower() != "true":
             del call.cloud.members[member["id"]]
         elif new is not None:
-            member |= {name: value for name, value in new.items() if name in ("name", "weight", "admin_state_up")}
+            revise("members", member, new)
     for item in keep.values():
         new_member(call.cloud, pool, item)
     await spread(call.cloud, call.ground, pool["loadbalancer_id"])
@@ -202,9 +156,7 @@ async def show_member(call: Call) -> Record:
 @octavia.route("PUT", BASE + "/pools/{pool}/members/{ident}")
 async def update_member(call: Call) -> Record:
     record = member_of(call)
-    record |= {
-        name: value for name, value in call.inner("member").items() if name in ("name", "weight", "admin_state_up")
-    }
+    revise("members", record, call.inner("member"))
     return await changed(call, "members", record)
 
 

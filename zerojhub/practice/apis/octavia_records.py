@@ -20,6 +20,32 @@ NAMES = {
     "healthmonitors": ("healthmonitor", "Health Monitor"),
 }
 
+# What may be changed of each, and what it has when null is sent for it, as clients do to unset it.
+CHANGEABLE: dict[str, Record] = {
+    "loadbalancers": {"vip_qos_policy_id": None},
+    "listeners": {
+        "connection_limit": -1,
+        "default_pool_id": None,
+        "insert_headers": {},
+        "timeout_client_data": 50000,
+        "timeout_member_connect": 5000,
+        "timeout_member_data": 50000,
+        "timeout_tcp_inspect": 0,
+        "allowed_cidrs": None,
+    },
+    "pools": {"lb_algorithm": None, "session_persistence": None},
+    "members": {"weight": 1, "backup": False, "monitor_address": None, "monitor_port": None},
+    "healthmonitors": {
+        "delay": None,
+        "timeout": None,
+        "max_retries": None,
+        "max_retries_down": 3,
+        "http_method": "GET",
+        "url_path": "/",
+        "expected_codes": "200",
+    },
+}
+
 
 def table(cloud: Cloud, kind: str) -> Table:
     if kind not in NAMES:
@@ -49,6 +75,20 @@ def common(project: str, wanted: Record) -> Record:
         "created_at": now(SECONDS),
         "updated_at": None,
     }
+
+
+def chosen(kind: str, wanted: Record) -> Record:
+    """What is wanted of all that may be changed later on, with the defaults for the rest."""
+    return {name: default if wanted.get(name) is None else wanted[name] for name, default in CHANGEABLE[kind].items()}
+
+
+def revise(kind: str, record: Record, wanted: Record) -> None:
+    """Change what may be changed of the record."""
+    texts = {"name": "", "admin_state_up": True, "tags": []} | ({} if kind == "members" else {"description": ""})
+    for name, default in {**texts, **CHANGEABLE[kind]}.items():
+        if name in wanted:
+            record[name] = default if wanted[name] is None else wanted[name]
+    record["updated_at"] = now(SECONDS)
 
 
 def within_quota(cloud: Cloud, project: str, resource: str) -> None:
@@ -96,25 +136,23 @@ def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
 def new_listener(cloud: Cloud, project: str, wanted: Record) -> Record:
     within_quota(cloud, project, "listener")
     loadbalancer = get(cloud, "loadbalancers", wanted.get("loadbalancer_id") or "")
-    for other in cloud.listeners.where(loadbalancer_id=loadbalancer["id"], protocol_port=wanted.get("protocol_port")):
-        taken = f"listener on port {other['protocol_port']}"
-        raise Refusal(409, f"Another Listener on this Load Balancer is already using protocol_port: {taken}")
+    if wanted.get("default_pool_id"):
+        get(cloud, "pools", wanted["default_pool_id"])
+    port, protocol = int(wanted.get("protocol_port", 80)), wanted.get("protocol", "TCP")
+    for other in cloud.listeners.where(loadbalancer_id=loadbalancer["id"], protocol_port=port):
+        # UDP and SCTP have ports of their own; all else is TCP beneath.
+        if protocol == other["protocol"] or not {protocol, other["protocol"]} & {"UDP", "SCTP"}:
+            taken = f"protocol {other['protocol']} and protocol_port {port}"
+            raise Refusal(409, f"Another Listener on this Load Balancer is already using {taken}")
     record = {
         **common(project, wanted),
         "loadbalancer_id": loadbalancer["id"],
-        "protocol": wanted.get("protocol", "TCP"),
-        "protocol_port": int(wanted.get("protocol_port", 80)),
-        "default_pool_id": wanted.get("default_pool_id"),
-        "connection_limit": wanted.get("connection_limit", -1),
-        "allowed_cidrs": wanted.get("allowed_cidrs"),
-        "insert_headers": wanted.get("insert_headers") or {},
+        "protocol": protocol,
+        "protocol_port": port,
+        **chosen("listeners", wanted),
         "l7policies": [],
         "sni_container_refs": [],
         "default_tls_container_ref": None,
-        "timeout_client_data": wanted.get("timeout_client_data", 50000),
-        "timeout_member_connect": wanted.get("timeout_member_connect", 5000),
-        "timeout_member_data": wanted.get("timeout_member_data", 50000),
-        "timeout_tcp_inspect": wanted.get("timeout_tcp_inspect", 0),
     }
     cloud.listeners.add(record)
     if isinstance(wanted.get("default_pool"), dict):
@@ -129,12 +167,13 @@ def new_pool(cloud: Cloud, project: str, wanted: Record) -> Record:
     listener = get(cloud, "listeners", wanted["listener_id"]) if wanted.get("listener_id") else None
     loadbalancer = listener["loadbalancer_id"] if listener else wanted.get("loadbalancer_id") or ""
     get(cloud, "loadbalancers", loadbalancer)
+    if listener and listener["default_pool_id"]:
+        raise Refusal(409, "This listener already has a default pool")
     record = {
         **common(project, wanted),
         "loadbalancer_id": loadbalancer,
         "protocol": wanted.get("protocol", "TCP"),
-        "lb_algorithm": wanted.get("lb_algorithm", "ROUND_ROBIN"),
-        "session_persistence": wanted.get("session_persistence"),
+        **chosen("pools", {"lb_algorithm": "ROUND_ROBIN", **wanted}),
         "healthmonitor_id": None,
         "tls_enabled": False,
     }
@@ -153,26 +192,36 @@ def new_member(cloud: Cloud, pool: Record, wanted: Record) -> Record:
     if not wanted.get("address") or not wanted.get("protocol_port"):
         name = "address" if not wanted.get("address") else "protocol_port"
         raise Refusal(400, f"Invalid input for field/attribute {name}. Value: 'None'. Mandatory field missing.")
+    address, port = wanted["address"], int(wanted["protocol_port"])
+    if cloud.members.where(pool_id=pool["id"], address=address, protocol_port=port):
+        raise Refusal(409, f"Another member on this pool is already using ip {address} on protocol_port {port}")
     record = {
         **common(pool["project_id"], wanted),
         "pool_id": pool["id"],
-        "address": wanted["address"],
-        "protocol_port": int(wanted["protocol_port"]),
+        "address": address,
+        "protocol_port": port,
         "subnet_id": wanted.get("subnet_id"),
-        "weight": wanted.get("weight", 1),
-        "backup": False,
-        "monitor_address": wanted.get("monitor_address"),
-        "monitor_port": wanted.get("monitor_port"),
+        **chosen("members", wanted),
+        "vnic_type": "normal",
     }
     return cloud.members.add(record)
 
 
 def new_healthmonitor(cloud: Cloud, project: str, wanted: Record) -> Record:
     pool = get(cloud, "pools", wanted.get("pool_id") or "")
-    settings = {"type": "TCP", "delay": 5, "timeout": 5, "max_retries": 3, "max_retries_down": 3}
-    web = {"http_method": None, "url_path": None, "expected_codes": None}
-    chosen = {name: wanted.get(name, default) for name, default in {**settings, **web}.items()}
-    record = {**common(project, wanted), **chosen, "pool_id": pool["id"], "pools": [{"id": pool["id"]}]}
+    if pool["healthmonitor_id"]:
+        raise Refusal(409, "This pool already has a health monitor")
+    kind = wanted.get("type", "TCP")
+    settings = chosen("healthmonitors", {"delay": 5, "timeout": 5, "max_retries": 3, **wanted})
+    if kind not in ("HTTP", "HTTPS"):
+        settings |= dict.fromkeys(("http_method", "url_path", "expected_codes"))
+    record = {
+        **common(project, wanted),
+        "type": kind,
+        **settings,
+        "pool_id": pool["id"],
+        "pools": [{"id": pool["id"]}],
+    }
     pool["healthmonitor_id"] = record["id"]
     return cloud.healthmonitors.add(record)
 
@@ -196,7 +245,10 @@ def shown(cloud: Cloud, kind: str, record: Record) -> Record:
             }
         del body["loadbalancer_id"]
         return body
-    return {name: value for name, value in record.items() if name != "pool_id"}
+    body = {name: value for name, value in record.items() if name != "pool_id"}
+    if kind == "members" and not cloud.pools[record["pool_id"]]["healthmonitor_id"]:
+        body["operating_status"] = "NO_MONITOR"
+    return body
 
 
 def loadbalancer_of(cloud: Cloud, kind: str, record: Record) -> str:
