@@ -99,7 +99,12 @@ class Cloud:
         done = subprocess.run(
             [Path(sys.executable).with_name("openstack")],
             input="\n".join(commands),
-            env={"OS_CLIENT_CONFIG_FILE": str(self.clouds), "OS_CLOUD": "practice", "HOME": str(self.clouds.parent)},
+            env={
+                "OS_CLIENT_CONFIG_FILE": str(self.clouds),
+                "OS_CLOUD": "practice",
+                "HOME": str(self.clouds.parent),
+                "SHELL": "/bin/sh",
+            },
             capture_output=True,
             text=True,
             timeout=120,

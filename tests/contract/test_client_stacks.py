@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.contract.conftest import Site
 
 
@@ -23,3 +25,64 @@ def test_the_client_says_what_may_stand_in_a_template(site: Site) -> None:
     assert "version not found: heat_template_version.1999" in site.refused(
         "orchestration template function list heat_template_version.1999"
     )
+
+
+TEMPLATE = """
+heat_template_version: 2018-08-31
+description: for a course
+parameters:
+  flavor: {type: string, default: m1.small}
+  secret: {type: string, default: shh, hidden: true}
+resources:
+  template:
+    type: OS::Magnum::ClusterTemplate
+    properties:
+      name: course
+      image: fedora-coreos-38
+      flavor: {get_param: flavor}
+      master_flavor: m1.medium
+      coe: kubernetes
+      external_network: public
+      docker_storage_driver: overlay
+outputs:
+  id: {value: {get_resource: template}, description: its id}
+"""
+
+
+def test_the_client_takes_a_stack_through_its_life(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "course.yaml"
+    file.write_text(TEMPLATE)
+    create = f"stack create --wait -t {file} --parameter flavor=m1.medium --parameter secret=mine course"
+    valid, stack, resources, resource, outputs, output = site.asked(
+        f"orchestration template validate -t {file}",
+        create,
+        "stack resource list course",
+        "stack resource show course template",
+        "stack output list course",
+        "stack output show course id",
+    )
+    assert set(valid["Parameters"]) == {"flavor", "secret"}
+    assert stack["stack_status"] == "CREATE_COMPLETE"
+    made = site.cloud.templates.named("course")[0]
+    assert made["flavor_id"] == "m1.medium"
+    assert [item["physical_resource_id"] for item in resources] == [made["uuid"]]
+    assert (resource["resource_type"], resource["resource_status"]) == (
+        "OS::Magnum::ClusterTemplate",
+        "CREATE_COMPLETE",
+    )
+    assert ([item["output_key"] for item in outputs], output["output_value"]) == (["id"], made["uuid"])
+    template, environment, files, updated, events = site.asked(
+        "stack template show course",
+        "stack environment show course",
+        "stack file list course",
+        "stack update --wait --existing --parameter flavor=m1.small course",
+        "stack event list course",
+    )
+    assert (template["description"], list(template["resources"])) == ("for a course", ["template"])
+    assert (environment["parameters"], files) == ({"flavor": "m1.medium", "secret": "******"}, {"files": {}})
+    assert updated["stack_status"] == "UPDATE_COMPLETE"
+    assert [each["flavor_id"] for each in site.cloud.templates.named("course")] == ["m1.small"]
+    assert events[-1]["resource_status"] == "UPDATE_COMPLETE"
+    site.openstack("stack delete --yes --wait course")
+    assert site.cloud.templates.named("course") == []
+    assert "Stack not found: course" in site.refused("stack show course")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.cinder import cinder
 from zerojhub.practice.apis.glance import glance
+from zerojhub.practice.apis.magnum import magnum
 from zerojhub.practice.apis.nova import nova
 from zerojhub.practice.apis.octavia import octavia
 from zerojhub.practice.apis.wire import Call, Refusal, Service
@@ -21,6 +22,8 @@ NOVA = {
 CINDER = {
     "GET /v3/{project}/os-services": "volume_extension:services:index",
     "GET /v3/{project}/scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools",
+    "GET /v3/{project}/qos-specs": "volume_extension:qos_specs_manage:get_all",
+    "POST /v3/{project}/qos-specs": "volume_extension:qos_specs_manage:create",
     "POST /v3/{project}/group_types": "group:group_types:create",
     "POST /v3/{project}/types": "volume_extension:type_create",
     "PUT /v3/{project}/types/{ident}": "volume_extension:type_update",
@@ -33,6 +36,12 @@ OCTAVIA = {
     "PUT /v2.0/lbaas/loadbalancers/{ident}/failover": "os_load-balancer_api:loadbalancer:put_failover",
     "GET /v2.0/lbaas/providers/{name}/flavor_capabilities": "os_load-balancer_api:provider-flavor:get_all",
     "GET /v2.0/octavia/amphorae": "os_load-balancer_api:amphora:get_all",
+}
+MAGNUM = {
+    "GET /v1/quotas": "quota:get_all",
+    "POST /v1/quotas": "quota:create",
+    "PATCH /v1/quotas/{project}/{resource}": "quota:update",
+    "DELETE /v1/quotas/{project}/{resource}": "quota:delete",
 }
 GLANCE = {"GET /v2/tasks": "tasks_api_access", "POST /v2/metadefs/namespaces": "add_metadef_namespace"}
 
@@ -48,5 +57,6 @@ def refuse(service: Service, requests: dict[str, str], words: str) -> None:
 
 refuse(nova, NOVA, "Policy doesn't allow {} to be performed.")
 refuse(cinder, CINDER, "Policy doesn't allow {} to be performed.")
+refuse(magnum, MAGNUM, "Policy doesn't allow {} to be performed.")
 refuse(octavia, OCTAVIA, "Policy does not allow this request to be performed.")
 refuse(glance, GLANCE, "You are not authorized to complete {} action.")

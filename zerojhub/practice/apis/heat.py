@@ -178,7 +178,9 @@ async def list_events(call: Call) -> Record:
     return {"events": part}
 
 
+@heat.route("GET", "/v1/{project}/stacks/{stack}/environment")
 @heat.route("GET", "/v1/{project}/stacks/{stack}/events")
+@heat.route("GET", "/v1/{project}/stacks/{stack}/files")
 @heat.route("GET", "/v1/{project}/stacks/{stack}/outputs")
 @heat.route("GET", "/v1/{project}/stacks/{stack}/resources")
 @heat.route("GET", "/v1/{project}/stacks/{stack}/template")

@@ -125,6 +125,26 @@ async def show_template(call: Call) -> JSONResponse:
     return JSONResponse({**known, "heat_template_version": str(known.get("heat_template_version", "2015-04-30"))})
 
 
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/environment")
+async def show_environment(call: Call) -> Record:
+    template = a_stack(call)["template"]
+    given = template.given.items() if template else ()
+    hidden = {name for name, schema in template.schemas.items() if schema.get("hidden")} if template else set()
+    return {
+        "parameters": {name: "******" if name in hidden else value for name, value in given},
+        "resource_registry": {"resources": {}},
+        "parameter_defaults": {},
+        "encrypted_param_names": [],
+        "event_sinks": [],
+    }
+
+
+@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/files")
+async def list_files(call: Call) -> Record:
+    a_stack(call)
+    return {}
+
+
 @heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/outputs")
 async def list_outputs(call: Call) -> Record:
     outputs = heat_work.outputs(call.cloud, a_stack(call))

@@ -73,11 +73,6 @@ async def rotate_credential(call: Call) -> Record:
     return {"uuid": cluster["uuid"]}
 
 
-@magnum.route("GET", "/v1/quotas")
-async def list_quotas(call: Call) -> None:
-    raise Refusal(403, "Policy doesn't allow quota:get_all to be performed.")
-
-
 @magnum.route("GET", "/v1/quotas/{project}/{resource}")
 async def show_quota(call: Call) -> Record:
     if call.path_params["project"] != call.project:
