@@ -123,7 +123,8 @@ class InstantGround:
     async def unbalance(self, address: str) -> None:
         self.balanced.pop(address, None)
 
-    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
+        assert like is None or like in self.volumes
         self.volumes[volume_id] = gigabytes
         return Path("/mnt/cinder") / volume_id
 

@@ -1,6 +1,6 @@
 """Runs the functional tests that come with openstacksdk, which its makers run on DevStack, and says what became of each.
 
-`python -m tests.contract.openstacksdk SERVICE…` prints one JSON object a line, {"name", "outcome", "why"}: the test's
+`python -m tests.contract.openstacksdk SERVICE|MODULE…` prints one JSON object a line, {"name", "outcome", "why"}: the test's
 name below openstack.tests.functional, passed, skipped or failed, and the last line of what it said. The clouds are those
 of clouds.yaml that these tests ask for by name.
 """
@@ -13,9 +13,11 @@ import time
 import traceback
 import unittest
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 PACKAGE = "openstack.tests.functional."
+ALONE = "cloud.test_project_cleanup"
+"""The module of those that want a project to themselves, and leave nothing in it: not run with their package."""
 UNLOADED = "unittest.loader._FailedTest."
 
 
@@ -44,8 +46,23 @@ def hurry(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
     sleep(min(seconds, 0.05))
 
 
+def each(tests: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            yield from each(test)
+        else:
+            yield test
+
+
+def tests_of(name: str) -> unittest.TestSuite:
+    if name == ALONE:
+        return unittest.defaultTestLoader.loadTestsFromName(PACKAGE + name)
+    found = each(unittest.defaultTestLoader.discover(PACKAGE + name))
+    return unittest.TestSuite(test for test in found if not test.id().startswith(PACKAGE + ALONE))
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     time.sleep = hurry
-    for service in sys.argv[1:]:
-        unittest.defaultTestLoader.discover(PACKAGE + service).run(Outcomes())
+    for name in sys.argv[1:]:
+        tests_of(name).run(Outcomes())

@@ -15,6 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.contract.clouds import CLOUDS, PASSWORD, Site
+from tests.contract.conftest import practice
+from tests.contract.openstacksdk import ALONE
 
 LEFT_OUT = YAML(typ="safe").load(Path(__file__).with_name("openstacksdk.yaml"))
 SERVICES = ("block_storage.v3", "cloud", "compute", "identity", "image", "load_balancer", "network", "orchestration")
@@ -35,7 +37,12 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(site: Site, tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
-    folder = tmp_path_factory.mktemp("openstacksdk")
+    found = run(site, tmp_path_factory.mktemp("openstacksdk"), *SERVICES)
+    with practice(tmp_path_factory.mktemp("alone")) as site_alone:
+        return found + run(site_alone, tmp_path_factory.mktemp("openstacksdk-alone"), ALONE)
+
+
+def run(site: Site, folder: Path, *names: str) -> list[Outcome]:
     entry = CLOUDS.format(url=f"{site.url}/identity", password=PASSWORD).removeprefix("\nclouds:\n")
     (folder / "clouds.yaml").write_text("clouds:\n" + "".join(entry.replace("practice:", f"{n}:", 1) for n in NAMES))
     # Some read their templates, and one uploads a page, as from a checkout of the SDK.
@@ -52,7 +59,7 @@ def outcomes(site: Site, tmp_path_factory: pytest.TempPathFactory) -> list[Outco
         "OS_TEST_TIMEOUT": "20",
         "OS_LOG_CAPTURE": "1",
     }
-    command = [sys.executable, "-m", "tests.contract.openstacksdk", *SERVICES]
+    command = [sys.executable, "-m", "tests.contract.openstacksdk", *names]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return [Outcome(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -103,8 +103,13 @@ def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGrou
             unprivileged = ["setpriv", "--reuid=1000", "--clear-groups"]
             await machines[one.id].run(*unprivileged, "sh", "-c", "echo hello >/mnt/cinder/a-volume/file")
             assert await machines[two.id].run(*unprivileged, "cat", "/mnt/cinder/a-volume/file") == "hello\n"
+            copy = await ground.make_volume("a-copy", 1, like="a-volume")
+            await machines[one.id].run(*unprivileged, "sh", "-c", "echo again >/mnt/cinder/a-volume/file")
+            assert await machines[two.id].run(*unprivileged, "cat", "/mnt/cinder/a-copy/file") == "hello\n"
             await ground.remove_volume("a-volume")
+            await ground.remove_volume("a-copy")
             assert not folder.exists()
+            assert not copy.exists()
 
             virtual = one.address.replace(".11", ".99")
             await ground.balance(virtual, (Listener(2222, ((one.address, 22), (two.address, 22))),))

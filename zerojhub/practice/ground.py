@@ -137,8 +137,11 @@ class Ground(Protocol):
 
     async def unbalance(self, address: str) -> None: ...
 
-    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
-        """A folder that every machine sees as /mnt/cinder/VOLUME_ID, open to unprivileged users."""
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
+        """A folder that every machine sees as /mnt/cinder/VOLUME_ID, open to unprivileged users.
+
+        There is in it what is in the volume `like`, as far as that is written: a snapshot of it, or made of one.
+        """
 
     async def remove_volume(self, volume_id: str) -> None: ...
 

@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zerojhub.practice.apis import (
     Settings,
     administrators,
+    cinder_actions,
+    cinder_backups,
+    cinder_snapshots,
     cinder_types,
     glance_changes,
     heat_catalogue,
@@ -46,6 +49,9 @@ from zerojhub.practice.ground import Ground
 # A service's further files add their routes to it when they are imported.
 PARTS = (
     administrators,
+    cinder_actions,
+    cinder_backups,
+    cinder_snapshots,
     cinder_types,
     glance_changes,
     heat_catalogue,

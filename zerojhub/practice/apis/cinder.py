@@ -11,7 +11,14 @@ from zerojhub.practice.apis.cloud import Cloud, Record, dotted, new_id, now
 from zerojhub.practice.apis.wire import Call, Refusal, Service, collection
 
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
-FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 413: "overLimit"}
+FAULTS = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    413: "overLimit",
+    503: "serviceUnavailable",
+}
 VOLUMES = "/v3/{project}/volumes"
 
 
@@ -54,17 +61,21 @@ async def versions(call: Call) -> Record:
     return {"versions": [version]}
 
 
+def beyond_quota(cloud: Cloud, project: str, **wanted: int) -> None:
+    """Raises Refusal (413) when the project may not have that many more of each."""
+    quota, used = cloud.quotas["volume"], cloud.usage("volume", project)
+    for name in cloud.over_quota("volume", project, wanted):
+        if name == "gigabytes":
+            asked = f"Requested {wanted[name]}G, quota is {quota[name]}G and {used[name]}G has been consumed."
+            message = f"Requested volume or snapshot exceeds allowed gigabytes quota. {asked}"
+            raise Refusal(413, f"VolumeSizeExceedsAvailableQuota: {message}")
+        kind, which = name.removesuffix("s").capitalize(), " for quota 'volumes'." if name == "volumes" else ""
+        raise Refusal(413, f"{kind}LimitExceeded: Maximum number of {name} allowed ({quota[name]}) exceeded{which}")
+
+
 def new_volume(cloud: Cloud, project: str, user: str, size: int, **fields: Any) -> Record:
     """A volume of `size` GB that is being made. Raises Refusal (413) beyond the quota."""
-    if cloud.over_quota("volume", project, {"volumes": 1}):
-        message = (
-            f"VolumeLimitExceeded: Maximum number of volumes allowed ({cloud.quotas['volume']['volumes']}) exceeded"
-        )
-        raise Refusal(413, message)
-    if cloud.over_quota("volume", project, {"gigabytes": size}):
-        used, limit = cloud.usage("volume", project)["gigabytes"], cloud.quotas["volume"]["gigabytes"]
-        message = f"Requested volume or snapshot exceeds allowed gigabytes quota. Requested {size}G, quota is {limit}G"
-        raise Refusal(413, f"VolumeSizeExceedsAvailableQuota: {message} and {used}G has been consumed.")
+    beyond_quota(cloud, project, volumes=1, gigabytes=size)
     volume = {
         "id": new_id(),
         "name": "",
@@ -72,6 +83,9 @@ def new_volume(cloud: Cloud, project: str, user: str, size: int, **fields: Any) 
         "size": size,
         "status": "creating",
         "volume_type": next(iter(cloud.volume_types.values()))["name"],
+        "bootable": False,
+        "snapshot_id": None,
+        "source_volid": None,
         "metadata": {},
         "project_id": project,
         "user_id": user,
@@ -108,21 +122,22 @@ def shown(call: Call, volume: Record) -> Record:
         "os-vol-tenant-attr:tenant_id": volume["project_id"],
         "attachments": attachments,
         "links": links(call, volume),
-        "bootable": "false",
+        "bootable": str(volume["bootable"]).lower(),
         "encrypted": False,
         "multiattach": False,
         "replication_status": None,
         "consistencygroup_id": None,
-        "snapshot_id": None,
-        "source_volid": None,
     }
 
 
-def a_volume(call: Call) -> Record:
-    ident = call.path_params["ident"]
-    if ident not in call.cloud.volumes:
+def find_volume(cloud: Cloud, ident: str | None) -> Record:
+    if ident not in cloud.volumes:
         raise Refusal(404, f"Volume {ident} could not be found.")
-    return call.cloud.volumes[ident]
+    return cloud.volumes[ident]
+
+
+def a_volume(call: Call) -> Record:
+    return find_volume(call.cloud, call.path_params["ident"])
 
 
 def own_volumes(call: Call) -> list[Record]:
@@ -144,31 +159,75 @@ async def list_volumes_in_detail(call: Call) -> Record:
     return collection(call, "volumes", [shown(call, volume) for volume in own_volumes(call)])
 
 
+@cinder.route("GET", VOLUMES + "/summary")
+async def summary(call: Call) -> Record:
+    volumes = own_volumes(call)
+    body: Record = {"total_count": len(volumes), "total_size": sum(volume["size"] for volume in volumes)}
+    if call.state.version >= (3, 36):
+        found: dict[str, set[str]] = {}
+        for volume in volumes:
+            for key, value in volume["metadata"].items():
+                found.setdefault(key, set()).add(value)
+        body["metadata"] = {key: sorted(values) for key, values in found.items()}
+    return {"volume-summary": body}
+
+
 @cinder.route("GET", VOLUMES + "/{ident}")
 async def show_volume(call: Call) -> Record:
     return {"volume": shown(call, a_volume(call))}
 
 
+def origin(call: Call, wanted: Record) -> Record | None:
+    """The volume or the snapshot that a new volume is to be made of. Raises Refusal (404)."""
+    if ident := wanted.get("snapshot_id"):
+        if ident not in call.cloud.snapshots:
+            raise Refusal(404, f"Snapshot {ident} could not be found.")
+        return call.cloud.snapshots[ident]
+    return find_volume(call.cloud, wanted["source_volid"]) if wanted.get("source_volid") else None
+
+
+def check_size(call: Call, wanted: Record, size: int, source: Record | None) -> None:
+    """Raises Refusal (400) for a volume that is too small for what is to be in it, and (404) for an image that is none."""
+    why = ""
+    if source and size < source["size"]:
+        which = "the snapshot" if wanted.get("snapshot_id") else "original volume"
+        gap = " " if wanted.get("snapshot_id") else "  "
+        rule = f"They must be >= original {which.split()[1]} size."
+        why = f"Volume size '{size}'GB cannot be smaller than {which} size{gap}{source['size']}GB. {rule}"
+    if ident := wanted.get("imageRef"):
+        image = call.cloud.images.get(ident)
+        if not image:
+            raise Refusal(404, f"Image {ident} could not be found.")
+        if size < image["min_disk"]:
+            why = f"Volume size {size}GB cannot be smaller than the image minDisk size {image['min_disk']}GB."
+    if why:
+        raise Refusal(400, f"Invalid input received: {why}")
+
+
 @cinder.route("POST", VOLUMES, status=202)
 async def create_volume(call: Call) -> Record:
     wanted, cloud = call.inner("volume"), call.cloud
+    source = origin(call, wanted)
     try:
-        size = int(wanted.get("size") or 0)
+        size = int(wanted.get("size") or (source["size"] if source else 0))
     except (TypeError, ValueError):
         size = 0
     if size < 1:
         raise Refusal(
             400, f"Invalid input received: Invalid volume size provided for create request: {wanted.get('size')}"
         )
+    check_size(call, wanted, size, source)
     kind = wanted.get("volume_type")
     if kind and not cloud.volume_types.find(kind):
         raise Refusal(404, f"Volume type with name {kind} could not be found.")
-    fields = {key: wanted[key] for key in ("name", "description") if wanted.get(key)}
+    fields = {key: wanted[key] for key in ("name", "description", "snapshot_id", "source_volid") if wanted.get(key)}
     metadata = {key: str(value) for key, value in (wanted.get("metadata") or {}).items()}
     fields |= {"metadata": metadata} | ({"volume_type": cloud.volume_types.find(kind)[0]["name"]} if kind else {})
+    # Machines boot from what their image says, and never from a volume: one of an image has nothing in it here.
+    fields["bootable"] = bool(wanted.get("imageRef"))
     volume = new_volume(cloud, call.project, call.token.user, size, **fields)
     answer = shown(call, volume)
-    await call.ground.make_volume(volume["id"], size)
+    await call.ground.make_volume(volume["id"], size, like=source["id"] if source else None)
     volume["status"] = "available"
     return {"volume": answer}
 
@@ -184,7 +243,8 @@ async def update_volume(call: Call) -> Record:
 @cinder.route("DELETE", VOLUMES + "/{ident}", status=202)
 async def delete_volume(call: Call) -> None:
     volume = a_volume(call)
-    if volume["status"] not in ("available", "error"):
+    snapshots = call.cloud.snapshots.where(volume_id=volume["id"])
+    if volume["status"] not in ("available", "error") or snapshots:
         allowed = "available or error or error_restoring or error_extending or error_managing"
         message = (
             f"Volume status must be {allowed} and must not be migrating, attached, belong to a group, have snapshots"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerojhub.practice.apis.cinder import MICROSECONDS, cinder
+from zerojhub.practice.apis.cinder import MICROSECONDS, cinder, find_volume
 from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
 from zerojhub.practice.apis.wire import Call, Refusal, change_quota, collection
 
@@ -29,9 +29,7 @@ async def show_attachment(call: Call) -> Record:
 
 def attach(cloud: Cloud, wanted: str | None, server: str | None, mode: str, **more: object) -> Record:
     """Attach the volume of this id, which is in use then. Raises Refusal: 404 for none, 400 for one that is not available."""
-    volume = cloud.volumes.get(wanted or "")
-    if not volume:
-        raise Refusal(404, f"Volume {wanted} could not be found.")
+    volume = find_volume(cloud, wanted)
     if volume["status"] != "available":
         message = f"Volume {volume['id']} status must be available or downloading to reserve, but the current status is"
         raise Refusal(400, f"Invalid volume: {message} {volume['status']}.")
@@ -115,7 +113,7 @@ async def limits(call: Call) -> Record:
         "maxTotalBackupGigabytes": quota["backup_gigabytes"],
         "totalVolumesUsed": used["volumes"],
         "totalGigabytesUsed": used["gigabytes"],
-        "totalSnapshotsUsed": 0,
+        "totalSnapshotsUsed": used["snapshots"],
         "totalBackupsUsed": 0,
         "totalBackupGigabytesUsed": 0,
     }
@@ -136,12 +134,6 @@ async def show_quota(call: Call) -> Record:
 @cinder.route("PUT", "/v3/{project}/os-quota-sets/{owner}")
 async def update_quota(call: Call) -> Record:
     return change_quota(call, "volume", "quota_set")
-
-
-@cinder.route("GET", "/v3/{project}/snapshots")
-@cinder.route("GET", "/v3/{project}/snapshots/detail")
-async def list_snapshots(call: Call) -> Record:
-    return {"snapshots": []}
 
 
 @cinder.route("GET", "/v3/{project}/os-availability-zone")

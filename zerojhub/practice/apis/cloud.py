@@ -101,7 +101,7 @@ class Cloud:
         self.servers, self.server_groups = Table(), Table()
         self.networks, self.subnets, self.routers, self.ports = Table(), Table(), Table(), Table()
         self.security_groups, self.security_group_rules, self.floatingips = Table(), Table(), Table()
-        self.volumes, self.volume_types, self.attachments = Table(), Table(), Table()
+        self.volumes, self.volume_types, self.attachments, self.snapshots = Table(), Table(), Table(), Table()
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
@@ -199,8 +199,12 @@ class Cloud:
                     "security_group_rule": len(own(self.security_group_rules)),
                 }
             case "volume":
-                volumes = own(self.volumes)
-                return {"volumes": len(volumes), "gigabytes": sum(volume["size"] for volume in volumes)}
+                volumes, snapshots = own(self.volumes), own(self.snapshots)
+                return {
+                    "volumes": len(volumes),
+                    "snapshots": len(snapshots),
+                    "gigabytes": sum(item["size"] for item in (*volumes, *snapshots)),
+                }
             case "load-balancer":
                 return {
                     "load_balancer": len(own(self.loadbalancers)),

@@ -96,6 +96,9 @@ def an_image(call: Call) -> Record:
 @glance.route("GET", "/v2/images")
 async def list_images(call: Call) -> Record:
     images = [image for image in call.cloud.images.values() if image_is_seen(call, image)]
+    # Hidden ones are found by who asks for them.
+    hidden = call.query_params.get("os_hidden", "").lower() == "true"
+    images = [image for image in images if image["os_hidden"] is hidden]
     images = [image for image in images if set(call.query_params.getlist("tag")) <= set(image["tags"])]
     for key in ("name", "id", "status", "visibility", "owner", "os_distro"):
         if key in call.query_params:

@@ -101,6 +101,15 @@ async def zones(call: Call) -> Record:
     return {"availability_zones": zones}
 
 
+@neutron.route("GET", "/v2.0/service-providers")
+async def service_providers(call: Call) -> Record:
+    """What may make routers: Neutron knows these four by itself."""
+    names = ("dvrha", "dvr", "ha", "single_node")
+    providers = [{"service_type": "L3_ROUTER_NAT", "name": name, "default": False} for name in names]
+    wanted = call.query_params.getlist("service_type")
+    return {"service_providers": [each for each in providers if not wanted or each["service_type"] in wanted]}
+
+
 @neutron.route("GET", "/v2.0/quotas/{project}")
 async def show_quota(call: Call) -> Record:
     return {"quota": call.cloud.quotas["network"]}

@@ -11,9 +11,13 @@ from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
+from zerojhub.practice.machines.command import run
 from zerojhub.practice.machines.components import API_PORT
 from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
+
+COPY_TIMEOUT = 300
+"""Seconds for all that is in a volume."""
 
 
 class LinuxGround:
@@ -128,10 +132,12 @@ class LinuxGround:
     async def unbalance(self, address: str) -> None:
         await self._network.unbalance(address)
 
-    async def make_volume(self, volume_id: str, gigabytes: int) -> Path:
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
         folder = self._state / "volumes" / volume_id
         folder.mkdir()
         folder.chmod(0o777)
+        if like:
+            await run("cp", "-a", "--reflink=auto", f"{folder.with_name(like)}/.", str(folder), timeout=COPY_TIMEOUT)
         return folder
 
     async def remove_volume(self, volume_id: str) -> None:
