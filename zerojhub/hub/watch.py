@@ -91,7 +91,10 @@ class Watch:
                 await anyio.sleep(0.5)
 
     async def _restore(self) -> bool:
-        """A proxy that was moved knows the way to no user's server, and the hub looks only once a minute unless asked."""
+        """Have the proxy told the ways that the hub knows: moved, it knows none, and the hub looks only once a minute.
+
+        False when the hub did not do it, or is yet to learn of servers that run.
+        """
         if not self.token:
             return True
         with contextlib.suppress(HubError):  # then again, or the hub does it by itself, later

@@ -8,6 +8,7 @@ from zerojhub.practice.apis.balance import spread
 from zerojhub.practice.apis.cloud import Record, now
 from zerojhub.practice.apis.octavia_records import (
     NAMES,
+    check_default_pool,
     delete_loadbalancer,
     forget,
     get,
@@ -83,8 +84,8 @@ async def update_record(call: Call) -> Record:
     kind = call.path_params["kind"]
     record = get(call.cloud, kind, call.path_params["ident"])
     wanted = inner(call, kind)
-    if kind == "listeners" and wanted.get("default_pool_id"):
-        get(call.cloud, "pools", wanted["default_pool_id"])
+    if kind == "listeners":
+        check_default_pool(call.cloud, wanted)
     revise(kind, record, wanted)
     return await changed(call, kind, record)
 

@@ -91,6 +91,12 @@ def revise(kind: str, record: Record, wanted: Record) -> None:
     record["updated_at"] = now(SECONDS)
 
 
+def check_default_pool(cloud: Cloud, wanted: Record) -> None:
+    """Raises Refusal (404) when a listener is to send to a pool that is none."""
+    if wanted.get("default_pool_id"):
+        get(cloud, "pools", wanted["default_pool_id"])
+
+
 def within_quota(cloud: Cloud, project: str, resource: str) -> None:
     if cloud.over_quota("load-balancer", project, {resource: 1}):
         raise Refusal(403, "Quota has been met for resources: " + resource.replace("_", " ").title())
@@ -136,8 +142,7 @@ def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
 def new_listener(cloud: Cloud, project: str, wanted: Record) -> Record:
     within_quota(cloud, project, "listener")
     loadbalancer = get(cloud, "loadbalancers", wanted.get("loadbalancer_id") or "")
-    if wanted.get("default_pool_id"):
-        get(cloud, "pools", wanted["default_pool_id"])
+    check_default_pool(cloud, wanted)
     port, protocol = int(wanted.get("protocol_port", 80)), wanted.get("protocol", "TCP")
     for other in cloud.listeners.where(loadbalancer_id=loadbalancer["id"], protocol_port=port):
         # UDP and SCTP have ports of their own; all else is TCP beneath.
