@@ -1,6 +1,8 @@
-"""Neutron v2.0: networks, subnets, routers, ports and security groups. Floating IPs are in neutron_floatingips."""
+"""Neutron v2.0: networks, subnets, routers, ports and security groups, to read and to change. What makes them is in neutron_creation."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -13,12 +15,6 @@ from zerojhub.practice.apis.neutron_records import (
     get,
     interfaces,
     key,
-    new_network,
-    new_port,
-    new_router,
-    new_rule,
-    new_security_group,
-    new_subnet,
     set_gateway,
     shown,
     tables,
@@ -173,28 +169,14 @@ def with_fields(call: Call, record: Record) -> Record:
     return {name: record[name] for name in fields if name in record} if fields else record
 
 
-def body_of(call: Call, name: str) -> Record:
-    """What the body says of the resource. Raises Refusal (400) for a body that says nothing of it."""
-    if not isinstance(call.data, dict) or not isinstance(call.data.get(name), dict):
+def body_of(body: Any, name: str) -> Record:
+    """What a request's body says of the resource. Raises Refusal (400) for a body that says nothing of it."""
+    if not isinstance(body, dict) or not isinstance(body.get(name), dict):
         raise Refusal(400, f"Unable to find '{name}' in request body")
-    named = call.data[name].get("name", "")
+    named = body[name].get("name", "")
     if not isinstance(named, str):
         raise Refusal(400, f"Invalid input for name. Reason: '{named}' is not a valid string.")
-    return call.data[name]
-
-
-def require(wanted: Record, *names: str) -> None:
-    """Refuse (400) a resource that lacks one of the attributes."""
-    for name in names:
-        if name not in wanted:
-            raise Refusal(400, f"Failed to parse request. Required attribute '{name}' not specified")
-
-
-REQUIRED = {
-    "subnets": ("network_id", "ip_version"),
-    "ports": ("network_id",),
-    "security-group-rules": ("direction", "security_group_id"),
-}
+    return body[name]
 
 
 def known(call: Call, kind: str) -> Table:
@@ -209,39 +191,6 @@ async def show_record(call: Call) -> Record:
     kind, ident = call.path_params["kind"], call.path_params["ident"].removesuffix(".json")
     known(call, kind)
     return {key(kind)[:-1]: with_fields(call, shown(call.cloud, kind, get(call.cloud, kind, ident)))}
-
-
-@neutron.route("POST", "/v2.0/{kind}", status=201)
-async def create_record(call: Call) -> Record:
-    kind = call.path_params["kind"].removesuffix(".json")
-    known(call, kind)
-    singular = key(kind)[:-1]
-    wanted = body_of(call, singular)
-    require(wanted, *REQUIRED.get(kind, ()))
-    fields = allowed(call, "create", kind, wanted) if kind in SETTABLE else {}
-    cloud, project, name = call.cloud, call.project, wanted.get("name", "")
-    match kind:
-        case "networks":
-            record = new_network(cloud, project, name)
-        case "subnets":
-            network = get(cloud, "networks", wanted.get("network_id", ""))
-            record = new_subnet(cloud, project, network, name, wanted.get("cidr") or cloud.network)
-        case "routers":
-            gateway = (wanted.get("external_gateway_info") or {}).get("network_id")
-            record = new_router(cloud, project, name, get(cloud, "networks", gateway) if gateway else None, [])
-        case "ports":
-            network = get(cloud, "networks", wanted.get("network_id", ""))
-            fixed = (wanted.get("fixed_ips") or [{}])[0].get("ip_address", "")
-            record = new_port(cloud, project, network, name, fixed, **port_groups(call, wanted))
-        case "security-groups":
-            record = new_security_group(cloud, project, name, wanted.get("description", ""))
-        case "security-group-rules":
-            group = get(cloud, "security-groups", wanted.get("security_group_id", ""))
-            record = new_rule(cloud, group, wanted)
-        case _:
-            raise Refusal(404, "The resource could not be found.")
-    record |= fields
-    return {singular: shown(cloud, kind, record)}
 
 
 def port_groups(call: Call, wanted: Record) -> Record:
@@ -259,7 +208,7 @@ async def update_record(call: Call) -> Record:
     kind, ident = call.path_params["kind"], call.path_params["ident"]
     known(call, kind)
     record = get(call.cloud, kind, ident)
-    wanted = body_of(call, key(kind)[:-1])
+    wanted = body_of(call.data, key(kind)[:-1])
     if kind == "ports" and wanted.get("security_groups"):
         port_groups(call, wanted)
     record |= allowed(call, "update", kind, wanted) if kind in SETTABLE else {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.balance import VIP_OWNER, spread
 from zerojhub.practice.apis.cloud import Cloud, Record, now
-from zerojhub.practice.apis.neutron import body_of, known, neutron, require
+from zerojhub.practice.apis.neutron import body_of, known, neutron
+from zerojhub.practice.apis.neutron_creation import require
 from zerojhub.practice.apis.neutron_records import INTERFACE, common, forget, get, within_quota
 from zerojhub.practice.apis.wire import Call, Refusal
 from zerojhub.practice.ground import Ground
@@ -106,7 +107,7 @@ def reachable(cloud: Cloud, ident: str, network: str) -> Record:
 
 @neutron.route("POST", "/v2.0/floatingips", status=201)
 async def create(call: Call) -> Record:
-    wanted = body_of(call, "floatingip")
+    wanted = body_of(call.data, "floatingip")
     require(wanted, "floating_network_id")
     network = get(call.cloud, "networks", wanted.get("floating_network_id") or "")
     if not network["router:external"]:
@@ -128,7 +129,7 @@ async def create(call: Call) -> Record:
 @neutron.route("PUT", "/v2.0/floatingips/{ident}")
 async def update(call: Call) -> Record:
     floating = get(call.cloud, "floatingips", call.path_params["ident"])
-    wanted = body_of(call, "floatingip")
+    wanted = body_of(call.data, "floatingip")
     if "description" in wanted:
         floating["description"] = wanted["description"]
     if wanted.get("port_id"):
