@@ -10,7 +10,8 @@ import pytest
 
 from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, until
 from tests.contract.ground import InstantGround
-from tests.contract.real.cloud import real_cloud
+from tests.contract.real.cloud import Real, real_cloud
+from tests.contract.real.orchestration import real_orchestration
 from zerojhub.practice import profile
 from zerojhub.practice.apis import Settings, build
 
@@ -34,9 +35,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="package")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     """A real Keystone and a real Magnum: started once, and ended before the tests that need the machine to themselves."""
     with real_cloud(tmp_path_factory.mktemp("real")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="package")
+def real_heat(real: Real) -> Iterator[Cloud]:
+    """The real cloud with a real Heat."""
+    with real_orchestration(real) as cloud:
         yield cloud
 
 

@@ -119,8 +119,8 @@ def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: di
     """The answer to one step, and its body as it came; what is learned from it is `known` then."""
     method, path, *version = filled(step["ask"], known)
     # A path that begins with the name of a service is whole.
-    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network")
-    url = cloud.at(path if whole else session.get("under", MAGNUM) + path)
+    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network", "orchestration")
+    url = cloud.at(path if whole else filled(session.get("under", MAGNUM), known) + path)
     headers = {"OpenStack-API-Version": f"container-infra {version[0]}"} if version else {}
     headers |= filled(step.get("headers", {}), known)
     answer = client.request(method, url, json=filled(body_of(step.get("send"), session), known), headers=headers)

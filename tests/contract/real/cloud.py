@@ -32,11 +32,16 @@ models.Base.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 
 @dataclass
 class Real(Cloud):
-    """`held` is the file that the clusters' driver looks for; `account` is what a service logs in to Keystone with."""
+    """What its services are started with, and those that join them are.
+
+    `held` is the file that the clusters' driver looks for; `account` is what a service logs in to Keystone with; `broker`
+    is the URL of the messages between the processes of a service.
+    """
 
     held: Path
     processes: Processes
     account: dict[str, str]
+    broker: str
 
     def hold(self) -> None:
         self.held.touch()
@@ -56,9 +61,9 @@ def real_cloud(folder: Path) -> Iterator[Real]:
     with keystone, magnum, served(others) as url, Processes(folder) as processes:
         account = service_account(roots["/identity"], password)
         clouds = clouds_yaml(folder, roots["/identity"])
-        cloud = Real({**roots, "": url}, clouds, folder / "held", processes, account)
-        amqp = start_broker(processes)
-        start_magnum(processes, installed, magnum, amqp, account, cloud.held)
+        broker = f"rabbit://guest:guest@127.0.0.1:{start_broker(processes)}//"
+        cloud = Real({**roots, "": url}, clouds, folder / "held", processes, account, broker)
+        start_magnum(processes, installed, magnum, cloud)
         start_keystone(processes, installed, keystone, password)
         processes.wait(lambda: all(answers(root) for root in roots.values()))
         admin = administrator(cloud, password)
@@ -159,16 +164,14 @@ def service_account(keystone: str, password: str) -> dict[str, str]:
     }
 
 
-def start_magnum(
-    processes: Processes, installed: Path, listener: socket.socket, amqp: int, account: dict[str, str], held: Path
-) -> None:
+def start_magnum(processes: Processes, installed: Path, listener: socket.socket, cloud: Real) -> None:
     folder = processes.folder / "magnum"
     folder.mkdir()
     database = f"sqlite:///{folder}/magnum.db?timeout={SECONDS}"
     write(
         folder / ".magnum" / "magnum.conf",
         DEFAULT={
-            "transport_url": f"rabbit://guest:guest@127.0.0.1:{amqp}//",
+            "transport_url": cloud.broker,
             "state_path": folder,
             "host": "127.0.0.1",
         },
@@ -176,11 +179,11 @@ def start_magnum(
         conductor={"workers": 1},
         database={"connection": database, "sqlite_synchronous": False},
         certificates={"cert_manager_type": "x509keypair"},
-        keystone_authtoken=account,
-        keystone_auth=account,
+        keystone_authtoken=cloud.account,
+        keystone_auth=cloud.account,
         oslo_concurrency={"lock_path": folder},
     )
-    env = {"HOME": str(folder), "PYTHONPATH": str(DRIVER), "PRACTICE_DRIVER_HELD": str(held)}
+    env = {"HOME": str(folder), "PYTHONPATH": str(DRIVER), "PRACTICE_DRIVER_HELD": str(cloud.held)}
     processes.finish(processes.start("magnum-tables", installed / "bin" / "python", "-c", TABLES, database, env=env))
     processes.start("magnum-conductor", installed / "bin" / "magnum-conductor", env=env)
     serve(processes, installed, "magnum", "magnum.wsgi.api:application", listener, env)

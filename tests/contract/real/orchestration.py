@@ -1,0 +1,98 @@
+"""A real Heat beside the real Keystone: its API and its engine, over the practice cloud's APIs for all that stacks are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from tests.contract.clouds import Cloud
+from tests.contract.real.cloud import SECONDS, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.installation import environment
+
+TABLES = """
+import sys, sqlalchemy, heat.db.models as models
+models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
+"""
+"""Quicker than Heat's migrations."""
+ENGINE = """
+import sqlalchemy.engine, sqlalchemy.event
+
+@sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "begin")
+def begin(connection):
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # oslo.db's own word for "it has begun".
+    connection.info["in_transaction"] = True
+
+import heat.cmd.engine
+heat.cmd.engine.main()
+"""
+"""Heat's engine has many threads, and SQLite refuses at once to let a second one write that has begun to read."""
+
+
+@contextlib.contextmanager
+def real_orchestration(real: Real) -> Iterator[Cloud]:
+    """The real cloud with a Heat; it ends with the real cloud."""
+    installed, processes = environment(), real.processes
+    folder = processes.folder / "heat"
+    folder.mkdir()
+    domain = make_domain(administrator(real, real.account["password"]), real)
+    database = f"sqlite:///{folder}/heat.db?timeout={SECONDS}"
+    write(
+        folder / ".heat" / "heat.conf",
+        DEFAULT={
+            "transport_url": real.broker,
+            "host": "127.0.0.1",
+            "num_engine_workers": 1,
+            "region_name_for_services": "practice",
+            "server_keystone_endpoint_type": "public",
+            **domain,
+        },
+        paste_deploy={"api_paste_config": installed / "etc" / "heat" / "api-paste.ini"},
+        database={"connection": database, "sqlite_synchronous": False},
+        keystone_authtoken=real.account,
+        trustee=real.account,
+        clients_keystone={"auth_uri": real.at("/identity")},
+        oslo_concurrency={"lock_path": folder},
+    )
+    env = {"HOME": str(folder)}
+    processes.finish(processes.start("heat-tables", installed / "bin" / "python", "-c", TABLES, database, env=env))
+    processes.start("heat-engine", installed / "bin" / "python", "-c", ENGINE, env=env)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        serve(processes, installed, "heat", "heat.wsgi.api:application", listener, env)
+        cloud = Cloud({**real.roots, "/orchestration": url_of(listener)}, real.clouds)
+        processes.wait(lambda: answers(cloud.at("/orchestration")) and engine_is_up(folder / "heat.db"))
+        yield cloud
+
+
+def engine_is_up(database: Path) -> bool:
+    """Whether the engine has said that it serves. The API does not say it: what it asks of no engine is lost, a minute later."""
+    with contextlib.closing(sqlite3.connect(database, timeout=SECONDS)) as records:
+        return records.execute("SELECT count(*) FROM service").fetchone()[0] > 0
+
+
+def make_domain(admin: httpx.Client, cloud: Cloud) -> dict[str, str]:
+    """The domain that Heat puts users of its own in, and who manages it: as Heat's configuration has them."""
+    keystone = cloud.at("/identity/v3")
+
+    def create(kind: str, **fields: object) -> str:
+        answer = admin.post(f"{keystone}/{kind}s", json={kind: fields})
+        answer.raise_for_status()
+        return answer.json()[kind]["id"]
+
+    password = secrets.token_urlsafe(16)
+    domain = create("domain", name="heat")
+    user = create("user", name="heat_domain_admin", password=password, domain_id=domain)
+    create("role", name="heat_stack_user")
+    role = admin.get(f"{keystone}/roles?name=admin").json()["roles"][0]["id"]
+    admin.put(f"{keystone}/domains/{domain}/users/{user}/roles/{role}").raise_for_status()
+    return {
+        "stack_user_domain_id": domain,
+        "stack_domain_admin": "heat_domain_admin",
+        "stack_domain_admin_password": password,
+    }
