@@ -28,6 +28,9 @@ class InstantGround:
         self.pause: float = pause
         self.held: set[str] = set()
         self.machines: dict[str, MachineSpec] = {}
+        self.off: set[str] = set()
+        self.addresses: dict[str, set[str]] = {}
+        self.log: list[tuple[str, str]] = []
         self.clusters: dict[str, ClusterSpec] = {}
         self.nodes: dict[str, dict[str, str]] = {}
         self.routes: dict[str, str] = {}
@@ -57,13 +60,45 @@ class InstantGround:
         if "unbootable" in machine.name:
             raise GroundError("the machine did not answer")
         self.machines[machine.id] = machine
+        self.addresses[machine.id] = {machine.address}
 
     async def halt(self, machine_id: str) -> None:
         await self._take_time("halt")
         self.machines.pop(machine_id, None)
+        self.addresses.pop(machine_id, None)
+        self.off.discard(machine_id)
         for nodes in self.nodes.values():
             for name in [name for name, ident in nodes.items() if ident == machine_id]:
                 del nodes[name]
+
+    async def stop(self, machine_id: str) -> None:
+        await self._take_time("stop")
+        if self.alive(machine_id):
+            self.off.add(machine_id)
+            self.log.append(("stop", machine_id))
+
+    async def start(self, machine_id: str) -> None:
+        await self._take_time("start")
+        if machine_id not in self.machines:
+            return
+        if "unstartable" in self.machines[machine_id].name:
+            raise GroundError("the machine did not answer")
+        self.off.discard(machine_id)
+        self.log.append(("start", machine_id))
+
+    async def rebuild(self, machine: MachineSpec) -> None:
+        await self._take_time("rebuild")
+        self.machines[machine.id] = machine
+        self.off.discard(machine.id)
+        self.log.append(("rebuild", machine.id))
+
+    async def plug(self, machine_id: str, address: str) -> None:
+        if machine_id in self.machines:
+            self.addresses[machine_id].add(address)
+
+    async def unplug(self, machine_id: str, address: str) -> None:
+        if machine_id in self.machines:
+            self.addresses[machine_id].discard(address)
 
     def console(self, machine_id: str) -> str:
         if machine_id not in self.machines:
@@ -71,7 +106,7 @@ class InstantGround:
         return f"boot\nssh-ed25519 AAAA root@{self.machines[machine_id].name}\nlogin:\n"
 
     def alive(self, machine_id: str) -> bool:
-        return machine_id in self.machines
+        return machine_id in self.machines and machine_id not in self.off
 
     async def start_cluster(self, cluster: ClusterSpec) -> None:
         self.clusters[cluster.id] = cluster
@@ -102,7 +137,7 @@ class InstantGround:
         self.clusters[cluster_id] = dataclasses.replace(self.clusters[cluster_id], cloud_config=cloud_config)
 
     async def ready(self, cluster_id: str) -> dict[str, bool]:
-        return {name: ident in self.machines for name, ident in self.nodes[cluster_id].items()}
+        return {name: self.alive(ident) for name, ident in self.nodes[cluster_id].items()}
 
     def ca(self, cluster_id: str) -> str:
         return self.authority.public_bytes(Encoding.PEM).decode()

@@ -180,6 +180,7 @@ def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site
     site.openstack(
         "server remove volume single data",
         "server delete --wait single",
+        "port delete own-port",
         "volume delete data",
         "router remove subnet own-router own-subnet",
         "router delete own-router",

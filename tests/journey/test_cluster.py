@@ -60,6 +60,22 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 
 """
 
 
+DIARY = """
+apiVersion: v1
+kind: Pod
+metadata: {name: diary}
+spec:
+  nodeName: NODE
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: diary
+      image: python:3.11
+      command: [sh, -c, "echo started >>/disk/diary; exec python3 -m http.server --directory /disk 8000"]
+      volumeMounts: [{name: disk, mountPath: /disk}]
+  volumes: [{name: disk, hostPath: {path: /var/lib/diary, type: DirectoryOrCreate}}]
+"""
+
+
 def until(found: Callable[[], object], seconds: float = 90):
     """What `found` finds, as soon as it finds something."""
     end = time.monotonic() + seconds
@@ -191,6 +207,41 @@ def test_a_claim_beyond_the_quota_says_so(cluster: Cluster):
     said = until(lambda: cluster.get(*events)["items"])[0]["message"]
     assert "quota" in said
     cluster.kubectl("delete", "pvc/huge")
+
+
+def test_a_worker_is_switched_off_and_on_again(cluster: Cluster):
+    worker = next(server["Name"] for server in cluster.servers() if "-node-0" in server["Name"])
+    cluster.kubectl("apply", "-f", "-", input=DIARY.replace("NODE", worker))
+    until(lambda: status_of(cluster.get("pod", "diary"), "Ready") == "True")
+
+    cluster.shell.openstack("server", "stop", worker)
+    until(lambda: state(cluster, worker) == "SHUTOFF")
+    assert until(lambda: status_of(cluster.get("node", worker), "Ready") == "Unknown", 120)
+    until(lambda: cluster.show()["health_status"] == "UNHEALTHY")
+
+    cluster.shell.openstack("server", "start", worker)
+    until(lambda: status_of(cluster.get("node", worker), "Ready") == "True")
+    assert state(cluster, worker) == "ACTIVE"
+    # The pod is started again, on the disk that the machine had; and pods of other nodes reach it.
+    until(lambda: status_of(cluster.get("pod", "diary"), "Ready") == "True")
+    other = next(server["Name"] for server in cluster.servers() if "-node-1" in server["Name"])
+    elsewhere = {"spec": {"nodeName": other, "terminationGracePeriodSeconds": 1}}
+    options = ["--image=python:3.11", "--restart=Never", "--overrides", json.dumps(elsewhere)]
+    address = cluster.get("pod", "diary")["status"]["podIP"]
+    read = f"import urllib.request as u; print(u.urlopen('http://{address}:8000/diary', timeout=9).read().decode())"
+    cluster.kubectl("run", "reader", *options, "--", "python3", "-c", read)
+    until(lambda: cluster.get("pod", "reader")["status"]["phase"] == "Succeeded")
+    assert cluster.kubectl("logs", "reader").split() == ["started", "started"]
+    until(lambda: cluster.show()["health_status"] == "HEALTHY")
+    cluster.kubectl("delete", "pod/diary", "pod/reader")
+
+
+def state(cluster: Cluster, server: str) -> str:
+    return cluster.shell.openstack("server", "show", server, "-f", "value", "-c", "status").strip()
+
+
+def status_of(thing: dict, condition: str) -> str | None:
+    return next((item["status"] for item in thing["status"]["conditions"] if item["type"] == condition), None)
 
 
 def test_a_node_that_leaves_is_drained_first(cluster: Cluster):

@@ -91,6 +91,53 @@ def test_a_machine_boots_lets_its_owner_in_and_leaves_nothing(ground: LinuxGroun
     asyncio.run(life())
 
 
+def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground: LinuxGround):
+    async def greeting(address: str) -> bytes:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(address, 22), 5)
+        try:
+            return await asyncio.wait_for(reader.readline(), 5)
+        finally:
+            writer.close()
+
+    async def life() -> None:
+        await ground.up()
+        try:
+            machine, more = spec(ground, 1), spec(ground, 2).address
+            await ground.boot(machine)
+            await ground.plug(machine.id, more)
+            await ground._machines[machine.id].run("sh", "-c", "echo kept >/root/file")
+            assert (await greeting(more)).startswith(b"SSH-")
+
+            await ground.stop(machine.id)
+            await ground.stop(machine.id)
+            assert not ground.alive(machine.id)
+            for address in (machine.address, more):
+                with pytest.raises((OSError, TimeoutError)):
+                    await greeting(address)
+            assert f"{machine.name} login:" in ground.console(machine.id)
+
+            await ground.start(machine.id)
+            await ground.start(machine.id)
+            assert await ground._machines[machine.id].run("cat", "/root/file") == "kept\n"
+            assert (await greeting(more)).startswith(b"SSH-")
+            assert ground.console(machine.id).count(f"Booting {machine.name}\n") == 2
+
+            await ground.unplug(machine.id, machine.address)
+            assert (await greeting(more)).startswith(b"SSH-")
+            with pytest.raises((OSError, TimeoutError)):
+                await greeting(machine.address)
+
+            await ground.rebuild(machine)
+            assert await ground._machines[machine.id].run("ls", "/root") == ""
+            assert (await greeting(machine.address)).startswith(b"SSH-")
+            await ground.stop(machine.id)
+            await ground.halt(machine.id)
+        finally:
+            await ground.down()
+
+    asyncio.run(life())
+
+
 def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGround, tmp_path: Path):
     async def life() -> None:
         await ground.up()

@@ -88,6 +88,21 @@ class Ground(Protocol):
     async def halt(self, machine_id: str) -> None:
         """End the machine and everything of it. Quiet when there is none."""
 
+    async def stop(self, machine_id: str) -> None:
+        """Switch the machine off: its processes end, and its disk stays. Quiet when it is off, or there is none."""
+
+    async def start(self, machine_id: str) -> None:
+        """Switch it on: it boots from its own disk; returns when its sshd answers. Quiet when it is on, or there is none."""
+
+    async def rebuild(self, machine: MachineSpec) -> None:
+        """Boot the machine from a new disk. A worker of a cluster is made one again; returns when its node is Ready."""
+
+    async def plug(self, machine_id: str, address: str) -> None:
+        """Let the machine answer at one more address, whenever it is on."""
+
+    async def unplug(self, machine_id: str, address: str) -> None:
+        """And not any more; also at the one that it was booted with."""
+
     def console(self, machine_id: str) -> str:
         """The console log, with host key fingerprints and keys as cloud-init prints them."""
 

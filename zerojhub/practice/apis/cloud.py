@@ -99,6 +99,7 @@ class Cloud:
         self.application_credentials, self.trusts = Table(), Table()
         self.flavors, self.images, self.keypairs = Table(), Table(), Table()
         self.servers, self.server_groups = Table(), Table()
+        self.server_events: list[Record] = []
         self.networks, self.subnets, self.routers, self.ports = Table(), Table(), Table(), Table()
         self.security_groups, self.security_group_rules, self.floatingips = Table(), Table(), Table()
         self.volumes, self.volume_types, self.attachments, self.snapshots = Table(), Table(), Table(), Table()

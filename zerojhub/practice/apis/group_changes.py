@@ -30,7 +30,7 @@ class GroupChanges(Members):
         going = [
             ident
             for ident, number in numbers.items()
-            if ident in remove or str(number) in remove or self.cloud.servers[ident]["status"] == "ERROR"
+            if ident in remove or str(number) in remove or self.cloud.servers[ident]["vm_state"] == "error"
         ]
         staying = [ident for ident in numbers if ident not in going]
         for ident in [*going, *staying[group["node_count"] :]]:
@@ -60,7 +60,7 @@ class GroupChanges(Members):
             nesting(self.cloud, members, number, kind, "UPDATE") as own,
             self.step(own, part.deployment, "OS::Heat::SoftwareDeployment", "UPDATE"),
         ):
-            await self.ground.upgrade(self.cluster["uuid"], self._spec(server), version)
+            await self.ground.upgrade(self.cluster["uuid"], self.spec(server), version)
 
     def _stack_of(self, group: Record) -> Record:
         """The stack that the group's machines are in: the cluster's, or one of its own for a group made later."""
@@ -74,8 +74,8 @@ class GroupChanges(Members):
 
     async def _take_out(self, group: Record, server: Record) -> None:
         """Take the node out of Kubernetes, and its machine away."""
-        if server["status"] == "ACTIVE":
-            await self.ground.leave(self.cluster["uuid"], self._spec(server))
+        if server["launched"]:
+            await self.ground.leave(self.cluster["uuid"], self.spec(server))
         await self.remove_server(group, server)
 
     async def _forget_members(self, stack: Record, group: Record) -> None:
@@ -100,6 +100,9 @@ class GroupChanges(Members):
             for floating in cloud.floatingips.where(port_id=port["id"]):
                 if floating["id"] in self.cluster.get("floatingips", []):
                     await delete_floatingip(cloud, self.ground, floating)
+        ports = cloud.ports.where(device_id=server["id"])
         await nova_servers.delete_server(cloud, self.ground, server)
+        for port in ports:
+            await delete_port(cloud, self.ground, port)
         group["servers"].remove(server["id"])
         self._show_addresses(group)

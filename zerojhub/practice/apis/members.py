@@ -182,7 +182,7 @@ class Members:
             if group["labels"].get(FAIL) == part.group:
                 nova_servers.failed(server, NO_HOST)
                 raise went_to_error(NO_HOST)
-            machine = self._spec(server)
+            machine = self.spec(server)
             try:
                 await self.ground.boot(machine)
             except GroundError as error:
@@ -201,7 +201,7 @@ class Members:
         shown = {}
         for ident in group["servers"]:
             server = self.cloud.servers.get(ident)
-            for port in self.cloud.ports.where(device_id=ident) if server and server["status"] == "ACTIVE" else ():
+            for port in self.cloud.ports.where(device_id=ident) if server and server["launched"] else ():
                 floating = [item for item in self.cloud.floatingips.where(port_id=port["id"]) if item["id"] in own]
                 fixed = port["fixed_ips"][0]["ip_address"]
                 shown[self._number(ident)] = floating[0]["floating_ip_address"] if floating else fixed
@@ -215,12 +215,12 @@ class Members:
         group["servers"].append(server["id"])
         return server
 
-    def _spec(self, server: Record) -> MachineSpec:
+    def spec(self, server: Record) -> MachineSpec:
         image, keypair = self.cloud.images[server["image"]], self.cloud.keypairs.get(server["key_name"] or "")
         group = next((group for group in self.cluster["nodegroups"] if server["id"] in group["servers"]), {})
         return MachineSpec(
             id=server["id"],
-            name=server["name"],
+            name=server["hostname"],
             address=nova_servers.fixed_address(self.cloud, server),
             login=image.get("os_admin_user", "root"),
             public_keys=(keypair["public_key"],) if keypair and not is_cluster_api(self.cloud, self.cluster) else (),
@@ -230,4 +230,4 @@ class Members:
         )
 
     def _number(self, ident: str) -> int:
-        return int(self.cloud.servers[ident]["name"].rpartition("-")[2])
+        return int(self.cloud.servers[ident]["hostname"].rpartition("-")[2])

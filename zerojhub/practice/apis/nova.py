@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from starlette.responses import JSONResponse
@@ -16,6 +17,7 @@ FAULTS = {
     404: "itemNotFound",
     405: "badMethod",
     409: "conflictingRequest",
+    501: "notImplemented",
 }
 
 
@@ -57,6 +59,11 @@ nova = Service("compute", "/compute", say_no, negotiate)
 def links(call: Call, path: str) -> list[Record]:
     base = f"{call.origin}/compute"
     return [{"rel": "self", "href": f"{base}/v2.1/{path}"}, {"rel": "bookmark", "href": f"{base}/{path}"}]
+
+
+def host_id(project: str) -> str:
+    """What Nova shows of the computer that a project's servers are on."""
+    return hashlib.sha224(f"{project}practice".encode()).hexdigest()
 
 
 # -- versions -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import string
 from zerojhub.practice.apis.cinder_types import attach, detach
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.nova import nova
-from zerojhub.practice.apis.nova_servers import a_server
+from zerojhub.practice.apis.nova_events import done
+from zerojhub.practice.apis.nova_states import a_server, allow
 from zerojhub.practice.apis.wire import Call, Refusal, collection
 
 PATH = "/v2.1/servers/{ident}/os-volume_attachments"
@@ -56,6 +57,7 @@ async def show_attachment(call: Call) -> Record:
 @nova.route("POST", PATH)
 async def create_attachment(call: Call) -> Record:
     cloud, server, wanted = call.cloud, a_server(call), call.inner("volumeAttachment")
+    allow(server, "attach_volume", "active", "stopped", "resized")
     own = {
         "device": wanted.get("device") or next_device(cloud, server),
         "delete_on_termination": wanted.get("delete_on_termination", False),
@@ -67,6 +69,7 @@ async def create_attachment(call: Call) -> Record:
             raise
         # Nova says of Cinder's refusal once more what it is.
         raise Refusal(400, f"Invalid volume: {refusal.message}") from None
+    done(call, server, "attach_volume")
     return {"volumeAttachment": {"id": attachment["volume_id"], **shown(call, attachment)}}
 
 
@@ -80,4 +83,7 @@ async def update(call: Call) -> None:
 
 @nova.route("DELETE", PATH + "/{volume}", status=202)
 async def delete_attachment(call: Call) -> None:
-    detach(call.cloud, an_attachment(call))
+    server, attachment = a_server(call), an_attachment(call)
+    allow(server, "detach_volume", "active", "stopped", "resized")
+    detach(call.cloud, attachment)
+    done(call, server, "detach_volume")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from functools import partial
 
@@ -11,43 +10,36 @@ from starlette.responses import JSONResponse
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.neutron_records import new_port
 from zerojhub.practice.apis.nova import links, nova
-from zerojhub.practice.apis.nova_servers import (
-    a_server,
-    failed,
-    fixed_address,
-    forget_server,
-    new_server,
-    shown_server,
-    started,
-)
+from zerojhub.practice.apis.nova_servers import failed, fixed_address, forget_server, new_server, shown_server, started
+from zerojhub.practice.apis.nova_states import a_server
 from zerojhub.practice.apis.wire import Call, Refusal
 from zerojhub.practice.ground import Ground, GroundError, MachineSpec
 
 
-def host_name(server: Record) -> str:
-    """What of a server's name a host name may hold, as Nova makes it."""
-    name = re.sub(r"[^a-z0-9.-]", "", re.sub(r"[ _]", "-", server["name"].lower())).strip(".-")[:63]
-    return name or f"server-{server['id']}"
+def machine_of(cloud: Cloud, server: Record) -> MachineSpec:
+    keypair = cloud.keypairs.get(server["key_name"] or "")
+    return MachineSpec(
+        id=server["id"],
+        name=server["hostname"],
+        address=fixed_address(cloud, server),
+        login=cloud.images[server["image"]].get("os_admin_user", "root"),
+        public_keys=(keypair["public_key"],) if keypair else (),
+        machine_id=server["id"].replace("-", ""),
+    )
 
 
 async def boot(cloud: Cloud, ground: Ground, server: Record) -> None:
     """Start the server's machine. One on no network has none, as nobody could tell."""
-    keypair = cloud.keypairs.get(server["key_name"] or "")
-    if cloud.ports.where(device_id=server["id"]):
-        machine = MachineSpec(
-            id=server["id"],
-            name=host_name(server),
-            address=fixed_address(cloud, server),
-            login=cloud.images[server["image"]].get("os_admin_user", "root"),
-            public_keys=(keypair["public_key"],) if keypair else (),
-            machine_id=server["id"].replace("-", ""),
-        )
-        try:
-            await ground.boot(machine)
-        except GroundError as error:
-            failed(server, str(error))
-            return
-    started(server)
+    first, *others = cloud.ports.where(device_id=server["id"]) or [None]
+    try:
+        if first:
+            await ground.boot(machine_of(cloud, server))
+        for port in others:
+            await ground.plug(server["id"], port["fixed_ips"][0]["ip_address"])
+    except GroundError as error:
+        failed(server, str(error))
+    else:
+        started(server)
 
 
 def possible_networks(call: Call) -> list[Record]:
@@ -59,7 +51,7 @@ def possible_networks(call: Call) -> list[Record]:
     return own
 
 
-def plug(call: Call, server: Record, wanted: Record, groups: list[Record]) -> None:
+def plug(call: Call, server: Record, wanted: Record, groups: list[Record]) -> Record:
     """Give the server the port that `wanted` names, or a new one on its network. Raises Refusal (400, 403, 409)."""
     cloud, owner = call.cloud, {"device_id": server["id"], "device_owner": "compute:nova"}
     if ident := wanted.get("port"):
@@ -69,7 +61,7 @@ def plug(call: Call, server: Record, wanted: Record, groups: list[Record]) -> No
         if port["device_id"]:
             raise Refusal(409, f"Port {ident} is still in use.")
         port |= owner
-        return
+        return port
     network = cloud.networks.get(wanted.get("uuid") or "")
     if not network:
         raise Refusal(400, f"Network {wanted.get('uuid')} could not be found.")
@@ -78,7 +70,9 @@ def plug(call: Call, server: Record, wanted: Record, groups: list[Record]) -> No
     if not network["subnets"]:
         raise Refusal(400, f"Network {network['id']} requires a subnet in order to boot instances on.")
     named = {"security_groups": [group["id"] for group in groups]}
-    new_port(cloud, call.project, network, address=wanted.get("fixed_ip") or "", **owner, **named)
+    port = new_port(cloud, call.project, network, address=wanted.get("fixed_ip") or "", **owner, **named)
+    server["own_ports"].append(port["id"])
+    return port
 
 
 def wanted_groups(call: Call, wanted: Record) -> list[Record]:
@@ -132,7 +126,7 @@ async def create_server(call: Call) -> JSONResponse:
     try:
         for number in range(1, count + 1):
             name = wanted["name"] if count == 1 else f"{wanted['name']}-{number}"
-            server = new_server(cloud, call.project, call.token.user, name, **fields)
+            server = new_server(cloud, call.project, call.token.user, name, request=call.state.request_id, **fields)
             made.append(server)
             for net in nets:
                 plug(call, server, net, groups)

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
-
 from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
-from zerojhub.practice.apis.glance_changes import new_snapshot
 from zerojhub.practice.apis.neutron_floatingips import delete_port
-from zerojhub.practice.apis.nova import get, links, nova
+from zerojhub.practice.apis.nova import host_id, links, nova
+from zerojhub.practice.apis.nova_events import begin, done, finish
+from zerojhub.practice.apis.nova_states import MICROSECONDS, a_server, power_state, set_state, status, unlocked
 from zerojhub.practice.apis.wire import Call, Refusal, collection
-from zerojhub.practice.ground import Ground, GroundError
+from zerojhub.practice.ground import Ground
+
+PROGRESSING = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE")
+"""The statuses in which Nova says how far it is."""
 
 
-def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: Any) -> Record:
-    """A server that is being built; `flavor` and `image` are ids. Raises Refusal (403) beyond the quota."""
-    flavor = cloud.flavors[str(fields["flavor"])]
-    wanted = {"instances": 1, "cores": flavor["vcpus"], "ram": flavor["ram"]}
+def within_quota(cloud: Cloud, project: str, wanted: dict[str, int]) -> None:
+    """Refuse (403) more of what the wanted resources name than the project may have."""
     for resource in cloud.over_quota("compute", project, wanted):
         used, limit = cloud.usage("compute", project)[resource], cloud.quotas["compute"][resource]
         asked = f"Requested {wanted[resource]}, but already used {used} of {limit} {resource}"
         raise Refusal(403, f"Quota exceeded for {resource}: {asked}")
+
+
+def host_name(name: str) -> str:
+    """What of a server's name a host name may hold, as Nova makes it. It stays when the server is renamed."""
+    return re.sub(r"[^a-z0-9.-]", "", re.sub(r"[ _]", "-", name.lower())).strip(".-")[:63]
+
+
+def new_server(
+    cloud: Cloud, project: str, user: str, name: str, *, request: str | None = None, **fields: Any
+) -> Record:
+    """A server that is being built; `flavor` and `image` are ids. Raises Refusal (403) beyond the quota.
+
+    `request` is the id of what somebody asked Nova for. `own_ports` are the ports that Nova made for the server.
+    """
+    flavor = cloud.flavors[str(fields["flavor"])]
+    within_quota(cloud, project, {"instances": 1, "cores": flavor["vcpus"], "ram": flavor["ram"]})
+    ident = new_id()
     server = {
-        "id": new_id(),
+        "id": ident,
         "name": name,
-        "status": "BUILD",
+        "hostname": host_name(name) or f"server-{ident}",
+        "vm_state": "building",
+        "task_state": "spawning",
+        "locked": False,
+        "locked_reason": None,
         "project_id": project,
         "user_id": user,
         "created": now(),
@@ -42,22 +60,28 @@ def new_server(cloud: Cloud, project: str, user: str, name: str, **fields: Any) 
         "config_drive": "",
         "security_groups": [],
         "server_group": None,
+        "own_ports": [],
         **fields,
     }
+    server["creation"] = begin(cloud, server, "create", user, request)
     return cloud.servers.add(server)
 
 
 def started(server: Record) -> None:
-    server |= {"status": "ACTIVE", "updated": now(), "launched": now("%Y-%m-%dT%H:%M:%S.000000")}
+    set_state(server, "active")
+    server["launched"] = now(MICROSECONDS)
+    finish(server["creation"])
 
 
 def failed(server: Record, message: str) -> None:
-    fault = {"code": 500, "created": now(), "message": message}
-    server |= {"status": "ERROR", "updated": now(), "fault": fault}
+    set_state(server, "error")
+    server["fault"] = {"code": 500, "created": now(), "message": message}
+    if not server["launched"]:
+        finish(server["creation"], "Error")
 
 
 async def delete_server(cloud: Cloud, ground: Ground, server: Record) -> None:
-    """Halt the machine and give back its ports. A floating IP that led there stays, and leads nowhere."""
+    """Halt the machine and give back its ports. A floating IP that led to Nova's own stays, and leads nowhere."""
     await ground.halt(server["id"])
     await forget_server(cloud, ground, server)
 
@@ -72,11 +96,20 @@ async def forget_server(cloud: Cloud, ground: Ground, server: Record) -> None:
                 await ground.remove_volume(item["volume_id"])
                 del cloud.volumes[item["volume_id"]]
     for port in cloud.ports.where(device_id=server["id"]):
-        await delete_port(cloud, ground, port)
+        await release_port(cloud, ground, server, port)
     for group in cloud.server_groups.values():
         if server["id"] in group["members"]:
             group["members"].remove(server["id"])
     cloud.servers.pop(server["id"], None)
+
+
+async def release_port(cloud: Cloud, ground: Ground, server: Record, port: Record) -> None:
+    """A port that Nova made goes; one that was there before the server stays, for another."""
+    if port["id"] in server["own_ports"]:
+        server["own_ports"].remove(port["id"])
+        await delete_port(cloud, ground, port)
+    else:
+        port |= {"device_id": "", "device_owner": ""}
 
 
 def addresses(cloud: Cloud, server: Record) -> Record:
@@ -97,16 +130,16 @@ def fixed_address(cloud: Cloud, server: Record) -> str:
 
 
 def shown_server(call: Call, server: Record) -> Record:
-    flavor, running = call.cloud.flavors[server["flavor"]], server["status"] == "ACTIVE"
-    recent = call.state.version
+    flavor, recent = call.cloud.flavors[server["flavor"]], call.state.version
+    state = status(server)
     body: Record = {
         "id": server["id"],
         "name": server["name"],
-        "status": server["status"],
+        "status": state,
         "tenant_id": server["project_id"],
         "user_id": server["user_id"],
         "metadata": server["metadata"],
-        "hostId": hashlib.sha224(f"{server['project_id']}practice".encode()).hexdigest(),
+        "hostId": host_id(server["project_id"]),
         "image": {"id": server["image"], "links": links(call, f"images/{server['image']}")[1:]},
         "flavor": {"id": flavor["id"], "links": links(call, f"flavors/{flavor['id']}")[1:]},
         "created": server["created"],
@@ -116,25 +149,25 @@ def shown_server(call: Call, server: Record) -> Record:
         "accessIPv6": "",
         "links": links(call, f"servers/{server['id']}"),
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": call.cloud.zone if running else "",
+        "OS-EXT-AZ:availability_zone": call.cloud.zone if server["launched"] else "",
         "config_drive": server["config_drive"],
         "key_name": server["key_name"],
         "OS-SRV-USG:launched_at": server["launched"],
         "OS-SRV-USG:terminated_at": None,
         "security_groups": [{"name": name} for name in server["security_groups"]],
-        "OS-EXT-STS:task_state": "spawning" if server["status"] == "BUILD" else None,
-        "OS-EXT-STS:vm_state": {"ACTIVE": "active", "BUILD": "building"}.get(server["status"], "error"),
-        "OS-EXT-STS:power_state": 1 if running else 0,
+        "OS-EXT-STS:task_state": server["task_state"],
+        "OS-EXT-STS:vm_state": server["vm_state"],
+        "OS-EXT-STS:power_state": power_state(server),
         "os-extended-volumes:volumes_attached": [
             {"id": item["volume_id"]} for item in call.cloud.attachments.where(instance=server["id"])
         ],
     }
-    if running:
+    if state in PROGRESSING:
         body["progress"] = 0
     if server["fault"]:
         body["fault"] = server["fault"]
     if recent >= (2, 9):
-        body["locked"] = False
+        body["locked"] = server["locked"]
     if recent >= (2, 19):
         body["description"] = server["description"]
     if recent >= (2, 26):
@@ -144,11 +177,11 @@ def shown_server(call: Call, server: Record) -> Record:
         body["flavor"] = {**{name: flavor[name] for name in ("vcpus", "ram", "disk")}, **named}
     if recent >= (2, 71):
         body["server_groups"] = [server["server_group"]] if server["server_group"] else []
+    if recent >= (2, 73):
+        body["locked_reason"] = server["locked_reason"]
+    if recent >= (2, 90):
+        body["OS-EXT-SRV-ATTR:hostname"] = server["hostname"]
     return body
-
-
-def a_server(call: Call) -> Record:
-    return get(call.cloud.servers, call.path_params["ident"], "Instance {} could not be found.")
 
 
 def own_servers(call: Call) -> list[Record]:
@@ -159,7 +192,8 @@ def own_servers(call: Call) -> list[Record]:
         if wanted := call.query_params.get(name):
             # Nova reads the name as a pattern.
             match = re.search if name == "name" else re.fullmatch
-            servers = [server for server in servers if match(wanted, server[name], re.IGNORECASE)]
+            fields = ({**server, "status": status(server)} for server in servers)
+            servers = [server for server, own in zip(servers, fields, strict=True) if match(wanted, own[name], re.I)]
     return servers
 
 
@@ -182,56 +216,10 @@ async def show_server(call: Call) -> Record:
 @nova.route("DELETE", "/v2.1/servers/{ident}", status=204)
 async def remove_server(call: Call) -> None:
     server = a_server(call)
+    unlocked(server)
     call.conductor.cancel(server["id"])
     await delete_server(call.cloud, call.ground, server)
-
-
-@nova.route("POST", "/v2.1/servers/{ident}/action")
-async def act(call: Call) -> Any:
-    server = a_server(call)
-    action = next(iter(call.data or {}), "")
-    if action not in ACTIONS:
-        raise Refusal(400, f"There is no such action: {action}")
-    return ACTIONS[action](call, server, (call.data or {})[action] or {})
-
-
-def console(call: Call, server: Record, wanted: Record) -> Record:
-    try:
-        lines = call.ground.console(server["id"]).splitlines(keepends=True)
-    except GroundError:
-        raise Refusal(409, f"Instance {server['id']} is not ready") from None
-    length = wanted.get("length")
-    return {"output": "".join(lines[-int(length) :] if length else lines)}
-
-
-def change_groups(add: bool, call: Call, server: Record, wanted: Record) -> Response:
-    """Put the server's ports into the security group of that name, or out of it."""
-    cloud, name = call.cloud, wanted.get("name") or ""
-    group = next((item for item in cloud.security_groups.find(name) if item["project_id"] == call.project), None)
-    if not group or (not add and group["name"] not in server["security_groups"]):
-        raise Refusal(404, f"Security group {name} not found.")
-    for port in cloud.ports.where(device_id=server["id"]):
-        others = [ident for ident in port["security_groups"] if ident != group["id"]]
-        port["security_groups"] = [*others, group["id"]] if add else others
-    others = [other for other in server["security_groups"] if other != group["name"]]
-    server["security_groups"] = [*others, group["name"]] if add else others
-    return Response(status_code=202)
-
-
-def make_image(call: Call, server: Record, wanted: Record) -> Response:
-    """A snapshot of the server's disk, as an image of the project's own."""
-    image = new_snapshot(call.cloud, call.project, server, wanted.get("name") or "", wanted.get("metadata") or {})
-    if call.state.version >= (2, 45):
-        return JSONResponse({"image_id": image["id"]}, 202)
-    return Response(status_code=202, headers={"Location": f"{call.origin}/image/v2/images/{image['id']}"})
-
-
-ACTIONS: dict[str, Callable[[Call, Record, Record], Any]] = {
-    "os-getConsoleOutput": console,
-    "addSecurityGroup": partial(change_groups, True),
-    "removeSecurityGroup": partial(change_groups, False),
-    "createImage": make_image,
-}
+    done(call, server, "delete")
 
 
 @nova.route("GET", "/v2.1/servers/{ident}/ips")
@@ -239,47 +227,6 @@ async def list_addresses(call: Call) -> Record:
     found = addresses(call.cloud, a_server(call))
     short = {name: [{key: item[key] for key in ("addr", "version")} for item in items] for name, items in found.items()}
     return {"addresses": short}
-
-
-@nova.route("GET", "/v2.1/servers/{ident}/metadata")
-async def show_metadata(call: Call) -> Record:
-    return {"metadata": a_server(call)["metadata"]}
-
-
-@nova.route("POST", "/v2.1/servers/{ident}/metadata")
-async def update_metadata(call: Call) -> Record:
-    server = a_server(call)
-    server["metadata"] |= {key: str(value) for key, value in call.inner("metadata").items()}
-    return {"metadata": server["metadata"]}
-
-
-@nova.route("PUT", "/v2.1/servers/{ident}/metadata")
-async def replace_metadata(call: Call) -> Record:
-    server = a_server(call)
-    server["metadata"] = {key: str(value) for key, value in call.inner("metadata").items()}
-    return {"metadata": server["metadata"]}
-
-
-@nova.route("DELETE", "/v2.1/servers/{ident}/metadata/{key}", status=204)
-async def delete_metadata(call: Call) -> None:
-    if a_server(call)["metadata"].pop(call.path_params["key"], None) is None:
-        raise Refusal(404, "Metadata item was not found")
-
-
-@nova.route("GET", "/v2.1/servers/{ident}/os-interface")
-async def list_interfaces(call: Call) -> Record:
-    ports = call.cloud.ports.where(device_id=a_server(call)["id"])
-    attached = [
-        {
-            "port_id": port["id"],
-            "net_id": port["network_id"],
-            "mac_addr": port["mac_address"],
-            "port_state": "ACTIVE",
-            "fixed_ips": port["fixed_ips"],
-        }
-        for port in ports
-    ]
-    return {"interfaceAttachments": attached}
 
 
 @nova.route("GET", "/v2.1/servers/{ident}/os-security-groups")

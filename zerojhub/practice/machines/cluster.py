@@ -86,13 +86,24 @@ class Cluster:
         await self.wait_for_node(machine.spec)
 
     async def leave(self, machine: Machine) -> None:
-        """Drain it and take it out."""
+        """Drain it and take it out. One that is switched off has no pods that could end."""
         name = machine.spec.name
-        await drain.cordon(self.api, name)
-        await drain.drain(self.api, name)
-        await machine.end("kubelet", "kube-proxy")
+        if machine.alive:
+            await drain.cordon(self.api, name)
+            await drain.drain(self.api, name)
+            await machine.end("kubelet", "kube-proxy")
         await self.api.delete(f"/api/v1/nodes/{name}")
         await self.forget(machine)
+
+    async def reconnect(self, machine: Machine) -> None:
+        """Its node's pods are reached again once it has booted: routes are on no disk."""
+        await self._route_pods(machine, self.nodes[machine.spec.id][1])
+
+    async def replace(self, machine: Machine) -> None:
+        """Make a machine with a new disk the node that its predecessor was. A master's etcd is gone with the old one."""
+        self.nodes[machine.spec.id] = machine, self.nodes[machine.spec.id][1]
+        if machine.spec not in self.spec.masters:
+            await self.join(machine)
 
     async def forget(self, machine: Machine) -> None:
         """Its pods' subnet is free again."""
@@ -203,6 +214,9 @@ class Cluster:
             await asyncio.sleep(0.3)
 
     def _reserve(self, machine: Machine) -> IPv4Network:
+        """A subnet for its pods: the one that it has, or else a free one."""
+        if machine.spec.id in self.nodes:
+            return self.nodes[machine.spec.id][1]
         used = {subnet for _, subnet in self.nodes.values()}
         subnet = next((subnet for subnet in self._subnets[1:] if subnet not in used), None)
         if subnet is None:

@@ -60,6 +60,36 @@ class LinuxGround:
                 await cluster.forget(machine)
             await machine.halt()
 
+    async def stop(self, machine_id: str) -> None:
+        if machine := self._machines.get(machine_id):
+            await machine.stop()
+
+    async def start(self, machine_id: str) -> None:
+        machine = self._machines.get(machine_id)
+        if machine and not machine.alive:
+            await machine.start()
+            for cluster in self._clusters_of(machine):
+                await cluster.reconnect(machine)
+
+    async def rebuild(self, machine: MachineSpec) -> None:
+        old = self._machine(machine.id)
+        await old.halt()
+        await self.boot(machine)
+        new = self._machines[machine.id]
+        for cluster in self._clusters_of(new):
+            await cluster.replace(new)
+
+    def _clusters_of(self, machine: Machine) -> list[Cluster]:
+        return [cluster for cluster in self._clusters.values() if machine.spec.id in cluster.nodes]
+
+    async def plug(self, machine_id: str, address: str) -> None:
+        if machine := self._machines.get(machine_id):
+            await machine.plug(address)
+
+    async def unplug(self, machine_id: str, address: str) -> None:
+        if machine := self._machines.get(machine_id):
+            await machine.unplug(address)
+
     def console(self, machine_id: str) -> str:
         machine = self._machine(machine_id)
         return machine.console.read_text(errors="replace") if machine.console.exists() else ""

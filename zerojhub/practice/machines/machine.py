@@ -50,13 +50,14 @@ class Machine:
         self.pid = 0
         """Of its first process, as this machine counts."""
         self._process: asyncio.subprocess.Process | None = None
+        self._addresses = {spec.address}
 
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
     async def boot(self) -> None:
-        """Start it; returns when its sshd answers."""
+        """Start it for the first time; returns when its sshd answers."""
         for part in ("upper", "work", "root", "data"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         keys = hostkeys.generate()
@@ -66,6 +67,10 @@ class Machine:
         (self.folder / "machine.json").write_text(
             json.dumps({"id": self.spec.id, "name": self.spec.name, "address": self.spec.address})
         )
+        await self.start(hostkeys.console(self.spec.name, keys) + "\n")
+
+    async def start(self, message: str = "") -> None:
+        """Start it from its own disk; returns when its sshd answers, with a message in its console log."""
         self.cgroup.make()
         with self.console.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -79,22 +84,42 @@ class Machine:
         self.pid = await self._first_process()
         self.cgroup.hand_down()
         await self.network.plug(self.pid, self.spec.id, self.spec.address)
+        for address in self._addresses - {self.spec.address}:
+            await self.network.add_address(self.pid, address)
         assert self._process.stdin
         self._process.stdin.write(b"plugged\n")
         self._process.stdin.close()
         await self._wait_for_ssh()
+        if self.spec.address not in self._addresses:
+            await self.network.remove_address(self.pid, self.spec.address)
         with self.console.open("a") as log:
-            log.write(hostkeys.console(self.spec.name, keys) + f"\n{self.spec.name} login: \n")
+            log.write(f"{message}{self.spec.name} login: \n")
 
-    async def halt(self) -> None:
-        """End it and everything of it."""
+    async def stop(self) -> None:
+        """End its processes: what is on its disk stays."""
         if self._process and self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid or self._process.pid, 9)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), 10)
         await asyncio.to_thread(self.cgroup.remove)
+        await self.network.unplug(self.spec.id)
+
+    async def halt(self) -> None:
+        """End it and everything of it."""
+        await self.stop()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def plug(self, address: str) -> None:
+        """One more address that it answers at."""
+        self._addresses.add(address)
+        if self.alive:
+            await self.network.add_address(self.pid, address)
+
+    async def unplug(self, address: str) -> None:
+        self._addresses.discard(address)
+        if self.alive:
+            await self.network.remove_address(self.pid, address)
 
     async def run(self, *argv: str, input: str | None = None, timeout: float = 30, check: bool = True) -> str:
         """What a command printed that ran in the machine, as root."""

@@ -62,7 +62,7 @@ class Network:
     async def plug(self, pid: int, name: str, address: str) -> None:
         """Give the network namespace of a process its address and its cable to the bridge."""
         mac = "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed[1:])
-        cable = f"zjh-{name[:8]}"
+        cable = _cable(name)
         await run(
             *("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(pid))
         )
@@ -73,6 +73,19 @@ class Network:
             input=f"link set lo up\naddress add {address}/{prefix} dev eth0\nlink set eth0 up\n"
             f"route add default via {self.gateway}\n",
         )
+
+    async def unplug(self, name: str) -> None:
+        """Take the cable away, before the kernel does: it takes its time over a namespace that has ended."""
+        await run("ip", "link", "del", _cable(name), check=False)
+
+    async def add_address(self, pid: int, address: str) -> None:
+        """Let the network namespace of a process that is plugged in answer at this address too."""
+        await run("nsenter", f"--target={pid}", "--net", "ip", "address", "replace", f"{address}/32", "dev", "eth0")
+
+    async def remove_address(self, pid: int, address: str) -> None:
+        for prefix in (32, IPv4Network(self.cidr).prefixlen):
+            own = f"{address}/{prefix}"
+            await run("nsenter", f"--target={pid}", "--net", "ip", "address", "del", own, "dev", "eth0", check=False)
 
     async def route(self, floating: str, fixed: str) -> None:
         if IPv4Address(floating) not in IPv4Network(self.public):
@@ -123,3 +136,7 @@ class Network:
         for line in (await run("ip", "-o", "-4", "address", "show", "label", "lo:zjh")).splitlines():
             await run("ip", "address", "del", line.split()[3], "dev", "lo", check=False)
         self._held = set()
+
+
+def _cable(name: str) -> str:
+    return f"zjh-{name[:8]}"
