@@ -20,6 +20,7 @@ GO_NEEDED = (1, 26)
 """The newest that one of the modules asks for."""
 HELM = "v3.22.0"
 COREDNS = "v1.12.4"
+CLOUD_PROVIDER = "v1.34.1"
 COMPONENTS = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "kubectl"),
@@ -117,6 +118,17 @@ def coredns(go: Go) -> Recipe:
     return Recipe("coredns", (COREDNS, _source("coredns")), make)
 
 
+def cloud_controllers(go: Go) -> Recipe:
+    """OpenStack's cloud controller manager: nodes and load balancers of clusters."""
+    name = "openstack-cloud-controller-manager"
+
+    def make(folder: Path, say: Say) -> None:
+        stamps = [f"k8s.io/component-base/version.gitVersion={CLOUD_PROVIDER}"]
+        _build_own(go, name, ("k8s.io/cloud-provider-openstack", CLOUD_PROVIDER), folder, say, stamps)
+
+    return Recipe(name, (CLOUD_PROVIDER, _source(name)), make)
+
+
 def pause(go: Go) -> Recipe:
     """The first process of every pod."""
     return Recipe("pause", (_source("pause"),), lambda folder, say: _build_own(go, "pause", None, folder, say))
@@ -166,6 +178,7 @@ def _requirements(sources: Path, module: str, version: str) -> str:
     staging = re.findall(r"^\s*(\S+) => \./staging", text, re.MULTILINE)
     published = f"v0.{version.partition('.')[2]}"
     replaced = [f"{name} => {name} {published}" for name in staging]
+    replaced += re.findall(r"^\s+(k8s\.io/\S+ => k8s\.io/\S+ v\S+)", text, re.MULTILINE)
     # The version of the language that it was written for, which also decides how the runtime behaves.
     language = re.findall(r"^go .*", text, re.MULTILINE)
     return "\n".join([*language, "require (", f"{module} {version}", *required, ")", "replace (", *replaced, ")", ""])
