@@ -186,6 +186,48 @@ def test_a_load_balancer_made_in_steps_balances_from_the_first_member_on(site: S
     balancing.delete(f"/loadbalancers/{made['id']}?cascade=true").raise_for_status()
 
 
+def test_a_load_balancer_is_made_whole_or_not_at_all(
+    site: Site, balancing: httpx.Client, network: httpx.Client
+) -> None:
+    """As openstack-cloud-controller-manager asks for it: monitors and all, and one port taken on two transports."""
+    project = site.cloud.projects.named("practice")[0]["id"]
+    limits = site.cloud.quotas["load-balancer"]
+
+    def listener(name: str, protocol: str = "TCP") -> dict:
+        monitor = {"type": "TCP", "delay": 60, "timeout": 30, "max_retries": 3, "name": name}
+        members = [{"address": "10.221.0.70", "protocol_port": 30090}]
+        pool = {"name": name, "protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "members": members}
+        return {"protocol": protocol, "protocol_port": 90, "default_pool": pool | {"healthmonitor": monitor}}
+
+    def ask(*listeners: dict) -> httpx.Response:
+        subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+        body = {"name": "whole", "vip_subnet_id": subnet, "listeners": list(listeners)}
+        return balancing.post("/loadbalancers", json={"loadbalancer": body})
+
+    before = site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])
+    refused = ask(listener("one"), listener("two", "HTTP"))
+    assert refused.status_code == 409
+    assert refused.json()["faultstring"].endswith("is already using protocol HTTP and protocol_port 90")
+    limits["health_monitor"], enough = before[0]["health_monitor"] + 1, limits["health_monitor"]
+    refused = ask(listener("one"), listener("two", "UDP"))
+    limits["health_monitor"] = enough
+    assert (refused.status_code, refused.json()["faultstring"]) == (
+        403,
+        "Quota has been met for resources: Health Monitor",
+    )
+    assert (site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
+
+    made = ask(listener("one"), listener("two", "UDP")).json()["loadbalancer"]
+    members = (("10.221.0.70", 30090),)
+    assert site.ground.balanced[made["vip_address"]] == (Listener(90, members), Listener(90, members, "udp"))
+    [pool] = balancing.get("/pools", params={"name": "one"}).json()["pools"]
+    again = {"pool_id": pool["id"], "type": "TCP", "delay": 5, "timeout": 3, "max_retries": 2}
+    refused = balancing.post("/healthmonitors", json={"healthmonitor": again})
+    assert (refused.status_code, refused.json()["faultstring"]) == (409, "This pool already has a health monitor")
+    balancing.delete(f"/loadbalancers/{made['id']}?cascade=true").raise_for_status()
+    assert (site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
+
+
 def test_a_volume_is_there_before_it_is_available_and_gone_after(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     project = site.cloud.projects.named("practice")[0]["id"]
     client = site.client(f"/volume/v3/{project}")

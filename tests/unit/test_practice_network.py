@@ -50,6 +50,14 @@ def test_a_floating_ip_of_a_load_balancer_leads_to_its_members():
     assert not any("DNAT --to-destination 10.253.0.50" in line for line in lines)
 
 
+def test_a_port_is_balanced_on_the_transport_of_its_listener():
+    members = (("10.253.0.1", 30053),)
+    lines = rules(nat.Addresses({}, {"10.253.0.50": (Listener(53, members), Listener(53, members, "udp"))}))
+    for transport in ("tcp", "udp"):
+        match = f"-A ZJH-ADDRESSES -d 10.253.0.50/32 -p {transport} --dport 53 -j DNAT"
+        assert f"{match} --to-destination 10.253.0.1:30053" in lines
+
+
 def test_a_member_that_rests_is_left_out_while_there_are_others():
     one, two = ("10.253.0.1", 6443), ("10.253.0.2", 6443)
     for resting, used in (({one}, [two]), ({one, two}, [one, two])):

@@ -68,6 +68,8 @@ class Listener:
 
     port: int
     members: tuple[tuple[str, int], ...] = field(default=())
+    transport: str = "tcp"
+    """What it listens on: tcp, udp or sctp."""
 
 
 class Ground(Protocol):

@@ -9,6 +9,11 @@ VIP_OWNER = "Octavia"
 """device_owner of a port that is a load balancer's address."""
 
 
+def transport(protocol: str) -> str:
+    """What a listener's protocol goes over: tcp, udp or sctp. One port may be taken once on each."""
+    return protocol.lower() if protocol in ("UDP", "SCTP") else "tcp"
+
+
 async def spread(cloud: Cloud, ground: Ground, loadbalancer: str) -> None:
     """Tell the ground all listeners and members of the load balancer, at its VIP and at a floating IP that leads there.
 
@@ -21,7 +26,7 @@ async def spread(cloud: Cloud, ground: Ground, loadbalancer: str) -> None:
     for listener in cloud.listeners.where(loadbalancer_id=loadbalancer):
         members = cloud.members.where(pool_id=listener["default_pool_id"])
         targets = tuple((member["address"], member["protocol_port"]) for member in members if member["admin_state_up"])
-        listeners.append(Listener(listener["protocol_port"], targets))
+        listeners.append(Listener(listener["protocol_port"], targets, transport(listener["protocol"])))
     floating = cloud.floatingips.where(port_id=record["vip_port_id"])
     for address in (record["vip_address"], *(item["floating_ip_address"] for item in floating)):
         if listeners:

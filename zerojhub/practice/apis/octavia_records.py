@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from zerojhub.practice.apis import neutron_records
@@ -102,8 +104,19 @@ def within_quota(cloud: Cloud, project: str, resource: str) -> None:
         raise Refusal(403, "Quota has been met for resources: " + resource.replace("_", " ").title())
 
 
+@contextmanager
+def whole(cloud: Cloud, kind: str, record: Record, *, port: str | None = None) -> Iterator[None]:
+    """A record, and the port that was made for it, go again when what hangs on it is refused."""
+    try:
+        yield
+    except Refusal:
+        forget(cloud, kind, record)
+        cloud.ports.pop(port or "", None)
+        raise
+
+
 def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
-    """A load balancer with its VIP, and whatever listeners, pools and members the body holds."""
+    """A load balancer with its VIP, and whatever listeners, pools and members the body holds: all of it or nothing."""
     within_quota(cloud, project, "load_balancer")
     subnet = cloud.subnets.get(wanted.get("vip_subnet_id") or "")
     network = cloud.networks.get(wanted.get("vip_network_id") or (subnet or {}).get("network_id") or "")
@@ -114,6 +127,7 @@ def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
         raise Refusal(400, "Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
     record = common(project, wanted)
     owner = {"device_id": f"lb-{record['id']}", "device_owner": VIP_OWNER}
+    own = not port
     if port:
         port |= owner
     else:
@@ -132,10 +146,11 @@ def new_loadbalancer(cloud: Cloud, project: str, wanted: Record) -> Record:
         "availability_zone": None,
     }
     cloud.loadbalancers.add(record)
-    for pool in wanted.get("pools") or []:
-        new_pool(cloud, project, {**pool, "loadbalancer_id": record["id"]})
-    for listener in wanted.get("listeners") or []:
-        new_listener(cloud, project, {**listener, "loadbalancer_id": record["id"]})
+    with whole(cloud, "loadbalancers", record, port=port["id"] if own else None):
+        for pool in wanted.get("pools") or []:
+            new_pool(cloud, project, {**pool, "loadbalancer_id": record["id"]})
+        for listener in wanted.get("listeners") or []:
+            new_listener(cloud, project, {**listener, "loadbalancer_id": record["id"]})
     return record
 
 
@@ -163,7 +178,8 @@ def new_listener(cloud: Cloud, project: str, wanted: Record) -> Record:
     if isinstance(wanted.get("default_pool"), dict):
         pool = {**wanted["default_pool"], "loadbalancer_id": loadbalancer["id"]}
         named = cloud.pools.where(name=pool.get("name"), loadbalancer_id=loadbalancer["id"]) if pool.get("name") else []
-        record["default_pool_id"] = (named[0] if named else new_pool(cloud, project, pool))["id"]
+        with whole(cloud, "listeners", record):
+            record["default_pool_id"] = (named[0] if named else new_pool(cloud, project, pool))["id"]
     return record
 
 
@@ -185,10 +201,11 @@ def new_pool(cloud: Cloud, project: str, wanted: Record) -> Record:
     cloud.pools.add(record)
     if listener:
         listener["default_pool_id"] = record["id"]
-    for member in wanted.get("members") or []:
-        new_member(cloud, record, member)
-    if wanted.get("healthmonitor"):
-        new_healthmonitor(cloud, project, {**wanted["healthmonitor"], "pool_id": record["id"]})
+    with whole(cloud, "pools", record):
+        for member in wanted.get("members") or []:
+            new_member(cloud, record, member)
+        if wanted.get("healthmonitor"):
+            new_healthmonitor(cloud, project, {**wanted["healthmonitor"], "pool_id": record["id"]})
     return record
 
 
@@ -213,6 +230,7 @@ def new_member(cloud: Cloud, pool: Record, wanted: Record) -> Record:
 
 
 def new_healthmonitor(cloud: Cloud, project: str, wanted: Record) -> Record:
+    within_quota(cloud, project, "health_monitor")
     pool = get(cloud, "pools", wanted.get("pool_id") or "")
     if pool["healthmonitor_id"]:
         raise Refusal(409, "This pool already has a health monitor")
@@ -266,17 +284,18 @@ def loadbalancer_of(cloud: Cloud, kind: str, record: Record) -> str:
 
 async def delete_loadbalancer(cloud: Cloud, ground: Ground, record: Record) -> None:
     """The load balancer and all that hangs on it; a floating IP at its VIP stays, and leads nowhere."""
-    for pool in cloud.pools.where(loadbalancer_id=record["id"]):
-        forget(cloud, "pools", pool)
-    for listener in cloud.listeners.where(loadbalancer_id=record["id"]):
-        del cloud.listeners[listener["id"]]
+    forget(cloud, "loadbalancers", record)
     await ground.unbalance(record["vip_address"])
     if port := cloud.ports.get(record["vip_port_id"]):
         await delete_port(cloud, ground, port)
-    del cloud.loadbalancers[record["id"]]
 
 
 def forget(cloud: Cloud, kind: str, record: Record) -> None:
+    """The record, and what cannot be without it."""
+    if kind == "loadbalancers":
+        for name in ("pools", "listeners"):
+            for item in table(cloud, name).where(loadbalancer_id=record["id"]):
+                forget(cloud, name, item)
     if kind == "pools":
         for name in ("members", "healthmonitors"):
             for item in table(cloud, name).where(pool_id=record["id"]):

@@ -6,7 +6,7 @@ All of it lies in chains of our own, so that it can be taken away without touchi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zerojhub.practice.ground import Listener
 
@@ -35,7 +35,7 @@ class Addresses:
         """The listeners of a balanced address, with the members that are to be used now."""
         for listener in self.balanced[address]:
             members = tuple(member for member in listener.members if member not in self.resting)
-            yield Listener(listener.port, members or listener.members)
+            yield replace(listener, members=members or listener.members)
 
     def local(self) -> set[str]:
         """Addresses that this machine must answer for."""
@@ -86,7 +86,7 @@ def _balance(address: str, listeners: Iterable[Listener]) -> Iterator[str]:
             left = len(listener.members) - index
             share = f" -m statistic --mode random --probability {1 / left:.8f}" if left > 1 else ""
             yield (
-                f"-A ZJH-ADDRESSES -d {address}/32 -p tcp --dport {listener.port}{share}"
+                f"-A ZJH-ADDRESSES -d {address}/32 -p {listener.transport} --dport {listener.port}{share}"
                 f" -j DNAT --to-destination {member}:{port}"
             )
 
