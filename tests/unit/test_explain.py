@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from zerojhub.kube.attachments import describe
 from zerojhub.kube.explain import Patience, Trouble, is_available, why_claim, why_deployment, why_pod, why_service
 
@@ -140,6 +142,27 @@ def test_a_load_balancer_over_quota():
     why = why_service(service(), [event("proxy-public", "SyncLoadBalancerFailed", said)])
     assert "the project's quota is used up" in str(why)
     assert why.lasting
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            '{"faultcode":"Client","faultstring":"Quota has been met for resources: Load Balancer","debuginfo":null}',
+            "the project's quota is used up: SyncLoadBalancerFailed: Quota has been met for resources: Load Balancer",
+        ),
+        (
+            '{"NeutronError": {"type": "IpAddressGenerationFailure", "message": "No more IP addresses", "detail": ""}}',
+            "SyncLoadBalancerFailed: No more IP addresses",
+        ),
+    ],
+)
+def test_of_a_refused_load_balancer_what_openstack_said(answer: str, told: str):
+    request = '{"name":"kube_service_x","listeners":[{"protocol":"TCP","default_pool":{"message":"no"}}]}'
+    said = f"Error syncing load balancer: failed to ensure load balancer: error creating loadbalancer {request}: "
+    said += f"Expected HTTP response code [201 202] when accessing [POST http://x], but got 403 instead: {answer}"
+    why = why_service(service(), [event("proxy-public", "SyncLoadBalancerFailed", said)])
+    assert str(why) == f"service proxy-public gets no load balancer: {told}"
 
 
 def test_a_cluster_without_load_balancers():

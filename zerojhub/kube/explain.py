@@ -146,7 +146,7 @@ def why_service(service: dict, events: Sequence[dict] = ()) -> Trouble | None:
     name = service["metadata"]["name"]
     subject = f"service {name}"
     if warning := last_warning(events, name):
-        said = _brief(warning)
+        said = f"{warning.get('reason')}: {_answer(warning.get('message', ''))}"
         quota = "the project's quota is used up: " if re.search(r"quota|exceeded", said, re.I) else ""
         return Trouble(subject, f"gets no load balancer: {quota}{said}", lasting=True)
     if not any(_subject(event) == name for event in events):
@@ -188,6 +188,12 @@ def _when(event: dict) -> str:
 
 def _brief(event: dict) -> str:
     return f"{event.get('reason')}: {' '.join(event.get('message', '').split())}"
+
+
+def _answer(message: str) -> str:
+    """What OpenStack said: the cloud controllers put the whole request before it, and JSON around it."""
+    answer = re.search(r'got \d+ instead: .*"(?:faultstring|message)": ?"((?:[^"\\]|\\.)+)"', message, re.DOTALL)
+    return " ".join((answer[1] if answer else message).split())
 
 
 def _last_cause(message: str) -> str:

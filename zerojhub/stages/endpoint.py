@@ -126,6 +126,7 @@ async def _wait_for_address(hub: Hub) -> str:
     from zerojhub.kube.explain import Patience
 
     deadline, patience, pause = time.monotonic() + PATIENCE, Patience(), 0.5
+    await _have_it_tried(hub, await _service(hub))
     while True:
         service = await _service(hub)
         if url := await _url(hub, service):
@@ -136,6 +137,16 @@ async def _wait_for_address(hub: Hub) -> str:
         hub.say(str(trouble))
         await anyio.sleep(pause)
         pause = min(pause * 1.3, 2)
+
+
+async def _have_it_tried(hub: Hub, service: dict) -> None:
+    """What makes load balancers tries again ever more rarely, at last every five minutes; but at once for another Service."""
+    from zerojhub.kube.explain import last_warning
+
+    kube, name, namespace = hub[Access].kube, service["metadata"]["name"], hub[Chart].namespace
+    pending = service["spec"]["type"] == "LoadBalancer" and not service["status"].get("loadBalancer", {}).get("ingress")
+    if pending and last_warning(await kube.list("v1/Event", namespace), name):
+        await kube.annotate("v1/Service", name, namespace, tried_again=str(int(time.time())))
 
 
 async def _why_pending(hub: Hub, service: dict) -> Trouble:
