@@ -156,6 +156,19 @@ def test_lost_secrets_come_back_from_the_release(cloud, file, hub, tmp_path):
     assert (state / "secrets.yaml").read_text() == secrets
 
 
+def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
+    """OpenStack's cloud controllers would look for the load balancer that they have deleted themselves."""
+    changed = file.with_name("node-port.yaml")
+    changed.write_text(file.read_text().replace("hub: {", "hub: {expose: NodePort, "))
+    assert re.search(r":3\d{4}/", cloud.json("up", "-f", changed)["url"])
+    assert cloud.openstack("loadbalancer", "list", "-f", "value").strip() == ""
+    again = cloud.json("up", "-f", file)
+    assert again["ready"] is True
+    address = cloud.openstack("floating", "ip", "list", "-f", "value", "-c", "Floating IP Address")
+    assert httpx.URL(again["url"]).host in address.split()
+    assert httpx.URL(again["url"]).port is None
+
+
 def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, file, hub):
     kept = cloud.json("down", "-f", file, "--yes")["kept"]
     assert [volume["owner"] for volume in kept] == ["ada"]

@@ -15,12 +15,14 @@ from zerojhub.stages.values import Values
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
-    from zerojhub.kube.explain import Trouble
 
 PATIENCE = 600
 """Seconds for a load balancer to get its address."""
 ANSWER = 180
 """Seconds for the hub to answer at an address that is there: a load balancer needs a while to pass traffic."""
+
+MADE = tuple(f"loadbalancer.openstack.org/load-balancer-{what}" for what in ("id", "address"))
+"""Annotations that the cloud controllers give a Service with its load balancer, and leave it without."""
 
 STEADY = 8
 """Good answers in a row, each on a connection of its own, that are taken for an address that works: a load balancer goes to
@@ -38,10 +40,12 @@ class Endpoint(Stage):
     needs = (Chart,)
 
     async def look(self, hub: Hub) -> Found | Missing:
+        from zerojhub.kube.explain import why_service
+
         service = await _service(hub)
         url = await _url(hub, service)
         if not url:
-            return Missing(str(await _why_pending(hub, service)))
+            return Missing(str(why_service(service, await _events(hub))))
         if problem := await _problem(url):
             return Missing(f"{url} does not work yet: {problem}")
         return Found(url, Url(url))
@@ -123,36 +127,45 @@ async def _node_address(hub: Hub) -> str:
 
 
 async def _wait_for_address(hub: Hub) -> str:
-    from zerojhub.kube.explain import Patience
+    from zerojhub.kube.explain import Patience, why_service
 
-    deadline, patience, pause = time.monotonic() + PATIENCE, Patience(), 0.5
-    await _have_it_tried(hub, await _service(hub))
+    deadline, patience, pause, tried = time.monotonic() + PATIENCE, Patience(), 0.5, False
     while True:
         service = await _service(hub)
         if url := await _url(hub, service):
             return url
-        trouble = await _why_pending(hub, service)
+        events = await _events(hub)
+        trouble = why_service(service, events)
         if patience.is_over([trouble]) or time.monotonic() > deadline:
             raise ZeroJHubError(str(trouble), hint=_advice(hub, service))
         hub.say(str(trouble))
+        tried = tried or await _have_it_tried(hub, service, events)
         await anyio.sleep(pause)
         pause = min(pause * 1.3, 2)
 
 
-async def _have_it_tried(hub: Hub, service: dict) -> None:
-    """What makes load balancers tries again ever more rarely, at last every five minutes; but at once for another Service."""
+async def _have_it_tried(hub: Hub, service: dict, events: list[dict]) -> bool:
+    """Change the Service, so that what failed is tried at once. False when nothing has failed.
+
+    OpenStack's cloud controllers try by themselves ever more rarely, at last every five minutes. And they look in vain for a
+    load balancer that they deleted while the Service was of another type (cloud-provider-openstack issue 2751).
+    """
     from zerojhub.kube.explain import last_warning
 
-    kube, name, namespace = hub[Access].kube, service["metadata"]["name"], hub[Chart].namespace
-    pending = service["spec"]["type"] == "LoadBalancer" and not service["status"].get("loadBalancer", {}).get("ingress")
-    if pending and last_warning(await kube.list("v1/Event", namespace), name):
-        await kube.annotate("v1/Service", name, namespace, tried_again=str(int(time.time())))
+    meta = service["metadata"]
+    failed = last_warning(events, meta["name"])
+    if not failed:
+        return False
+    annotations: dict[str, str | None] = {"zerojhub.io/tried-again": str(int(time.time()))}
+    if "failed to get load balancer" in failed["message"] and meta.get("annotations", {}).keys() >= set(MADE):
+        annotations |= dict.fromkeys(MADE)
+    change = {"metadata": {"annotations": annotations}}
+    await hub[Access].kube.merge("v1/Service", meta["name"], meta["namespace"], change)
+    return True
 
 
-async def _why_pending(hub: Hub, service: dict) -> Trouble:
-    from zerojhub.kube.explain import why_service
-
-    return why_service(service, await hub[Access].kube.list("v1/Event", hub[Chart].namespace))
+async def _events(hub: Hub) -> list[dict]:
+    return await hub[Access].kube.list("v1/Event", hub[Chart].namespace)
 
 
 async def _problem(url: str) -> str | None:
