@@ -147,6 +147,7 @@ def fetch(url: str) -> str | None:
 def test_nodes_are_the_servers(cluster: Cluster):
     nodes = {node["metadata"]["name"]: node for node in cluster.get("nodes")["items"]}
     servers = {server["Name"]: server["ID"] for server in cluster.servers()}
+    flavors = {server["Name"]: server["Flavor"] for server in cluster.servers()}
     assert servers.keys() == nodes.keys()
     for name, node in nodes.items():
         info, labels = node["status"]["nodeInfo"], node["metadata"]["labels"]
@@ -156,6 +157,9 @@ def test_nodes_are_the_servers(cluster: Cluster):
         role = "master" if "-master-" in name else "worker"
         assert labels["magnum.openstack.org/nodegroup"] == f"default-{role}"
         assert bool(node["spec"].get("taints")) == (role == "master")
+        # What the cloud controllers know from Nova.
+        assert labels["node.kubernetes.io/instance-type"] == flavors[name]
+        assert labels["topology.kubernetes.io/zone"] == "nova"
 
 
 def test_claims_and_load_balancers_come_from_openstack_and_go_back(cluster: Cluster):

@@ -61,6 +61,11 @@ class ClusterSpec:
     pod_network: str = "10.100.0.0/16"
     service_network: str = "10.254.0.0/16"
 
+    @property
+    def cloud_provider(self) -> bool:
+        """Is there an OpenStack for it to talk to? Then nodes, load balancers and volumes are matters of the cloud."""
+        return "auth-url" in self.cloud_config
+
 
 @dataclass(frozen=True)
 class Listener:

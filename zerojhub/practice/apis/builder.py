@@ -189,7 +189,6 @@ class Builder(GroupChanges):
     async def delete(self) -> None:
         """Everything of the cluster goes; floating IPs, load balancers and volumes that are not its own stay."""
         cloud, cluster = self.cloud, self.cluster
-        await self._delete_balancers()
         await self.ground.stop_cluster(cluster["uuid"])
         machines = [
             self.remove_server(group, cloud.servers[ident])
@@ -198,6 +197,8 @@ class Builder(GroupChanges):
             if ident in cloud.servers
         ]
         await asyncio.gather(*machines)
+        # Whatever the cluster's own controllers were about to make is there by now.
+        await self._delete_balancers()
         for ident in cluster.get("floatingips", []):
             if ident in cloud.floatingips:
                 await delete_floatingip(cloud, self.ground, cloud.floatingips[ident])

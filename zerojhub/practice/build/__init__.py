@@ -45,7 +45,13 @@ class Parts:
         self.root = debian.machine_root(self.tools)
         self.kubernetes = {version: golang.kubernetes(go, version) for version in (*OLDER, KUBERNETES)}
         self.helm = golang.helm(go)
-        self.static = {"pause": golang.pause(go), "coredns": golang.coredns(go), "kube": self.kubernetes[KUBERNETES]}
+        cloud_controllers = golang.cloud_controllers(go)
+        self.static = {
+            "pause": golang.pause(go),
+            "coredns": golang.coredns(go),
+            "kube": self.kubernetes[KUBERNETES],
+            cloud_controllers.name: cloud_controllers,
+        }
         """Programs that images hold, by their file's name."""
 
     def all(self, older: bool = False) -> list[Recipe]:

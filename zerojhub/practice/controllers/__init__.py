@@ -1,7 +1,7 @@
-"""What a cluster's own OpenStack parts do: volumes for claims, load balancers for Services.
+"""What a cluster's own Cinder CSI driver does: volumes for claims.
 
-On a real cluster these are the Cinder CSI driver and the OpenStack cloud controller manager. Here they are tasks of the
-daemon that do the same with the same means: the cluster's Kubernetes API, and the OpenStack APIs with its credential.
+Here it is a task of the daemon that does the same with the same means: the cluster's Kubernetes API, and the OpenStack APIs
+with its credential. Nodes and load balancers are up to the real openstack-cloud-controller-manager, in the cluster.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from zerojhub.practice.controllers.load_balancers import LoadBalancers
 from zerojhub.practice.controllers.openstack import Cloud
 from zerojhub.practice.controllers.volumes import Volumes
 from zerojhub.practice.machines.kubeapi import KubeAPI
@@ -19,12 +18,8 @@ class Controllers:
     """The controllers of one cluster. `cloud_config` is what they log in with."""
 
     def __init__(self, api: KubeAPI, cluster_id: str, cloud_config: str):
-        cloud = Cloud(cloud_config)
-        volumes, balancers = Volumes(api, cloud, cluster_id), LoadBalancers(api, cloud, cluster_id)
-        self._tasks = [
-            asyncio.create_task(work())
-            for work in (volumes.claims, volumes.released, balancers.services, balancers.nodes)
-        ]
+        volumes = Volumes(api, Cloud(cloud_config), cluster_id)
+        self._tasks = [asyncio.create_task(work()) for work in (volumes.claims, volumes.released)]
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -27,12 +27,9 @@ class Cloud:
     async def create(self, service: str, path: str, body: Body) -> Body:
         return await asyncio.to_thread(self._request, service, "POST", path, json=body) or {}
 
-    async def update(self, service: str, path: str, body: Body) -> None:
-        await asyncio.to_thread(self._request, service, "PUT", path, json=body)
-
-    async def delete(self, service: str, path: str, **parameters: str) -> None:
+    async def delete(self, service: str, path: str) -> None:
         """Quiet when it is gone already."""
-        await asyncio.to_thread(self._request, service, "DELETE", path, params=parameters)
+        await asyncio.to_thread(self._request, service, "DELETE", path)
 
     def _request(self, service: str, method: str, path: str, **more: Any) -> Body | None:
         from keystoneauth1 import exceptions

@@ -14,8 +14,8 @@ def layouts(cache: Path) -> Path:
 def build(cache: Path, programs: Path | None, say: Callable[[str], None]) -> None:
     """Build what is missing or changed, and say what is being done, a line at a time.
 
-    `programs` is a folder with the static programs pause, coredns and kube; with None the images that hold them are
-    left for a later call, and the others can be built meanwhile. Raises GroundError.
+    `programs` is a folder with the static programs that images hold; with None those images are left for a later call,
+    and the others can be built meanwhile. Raises GroundError.
     """
     from zerojhub.practice.images.builder import Builder
 

@@ -49,6 +49,14 @@ IMAGES = (
     ),
     Image("kube-scheduler", ("registry.k8s.io/kube-scheduler",), base="debian", program="kube"),
     Image("coredns", ("registry.k8s.io/coredns/coredns", "docker.io/coredns/coredns"), program="coredns"),
+    Image(
+        "openstack-cloud-controller-manager",
+        tuple(
+            f"{registry}/openstack-cloud-controller-manager"
+            for registry in ("registry.k8s.io/provider-os", "docker.io/k8scloudprovider")
+        ),
+        program="openstack-cloud-controller-manager",
+    ),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
 )
 

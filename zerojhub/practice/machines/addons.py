@@ -1,7 +1,8 @@
-"""Apply what every cluster has in it from the start (addons.yaml)."""
+"""Apply what every cluster has in it from the start (addons.yaml, and cloud_controllers.yaml where there is a cloud)."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections.abc import Iterable
@@ -21,19 +22,38 @@ PATHS = {
     "Secret": "/api/v1/namespaces/kube-system/secrets",
     "ConfigMap": "/api/v1/namespaces/kube-system/configmaps",
     "Deployment": "/apis/apps/v1/namespaces/kube-system/deployments",
+    "DaemonSet": "/apis/apps/v1/namespaces/kube-system/daemonsets",
     "Service": "/api/v1/namespaces/kube-system/services",
 }
 
 
-def read(dns: str) -> list[Object]:
-    """What is in addons.yaml; `dns` is the address of the cluster's name service."""
-    text = Path(__file__).with_name("addons.yaml").read_text()
-    return list(YAML(typ="safe").load_all(string.Template(text).substitute(dns=dns)))
-
-
 def of(cluster: ClusterSpec, dns: str) -> list[Object]:
-    """All that the cluster has in it from the start."""
-    return [*read(dns), *cluster.manifests, *(of_cluster_api(cluster) if cluster.cluster_api else [])]
+    """All that the cluster has in it from the start; `dns` is the address of its name service."""
+    # The cloud controllers first: pods wait for them.
+    return [*of_cloud(cluster), *_read("addons.yaml", dns=dns), *cluster.manifests]
+
+
+def of_cloud(cluster: ClusterSpec) -> list[Object]:
+    """What of it knows the cluster's credential."""
+    inside = of_cluster_api(cluster) if cluster.cluster_api else []
+    return [*inside, *(_cloud_controllers(cluster) if cluster.cloud_provider else [])]
+
+
+def _cloud_controllers(cluster: ClusterSpec) -> list[Object]:
+    """They read the cloud-config where the cluster's driver leaves it, and start again when it changes."""
+    if cluster.cluster_api:
+        folder, file, source = "/etc/config", "cloud.conf", "secret: {secretName: cloud-config}"
+    else:
+        folder, file, source = "/etc/kubernetes", "cloud-config", "hostPath: {path: /etc/kubernetes}"
+    return _read(
+        "cloud_controllers.yaml",
+        cluster=cluster.id,
+        folder=folder,
+        config=f"{folder}/{file}",
+        source=source,
+        checksum=hashlib.sha256(cluster.cloud_config.encode()).hexdigest(),
+        elect="true" if len(cluster.masters) > 1 else "false",
+    )
 
 
 def of_cluster_api(cluster: ClusterSpec) -> list[Object]:
@@ -66,3 +86,8 @@ async def apply(api: KubeAPI, objects: Iterable[Object]) -> None:
     """Raises GroundError when Kubernetes refuses one of them."""
     for item in objects:
         await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)
+
+
+def _read(file: str, **values: str) -> list[Object]:
+    text = Path(__file__).with_name(file).read_text()
+    return list(YAML(typ="safe").load_all(string.Template(text).substitute(values)))

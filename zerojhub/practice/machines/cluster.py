@@ -23,8 +23,12 @@ Answer = TypeVar("Answer")
 
 API_TIMEOUT = 300
 NODE_TIMEOUT = 300
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+"""Of the authorities that a machine's own system trusts: the cloud-config of Heat drivers names a copy of them."""
 CORDONED = "node.kubernetes.io/unschedulable"
 """The taint of a node that was told to take no pods."""
+SHUNNED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""Whose taints Kubernetes itself gives nodes, and the cloud controllers."""
 
 
 class Cluster:
@@ -67,9 +71,9 @@ class Cluster:
         )
 
     async def reconfigure(self, cloud_config: str) -> None:
-        """Keep another cloud-config in the Secret."""
+        """Keep another cloud-config in the Secret, and have the cloud controllers take it up."""
         self.spec = dataclasses.replace(self.spec, cloud_config=cloud_config)
-        await addons.apply(self.api, addons.of_cluster_api(self.spec))
+        await addons.apply(self.api, addons.of_cloud(self.spec))
 
     async def _add_addons(self) -> None:
         await addons.apply(self.api, addons.of(self.spec, self._dns))
@@ -175,6 +179,7 @@ class Cluster:
         spec = machine.spec
         if not self.spec.cluster_api:
             machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
+            machine.write("/etc/kubernetes/ca-bundle.crt", machine.read(CERTIFICATES))
         machine.write(f"{PKI}/ca.crt", self.ca)
         serving = self.authority.issue(f"system:node:{spec.name}", "system:nodes", [spec.name, spec.address])
         _write_pair(machine, "kubelet", serving)
@@ -266,7 +271,7 @@ def _is_ready(node: Object) -> bool:
 def _is_shunned(node: Object) -> bool:
     """Does Kubernetes still keep pods off it? It goes on for a moment after the node is Ready."""
     taints = node["spec"].get("taints", [])
-    return any(taint["key"].startswith("node.kubernetes.io/") and taint["key"] != CORDONED for taint in taints)
+    return any(taint["key"].startswith(SHUNNED) and taint["key"] != CORDONED for taint in taints)
 
 
 def _kubelet(node: Object) -> str:

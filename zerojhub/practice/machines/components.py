@@ -34,6 +34,7 @@ def node_services(cluster: ClusterSpec, machine: MachineSpec) -> dict[str, Servi
     """What makes a machine a node, next to its containerd."""
     kubelet = ["kubelet", "--config=/etc/kubernetes/kubelet.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf"]
     kubelet += [f"--hostname-override={machine.name}", f"--node-ip={machine.address}", f"--cert-dir={PKI}"]
+    kubelet += _cloud_provider(cluster)
     proxy = ["kube-proxy", "--config=/etc/kubernetes/proxy.yaml", f"--hostname-override={machine.name}"]
     return {"kubelet": (kubelet, SMALL), "kube-proxy": (proxy, SMALL)}
 
@@ -188,6 +189,7 @@ def _controller_manager(cluster: ClusterSpec) -> list[str]:
         f"--root-ca-file={PKI}/ca.crt",
         f"--cluster-signing-cert-file={PKI}/ca.crt",
         f"--cluster-signing-key-file={PKI}/ca.key",
+        *_cloud_provider(cluster),
         *_leader(cluster.masters),
         "--profiling=false",
     ]
@@ -200,6 +202,11 @@ def _scheduler(cluster: ClusterSpec) -> list[str]:
 def _own_kubeconfig(name: str) -> list[str]:
     path = f"/etc/kubernetes/{name}.conf"
     return [f"--{use}={path}" for use in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
+
+
+def _cloud_provider(cluster: ClusterSpec) -> list[str]:
+    """Whether to leave to a cloud controller manager what a cloud knows best."""
+    return ["--cloud-provider=external"] if cluster.cloud_provider else []
 
 
 def _leader(masters: Sequence[MachineSpec]) -> list[str]:

@@ -126,7 +126,7 @@ class LinuxGround:
         """What talks to OpenStack for the cluster, with its credential."""
         spec = cluster.spec
         helpers = self._helpers[spec.id] = []
-        if "auth-url" in spec.cloud_config:
+        if spec.cloud_provider:
             helpers.append(Controllers(cluster.api, spec.id, spec.cloud_config))
         if spec.autoscaler:
             address = f"https://{spec.masters[0].address}:{API_PORT}"

@@ -135,6 +135,9 @@ class Machine:
         new.chmod(mode)
         new.rename(file)
 
+    def read(self, path: str) -> bytes:
+        return self._at(path).read_bytes()
+
     def link(self, path: str, target: str) -> None:
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
