@@ -207,7 +207,7 @@ def test_a_load_balancer_is_made_whole_or_not_at_all(
     before = site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])
     refused = ask(listener("one"), listener("two", "HTTP"))
     assert refused.status_code == 409
-    assert refused.json()["faultstring"].endswith("is already using protocol HTTP and protocol_port 90")
+    assert refused.json()["faultstring"].endswith("is already using protocol TCP and protocol_port 90")
     limits["health_monitor"], enough = before[0]["health_monitor"] + 1, limits["health_monitor"]
     refused = ask(listener("one"), listener("two", "UDP"))
     limits["health_monitor"] = enough
