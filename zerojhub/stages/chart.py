@@ -198,17 +198,21 @@ async def _narrate(hub: Hub, scope: anyio.CancelScope) -> None:
 
 
 async def _wait(hub: Hub) -> None:
-    """Until every deployment of the release is available, saying why one is not."""
+    """Until every deployment of the release is available, and still is a second later, saying why one is not."""
     from zerojhub.kube.explain import Patience, why_not_ready
 
     deadline, pause, patience = time.monotonic() + PATIENCE, 0.3, Patience()
-    while late := await unavailable(hub):
-        troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
-        if patience.is_over(troubles) or time.monotonic() > deadline:
-            raise _failure(f"the hub does not come up: {', '.join(late)} not available", troubles)
-        hub.say(f"{troubles[0].subject} {troubles[0].why}" if troubles else f"waiting for {', '.join(late)}")
-        await anyio.sleep(pause)
-        pause = min(pause * 1.5, 2)
+    while True:
+        while late := await unavailable(hub):
+            troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
+            if patience.is_over(troubles) or time.monotonic() > deadline:
+                raise _failure(f"the hub does not come up: {', '.join(late)} not available", troubles)
+            hub.say(f"{troubles[0].subject} {troubles[0].why}" if troubles else f"waiting for {', '.join(late)}")
+            await anyio.sleep(pause)
+            pause = min(pause * 1.5, 2)
+        await anyio.sleep(1)
+        if not await unavailable(hub):
+            return
 
 
 def _failure(message: str, troubles: list[Trouble]) -> ZeroJHubError:
