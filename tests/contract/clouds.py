@@ -72,6 +72,11 @@ class Cloud:
         given = {name: value for name, value in {**default, **auth}.items() if value is not None}
         return httpx.post(self.at("/identity/v3/auth/tokens"), json={"auth": given}, timeout=60)
 
+    @property
+    def heat(self) -> str:
+        """The path of the project's stacks and what else Heat has."""
+        return f"/orchestration/v1/{self.token().json()['token']['project']['id']}"
+
     def client(self, path: str = "", **headers: str) -> httpx.Client:
         """A client that has a token, for the API under the path."""
         headers["X-Auth-Token"] = self.token().headers["X-Subject-Token"]
@@ -138,12 +143,12 @@ class Site(Cloud):
         self.ground.held -= {"boot", "halt", "upgrade"}
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for something to become true."""
+def until(true: Callable[[], object], seconds: float = 10, pause: float = 0.02) -> None:
+    """Wait for something to become true, and look again after each pause."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 @contextlib.contextmanager

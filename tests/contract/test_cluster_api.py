@@ -13,7 +13,7 @@ def test_there_is_no_stack_and_no_way_in_but_the_api(site: Site, magnum: Magnum)
     cluster = magnum.settled(magnum.create(cluster_template_id=CAPI, node_count=1))
     assert cluster["status"] == "CREATE_COMPLETE"
     assert re.fullmatch("kube-[a-z0-9]{5}", cluster["cluster_id"])
-    heat = site.client("/orchestration/v1/x")
+    heat = site.client(site.heat)
     assert heat.get(f"/stacks/{cluster['cluster_id']}").status_code == 404
     assert heat.get("/stacks?show_nested=true").json()["stacks"] == []
     groups = magnum.client.get(f"/clusters/{cluster['uuid']}/nodegroups").json()["nodegroups"]

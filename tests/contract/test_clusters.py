@@ -12,7 +12,7 @@ from tests.contract.conftest import Magnum, Site, until
 
 
 def stack_resources(site: Site, cluster: dict, depth: int = 3) -> list[dict]:
-    heat = site.client("/orchestration/v1/x", **{"Accept": "application/json"})
+    heat = site.client(site.heat, **{"Accept": "application/json"})
     stack = heat.get(f"/stacks/{cluster['cluster_id']}", follow_redirects=True).json()["stack"]
     path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources?nested_depth={depth}"
     return heat.get(path).json()["resources"]

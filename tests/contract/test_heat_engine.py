@@ -76,7 +76,7 @@ class Heat:
             stack.update(answer.json()["stack"])
             return "PROGRESS" not in stack["stack_status"]
 
-        until(over, SECONDS)
+        until(over, SECONDS, pause=0.3)
         return stack
 
     def delete(self, ident: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import socket
 import sqlite3
@@ -21,7 +22,10 @@ models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
 """Quicker than Heat's migrations."""
 ENGINE = """
+import time
 import sqlalchemy.engine, sqlalchemy.event
+import magnumclient.v1.clusters as magnum
+from magnumclient.exceptions import HttpError
 
 @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "begin")
 def begin(connection):
@@ -29,14 +33,31 @@ def begin(connection):
     # oslo.db's own word for "it has begun".
     connection.info["in_transaction"] = True
 
+create = magnum.ClusterManager.create
+
+def create_and_wait(clusters, **properties):
+    made = create(clusters, **properties)
+    while True:
+        try:
+            clusters.get(made.uuid)
+        except HttpError:
+            time.sleep(0.05)
+        else:
+            return made
+
+magnum.ClusterManager.create = create_and_wait
+
 import heat.cmd.engine
 heat.cmd.engine.main()
 """
-"""Heat's engine has many threads, and SQLite refuses at once to let a second one write that has begun to read."""
+"""Heat's engine has many threads, and SQLite refuses at once to let a second one write that has begun to read.
+
+Magnum answers before it has a cluster, and a Heat that looks before that, as on a busy machine, fails.
+"""
 
 
 @contextlib.contextmanager
-def real_orchestration(real: Real) -> Iterator[Cloud]:
+def real_orchestration(real: Real) -> Iterator[Real]:
     """The real cloud with a Heat; it ends with the real cloud."""
     installed, processes = environment(), real.processes
     folder = processes.folder / "heat"
@@ -49,6 +70,8 @@ def real_orchestration(real: Real) -> Iterator[Cloud]:
             "transport_url": real.broker,
             "host": "127.0.0.1",
             "num_engine_workers": 1,
+            # By default it makes five times again what failed, and waits longer each time.
+            "action_retry_limit": 0,
             "region_name_for_services": "practice",
             "server_keystone_endpoint_type": "public",
             **domain,
@@ -65,7 +88,7 @@ def real_orchestration(real: Real) -> Iterator[Cloud]:
     processes.start("heat-engine", installed / "bin" / "python", "-c", ENGINE, env=env)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         serve(processes, installed, "heat", "heat.wsgi.api:application", listener, env)
-        cloud = Cloud({**real.roots, "/orchestration": url_of(listener)}, real.clouds)
+        cloud = dataclasses.replace(real, roots={**real.roots, "/orchestration": url_of(listener)})
         processes.wait(lambda: answers(cloud.at("/orchestration")) and engine_is_up(folder / "heat.db"))
         yield cloud
 

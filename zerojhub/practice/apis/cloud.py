@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import string
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -106,6 +107,8 @@ class Cloud:
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
+        # The latest of them: Heat lets them be read by their ids for as long as its operator says.
+        self.deleted_stacks: deque[Record] = deque(maxlen=100)
 
     def has(self, root: str) -> bool:
         """Is the service that is served at this path in the catalog?"""

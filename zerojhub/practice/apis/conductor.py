@@ -126,8 +126,9 @@ class Conductor:
         queue.append(task)
         task.add_done_callback(queue.remove)
 
-    def _is_last(self, cluster: Record) -> bool:
-        return self.tasks[cluster["uuid"]][-1] is asyncio.current_task()
+    def is_last(self, ident: str) -> bool:
+        """Whether nothing is queued for the cluster or stack behind what is running."""
+        return self.tasks[ident][-1] is asyncio.current_task()
 
     # -- how it is done ---------------------------------------------------------------------------------------------
 
@@ -209,7 +210,7 @@ class Conductor:
             mark(group, f"{action}_COMPLETE")
             if stack := self.cloud.stacks.get(group["stack_id"] or ""):
                 set_stack(stack, action, "COMPLETE")
-        if self._is_last(cluster):
+        if self.is_last(cluster["uuid"]):
             mark(cluster, "CREATE_COMPLETE" if len(groups) > 1 and action == "CREATE" else "UPDATE_COMPLETE")
 
     # -- health -----------------------------------------------------------------------------------------------------

@@ -1,12 +1,17 @@
-"""Heat v1: stacks to read, those behind clusters and people's own. What makes and deletes them is in heat_changes."""
+"""Heat v1: stacks to read, those behind clusters and people's own. What they are made of is in heat_resources."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis import heat_work
 from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.wire import Call, Refusal, Service, paged
+from zerojhub.practice.apis.heat_values import flag, refusal, whole
+from zerojhub.practice.apis.wire import Call, Handler, Refusal, Service, rank
 
 TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 EXPLANATIONS = {
@@ -16,13 +21,20 @@ EXPLANATIONS = {
 }
 
 
-def say_no(refusal: Refusal) -> JSONResponse:
-    status = refusal.status
+def said(title: str, status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """What Heat's web framework says of its own accord."""
+    return JSONResponse({"message": message, "code": f"{status} {title}", "title": title}, status, headers)
+
+
+def say_no(no: Refusal) -> JSONResponse:
+    status = no.status
+    if status == 404 and not no.kind:
+        return said("Not Found", status, f"{EXPLANATIONS[404]}<br /><br />\n\n\n")
     body = {
         "code": status,
         "title": TITLES.get(status, "Internal Server Error"),
-        "explanation": EXPLANATIONS.get(status, refusal.message),
-        "error": {"message": refusal.message, "traceback": None, "type": refusal.kind or "HTTPNotFound"},
+        "explanation": EXPLANATIONS.get(status, no.message),
+        "error": {"message": no.message, "traceback": None, "type": no.kind or "HTTPBadRequest"},
     }
     return JSONResponse(body, status)
 
@@ -30,7 +42,23 @@ def say_no(refusal: Refusal) -> JSONResponse:
 heat = Service("orchestration", "/orchestration", say_no)
 
 
+def in_project(methods: str, path: str, *, status: int = 200) -> Callable[[Handler], Handler]:
+    """Serve METHODS of a path under a project, which has to be the token's own."""
+
+    def register(handler: Handler) -> Handler:
+        @heat.route(methods, "/v1/{project}" + path, status=status)
+        async def handle(call: Call) -> Any:
+            if call.path_params["project"] != call.project:
+                raise refusal("HTTPForbidden", "Access was denied to this resource.", 403)
+            return await handler(call)
+
+        return handler
+
+    return register
+
+
 @heat.route("GET", "", status=300, public=True)
+@heat.route("GET", "/{version}", status=300, public=True)
 @heat.route("GET", "/v1", public=True)
 async def versions(call: Call) -> Record:
     links = [{"rel": "self", "href": f"{call.origin}/orchestration/v1/"}]
@@ -43,148 +71,118 @@ def href(call: Call, stack: Record, rest: str = "") -> str:
 
 
 def brief(call: Call, stack: Record) -> Record:
-    names = ("id", "stack_name", "description", "creation_time", "updated_time", "deletion_time", "parent")
+    names = ("id", "stack_name", "creation_time", "updated_time", "deletion_time", "parent", "stack_user_project_id")
     return {
         **{name: stack[name] for name in names},
+        # Lists are not worth a look at the template to Heat.
+        "description": "",
         "stack_status": f"{stack['action']}_{stack['status']}",
         "stack_status_reason": stack["reason"],
-        "stack_owner": None,
-        "stack_user_project_id": stack["project"],
-        "project": stack["project"],
+        "stack_owner": call.state.user,
         "tags": None,
         "links": [{"rel": "self", "href": href(call, stack)}],
     }
 
 
 def shown(call: Call, stack: Record) -> Record:
-    return {
+    body = {
         **brief(call, stack),
         "parameters": heat_work.parameters(stack),
-        "outputs": heat_work.outputs(call.cloud, stack),
         "capabilities": [],
         "notification_topics": [],
+        "tags": [],
         "timeout_mins": stack["timeout_mins"],
         "disable_rollback": stack["disable_rollback"],
+        "description": stack["description"],
         "template_description": stack["description"],
     }
+    if not stack["deletion_time"] and flag("resolve_outputs", call.query_params.get("resolve_outputs", "true")):
+        body["outputs"] = heat_work.outputs(call.cloud, stack)
+    return body
 
 
 def a_stack(call: Call) -> Record:
-    ident = call.path_params["stack"]
-    own = call.cloud.stacks.where(project=call.project, hidden=False)
-    found = [item for item in own if ident in (item["id"], item["stack_name"])]
-    if not found:
-        raise Refusal(404, f"The Stack ({ident}) could not be found.", "EntityNotFound")
-    return found[0]
+    """The stack of the path: by name and id, or by one of them. Those that are gone can be read by their ids."""
+    name, ident = call.path_params["stack"], call.path_params.get("ident")
+    own = [each for each in call.cloud.stacks.values() if each["project"] == call.project and not each["hidden"]]
+    if call.method == "GET":
+        own += [each for each in call.cloud.deleted_stacks if each["project"] == call.project]
+    for each in own:
+        if (ident or name) == each["id"] and name in (each["stack_name"], ident or name):
+            return each
+        if not ident and name == each["stack_name"] and not each["deletion_time"]:
+            return each
+    raise refusal("EntityNotFound", f"The Stack ({name}) could not be found.", 404)
 
 
-@heat.route("GET", "/v1/{project}/stacks")
-@heat.route("GET", "/v1/{project}/stacks/detail")
+KEYS = {"name": "stack_name", "status": "stack_status", "created_at": "creation_time", "updated_at": "updated_time"}
+
+
+def page(call: Call, records: list[Record]) -> tuple[list[Record], str | None]:
+    """The page that `limit` and `marker` ask for, and the query string of the next one.
+
+    In the order that is asked for; of records that come oldest first, the newest is the first otherwise.
+    """
+    query = call.query_params
+    limit = whole("limit", query.get("limit"))
+    if keys := [KEYS[key] for key in query.getlist("sort_keys") if key in KEYS]:
+        records = sorted(records, key=lambda record: [rank(record[key]) for key in keys])
+    if query.get("sort_dir", "asc" if keys else "desc") == "desc":
+        records = records[::-1]
+    ids = [record["id"] for record in records]
+    if (marker := query.get("marker")) in ids:
+        records = records[ids.index(marker) + 1 :]
+    part = records[:limit] if limit else records
+    if not limit or len(part) < limit:
+        return part, None
+    rest = [(name, value) for name, value in query.multi_items() if name not in ("limit", "marker")]
+    return part, urlencode([*rest, ("limit", limit), ("marker", part[-1]["id"])])
+
+
+@in_project("GET", "/stacks")
+@in_project("GET", "/stacks/detail")
 async def list_stacks(call: Call) -> Record:
     query = call.query_params
+    nested, counted = (flag(name, query.get(name, "false")) for name in ("show_nested", "with_count"))
     stacks = call.cloud.stacks.where(project=call.project, hidden=False)
-    if query.get("show_nested", "").lower() != "true":
-        stacks = [stack for stack in stacks if stack["parent"] is None]
-    bodies = [brief(call, stack) for stack in stacks]
-    for name, field in (("name", "stack_name"), ("status", "stack_status"), ("id", "id")):
+    for name, field in (("id", "id"), ("name", "stack_name"), ("status", "status"), ("action", "action")):
         if wanted := query.getlist(name):
-            bodies = [body for body in bodies if body[field] in wanted or body[field].endswith(tuple(wanted))]
-    part, following = paged(call, bodies)
+            stacks = [stack for stack in stacks if stack[field] in wanted]
+    # Nothing here has tags.
+    if query.get("tags") or query.get("tags_any"):
+        stacks = []
+    bodies = [brief(call, stack) for stack in stacks if nested or stack["parent"] is None]
+    part, following = page(call, bodies)
     body: Record = {"stacks": part}
-    if query.get("with_count", "").lower() == "true":
+    if counted:
         body["count"] = len(bodies)
     if following:
         body["links"] = [{"rel": "next", "href": f"{call.origin}{call.url.path}?{following}"}]
     return body
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}")
+@in_project("GET", "/stacks/{stack}/{ident}")
 async def show_stack(call: Call) -> Record:
     return {"stack": shown(call, a_stack(call))}
 
 
-@heat.route("GET PUT PATCH DELETE", "/v1/{project}/stacks/{stack}")
+def found_at(call: Call, rest: str = "") -> JSONResponse:
+    """By name or id alone Heat answers with the place that has both, and clients follow."""
+    place = href(call, a_stack(call), rest) + (f"?{call.url.query}" if call.url.query else "")
+    message = f'The resource was found at <a href="{place}">{place}</a>;\nyou should be redirected automatically.\n\n'
+    return said("Found", 302, message, {"Location": place})
+
+
+@in_project("GET PUT PATCH DELETE", "/stacks/{stack}")
 async def find_stack(call: Call) -> JSONResponse:
-    # By name or id alone Heat answers with the place that has both, and clients follow.
-    stack = a_stack(call)
-    query = f"?{call.url.query}" if call.url.query else ""
-    message = "302 Found\n\nThe resource was found at"
-    return JSONResponse({"message": message}, 302, {"Location": href(call, stack) + query})
+    return found_at(call)
 
 
-def resource_body(call: Call, stack: Record, resource: Record, parent: str | None) -> Record:
-    body = {name: value for name, value in resource.items() if name not in ("nested", "properties")}
-    rest = f"/resources/{resource['resource_name']}"
-    links = [{"rel": "self", "href": href(call, stack, rest)}, {"rel": "stack", "href": href(call, stack)}]
-    if nested := call.cloud.stacks.get(resource["nested"] or ""):
-        links.append({"rel": "nested", "href": href(call, nested)})
-    if parent:
-        body["parent_resource"] = parent
-    return {**body, "links": links, "required_by": []}
-
-
-def resources_of(call: Call, stack: Record, depth: int, parent: str | None = None) -> list[Record]:
-    result = []
-    for resource in stack["resources"].values():
-        result.append(resource_body(call, stack, resource, parent))
-        nested = call.cloud.stacks.get(resource["nested"] or "")
-        if nested and depth > 0:
-            result += resources_of(call, nested, depth - 1, resource["resource_name"])
-    return result
-
-
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/resources")
-async def list_resources(call: Call) -> Record:
-    try:
-        depth = int(call.query_params.get("nested_depth") or 0)
-    except ValueError:
-        raise Refusal(400, "Only integer is acceptable by 'nested_depth'.", "HTTPBadRequest") from None
-    found = resources_of(call, a_stack(call), depth)
-    for query, field in (("type", "resource_type"), ("status", "resource_status"), ("name", "resource_name")):
-        if wanted := call.query_params.getlist(query):
-            found = [item for item in found if item[field] in wanted or item[field].endswith(tuple(wanted))]
-    return {"resources": found}
-
-
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/resources/{name}")
-async def show_resource(call: Call) -> Record:
-    stack, name = a_stack(call), call.path_params["name"]
-    if name not in stack["resources"]:
-        words = f"The Resource ({name}) could not be found in Stack {stack['stack_name']}."
-        raise Refusal(404, words, "EntityNotFound")
-    return {
-        "resource": {**resource_body(call, stack, stack["resources"][name], None), "attributes": {}, "description": ""}
-    }
-
-
-def events_of(call: Call, stack: Record, depth: int) -> list[Record]:
-    events = []
-    for event in stack["events"]:
-        rest = f"/resources/{event['resource_name']}"
-        own = href(call, stack, f"{rest}/events/{event['id']}")
-        links = [("self", own), ("resource", href(call, stack, rest)), ("stack", href(call, stack))]
-        events.append({**event, "links": [{"rel": rel, "href": url} for rel, url in links]})
-    if depth > 0:
-        for inner in call.cloud.stacks.where(parent=stack["id"]):
-            events += events_of(call, inner, depth - 1)
-    return events
-
-
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/events")
-async def list_events(call: Call) -> Record:
-    depth = call.query_params.get("nested_depth") or "0"
-    events = events_of(call, a_stack(call), int(depth) if depth.isdigit() else 0)
-    part, _ = paged(call, sorted(events, key=lambda event: event["event_time"]))
-    return {"events": part}
-
-
-@heat.route("GET", "/v1/{project}/stacks/{stack}/environment")
-@heat.route("GET", "/v1/{project}/stacks/{stack}/events")
-@heat.route("GET", "/v1/{project}/stacks/{stack}/files")
-@heat.route("GET", "/v1/{project}/stacks/{stack}/outputs")
-@heat.route("GET", "/v1/{project}/stacks/{stack}/resources")
-@heat.route("GET", "/v1/{project}/stacks/{stack}/template")
+@in_project("GET POST", "/stacks/{stack}/actions")
+@in_project("GET", "/stacks/{stack}/environment")
+@in_project("GET", "/stacks/{stack}/events")
+@in_project("GET", "/stacks/{stack}/files")
+@in_project("GET", "/stacks/{stack}/resources")
+@in_project("GET", "/stacks/{stack}/template")
 async def find_part(call: Call) -> JSONResponse:
-    query = f"?{call.url.query}" if call.url.query else ""
-    part = call.url.path.rstrip("/").rpartition("/")[2]
-    return JSONResponse({}, 302, {"Location": href(call, a_stack(call), f"/{part}") + query})
+    return found_at(call, "/" + call.url.path.rpartition("/")[2])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.heat import heat
-from zerojhub.practice.apis.heat_templates import TYPES, VERSIONS
+from zerojhub.practice.apis.heat import in_project
+from zerojhub.practice.apis.heat_templates import VERSIONS
+from zerojhub.practice.apis.heat_types import TYPES
 from zerojhub.practice.apis.heat_values import refusal
 from zerojhub.practice.apis.wire import Call
 
@@ -39,13 +40,13 @@ FUNCTIONS = {
 }
 
 
-@heat.route("GET", "/v1/{project}/build_info")
+@in_project("GET", "/build_info")
 async def build_info(_call: Call) -> Record:
     # Heat's own words where whoever installed it has set no revision.
     return {"api": {"revision": "unknown"}, "engine": {"revision": "unknown"}}
 
 
-@heat.route("GET", "/v1/{project}/resource_types")
+@in_project("GET", "/resource_types")
 async def list_resource_types(call: Call) -> Record:
     query = call.query_params
     described, status = query.get("with_description", "false"), query.get("support_status", "SUPPORTED")
@@ -55,7 +56,7 @@ async def list_resource_types(call: Call) -> Record:
     if status not in STATUSES:
         said = f"Data supplied was not valid: Invalid support status and should be one of {STATUSES}"
         raise refusal("Invalid", said)
-    names = list(TYPES) if (status, query.get("version", SINCE)) == ("SUPPORTED", SINCE) else []
+    names = sorted(TYPES) if (status, query.get("version", SINCE)) == ("SUPPORTED", SINCE) else []
     try:
         names = [name for name in names if re.match(query.get("name", ""), name)]
     except re.error:
@@ -65,7 +66,7 @@ async def list_resource_types(call: Call) -> Record:
     return {"resource_types": [{"resource_type": name, "description": DESCRIPTIONS[name]} for name in names]}
 
 
-@heat.route("GET", "/v1/{project}/template_versions")
+@in_project("GET", "/template_versions")
 async def list_template_versions(_call: Call) -> Record:
     dates = [version for version in VERSIONS if version not in RELEASES.values()]
     aliases = {date: [f"{PREFIX}{RELEASES[date]}"] if date in RELEASES else [] for date in dates}
@@ -76,7 +77,7 @@ async def list_template_versions(_call: Call) -> Record:
     }
 
 
-@heat.route("GET", "/v1/{project}/template_versions/{version}/functions")
+@in_project("GET", "/template_versions/{version}/functions")
 async def list_template_functions(call: Call) -> Record:
     version = call.path_params["version"]
     date = {name: date for date, name in RELEASES.items()}.get(

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis import heat_stacks, heat_work
 from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.heat import a_stack, heat, href
+from zerojhub.practice.apis.heat import EXPLANATIONS, a_stack, href, in_project, said
 from zerojhub.practice.apis.heat_templates import Template
-from zerojhub.practice.apis.heat_values import refusal
+from zerojhub.practice.apis.heat_values import flag, refusal, whole
 from zerojhub.practice.apis.heat_work import Engine
 from zerojhub.practice.apis.wire import Call, Refusal
 
@@ -25,7 +25,10 @@ TYPES = {
 }
 
 
-def parsed(text: Any) -> Any:
+ACTIONS = ("suspend", "resume", "check")
+
+
+def parsed(text: Any, what: str) -> Any:
     """A template or an environment: clients send the text or what it says."""
     if not isinstance(text, str):
         return text
@@ -35,54 +38,69 @@ def parsed(text: Any) -> Any:
     try:
         return YAML(typ="safe").load(text)
     except YAMLError as error:
-        where = " ".join(str(error).split())
-        raise refusal("HTTPBadRequest", f"Error parsing template: {where}") from None
+        where = re.sub(r" \(line: \d+\)", "", str(error))
+        raise refusal(
+            "HTTPBadRequest", f"{what} not in valid format: Error parsing template [root stack] {where}"
+        ) from None
+
+
+def body_of(call: Call) -> Record:
+    if not isinstance(call.data, dict):
+        raise refusal("HTTPBadRequest", EXPLANATIONS[400])
+    return call.data
 
 
 def template_of(call: Call, before: Template | None = None) -> Template:
     """The template in the request, with its parameters; `before` is the one whose parts count where none are given."""
-    data = call.data if isinstance(call.data, dict) else {}
-    body = parsed(data.get("template")) or (before and before.body)
-    if not body:
+    data = body_of(call)
+    given = data.get("template")
+    body = parsed(given, "Template") or (before and before.body)
+    if body is None or body == {}:
         raise refusal("HTTPBadRequest", "No template specified")
-    environment = parsed(data.get("environment")) or {}
-    given = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
+    if not isinstance(body, dict):
+        said = "Template not in valid format: The template is not a JSON object or YAML mapping."
+        raise refusal("HTTPBadRequest", said)
+    environment = parsed(data.get("environment"), "Environment") or {}
+    parameters = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
     if before:
+        # Of what stays, and of what is new, only what the template knows counts.
         cleared = data.get("clear_parameters") or ()
-        known = (body.get("parameters") or {}).keys() - set(cleared)
-        given = {name: value for name, value in before.given.items() if name in known} | given
-    return Template(call.cloud, body, given)
+        kept = {name: value for name, value in before.given.items() if name not in cleared}
+        known = body.get("parameters") or {}
+        parameters = {name: value for name, value in (kept | parameters).items() if name in known}
+    return Template(call.cloud, body, parameters)
 
 
-def minutes_of(call: Call) -> int | None:
-    minutes = call.data.get("timeout_mins")
-    if minutes is not None and not re.fullmatch("[1-9][0-9]*", str(minutes)):
-        raise refusal("HTTPBadRequest", f"Invalid timeout value {minutes}")
-    return int(minutes) if minutes else None
+def has_rollback_disabled(call: Call, otherwise: bool) -> bool:
+    return flag("disable_rollback", call.data.get("disable_rollback", otherwise))
 
 
 def engine(call: Call, stack: Record) -> Engine:
     return Engine(call.app, call.origin, call.token.user, stack)
 
 
-@heat.route("POST", "/v1/{project}/stacks", status=201)
-async def create_stack(call: Call) -> Record:
-    template = template_of(call)
-    name, minutes = call.data.get("stack_name") or "", minutes_of(call)
+@in_project("POST", "/stacks")
+async def create_stack(call: Call) -> JSONResponse:
+    data = body_of(call)
+    minutes = whole("timeout_mins", data.get("timeout_mins"))
+    if "stack_name" not in data:
+        raise refusal("HTTPBadRequest", "No stack name specified")
+    name, template = data["stack_name"], template_of(call)
+    disabled = has_rollback_disabled(call, True)
+    if not isinstance(name, str):
+        raise refusal("StackValidationFailed", f"Invalid stack name {name}, must be a string")
     if not re.fullmatch("[a-zA-Z][a-zA-Z0-9_.-]{0,254}", name):
         rule = 'must contain only alphanumeric or "_-." characters, must start with alpha and must be 255 characters or'
         raise refusal("StackValidationFailed", f"Invalid stack name {name} {rule} less.")
     if call.cloud.stacks.where(stack_name=name, project=call.project, parent=None):
         raise refusal("StackExists", f"The Stack ({name}) already exists.", 409)
     template.check()
-    stack = heat_stacks.new_stack(call.cloud, call.project, name, minutes or 60)
-    stack |= {
-        "template": template,
-        "description": template.body.get("description") or "No description",
-        "disable_rollback": call.data.get("disable_rollback", True),
-    }
+    stack = heat_stacks.new_stack(call.cloud, call.project, name, minutes)
+    stack |= {"template": template, "description": template.description, "disable_rollback": disabled}
     call.conductor.queue(stack["id"], engine(call, stack).create)
-    return {"stack": {"id": stack["id"], "links": [{"rel": "self", "href": href(call, stack)}]}}
+    place = href(call, stack)
+    body = {"stack": {"id": stack["id"], "links": [{"rel": "self", "href": place}]}}
+    return JSONResponse(body, 201, {"Location": place})
 
 
 def own_stack(call: Call, instead: str) -> Record:
@@ -93,24 +111,37 @@ def own_stack(call: Call, instead: str) -> Record:
     return stack
 
 
-@heat.route("PUT PATCH", "/v1/{project}/stacks/{stack}/{ident}", status=202)
-async def update_stack(call: Call) -> None:
-    stack = own_stack(call, "update")
-    if stack["status"] == "IN_PROGRESS":
-        said = f"Stack {stack['stack_name']} already has an action ({stack['action']}) in progress."
-        raise refusal("ActionInProgress", said, 409)
+@in_project("PUT PATCH", "/stacks/{stack}/{ident}")
+async def update_stack(call: Call) -> JSONResponse:
+    minutes = whole("timeout_mins", body_of(call).get("timeout_mins"))
     # What a PUT leaves out has its default, and what a PATCH leaves out stays.
-    template = template_of(call, stack["template"] if call.method == "PATCH" else None)
-    minutes = minutes_of(call)
+    stack = own_stack(call, "update") if call.method == "PATCH" else None
+    template = template_of(call, stack and stack["template"])
+    stack = stack or own_stack(call, "update")
+    disabled = has_rollback_disabled(call, stack["disable_rollback"])
     template.check()
     stack["timeout_mins"] = minutes or stack["timeout_mins"]
-    stack["disable_rollback"] = call.data.get("disable_rollback", stack["disable_rollback"])
-    stack["description"] = template.body.get("description") or "No description"
+    stack |= {"disable_rollback": disabled, "description": template.description}
+    # One that comes while another is going on takes its place.
     heat_stacks.set_stack(stack, "UPDATE", "IN_PROGRESS")
     call.conductor.queue(stack["id"], partial(engine(call, stack).update, template))
+    return said("Accepted", 202, "The request is accepted for processing.<br /><br />\n\n\n")
 
 
-@heat.route("DELETE", "/v1/{project}/stacks/{stack}/{ident}")
+@in_project("POST", "/stacks/{stack}/{ident}/actions")
+async def act(call: Call) -> JSONResponse:
+    stack, asked = own_stack(call, "look at"), list(body_of(call))
+    if len(asked) != 1:
+        raise refusal("HTTPBadRequest", "Multiple actions specified" if asked else "No action specified")
+    if asked[0] not in ACTIONS:
+        raise refusal("HTTPBadRequest", f"Invalid action {asked[0]} specified")
+    action = asked[0].upper()
+    heat_stacks.set_stack(stack, action, "IN_PROGRESS")
+    call.conductor.queue(stack["id"], partial(engine(call, stack).mark, action))
+    return JSONResponse(None)
+
+
+@in_project("DELETE", "/stacks/{stack}/{ident}")
 async def delete_stack(call: Call) -> None:
     stack = own_stack(call, "delete")
     call.conductor.cancel(stack["id"])
@@ -118,40 +149,42 @@ async def delete_stack(call: Call) -> None:
     call.conductor.queue(stack["id"], engine(call, stack).delete)
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/template")
+@in_project("GET", "/stacks/{stack}/{ident}/template")
 async def show_template(call: Call) -> JSONResponse:
     stack = a_stack(call)
     known = stack["template"].body if stack["template"] else {"description": stack["description"], "resources": {}}
     return JSONResponse({**known, "heat_template_version": str(known.get("heat_template_version", "2015-04-30"))})
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/environment")
-async def show_environment(call: Call) -> Record:
-    template = a_stack(call)["template"]
+def environment(template: Template | None) -> Record:
     given = template.given.items() if template else ()
     hidden = {name for name, schema in template.schemas.items() if schema.get("hidden")} if template else set()
     return {
         "parameters": {name: "******" if name in hidden else value for name, value in given},
         "resource_registry": {"resources": {}},
         "parameter_defaults": {},
-        "encrypted_param_names": [],
         "event_sinks": [],
     }
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/files")
+@in_project("GET", "/stacks/{stack}/{ident}/environment")
+async def show_environment(call: Call) -> Record:
+    return {**environment(a_stack(call)["template"]), "encrypted_param_names": []}
+
+
+@in_project("GET", "/stacks/{stack}/{ident}/files")
 async def list_files(call: Call) -> Record:
     a_stack(call)
     return {}
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/outputs")
+@in_project("GET", "/stacks/{stack}/{ident}/outputs")
 async def list_outputs(call: Call) -> Record:
     outputs = heat_work.outputs(call.cloud, a_stack(call))
     return {"outputs": [{name: each[name] for name in ("output_key", "description")} for each in outputs]}
 
 
-@heat.route("GET", "/v1/{project}/stacks/{stack}/{ident}/outputs/{key}")
+@in_project("GET", "/stacks/{stack}/{ident}/outputs/{key}")
 async def show_output(call: Call) -> Record:
     key = call.path_params["key"]
     for output in heat_work.outputs(call.cloud, a_stack(call)):
@@ -160,19 +193,42 @@ async def show_output(call: Call) -> Record:
     raise refusal("NotFound", f"Specified output key {key} not found.", 404)
 
 
-@heat.route("POST", "/v1/{project}/validate")
+# What Heat calls a constraint's parts where it says what a template takes.
+CONSTRAINTS = {
+    "range": {"min": "MinValue", "max": "MaxValue"},
+    "length": {"min": "MinLength", "max": "MaxLength"},
+}
+
+
+def described(name: str, schema: Record, given: Record) -> Record:
+    """A parameter as those see it who check a template."""
+    body = {
+        "Type": TYPES.get(schema["type"], "String"),
+        "NoEcho": "true" if schema.get("hidden") else "false",
+        "Description": schema.get("description", ""),
+        "Label": schema.get("label", name),
+    }
+    if "default" in schema:
+        body["Default"] = schema["default"]
+    if given.get(name):
+        body["Value"] = given[name]
+    for constraint in schema.get("constraints") or ():
+        for kind, parts in CONSTRAINTS.items():
+            body |= {word: constraint[kind][part] for part, word in parts.items() if part in constraint.get(kind, ())}
+        if "allowed_values" in constraint:
+            body["AllowedValues"] = constraint["allowed_values"]
+        if "allowed_pattern" in constraint:
+            body["AllowedPattern"] = constraint["allowed_pattern"]
+        if "custom_constraint" in constraint:
+            body["CustomConstraint"] = constraint["custom_constraint"]
+        if "description" in constraint:
+            body["ConstraintDescription"] = constraint["description"]
+    return body
+
+
+@in_project("POST", "/validate")
 async def validate(call: Call) -> Record:
     template = template_of(call)
     template.check(complete=False)
-    described = {}
-    for name, schema in template.schemas.items():
-        described[name] = {
-            "Type": TYPES.get(schema.get("type", "string"), "String"),
-            "NoEcho": "true" if schema.get("hidden") else "false",
-            "Description": schema.get("description", ""),
-            "Label": schema.get("label", name),
-        }
-        if "default" in schema:
-            described[name]["Default"] = schema["default"]
-    description = template.body.get("description") or "No description"
-    return {"Description": description, "Parameters": described, "ParameterGroups": [], "Environment": {}}
+    parameters = {name: described(name, schema, template.given) for name, schema in template.schemas.items()}
+    return {"Description": template.description, "Parameters": parameters, "Environment": environment(template)}

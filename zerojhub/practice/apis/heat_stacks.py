@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now, short_id
+from zerojhub.practice.apis.cloud import Cloud, Record, hex_id, new_id, now, short_id
 
 
 class ResourceFailed(Exception):
@@ -34,6 +34,8 @@ def new_stack(
         "status": "IN_PROGRESS",
         "reason": "Stack CREATE started",
         "project": project,
+        # Heat gives each stack a project for users of its own.
+        "stack_user_project_id": hex_id(),
         "timeout_mins": timeout,
         "parent": parent["id"] if parent else None,
         "disable_rollback": True,
@@ -75,7 +77,7 @@ def set_stack(stack: Record, action: str, status: str, reason: str | None = None
 def set_resource(stack: Record, name: str, action: str, status: str, reason: str = "state changed") -> None:
     resource = stack["resources"][name]
     resource |= {"resource_status": f"{action}_{status}", "resource_status_reason": reason, "updated_time": now()}
-    physical, kind = resource["physical_resource_id"], resource["resource_type"]
+    physical, kind = resource["physical_resource_id"] or resource["physical_name"], resource["resource_type"]
     record_event(stack, name, physical, f"{action}_{status}", reason, kind)
 
 
@@ -91,6 +93,8 @@ def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Itera
             "resource_type": kind,
             "creation_time": now(),
             "nested": None,
+            # What events call it until it has an id.
+            "physical_name": f"{stack['stack_name']}-{name}-{short_id()}",
         },
     )
     set_resource(stack, name, action, "IN_PROGRESS")
@@ -114,8 +118,7 @@ def nesting(cloud: Cloud, stack: Record, name: str, kind: str, action: str = "CR
     with making(stack, name, kind, action) as resource:
         inner = cloud.stacks.get(resource["nested"] or "")
         if not inner:
-            title = f"{stack['stack_name']}-{name}-{short_id()}"
-            inner = new_stack(cloud, stack["project"], title, stack["timeout_mins"], stack)
+            inner = new_stack(cloud, stack["project"], resource["physical_name"], stack["timeout_mins"], stack)
             resource |= {"nested": inner["id"], "physical_resource_id": inner["id"]}
         set_stack(inner, action, "IN_PROGRESS")
         try:
@@ -130,7 +133,10 @@ def nesting(cloud: Cloud, stack: Record, name: str, kind: str, action: str = "CR
 
 
 def forget(cloud: Cloud, stack: Record) -> None:
-    """The stack goes, with the stacks inside it."""
+    """The stack goes, with the stacks inside it. Heat still knows by its id what it was."""
     for inner in cloud.stacks.where(parent=stack["id"]):
         forget(cloud, inner)
-    cloud.stacks.pop(stack["id"], None)
+    if cloud.stacks.pop(stack["id"], None) and not stack["hidden"]:
+        stack |= {"action": "DELETE", "status": "COMPLETE", "reason": "Stack DELETE completed successfully"}
+        stack |= {"deletion_time": now(), "resources": {}}
+        cloud.deleted_stacks.append(stack)

@@ -21,6 +21,29 @@ def bad_value(where: str, why: str) -> Refusal:
     return refusal("StackValidationFailed", f"Property error: : {where}: : {why}")
 
 
+def whole(name: str, value: Any) -> int | None:
+    """A whole number in a request. Raises Refusal (400)."""
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise refusal("HTTPBadRequest", f"Only integer is acceptable by '{name}'.") from None
+    if number < 0:
+        said = f"Value '{value}' is invalid for '{name}' which only accepts non-negative integer."
+        raise refusal("HTTPBadRequest", said)
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """A yes or no in a request. Raises Refusal (400)."""
+    word = str(value).lower()
+    if word not in ("true", "false"):
+        said = f'Unrecognized value "{value}" for "{name}", acceptable values are: true, false.'
+        raise refusal("HTTPBadRequest", said)
+    return word == "true"
+
+
 def converted(kind: str, value: Any) -> Any:
     """The value as one of the type. Raises ValueError."""
     if value is None:
@@ -31,9 +54,8 @@ def converted(kind: str, value: Any) -> Any:
         case "boolean":
             word = str(value).strip().lower()
             if word not in TRUE | FALSE:
-                raise ValueError(
-                    f"Unrecognized value '{value}', acceptable values are: {', '.join(sorted(TRUE | FALSE))}"
-                )
+                known = ", ".join(f"'{known}'" for known in sorted(TRUE | FALSE))
+                raise ValueError(f"Unrecognized value '{value}', acceptable values are: {known}")
             return word in TRUE
         case "comma_delimited_list":
             return [item.strip() for item in value.split(",")] if isinstance(value, str) else list(value)
@@ -89,7 +111,7 @@ def _length(_cloud: Cloud, value: Any, wanted: Record) -> str | None:
 
 def _allowed(_cloud: Cloud, value: Any, wanted: list) -> str | None:
     rest = [item for item in (value if isinstance(value, list) else [value]) if item not in wanted]
-    return f'"{rest[0]}" is not an allowed value [{", ".join(map(str, wanted))}]' if rest else None
+    return f'"{rest[0]}" is not an allowed value {json.dumps(wanted)}' if rest else None
 
 
 def _pattern(_cloud: Cloud, value: Any, wanted: str) -> str | None:
@@ -103,7 +125,7 @@ def _custom(cloud: Cloud, value: Any, wanted: str) -> str | None:
         "glance.image": (cloud.images, f"No images matching {{'name': '{value}'}}."),
         "neutron.network": (cloud.networks, f"Unable to find network with name or id '{value}'"),
         "neutron.subnet": (cloud.subnets, f"Unable to find subnet with name or id '{value}'"),
-        "magnum.cluster_template": (cloud.templates, f"The cluster template ({value}) could not be found."),
+        "magnum.cluster_template": (cloud.templates, f"The ClusterTemplate ({value}) could not be found."),
     }
     if wanted == "ip_addr":
         return None if _is_address(value) else f"Error validating value '{value}': Invalid IP address"

@@ -11,10 +11,14 @@ from typing import Any
 from starlette.applications import Starlette
 
 from zerojhub.practice.apis.cloud import Cloud, Record
-from zerojhub.practice.apis.heat_stacks import ResourceFailed, forget, making, set_stack
-from zerojhub.practice.apis.heat_templates import TYPES, Template
+from zerojhub.practice.apis.heat_stacks import ResourceFailed, forget, making, set_resource, set_stack
+from zerojhub.practice.apis.heat_templates import Template
+from zerojhub.practice.apis.heat_types import TYPES
+from zerojhub.practice.apis.refusal import Refusal
 
 MINUTE = 60.0
+TIMEOUT = 60
+"""Minutes that a stack has which was given none: Heat's own default."""
 POLL = 0.1
 """Seconds between two looks at what became of a cluster."""
 PATHS = {"OS::Magnum::ClusterTemplate": "/clustertemplates", "OS::Magnum::Cluster": "/clusters"}
@@ -63,7 +67,8 @@ def parameters(stack: Record) -> Record:
     }
     template: Template | None = stack["template"]
     for name, value in template.parameters.items() if template else ():
-        text = json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = json.dumps(value) if isinstance(value, dict) else text
         shown[name] = "******" if template and template.schemas[name].get("hidden") else text
     return shown
 
@@ -73,14 +78,15 @@ def outputs(cloud: Cloud, stack: Record) -> list[Record]:
     if not template:
         return []
     look = looking(cloud, stack)
-    return [
-        {
-            "output_key": name,
-            "description": output.get("description", "No description given"),
-            "output_value": template.resolve(output["value"], look),
-        }
-        for name, output in template.outputs.items()
-    ]
+    shown = []
+    for name, output in template.outputs.items():
+        body = {"output_key": name, "description": output.get("description", "No description given")}
+        try:
+            body["output_value"] = template.resolve(output["value"], look)
+        except (ValueError, Refusal) as error:
+            body |= {"output_value": None, "output_error": str(error)}
+        shown.append(body)
+    return shown
 
 
 @dataclass(frozen=True)
@@ -130,18 +136,30 @@ class Engine:
 
     async def _done(self, action: str, work: Coroutine[Any, Any, None]) -> bool:
         """Do the work on the stack in the time that it has, and say what came of it."""
-        stack = self.stack
+        stack, reason = self.stack, None
         try:
-            async with asyncio.timeout(stack["timeout_mins"] * MINUTE if stack["timeout_mins"] else None):
+            async with asyncio.timeout((stack["timeout_mins"] or TIMEOUT) * MINUTE):
                 await work
         except TimeoutError:
-            set_stack(stack, action, "FAILED", f"{action.title()} timed out")
+            reason = f"{action.title()} timed out"
         except ResourceFailed as failure:
-            set_stack(stack, action, "FAILED", f"Resource {action} failed: {failure}")
-        else:
-            set_stack(stack, action, "COMPLETE")
+            reason = f"Resource {action} failed: {failure}"
+        # What came of it is of no interest once something else is to be done with the stack.
+        if not self.app.state.conductor.is_last(stack["id"]):
             return True
-        return False
+        set_stack(stack, action, "FAILED" if reason else "COMPLETE", reason)
+        return not reason
+
+    async def mark(self, action: str) -> None:
+        """What Heat does with a stack of Magnum's things that is checked, suspended or resumed: nothing but say so."""
+        stack, before = self.stack, {"SUSPEND": "_COMPLETE", "RESUME": "SUSPEND_COMPLETE", "CHECK": ""}[action]
+        for name, resource in stack["resources"].items():
+            if not (status := resource["resource_status"]).endswith(before):
+                said = f"State {tuple(status.split('_', 1))} invalid for {action.lower()}"
+                set_stack(stack, action, "FAILED", f"Resource {action} failed: Error: resources.{name}: {said}")
+                return
+            set_resource(stack, name, action, "COMPLETE")
+        set_stack(stack, action, "COMPLETE")
 
     async def delete(self) -> None:
         if await self._take_down("DELETE"):
@@ -152,14 +170,20 @@ class Engine:
         with making(self.stack, name, kind) as resource:
             body = resource["properties"] = template.properties(name, looking(self.cloud, self.stack))
             if kind == "OS::Magnum::ClusterTemplate":
-                body = {RENAMED.get(key, key): value for key, value in body.items()}
-                body.setdefault("name", f"{self.stack['stack_name']}-{name}")
+                body = {RENAMED.get(key, key): self._id_of(key, value) for key, value in body.items()}
+                body.setdefault("name", resource["physical_name"])
             else:
                 body = {"cluster_template_id" if key == "cluster_template" else key: body[key] for key in body}
             made = await self._ask("POST", PATHS[kind], body)
             resource["physical_resource_id"] = made["uuid"]
             if kind == "OS::Magnum::Cluster":
                 await self._settled(name, made["uuid"], "CREATE")
+
+    def _id_of(self, key: str, value: Any) -> Any:
+        """The id for the name of a network, which Heat looks up itself."""
+        table = {"external_network": self.cloud.networks, "fixed_network": self.cloud.networks}
+        table |= {"fixed_subnet": self.cloud.subnets}
+        return table[key].find(value)[0]["id"] if key in table else value
 
     async def _change(self, template: Template, name: str) -> None:
         """Bring one resource to what the template says. One that failed is made anew, whatever it was that failed."""
@@ -210,6 +234,7 @@ class Engine:
         except ResourceFailed as failure:
             set_stack(stack, action, "FAILED", f"Resource DELETE failed: {failure}")
             return False
+        stack["resources"].clear()
         set_stack(stack, action, "COMPLETE")
         return True
 

@@ -1,0 +1,93 @@
+"""The practice cloud answers as a real Heat does, asked the same; but for what the documentation lists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.agreement import differences, hold_to_the_table
+from tests.contract.clouds import Cloud, Site, until
+from tests.contract.session import PUBLIC_KEY, Answer, ask, read
+
+QUESTIONS = read(Path(__file__).with_name("stack_questions.yaml"))
+NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
+DIFFERENCES = differences("Stacks")
+
+
+def settled(client: httpx.Client, stack: str) -> bool:
+    """Whether nothing is going on with the stack. Heat says that it is before it answers whoever has it do something."""
+    answer = client.get(stack, follow_redirects=True)
+    if answer.status_code == 404:
+        return True
+    there = answer.json()["stack"]
+    # One that is deleted is in the way of others until the time of it is known.
+    return not there["stack_status"].endswith("PROGRESS") and (
+        there["stack_status"] != "DELETE_COMPLETE" or there["deletion_time"] is not None
+    )
+
+
+def answers_of(cloud: Cloud) -> dict[str, Answer]:
+    """The answers by the names of the steps."""
+    client = cloud.client(Accept="application/json")
+    keypairs = cloud.at("/compute/v2.1/os-keypairs")
+    client.post(keypairs, json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
+    # `heat` goes before `others`: on the practice cloud it begins with it.
+    known = {"heat": cloud.at("/orchestration"), "keystone": cloud.at("/identity"), "others": cloud.at("")}
+    token = cloud.token().json()["token"]
+    known |= {"project": token["project"]["id"], "user": token["user"]["id"]}
+    answers = {}
+    cloud.hold()
+    try:
+        for step in QUESTIONS["steps"]:
+            if stack := step.get("settle"):
+                cloud.let_go()
+                path = cloud.at(f"/orchestration/v1/{known['project']}/stacks/{stack}?resolve_outputs=False")
+                until(lambda path=path: settled(client, path), 180, pause=0.2)
+                cloud.hold()
+            else:
+                answers[step["name"]], _ = ask(cloud, client, step, QUESTIONS, known)
+    finally:
+        cloud.let_go()
+        client.delete(f"{keypairs}/mykey").raise_for_status()
+    return answers
+
+
+@pytest.fixture(scope="module")
+def practice_answers(site: Site) -> dict[str, Answer]:
+    return answers_of(site)
+
+
+@pytest.fixture(scope="module")
+def real_answers(real_heat: Cloud) -> dict[str, Answer]:
+    return answers_of(real_heat)
+
+
+def comparable(body: Any) -> Any:
+    """The body with outputs and resources in one order, as Heat's have none, and without what is drawn for names.
+
+    Nor with why a cluster failed: that is for its driver to say.
+    """
+    if isinstance(body, dict):
+        for name, key in (("outputs", "output_key"), ("resources", "resource_name")):
+            if isinstance(body.get(name), list):
+                body = {**body, name: sorted(body[name], key=lambda item, key=key: item[key])}
+        return {name: comparable(item) for name, item in body.items()}
+    if isinstance(body, list):
+        return [comparable(item) for item in body]
+    if not isinstance(body, str):
+        return body
+    return re.sub(r"-[a-z0-9]{12}$", "-<drawn>", re.sub(r"(Failed to create Cluster '\w+' - ).*", r"\1…", body))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
+    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
+
+
+def test_the_table_of_differences_names_questions() -> None:
+    assert set(NAMES) >= DIFFERENCES
+    assert len(NAMES) == len(set(NAMES))
