@@ -64,12 +64,13 @@ async def settled(cloud: Cloud, stack: dict, say: Say) -> dict:
 
 
 async def delete(cloud: Cloud, stack: dict, say: Say) -> None:
-    """Delete the stack with its resources, and wait until it is gone."""
+    """Delete the stack with its resources, and wait until it is gone and its name is free."""
     await cloud.orchestration.delete(path(stack))
     pause = POLL[0]
     while there := await cloud.orchestration.find(path(stack)):
         status = there["stack"]["stack_status"]
-        if status == "DELETE_COMPLETE":
+        # Heat says so before it lets go of the name.
+        if status == "DELETE_COMPLETE" and there["stack"]["deletion_time"]:
             return
         if status == "DELETE_FAILED":
             raise ZeroJHubError(
