@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -302,54 +299,3 @@ def test_the_ordinary_client_takes_a_stack_through_its_life(site: Site, heat: He
     for word in ("course", "UPDATE_COMPLETE", "template", "cluster", ":6443", "2018-08-31", "state changed"):
         assert word in said
     until(lambda: not site.cloud.stacks)
-
-
-HUB = """
-name: course
-cloud: practice
-cluster:
-  name: hub
-  keypair: mykey
-  workers: 1
-  template:
-    name: for-course
-    image: fedora-coreos-38
-    external_network: public
-    flavor: m1.small
-    master_flavor: m1.medium
-    labels: {kube_tag: v1.34.4}
-"""
-
-
-def test_the_program_renders_makes_shows_and_deletes_a_stack(
-    site: Site, heat: Heat, magnum: Magnum, tmp_path: Path
-) -> None:
-    def zerojhub(*words: str, code: int = 0) -> str:
-        environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(site.clouds), "XDG_STATE_HOME": str(tmp_path)}
-        done = subprocess.run(
-            [Path(sys.executable).with_name("zerojhub"), *words],
-            cwd=tmp_path,
-            env={key: value for key, value in environment.items() if key != "OS_CLOUD"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr if code else done.stdout
-
-    (tmp_path / "hub.yaml").write_text(HUB)
-    (tmp_path / "k.yaml").write_text(zerojhub("heat", "render", "-f", "hub.yaml"))
-    cloud = ("--cloud", "practice")
-    refused = zerojhub("heat", "create", "k", "-t", "k.yaml", "--parameter", "keypair=nope", *cloud, code=2)
-    assert "The Key (nope) could not be found." in refused
-    made = json.loads(zerojhub("heat", "create", "k", "-t", "k.yaml", *cloud, "-q", "-o", "json"))
-    assert made["stack_status"] == "CREATE_COMPLETE"
-    cluster = magnum.show("hub")
-    assert (cluster["status"], cluster["floating_ip_enabled"]) == ("CREATE_COMPLETE", False)
-    assert "already exists" in zerojhub("heat", "create", "k", "-t", "k.yaml", *cloud, code=2)
-    assert "CREATE_COMPLETE" in zerojhub("heat", "list", *cloud)
-    assert magnum.show("hub")["api_address"] in zerojhub("heat", "show", "k", *cloud)
-    assert "did you mean" in zerojhub("heat", "show", "kk", *cloud, code=2)
-    zerojhub("heat", "delete", "k", "--yes", "-q", *cloud)
-    assert not site.cloud.clusters
-    assert json.loads(zerojhub("heat", "list", *cloud, "-o", "json")) == []

@@ -88,7 +88,12 @@ def real_orchestration(real: Real) -> Iterator[Real]:
     processes.start("heat-engine", installed / "bin" / "python", "-c", ENGINE, env=env)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         serve(processes, installed, "heat", "heat.wsgi.api:application", listener, env)
-        cloud = dataclasses.replace(real, roots={**real.roots, "/orchestration": url_of(listener)})
+        url = url_of(listener)
+        # The catalog has the practice cloud's Heat.
+        override = f"    orchestration_endpoint_override: {url}{real.heat.removeprefix('/orchestration')}\n"
+        clouds = folder / "clouds.yaml"
+        clouds.write_text(real.clouds.read_text() + override)
+        cloud = dataclasses.replace(real, roots={**real.roots, "/orchestration": url}, clouds=clouds)
         processes.wait(lambda: answers(cloud.at("/orchestration")) and engine_is_up(folder / "heat.db"))
         yield cloud
 

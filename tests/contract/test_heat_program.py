@@ -1,0 +1,83 @@
+"""zerojhub's `heat` commands, with the practice cloud's Heat and with a real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shell
+from tests.contract.clouds import Cloud
+from tests.contract.session import PUBLIC_KEY
+
+HUB = """
+name: course
+cloud: practice
+cluster:
+  name: hub
+  keypair: mykey
+  workers: 1
+  template:
+    name: for-course
+    image: fedora-coreos-38
+    external_network: public
+    flavor: m1.small
+    master_flavor: m1.medium
+    labels: {kube_tag: v1.34.4}
+"""
+
+
+@pytest.fixture(scope="module", params=["site", "real_heat"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    cloud = request.getfixturevalue(request.param)
+    keypairs = cloud.client("/compute/v2.1")
+    keypairs.post("/os-keypairs", json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
+    yield cloud
+    keypairs.delete("/os-keypairs/mykey").raise_for_status()
+
+
+@pytest.fixture
+def shell(cloud: Cloud, tmp_path: Path) -> Shell:
+    (tmp_path / "hub.yaml").write_text(HUB)
+    given = {"OS_CLIENT_CONFIG_FILE": str(cloud.clouds), "OS_CLOUD": "practice", "XDG_STATE_HOME": str(tmp_path)}
+    shell = Shell(tmp_path, {**os.environ, **given})
+    (tmp_path / "k.yaml").write_text(shell.zerojhub("heat", "render", "-f", "hub.yaml").stdout)
+    return shell
+
+
+def test_it_renders_makes_shows_and_deletes_a_stack(cloud: Cloud, shell: Shell) -> None:
+    create = ("heat", "create", "k", "-t", "k.yaml")
+    refused = shell.zerojhub(*create, "--parameter", "keypair=nope", code=2).stderr
+    assert "The Key (nope) could not be found." in refused
+    assert (
+        "The Parameter (wrokers) was not defined" in shell.zerojhub(*create, "--parameter", "wrokers=2", code=2).stderr
+    )
+    made = shell.json(*create, "-q")
+    assert (made["stack_name"], made["stack_status"]) == ("k", "CREATE_COMPLETE")
+    magnum = cloud.client("/container-infra/v1")
+    cluster = magnum.get("/clusters/hub").json()
+    assert (cluster["status"], cluster["floating_ip_enabled"]) == ("CREATE_COMPLETE", False)
+    assert "already exists" in shell.zerojhub(*create, code=2).stderr
+    assert [stack["stack_name"] for stack in shell.json("heat", "list") if stack["id"] == made["id"]] == ["k"]
+    shown = {each["output_key"]: each["output_value"] for each in shell.json("heat", "show", "k")["outputs"]}
+    assert shown == {name: cluster[name] for name in ("api_address", "node_addresses")}
+    assert "did you mean" in shell.zerojhub("heat", "show", "kk", code=2).stderr
+    shell.zerojhub("heat", "delete", "k", "--yes", "-q")
+    assert magnum.get("/clusters/hub").status_code == 404
+    # Its name is free at once.
+    again = shell.json(*create, "--no-wait")
+    assert again["id"] != made["id"]
+    shell.zerojhub("heat", "delete", "k", "--yes", "-q")
+    assert shell.json("heat", "list") == []
+
+
+def test_a_stack_that_fails_says_why_and_goes(shell: Shell) -> None:
+    template = shell.folder / "k.yaml"
+    template.write_text(template.read_text().replace("kube_tag: v1.34.4", "practice_fail: kube_minions"))
+    failed = shell.zerojhub("heat", "create", "k", "-t", "k.yaml", "-q", code=1).stderr
+    assert "stack k is CREATE_FAILED: Resource CREATE failed: ResourceInError: resources.cluster: Went to" in failed
+    assert "CREATE_FAILED" in [stack["stack_status"] for stack in shell.json("heat", "list")]
+    shell.zerojhub("heat", "delete", "k", "--yes", "-q")
+    assert shell.json("heat", "list") == []
