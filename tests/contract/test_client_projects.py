@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import httpx
 import openstack
 import pytest
 
@@ -111,6 +113,47 @@ def test_the_client_makes_credentials_that_are_good_for_what_they_say(site: Site
         assert words in refused
     assert not site.openstack("application credential delete robot").strip()
     assert site.token(identity=identity, scope=None).status_code == 404
+
+
+def test_the_client_makes_credentials_with_access_rules(site: Site, tmp_path: Path) -> None:
+    rules = [
+        {"service": "compute", "path": "/v2.1/servers/**", "method": "GET"},
+        {"service": "network", "path": "/v2.0/{kind}", "method": "GET"},
+    ]
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(rules))
+    made, listed = site.asked(
+        f"application credential create --secret sesame --access-rules {file} reader", "access rule list"
+    )
+    assert [{name.lower(): item[name] for name in ("Service", "Path", "Method")} for item in listed] == rules
+    secret = {"id": made["ID"], "secret": "sesame"}
+    login = site.token(identity={"methods": ["application_credential"], "application_credential": secret}, scope=None)
+    given = login.json()["token"]["application_credential"]["access_rules"]
+    assert [rule["id"] for rule in given] == [item["ID"] for item in listed]
+    token = {"X-Auth-Token": login.headers["X-Subject-Token"]}
+    answers = {
+        (method, path): httpx.request(method, site.at(path), headers=token, timeout=60).status_code
+        for method, path in (
+            ("GET", "/compute/v2.1/servers/detail"),
+            ("GET", "/compute/v2.1/servers"),
+            ("DELETE", "/compute/v2.1/servers/none"),
+            ("GET", "/network/v2.0/networks"),
+            ("GET", "/network/v2.0/networks/none"),
+            ("GET", "/image/v2/images"),
+        )
+    }
+    assert list(answers.values()) == [200, 401, 401, 200, 401, 401]
+    # The same rule is there once, however many have it; and for as long as one has it.
+    again, refused = (
+        f"application credential create --access-rules {file} again",
+        f"access rule delete {given[0]['id']}",
+    )
+    site.openstack(again)
+    assert "May not delete access rule in use" in site.refused(refused, "application credential delete reader again")
+    shown, left = site.asked(f"access rule show {given[0]['id']}", "access rule list")
+    assert (shown["Path"], len(left)) == ("/v2.1/servers/**", 2)
+    assert not site.openstack(*(f"access rule delete {rule['id']}" for rule in given)).strip()
+    assert site.cloud.access_rules == {}
 
 
 def test_the_client_makes_keypairs(site: Site, tmp_path: Path) -> None:

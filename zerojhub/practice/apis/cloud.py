@@ -97,7 +97,7 @@ class Cloud:
         self.tokens: dict[str, Token] = {}
         self.passwords: dict[str, str] = {}
         self.users, self.projects, self.roles = Table(), Table(), Table()
-        self.application_credentials, self.trusts = Table(), Table()
+        self.application_credentials, self.access_rules, self.trusts = Table(), Table(), Table()
         self.flavors, self.images, self.keypairs = Table(), Table(), Table()
         self.servers, self.server_groups = Table(), Table()
         self.server_events: list[Record] = []
@@ -138,7 +138,7 @@ class Cloud:
         """The user goes, and with them their tokens, trusts and application credentials."""
         self.users.pop(user, None)
         self.passwords.pop(user, None)
-        for table in (self.trusts, self.application_credentials):
+        for table in (self.trusts, self.application_credentials, self.access_rules):
             for record in list(table.values()):
                 if user in (record.get("trustor_user_id"), record.get("trustee_user_id"), record.get("user_id")):
                     del table[record["id"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
+from zerojhub.practice.apis import keystone_access
 from zerojhub.practice.apis.cloud import Cloud, Record, hex_id
 from zerojhub.practice.apis.keystone import MICROSECONDS, forbidden, incorrect, keystone, missing, moment
 from zerojhub.practice.apis.keystone_lookups import listing
@@ -49,6 +50,8 @@ def own_credential(call: Call) -> Record:
 
 def shown(call: Call, credential: Record, secret: bool = False) -> Record:
     body = {key: value for key, value in credential.items() if secret or key != "secret"}
+    if "access_rules" in body:
+        body["access_rules"] = [keystone_access.shown(rule) for rule in body["access_rules"]]
     # So Keystone writes it, although it serves nothing there.
     return {**body, "links": {"self": f"{call.origin}/identity/v3/application_credentials/{credential['id']}"}}
 
@@ -96,6 +99,8 @@ async def create_credential(call: Call) -> Record:
         "unrestricted": wanted.get("unrestricted"),
         "secret": wanted.get("secret") or secrets.token_urlsafe(64),
     }
+    if wanted.get("access_rules"):
+        more["access_rules"] = keystone_access.wanted_rules(call.cloud, call.token.user, wanted["access_rules"])
     credential = new_credential(call.cloud, call.token.user, call.project, name, **more)
     return {"application_credential": shown(call, credential, secret=True)}
 

@@ -19,6 +19,7 @@ from zerojhub.practice.apis.keystone import (
     moment,
     unauthorized,
 )
+from zerojhub.practice.apis.keystone_access import shown
 from zerojhub.practice.apis.wire import Call, Refusal
 
 
@@ -52,6 +53,8 @@ def token_body(call: Call, token: Token, with_catalog: bool = True) -> Record:
     if credential := token.application_credential:
         body["application_credential"] = {key: credential[key] for key in ("id", "name")}
         body["application_credential"]["restricted"] = not credential["unrestricted"]
+        if rules := credential.get("access_rules"):
+            body["application_credential"]["access_rules"] = [shown(rule) for rule in rules]
     return {"token": body}
 
 

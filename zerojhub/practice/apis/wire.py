@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from zerojhub.practice.apis.access import permits
 from zerojhub.practice.apis.refusal import Refusal
 from zerojhub.practice.ground import GroundError
+from zerojhub.practice.profile import SERVED
 
 if TYPE_CHECKING:
     from zerojhub.practice.apis.cloud import Cloud, Token
@@ -96,6 +98,7 @@ class Service:
     ):
         self.name, self.prefix, self.say_no, self.versions = name, prefix, say_no, versions
         self.headers = headers or {}
+        self.types = [kind for kind, root in SERVED.items() if root == prefix]
         self._routes: list[Route] = []
 
     def route(
@@ -129,7 +132,7 @@ class Service:
     async def _answer(self, call: Call, handler: Handler, status: int, public: bool) -> Response:
         call.scope["state"]["service"] = self.name
         token = call.cloud.valid_token(call.headers.get("x-auth-token", ""))
-        if token:
+        if token and (public or permits(token, self.types, call.method, call.url.path.removeprefix(self.prefix))):
             call.scope["state"].update(token=token, user=call.cloud.users[token.holder]["name"])
         elif not public:
             return JSONResponse(UNAUTHENTICATED, 401, {"WWW-Authenticate": call.keystone, **self.headers})
