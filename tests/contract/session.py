@@ -104,7 +104,8 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
 
 
 def content(answer: httpx.Response) -> Any:
-    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+    # Nova says of nothing, too, that it is JSON.
+    return answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else answer.text
 
 
 def noted(answer: httpx.Response, known: dict[str, str]) -> Answer:
@@ -119,7 +120,7 @@ def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: di
     """The answer to one step, and its body as it came; what is learned from it is `known` then."""
     method, path, *version = filled(step["ask"], known)
     # A path that begins with the name of a service is whole.
-    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network", "orchestration")
+    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network", "orchestration", "compute")
     url = cloud.at(path if whole else filled(session.get("under", MAGNUM), known) + path)
     headers = {"OpenStack-API-Version": f"container-infra {version[0]}"} if version else {}
     headers |= filled(step.get("headers", {}), known)

@@ -1,4 +1,4 @@
-"""Keystone, Magnum, Neutron and Heat from the Python package index, in a virtual environment of their own: installed once."""
+"""Keystone, Magnum, Neutron, Heat and Nova from the Python package index, in a virtual environment: installed once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock
 
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 """Every version that they and what they need are installed in."""
-PACKAGES = ("keystone", "magnum", "neutron", "openstack-heat", "gunicorn")
+PACKAGES = ("keystone", "magnum", "neutron", "openstack-heat", "nova", "openstack-placement", "gunicorn")
 BROKER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's own `rabbitmq-server` insists on being root or a user named rabbitmq; this is what it wraps."""
 

@@ -15,6 +15,7 @@ NOVA = {
     "POST /v2.1/os-aggregates": "os_compute_api:os-aggregates:create",
     "GET /v2.1/os-hypervisors": "os_compute_api:os-hypervisors:list",
     "GET /v2.1/os-hypervisors/detail": "os_compute_api:os-hypervisors:list-detail",
+    "GET /v2.1/os-services": "os_compute_api:os-services:list",
     "GET /v2.1/os-migrations": "os_compute_api:os-migrations:index",
     "GET /v2.1/servers/{ident}/migrations": "os_compute_api:servers:migrations:index",
     "GET /v2.1/servers/{ident}/migrations/{number}": "os_compute_api:servers:migrations:show",

@@ -7,7 +7,7 @@ import re
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.apis.cloud import Cloud, Record, Table, dotted, now
+from zerojhub.practice.apis.cloud import Cloud, Record, Table, dotted
 from zerojhub.practice.apis.wire import Call, Refusal, Service, change_quota, collection
 
 FAULTS = {
@@ -23,7 +23,16 @@ FAULTS = {
 
 def say_no(refusal: Refusal) -> JSONResponse:
     kind = FAULTS.get(refusal.status, "computeFault")
-    return JSONResponse({kind: {"code": refusal.status, "message": refusal.message}}, refusal.status)
+    body = {kind: {"code": refusal.status, "message": refusal.message}}
+    return JSONResponse(body, refusal.status, media_type="application/json; charset=UTF-8")
+
+
+def require(field: str, value: Record, *names: str) -> None:
+    """Refuse (400) a body whose field lacks one of the names, in the words of Nova's schemas."""
+    for name in names:
+        if name not in value:
+            message = f"Invalid input for field/attribute {field}. Value: {value}. {name!r} is a required property"
+            raise Refusal(400, message)
 
 
 def negotiate(call: Call) -> dict[str, str]:
@@ -53,7 +62,8 @@ def negotiate(call: Call) -> dict[str, str]:
     }
 
 
-nova = Service("compute", "/compute", say_no, negotiate)
+# Nova says of nothing, too, that it is JSON.
+nova = Service("compute", "/compute", say_no, negotiate, {"Content-Type": "application/json"})
 
 
 def links(call: Call, path: str) -> list[Record]:
@@ -212,25 +222,3 @@ async def zones(call: Call) -> Record:
 @nova.route("GET", "/v2.1/os-availability-zone/detail")
 async def zones_in_detail(call: Call) -> None:
     raise Refusal(403, "Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed.")
-
-
-@nova.route("GET", "/v2.1/os-services")
-async def services(call: Call) -> Record:
-    return {
-        "services": [
-            {
-                "id": f"{number:08x}-0000-4000-8000-000000000000",
-                "binary": binary,
-                "host": call.cloud.region,
-                "zone": zone,
-                "status": "enabled",
-                "state": "up",
-                "updated_at": now("%Y-%m-%dT%H:%M:%S.000000"),
-                "disabled_reason": None,
-                "forced_down": False,
-            }
-            for number, (binary, zone) in enumerate(
-                (("nova-scheduler", "internal"), ("nova-compute", call.cloud.zone)), 1
-            )
-        ]
-    }

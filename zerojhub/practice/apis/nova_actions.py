@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from zerojhub.practice.apis import nova_events
 from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.glance_changes import new_snapshot
-from zerojhub.practice.apis.nova import nova
+from zerojhub.practice.apis.nova import nova, require
 from zerojhub.practice.apis.nova_servers import delete_server, failed
 from zerojhub.practice.apis.nova_states import a_server, allow, set_state, unlocked
 from zerojhub.practice.apis.wire import Call, Refusal
@@ -35,6 +35,8 @@ def action(name: str) -> Callable[[Action], Action]:
 async def act(call: Call) -> Any:
     server = a_server(call)
     name = next(iter(call.data or {}), "")
+    if not name:
+        raise Refusal(400, "Malformed request body")
     if name not in ACTIONS:
         raise Refusal(400, f"There is no such action: {name}")
     return ACTIONS[name](call, server, (call.data or {})[name] or {})
@@ -83,8 +85,7 @@ REBOOTS = {"SOFT": "rebooting", "HARD": "rebooting_hard"}
 
 @action("reboot")
 def reboot(call: Call, server: Record, wanted: Record) -> Response:
-    if "type" not in wanted:
-        raise Refusal(400, f"Invalid input for field/attribute reboot. Value: {wanted}. 'type' is a required property")
+    require("reboot", wanted, "type")
     kind = wanted["type"]
     known = [word for name in reversed(REBOOTS) for word in (name, name.title(), name.lower())]
     if kind not in known:
@@ -155,12 +156,7 @@ def create_image(call: Call, server: Record, wanted: Record) -> Response:
 @action("createBackup")
 def create_backup(call: Call, server: Record, wanted: Record) -> Response:
     """Another one; of those of its type there are as many as `rotation` says, without the oldest."""
-    for name in ("name", "backup_type", "rotation"):
-        if name not in wanted:
-            message = (
-                f"Invalid input for field/attribute createBackup. Value: {wanted}. {name!r} is a required property"
-            )
-            raise Refusal(400, message)
+    require("createBackup", wanted, "name", "backup_type", "rotation")
     allow(server, "createBackup", "active", "stopped")
     cloud, told = call.cloud, {"image_type": "backup", "backup_type": wanted["backup_type"]}
     image = new_snapshot(cloud, call.project, server, wanted["name"], {**(wanted.get("metadata") or {}), **told})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+from zerojhub.practice.apis.cinder import find_volume
 from zerojhub.practice.apis.cinder_types import attach, detach
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.nova import nova
@@ -83,7 +84,9 @@ async def update(call: Call) -> None:
 
 @nova.route("DELETE", PATH + "/{volume}", status=202)
 async def delete_attachment(call: Call) -> None:
-    server, attachment = a_server(call), an_attachment(call)
+    server = a_server(call)
+    find_volume(call.cloud, call.path_params["volume"])
+    attachment = an_attachment(call)
     allow(server, "detach_volume", "active", "stopped", "resized")
     detach(call.cloud, attachment)
     done(call, server, "detach_volume")

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.neutron_records import new_port
-from zerojhub.practice.apis.nova import links, nova
+from zerojhub.practice.apis.nova import links, nova, require
 from zerojhub.practice.apis.nova_servers import failed, fixed_address, forget_server, new_server, shown_server, started
 from zerojhub.practice.apis.nova_states import a_server
 from zerojhub.practice.apis.wire import Call, Refusal
@@ -88,13 +88,12 @@ def wanted_groups(call: Call, wanted: Record) -> list[Record]:
 
 def checked(call: Call, wanted: Record) -> Record:
     """The fields of a server's record that a body asks for. Raises Refusal (400)."""
-    cloud, name, image = call.cloud, wanted.get("name"), wanted.get("imageRef") or ""
+    require("server", wanted, "name", "flavorRef", *(["networks"] if call.state.version >= (2, 37) else []))
+    cloud, name, image = call.cloud, wanted["name"], wanted.get("imageRef") or ""
     if not isinstance(name, str) or not 0 < len(name) <= 255:
         raise Refusal(400, f"Invalid input for field/attribute name. Value: {name}. {name!r} is too short or too long")
-    if call.state.version >= (2, 37) and "networks" not in wanted:
-        raise Refusal(400, "Invalid input for field/attribute server. 'networks' is a required property")
     if image not in cloud.images:
-        raise Refusal(400, "Can not find requested image" if image else "Invalid imageRef provided.")
+        raise Refusal(400, "Can not find requested image" if image else "Missing imageRef attribute")
     flavor = str(wanted.get("flavorRef")).rpartition("/")[2]
     if flavor not in cloud.flavors:
         raise Refusal(400, f"Flavor {flavor} could not be found.")

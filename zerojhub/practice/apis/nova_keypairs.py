@@ -9,7 +9,7 @@ import hashlib
 from starlette.responses import JSONResponse, Response
 
 from zerojhub.practice.apis.cloud import Cloud, Record, new_id, now
-from zerojhub.practice.apis.nova import get, nova
+from zerojhub.practice.apis.nova import get, nova, require
 from zerojhub.practice.apis.wire import Call, Refusal, paged
 
 # -- keypairs -----------------------------------------------------------------------------------------------------------
@@ -72,8 +72,7 @@ async def create_keypair(call: Call) -> JSONResponse:
         raise Refusal(409, f"Key pair '{name}' already exists.")
     if not public:
         if version >= (2, 92):
-            message = "Invalid input for field/attribute keypair. 'public_key' is a required property"
-            raise Refusal(400, message)
+            require("keypair", wanted, "public_key")
         private, public = generate()
     keypair = {
         "id": len(call.cloud.keypairs) + 1,
@@ -111,7 +110,8 @@ def new_server_group(cloud: Cloud, project: str, user: str, name: str, policy: s
 def shown_group(call: Call, group: Record) -> Record:
     if call.state.version >= (2, 64):
         return group
-    old = {key: value for key, value in group.items() if key not in ("policy", "rules")}
+    later = ("policy", "rules") if call.state.version >= (2, 13) else ("policy", "rules", "project_id", "user_id")
+    old = {key: value for key, value in group.items() if key not in later}
     return {**old, "policies": [group["policy"]], "metadata": {}}
 
 

@@ -11,6 +11,8 @@ from zerojhub.practice.apis.wire import Call, Refusal
 
 METADATA = "/v2.1/servers/{ident}/metadata"
 TAGS = "/v2.1/servers/{ident}/tags"
+PAGE = {"Content-Type": "text/html; charset=UTF-8"}
+"""What Nova calls the empty answer to a tag."""
 
 
 def to_change(call: Call, action: str) -> Record:
@@ -109,9 +111,9 @@ async def show_tag(call: Call) -> None:
 async def add_tag(call: Call) -> Response:
     server, tag = tagged(call), call.path_params["tag"]
     if tag in server["tags"]:
-        return Response(status_code=204)
+        return Response(status_code=204, headers=PAGE)
     server["tags"] = sorted([*server["tags"], tag])
-    return Response(status_code=201, headers={"Location": f"{call.origin}{call.url.path}"})
+    return Response(status_code=201, headers={**PAGE, "Location": f"{call.origin}{call.url.path}"})
 
 
 @nova.route("DELETE", TAGS + "/{tag}", status=204)

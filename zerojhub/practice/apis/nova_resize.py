@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.members import Members
+from zerojhub.practice.apis.nova import require
 from zerojhub.practice.apis.nova_actions import ACCEPTED, action, begin
 from zerojhub.practice.apis.nova_boot import machine_of
 from zerojhub.practice.apis.nova_events import done
@@ -23,7 +24,8 @@ from zerojhub.practice.ground import MachineSpec
 @action("resize")
 def resize(call: Call, server: Record, wanted: Record) -> Response:
     """To another flavor. A machine has what its computer has: it sees nothing of that but that it is booted."""
-    cloud, ident = call.cloud, str(wanted.get("flavorRef") or "")
+    require("resize", wanted, "flavorRef")
+    cloud, ident = call.cloud, str(wanted["flavorRef"])
     if ident not in cloud.flavors:
         raise Refusal(400, f"Flavor {ident} could not be found.")
     allow(server, "resize", "active", "stopped")
@@ -75,7 +77,8 @@ async def restart(call: Call, server: Record, vm_state: str) -> None:
 @action("rebuild")
 def rebuild(call: Call, server: Record, wanted: Record) -> JSONResponse:
     """The disk is as an image has it. What Magnum put on a worker it gets anew; a master is lost."""
-    cloud, image = call.cloud, str(wanted.get("imageRef") or "").rpartition("/")[2]
+    require("rebuild", wanted, "imageRef")
+    cloud, image = call.cloud, str(wanted["imageRef"]).rpartition("/")[2]
     allow(server, "rebuild", "active", "stopped", "error")
     if image not in cloud.images:
         raise Refusal(400, "Cannot find image for rebuild")
@@ -86,6 +89,8 @@ def rebuild(call: Call, server: Record, wanted: Record) -> JSONResponse:
     server |= {name: wanted[name] for name in ("name", "description", "metadata") if name in wanted}
     begin(call, server, "rebuild", "rebuilding", partial(rebuild_machine, call, server, server["vm_state"]))
     body = {**shown_server(call, server), "adminPass": wanted.get("adminPass") or secrets.token_urlsafe(9)}
+    if call.state.version >= (2, 57):
+        body["user_data"] = None
     location = f"{call.origin}/compute/v2.1/servers/{server['id']}"
     return JSONResponse({"server": body}, ACCEPTED, {"Location": location})
 

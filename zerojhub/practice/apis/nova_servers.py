@@ -154,39 +154,41 @@ def shown_server(call: Call, server: Record) -> Record:
         "key_name": server["key_name"],
         "OS-SRV-USG:launched_at": server["launched"],
         "OS-SRV-USG:terminated_at": None,
-        "security_groups": [{"name": name} for name in server["security_groups"]],
         "OS-EXT-STS:task_state": server["task_state"],
         "OS-EXT-STS:vm_state": server["vm_state"],
         "OS-EXT-STS:power_state": power_state(server),
         "os-extended-volumes:volumes_attached": [
-            {"id": item["volume_id"]} for item in call.cloud.attachments.where(instance=server["id"])
+            {"id": item["volume_id"]}
+            | ({"delete_on_termination": item.get("delete_on_termination", False)} if recent >= (2, 3) else {})
+            for item in call.cloud.attachments.where(instance=server["id"])
         ],
     }
+    if server["security_groups"]:
+        body["security_groups"] = [{"name": name} for name in server["security_groups"]]
     if state in PROGRESSING:
         body["progress"] = 0
     if server["fault"]:
         body["fault"] = server["fault"]
-    if recent >= (2, 9):
-        body["locked"] = server["locked"]
-    if recent >= (2, 19):
-        body["description"] = server["description"]
-    if recent >= (2, 26):
-        body["tags"] = server["tags"]
     if recent >= (2, 47):
         named = {"original_name": flavor["name"], "ephemeral": 0, "swap": 0, "extra_specs": {}}
         body["flavor"] = {**{name: flavor[name] for name in ("vcpus", "ram", "disk")}, **named}
-    if recent >= (2, 71):
-        body["server_groups"] = [server["server_group"]] if server["server_group"] else []
-    if recent >= (2, 73):
-        body["locked_reason"] = server["locked_reason"]
-    if recent >= (2, 90):
-        body["OS-EXT-SRV-ATTR:hostname"] = server["hostname"]
-    return body
+    later = {
+        (2, 9): ("locked", server["locked"]),
+        (2, 19): ("description", server["description"]),
+        (2, 26): ("tags", server["tags"]),
+        (2, 63): ("trusted_image_certificates", None),
+        (2, 71): ("server_groups", [server["server_group"]] if server["server_group"] else []),
+        (2, 73): ("locked_reason", server["locked_reason"]),
+        (2, 90): ("OS-EXT-SRV-ATTR:hostname", server["hostname"]),
+        (2, 96): ("pinned_availability_zone", None),
+    }
+    return body | dict(field for version, field in later.items() if recent >= version)
 
 
 def own_servers(call: Call) -> list[Record]:
     if call.query_params.get("all_tenants", "").lower() in ("1", "true"):
-        raise Refusal(403, "Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.")
+        view = "detail" if call.url.path.endswith("/detail") else "index"
+        raise Refusal(403, f"Policy doesn't allow os_compute_api:servers:{view}:get_all_tenants to be performed.")
     servers = call.cloud.servers.where(project_id=call.project)
     for name in ("name", "status", "flavor", "image"):
         if wanted := call.query_params.get(name):
@@ -205,7 +207,11 @@ async def list_servers(call: Call) -> Record:
 
 @nova.route("GET", "/v2.1/servers/detail")
 async def list_servers_in_detail(call: Call) -> Record:
-    return collection(call, "servers", [shown_server(call, server) for server in own_servers(call)])
+    # Groups are only shown with one server.
+    servers = [shown_server(call, server) for server in own_servers(call)]
+    for server in servers:
+        server.pop("server_groups", None)
+    return collection(call, "servers", servers)
 
 
 @nova.route("GET", "/v2.1/servers/{ident}")

@@ -1,0 +1,92 @@
+"""The practice cloud answers as a real Nova does, asked the same; but for what the documentation lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.agreement import differences, hold_to_the_table
+from tests.contract.clouds import Cloud, Site, until
+from tests.contract.real.cloud import Real
+from tests.contract.real.compute import real_compute
+from tests.contract.session import PATIENCE, Answer, ask, filled, read, without
+
+QUESTIONS = read(Path(__file__).with_name("compute_questions.yaml"))
+NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
+DIFFERENCES = differences("Servers")
+DRAWN = {
+    "adminPass",
+    "hostId",
+    "created_at",
+    "launched_at",
+    "OS-SRV-USG:launched_at",
+    "start_time",
+    "finish_time",
+    "updated_at",
+}
+"""What is drawn, or a moment that is written without a zone."""
+
+
+@pytest.fixture(scope="module")
+def real_one(real: Real, site: Site) -> Iterator[Cloud]:
+    with real_compute(real, list(site.cloud.flavors.values())) as cloud:
+        yield cloud
+
+
+def answers_of(cloud: Cloud) -> dict[str, Answer]:
+    client = cloud.client(Accept="application/json", **{"OpenStack-API-Version": "compute 2.96"})
+    compute = cloud.at("/compute/v2.1")
+    # `nova` goes before `others`: on the practice cloud it begins with it.
+    known = {"nova": cloud.at("/compute"), "keystone": cloud.at("/identity"), "others": cloud.at("")}
+    known["project"] = cloud.token().json()["token"]["project"]["id"]
+    known["image"] = client.get(cloud.at("/image/v2/images?name=fedora-coreos-38")).json()["images"][0]["id"]
+    flavors = {flavor["name"]: flavor["id"] for flavor in client.get(f"{compute}/flavors").json()["flavors"]}
+    small, medium = flavors["m1.small"], flavors["m1.medium"]
+    answers = {}
+    for step in QUESTIONS["steps"]:
+        step = filled(step, {"small": small, "medium": medium})
+        if "name" in step:
+            answers[step["name"]], _ = ask(cloud, client, step, QUESTIONS, known)
+        else:
+            (how, ident), *_ = filled(step, known).items()
+            until(lambda how=how, url=f"{compute}/servers/{ident}": reached(client, url, how), PATIENCE)
+    return answers
+
+
+def reached(client: httpx.Client, url: str, how: str) -> bool:
+    """Whether the server is gone, active, or at no task."""
+    answer = client.get(url)
+    if how == "gone":
+        return answer.status_code == 404
+    server = answer.json()["server"]
+    if how == "active":
+        return server["status"] == "ACTIVE"
+    return server["OS-EXT-STS:task_state"] is None and server["status"] != "BUILD"
+
+
+@pytest.fixture(scope="module")
+def practice_answers(site: Site) -> dict[str, Answer]:
+    return answers_of(site)
+
+
+@pytest.fixture(scope="module")
+def real_answers(real_one: Cloud) -> dict[str, Answer]:
+    return answers_of(real_one)
+
+
+def comparable(body: Any) -> Any:
+    return without(body, DRAWN)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
+    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
+
+
+def test_the_table_of_differences_names_questions() -> None:
+    assert set(NAMES) >= DIFFERENCES
+    assert len(NAMES) == len(set(NAMES))
