@@ -42,7 +42,7 @@ async def act(call: Call) -> Any:
     return ACTIONS[name](call, server, (call.data or {})[name] or {})
 
 
-def begin(call: Call, server: Record, name: str, task: str, work: Callable[[], Awaitable[None]]) -> Response:
+def accept(call: Call, server: Record, name: str, task: str, work: Callable[[], Awaitable[None]]) -> Response:
     """Accept the action: the server is at this task until the work is done, and in error when it can't be."""
     event = nova_events.begin(call.cloud, server, name, call.token.user, call.state.request_id)
     server["task_state"] = task
@@ -71,13 +71,13 @@ def stop(call: Call, server: Record, wanted: Record) -> Response:
         await call.ground.stop(server["id"])
         set_state(server, "stopped")
 
-    return begin(call, server, "stop", "powering-off", work)
+    return accept(call, server, "stop", "powering-off", work)
 
 
 @action("os-start")
 def start(call: Call, server: Record, wanted: Record) -> Response:
     allow(server, "start", "stopped")
-    return begin(call, server, "start", "powering-on", partial(switch_on, call, server))
+    return accept(call, server, "start", "powering-on", partial(switch_on, call, server))
 
 
 REBOOTS = {"SOFT": "rebooting", "HARD": "rebooting_hard"}
@@ -95,7 +95,7 @@ def reboot(call: Call, server: Record, wanted: Record) -> Response:
     else:
         # It helps when a soft one does not end.
         allow(server, "reboot", "active", "stopped", "error", idle=server["task_state"] not in REBOOTS.values())
-    return begin(call, server, "reboot", REBOOTS[kind.upper()], partial(boot_again, call, server))
+    return accept(call, server, "reboot", REBOOTS[kind.upper()], partial(boot_again, call, server))
 
 
 async def switch_on(call: Call, server: Record) -> None:
@@ -114,7 +114,7 @@ def force_delete(call: Call, server: Record, wanted: Record) -> Response:
     unlocked(server)
     call.conductor.cancel(server["id"])
     delete = partial(delete_server, call.cloud, call.ground, server)
-    return begin(call, server, "delete", "deleting", delete)
+    return accept(call, server, "delete", "deleting", delete)
 
 
 # -- locks --------------------------------------------------------------------------------------------------------------

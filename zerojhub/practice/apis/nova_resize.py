@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from zerojhub.practice.apis.cloud import Cloud, Record
 from zerojhub.practice.apis.members import Members
 from zerojhub.practice.apis.nova import require
-from zerojhub.practice.apis.nova_actions import ACCEPTED, action, begin
+from zerojhub.practice.apis.nova_actions import ACCEPTED, accept, action
 from zerojhub.practice.apis.nova_boot import machine_of
 from zerojhub.practice.apis.nova_events import done
 from zerojhub.practice.apis.nova_servers import shown_server, within_quota
@@ -41,7 +41,7 @@ def resize(call: Call, server: Record, wanted: Record) -> Response:
         server.update(resized=before, flavor=ident)
         set_state(server, "resized")
 
-    return begin(call, server, "resize", "resize_migrating", work)
+    return accept(call, server, "resize", "resize_migrating", work)
 
 
 @action("confirmResize")
@@ -62,7 +62,7 @@ def revert(call: Call, server: Record, wanted: Record) -> Response:
         server["flavor"] = before["flavor"]
         set_state(server, server.pop("resized")["vm_state"])
 
-    return begin(call, server, "revertResize", "resize_reverting", work)
+    return accept(call, server, "revertResize", "resize_reverting", work)
 
 
 async def restart(call: Call, server: Record, vm_state: str) -> None:
@@ -87,7 +87,7 @@ def rebuild(call: Call, server: Record, wanted: Record) -> JSONResponse:
         raise Refusal(400, "Invalid key_name provided.")
     server |= {"image": image, "key_name": key, "fault": None}
     server |= {name: wanted[name] for name in ("name", "description", "metadata") if name in wanted}
-    begin(call, server, "rebuild", "rebuilding", partial(rebuild_machine, call, server, server["vm_state"]))
+    accept(call, server, "rebuild", "rebuilding", partial(rebuild_machine, call, server, server["vm_state"]))
     body = {**shown_server(call, server), "adminPass": wanted.get("adminPass") or secrets.token_urlsafe(9)}
     if call.state.version >= (2, 57):
         body["user_data"] = None
