@@ -126,7 +126,7 @@ def page(call: Call, records: list[Record]) -> tuple[list[Record], str | None]:
     query = call.query_params
     limit = whole("limit", query.get("limit"))
     if keys := [KEYS[key] for key in query.getlist("sort_keys") if key in KEYS]:
-        records = sorted(records, key=lambda record: [rank(record[key]) for key in keys])
+        records = sorted(records, key=lambda record: [rank(record.get(key)) for key in keys])
     if query.get("sort_dir", "asc" if keys else "desc") == "desc":
         records = records[::-1]
     ids = [record["id"] for record in records]

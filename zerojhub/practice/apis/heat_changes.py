@@ -38,13 +38,12 @@ def parsed(text: Any, what: str) -> Any:
     try:
         return YAML(typ="safe").load(text)
     except YAMLError as error:
-        where = re.sub(r" \(line: \d+\)", "", str(error))
-        raise refusal(
-            "HTTPBadRequest", f"{what} not in valid format: Error parsing template [root stack] {where}"
-        ) from None
+        why = f"Error parsing template [root stack] {re.sub(r' [(]line: [0-9]+[)]', '', str(error))}"
+        raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}") from None
 
 
 def body_of(call: Call) -> Record:
+    """What the request says. Raises Refusal (400) for one that says nothing."""
     if not isinstance(call.data, dict):
         raise refusal("HTTPBadRequest", EXPLANATIONS[400])
     return call.data
@@ -58,8 +57,8 @@ def template_of(call: Call, before: Template | None = None) -> Template:
     if body is None or body == {}:
         raise refusal("HTTPBadRequest", "No template specified")
     if not isinstance(body, dict):
-        said = "Template not in valid format: The template is not a JSON object or YAML mapping."
-        raise refusal("HTTPBadRequest", said)
+        why = "The template is not a JSON object or YAML mapping."
+        raise refusal("HTTPBadRequest", f"Template not in valid format: {why}")
     environment = parsed(data.get("environment"), "Environment") or {}
     parameters = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
     if before:
@@ -156,7 +155,8 @@ async def show_template(call: Call) -> JSONResponse:
     return JSONResponse({**known, "heat_template_version": str(known.get("heat_template_version", "2015-04-30"))})
 
 
-def environment(template: Template | None) -> Record:
+def environment_of(template: Template | None) -> Record:
+    """What of its parameters was given, as Heat keeps it."""
     given = template.given.items() if template else ()
     hidden = {name for name, schema in template.schemas.items() if schema.get("hidden")} if template else set()
     return {
@@ -169,7 +169,7 @@ def environment(template: Template | None) -> Record:
 
 @in_project("GET", "/stacks/{stack}/{ident}/environment")
 async def show_environment(call: Call) -> Record:
-    return {**environment(a_stack(call)["template"]), "encrypted_param_names": []}
+    return {**environment_of(a_stack(call)["template"]), "encrypted_param_names": []}
 
 
 @in_project("GET", "/stacks/{stack}/{ident}/files")
@@ -231,4 +231,4 @@ async def validate(call: Call) -> Record:
     template = template_of(call)
     template.check(complete=False)
     parameters = {name: described(name, schema, template.given) for name, schema in template.schemas.items()}
-    return {"Description": template.description, "Parameters": parameters, "Environment": environment(template)}
+    return {"Description": template.description, "Parameters": parameters, "Environment": environment_of(template)}
