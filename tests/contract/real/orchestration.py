@@ -22,10 +22,10 @@ models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
 """Quicker than Heat's migrations."""
 ENGINE = """
-import time
+import functools, time
 import sqlalchemy.engine, sqlalchemy.event
 import magnumclient.v1.clusters as magnum
-from magnumclient.exceptions import HttpError
+from magnumclient.exceptions import BadRequest, NotFound
 
 @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "begin")
 def begin(connection):
@@ -33,26 +33,39 @@ def begin(connection):
     # oslo.db's own word for "it has begun".
     connection.info["in_transaction"] = True
 
-create = magnum.ClusterManager.create
+def whole(look):
+    @functools.wraps(look)
+    def look_again(clusters, ident):
+        while True:
+            try:
+                return look(clusters, ident)
+            except BadRequest:
+                time.sleep(0.05)
+    return look_again
 
-def create_and_wait(clusters, **properties):
-    made = create(clusters, **properties)
-    while True:
-        try:
-            clusters.get(made.uuid)
-        except HttpError:
-            time.sleep(0.05)
-        else:
-            return made
+def there(create):
+    @functools.wraps(create)
+    def create_and_wait(clusters, **properties):
+        made = create(clusters, **properties)
+        while True:
+            try:
+                clusters.get(made.uuid)
+            except NotFound:
+                time.sleep(0.05)
+            else:
+                return made
+    return create_and_wait
 
-magnum.ClusterManager.create = create_and_wait
+magnum.ClusterManager.get = whole(magnum.ClusterManager.get)
+magnum.ClusterManager.create = there(magnum.ClusterManager.create)
 
 import heat.cmd.engine
 heat.cmd.engine.main()
 """
 """Heat's engine has many threads, and SQLite refuses at once to let a second one write that has begun to read.
 
-Magnum answers before it has a cluster, and a Heat that looks before that, as on a busy machine, fails.
+Magnum answers before it has a cluster, and shows none (400) without its node groups, as in the moment before it is gone: a
+Heat that looks just then, as on a busy machine, fails.
 """
 
 
