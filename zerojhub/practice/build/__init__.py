@@ -45,19 +45,20 @@ class Parts:
         self.root = debian.machine_root(self.tools)
         self.kubernetes = {version: golang.kubernetes(go, version) for version in (*OLDER, KUBERNETES)}
         self.helm = golang.helm(go)
-        cloud_controllers = golang.cloud_controllers(go)
+        own = (golang.cloud_controllers(go), golang.cinder_csi(go), golang.csi_registrar(go))
         self.static = {
             "pause": golang.pause(go),
             "coredns": golang.coredns(go),
             "kube": self.kubernetes[KUBERNETES],
-            cloud_controllers.name: cloud_controllers,
+            **{recipe.name: recipe for recipe in own},
+            **dict.fromkeys(golang.CSI_SIDECARS, golang.csi_sidecars(go)),
         }
         """Programs that images hold, by their file's name."""
 
     def all(self, older: bool = False) -> list[Recipe]:
         """What the practice cloud cannot be without and, if wanted, Kubernetes' older versions."""
         further = [self.kubernetes[version] for version in OLDER] if older else []
-        return [self.root, *self.static.values(), self.helm, *further]
+        return [self.root, *dict.fromkeys(self.static.values()), self.helm, *further]
 
     def there(self, older: bool = False) -> bool:
         return all(recipe.path(self.where).exists() for recipe in self.all(older))

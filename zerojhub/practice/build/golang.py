@@ -20,7 +20,12 @@ GO_NEEDED = (1, 26)
 """The newest that one of the modules asks for."""
 HELM = "v3.22.0"
 COREDNS = "v1.12.4"
-CLOUD_PROVIDER = "v1.34.1"
+CLOUD_PROVIDER = ("k8s.io/cloud-provider-openstack", "v1.34.1")
+CSI_SIDECARS = {
+    "csi-attacher": ("github.com/kubernetes-csi/external-attacher/v4", "v4.12.0"),
+    "csi-provisioner": ("github.com/kubernetes-csi/external-provisioner/v6", "v6.3.0"),
+}
+"""Program -> its module, and version."""
 COMPONENTS = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "kubectl"),
@@ -123,10 +128,50 @@ def cloud_controllers(go: Go) -> Recipe:
     name = "openstack-cloud-controller-manager"
 
     def make(folder: Path, say: Say) -> None:
-        stamps = [f"k8s.io/component-base/version.gitVersion={CLOUD_PROVIDER}"]
-        _build_own(go, name, ("k8s.io/cloud-provider-openstack", CLOUD_PROVIDER), folder, say, stamps)
+        stamps = [f"k8s.io/component-base/version.gitVersion={CLOUD_PROVIDER[1]}"]
+        _build_own(go, name, CLOUD_PROVIDER, folder, say, stamps)
 
-    return Recipe(name, (CLOUD_PROVIDER, _source(name)), make)
+    return Recipe(name, (CLOUD_PROVIDER[1], _source(name)), make)
+
+
+def cinder_csi(go: Go) -> Recipe:
+    """OpenStack's driver of Cinder volumes."""
+    module, version = CLOUD_PROVIDER
+    name = "cinder-csi-plugin"
+
+    def make(folder: Path, say: Say) -> None:
+        say(f"{name}: downloading modules")
+        stamps = [f"{module}/pkg/version.Version={version}"]
+        go.build(go.download(module, version), f"./cmd/{name}", folder / name, say, mod="readonly", stamps=stamps)
+
+    return Recipe(name, CLOUD_PROVIDER, make)
+
+
+def csi_registrar(go: Go) -> Recipe:
+    """What tells kubelet of that driver; with the driver's own dependencies, which are compiled anyway."""
+    name = "csi-node-driver-registrar"
+
+    def make(folder: Path, say: Say) -> None:
+        _build_own(go, name, CLOUD_PROVIDER, folder, say)
+
+    return Recipe(name, (*CLOUD_PROVIDER, _source(name)), make)
+
+
+def csi_sidecars(go: Go) -> Recipe:
+    """Kubernetes' own controllers of volumes beside a CSI driver, from one set of dependencies."""
+
+    def make(folder: Path, say: Say) -> None:
+        source = folder / "source"
+        source.mkdir()
+        required = "".join(f"\t{module} {version}\n" for module, version in CSI_SIDECARS.values())
+        language = ".".join(map(str, GO_NEEDED))
+        (source / "go.mod").write_text(f"module zerojhub/csi-sidecars\ngo {language}.0\nrequire (\n{required})\n")
+        for name, (module, version) in CSI_SIDECARS.items():
+            stamps = [f"main.version={version}"]
+            go.build(source, f"{module}/cmd/{name}", folder / name, say, mod="mod", stamps=stamps)
+        shutil.rmtree(source)
+
+    return Recipe("csi-sidecars", tuple(map(" ".join, CSI_SIDECARS.values())), make)
 
 
 def pause(go: Go) -> Recipe:

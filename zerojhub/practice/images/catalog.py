@@ -29,6 +29,11 @@ def _z2jh(name: str) -> tuple[str, ...]:
     return f"quay.io/jupyterhub/{name}", f"docker.io/jupyterhub/{name}"
 
 
+def _cloud_provider(name: str) -> tuple[str, ...]:
+    """OpenStack's programs for Kubernetes moved from Docker Hub to Kubernetes' own registry."""
+    return f"registry.k8s.io/provider-os/{name}", f"docker.io/k8scloudprovider/{name}"
+
+
 IMAGES = (
     Image("debian", ("docker.io/library/debian", "docker.io/library/python")),
     Image("jupyterhub", _z2jh("jupyterhub"), base="debian"),
@@ -51,11 +56,13 @@ IMAGES = (
     Image("coredns", ("registry.k8s.io/coredns/coredns", "docker.io/coredns/coredns"), program="coredns"),
     Image(
         "openstack-cloud-controller-manager",
-        tuple(
-            f"{registry}/openstack-cloud-controller-manager"
-            for registry in ("registry.k8s.io/provider-os", "docker.io/k8scloudprovider")
-        ),
+        _cloud_provider("openstack-cloud-controller-manager"),
         program="openstack-cloud-controller-manager",
+    ),
+    Image("cinder-csi-plugin", _cloud_provider("cinder-csi-plugin"), base="debian", program="cinder-csi-plugin"),
+    *(
+        Image(name, (f"registry.k8s.io/sig-storage/{name}", f"quay.io/k8scsi/{name}"), program=name)
+        for name in ("csi-attacher", "csi-provisioner", "csi-node-driver-registrar")
     ),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
 )
