@@ -66,6 +66,11 @@ def test_a_member_that_rests_is_left_out_while_there_are_others():
         assert ours == [f"{address}:{port}" for address, port in used]
 
 
+def test_only_machines_are_led_to_our_metadata_service():
+    ours = [line for line in rules(nat.Addresses()) if "169.254.169.254" in line]
+    assert ours == ["-A ZJH-ADDRESSES -i zjh0 -d 169.254.169.254/32 -p tcp --dport 80 -j REDIRECT --to-ports 9580"]
+
+
 def test_every_rule_lies_in_a_chain_of_ours():
     chains = {name for names in nat.chains().values() for name in names}
     lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.9"}, {"10.253.0.50": (Listener(1, (("10.253.0.1", 2),)),)}))

@@ -36,6 +36,7 @@ from zerojhub.practice.apis import (
     nova_interfaces,
     nova_keypairs,
     nova_metadata,
+    nova_metadata_service,
     nova_refused,
     nova_resize,
     nova_servers,
@@ -139,6 +140,7 @@ def build_app(ground: Ground, settings: Settings) -> Starlette:
             log.close()
 
     routes: list[BaseRoute] = [route for service in SERVICES if cloud.has(service.prefix) for route in service.routes()]
+    routes += nova_metadata_service.ROUTES
     if settings.registry is not None:
         routes.append(Mount("/v2", settings.registry))
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -19,6 +19,9 @@ JUMPS = (
 )
 """Where the kernel's chains go to ours: table, its chain, our chain, and the match."""
 
+METADATA = "169.254.169.254"
+"""Where every server finds out about itself."""
+
 
 @dataclass
 class Addresses:
@@ -53,6 +56,8 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
         else:
             nat.append(f"-A ZJH-ADDRESSES -d {floating}/32 -j DNAT --to-destination {fixed}")
     nat += [
+        # Nova's metadata service; not for this machine, whose own cloud may have one.
+        f"-A ZJH-ADDRESSES -i {bridge} -d {METADATA}/32 -p tcp --dport 80 -j REDIRECT --to-ports {port}",
         # The answer must come back this way to be translated back, also when client and server share a machine.
         f"-A ZJH-SOURCES -o {bridge} -m conntrack --ctstate DNAT -j MASQUERADE",
         f"-A ZJH-SOURCES -s {network} ! -o {bridge} -j MASQUERADE",
