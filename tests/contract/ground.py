@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,6 +35,8 @@ class InstantGround:
         self.routes: dict[str, str] = {}
         self.balanced: dict[str, tuple[Listener, ...]] = {}
         self.volumes: dict[str, int] = {}
+        self.disks: dict[tuple[str, str], str] = {}
+        """Machine and device -> volume."""
         self.upgraded: list[tuple[str, str]] = []
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.authority = self._certify(
@@ -67,6 +68,7 @@ class InstantGround:
         self.machines.pop(machine_id, None)
         self.addresses.pop(machine_id, None)
         self.off.discard(machine_id)
+        self.disks = {where: volume for where, volume in self.disks.items() if where[0] != machine_id}
         for nodes in self.nodes.values():
             for name in [name for name, ident in nodes.items() if ident == machine_id]:
                 del nodes[name]
@@ -158,10 +160,23 @@ class InstantGround:
     async def unbalance(self, address: str) -> None:
         self.balanced.pop(address, None)
 
-    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> None:
         assert like is None or like in self.volumes
         self.volumes[volume_id] = gigabytes
-        return Path("/mnt/cinder") / volume_id
+
+    async def grow_volume(self, volume_id: str, gigabytes: int) -> None:
+        assert gigabytes > self.volumes[volume_id]
+        self.volumes[volume_id] = gigabytes
 
     async def remove_volume(self, volume_id: str) -> None:
         self.volumes.pop(volume_id, None)
+
+    async def attach_volume(self, volume_id: str, machine_id: str, device: str) -> None:
+        assert volume_id in self.volumes
+        assert (machine_id, device) not in self.disks
+        if machine_id in self.machines:
+            self.disks[machine_id, device] = volume_id
+
+    async def detach_volume(self, volume_id: str, machine_id: str) -> None:
+        gone = (machine_id, volume_id)
+        self.disks = {where: volume for where, volume in self.disks.items() if (where[0], volume) != gone}

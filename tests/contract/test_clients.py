@@ -177,6 +177,8 @@ def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site
     assert (volume["status"], volume["attachments"][0]["server_id"]) == ("in-use", server["id"])
     assert changed["subnets"] == [subnet["id"]]
     assert site.ground.machines[server["id"]].name == "alone"
+    assert site.ground.disks == {(server["id"], "/dev/vdb"): volume["id"]}
+    assert volume["attachments"][0]["device"] == "/dev/vdb"
     site.openstack(
         "server remove volume single data",
         "server delete --wait single",
@@ -189,6 +191,7 @@ def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site
         "security group delete web",
     )
     assert server["id"] not in site.ground.machines
+    assert site.ground.disks == {}
     assert (site.cloud.volumes, site.cloud.networks.named("renamed"), site.cloud.routers.named("own-router")) == (
         {},
         [],

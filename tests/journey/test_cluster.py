@@ -23,35 +23,35 @@ volumeBindingMode: WaitForFirstConsumer
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
-metadata: {name: data}
-spec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1500M}}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
 metadata: {name: unused}
 spec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ---
 apiVersion: apps/v1
-kind: Deployment
+kind: StatefulSet
 metadata: {name: web}
 spec:
   replicas: 2
+  podManagementPolicy: Parallel
+  serviceName: web
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
     spec:
-      securityContext: {runAsUser: 1000}
+      securityContext: {runAsUser: 1000, fsGroup: 1000}
       terminationGracePeriodSeconds: 1
       affinity:
         podAntiAffinity:
-          requiredDuringSchedulingIgnoredDuringExecution:
-            - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: web}}}
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - weight: 100
+              podAffinityTerm: {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: web}}}
       containers:
         - name: web
           image: python:3.11
-          command: [sh, -c, "hostname > /data/$HOSTNAME && cd /data && exec python3 -m http.server 8000"]
+          command: [sh, -c, "hostname >> /data/$HOSTNAME && cd /data && exec python3 -m http.server 8000"]
           volumeMounts: [{name: data, mountPath: /data}]
-      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1500M}}}
 ---
 apiVersion: v1
 kind: Service
@@ -113,6 +113,14 @@ class Cluster:
     def get(self, *words: str) -> dict:
         return json.loads(self.kubectl("get", *words, "-o", "json"))
 
+    def node_of(self, pod: str) -> str:
+        return self.get("pod", pod)["spec"]["nodeName"]
+
+    def attached(self, volume: str) -> list[str]:
+        """The servers that Cinder says the volume is attached to."""
+        shown = json.loads(self.shell.openstack("volume", "show", volume, "-f", "json"))
+        return [attachment["server_id"] for attachment in shown["attachments"]]
+
 
 @pytest.fixture(scope="module")
 def cluster(cloud: Shell, tmp_path_factory: pytest.TempPathFactory):
@@ -136,6 +144,13 @@ def finished(cloud: Shell, name: str) -> str | None:
     return None if status.endswith("IN_PROGRESS") else status
 
 
+def drivers_of(cluster: Cluster, nodes: int) -> dict[str, list[tuple[str, str]]] | None:
+    """Node -> its drivers of volumes, each with what it calls the node; None until that many have one."""
+    listed = {item["metadata"]["name"]: item["spec"].get("drivers") for item in cluster.get("csinodes")["items"]}
+    found = {name: [(each["name"], each["nodeID"]) for each in drivers] for name, drivers in listed.items() if drivers}
+    return found if len(found) == nodes else None
+
+
 def fetch(url: str) -> str | None:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
@@ -149,6 +164,9 @@ def test_nodes_are_the_servers(cluster: Cluster):
     servers = {server["Name"]: server["ID"] for server in cluster.servers()}
     flavors = {server["Name"]: server["Flavor"] for server in cluster.servers()}
     assert servers.keys() == nodes.keys()
+    # Each node has the Cinder driver, which knows from Nova's metadata service what server it is on.
+    drivers = until(lambda: drivers_of(cluster, len(nodes)))
+    assert drivers == {name: [("cinder.csi.openstack.org", ident)] for name, ident in servers.items()}
     for name, node in nodes.items():
         info, labels = node["status"]["nodeInfo"], node["metadata"]["labels"]
         assert info["systemUUID"] == servers[name]
@@ -164,27 +182,25 @@ def test_nodes_are_the_servers(cluster: Cluster):
 
 def test_claims_and_load_balancers_come_from_openstack_and_go_back(cluster: Cluster):
     cluster.kubectl("apply", "-f", "-", input=MANIFESTS)
-    volume = until(lambda: cluster.get("pvc", "data")["spec"].get("volumeName"))
+    volume = until(lambda: cluster.get("pvc", "data-web-0")["spec"].get("volumeName"))
     made = json.loads(cluster.shell.openstack("volume", "show", volume, "-f", "json"))
     assert made["size"] == 2
-    assert made["properties"]["csi.storage.k8s.io/pvc/name"] == "data"
+    assert made["properties"]["csi.storage.k8s.io/pvc/name"] == "data-web-0"
     assert made["properties"]["cinder.csi.openstack.org/cluster"] == cluster.show()["uuid"]
     # Nobody uses the other claim, so it waits for its first consumer.
     assert not cluster.get("pvc", "unused")["spec"].get("volumeName")
 
     address = until(lambda: cluster.get("service", "web")["status"]["loadBalancer"].get("ingress"))[0]["ip"]
-    listed = until(lambda: (fetch(f"http://{address}/") or "").count("web-") >= 4 and fetch(f"http://{address}/"))
-    pods = [pod["metadata"]["name"] for pod in cluster.get("pods", "-l", "app=web")["items"]]
-    nodes = {pod["spec"]["nodeName"] for pod in cluster.get("pods", "-l", "app=web")["items"]}
-    # Both wrote to the one volume, unprivileged, from different nodes.
-    assert len(nodes) == 2
-    assert all(pod in listed for pod in pods)
+    # Each wrote to its own volume, unprivileged, on a node of its own; the load balancer sends to both.
+    for pod in ("web-0", "web-1"):
+        until(lambda pod=pod: pod in (fetch(f"http://{address}/") or ""))
+    assert cluster.node_of("web-0") != cluster.node_of("web-1")
 
     # Pods find Services by name, reach each other across nodes, the APIs, and the load balancer's floating IP.
     gateway = cluster.shell.json("practice", "status")["gateway"]
     for url in ("http://web", f"http://{address}", f"http://{gateway}:9580/identity/v3"):
         script = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).status)"
-        answer = until(lambda script=script: cluster.kubectl("exec", "deploy/web", "--", "python3", "-c", script))
+        answer = until(lambda script=script: cluster.kubectl("exec", "web-1", "--", "python3", "-c", script))
         assert answer.strip() == "200"
 
     balancers = cluster.shell.openstack("loadbalancer", "list", "-f", "value", "-c", "name")
@@ -197,14 +213,34 @@ def test_claims_and_load_balancers_come_from_openstack_and_go_back(cluster: Clus
     cluster.kubectl("delete", "service", "web")
     assert "kube_service" not in cluster.shell.openstack("loadbalancer", "list", "-f", "value", "-c", "name")
     assert address not in cluster.shell.openstack("floating", "ip", "list", "-f", "value")
-    cluster.kubectl("delete", "deployment/web", "pvc/data", "pvc/unused")
+
+
+def test_a_volume_is_a_disk_of_its_size_that_follows_its_pod(cluster: Cluster):
+    volume = cluster.get("pvc", "data-web-0")["spec"]["volumeName"]
+    servers = {server["Name"]: server["ID"] for server in cluster.servers()}
+    before = cluster.node_of("web-0")
+    assert cluster.attached(volume) == [servers[before]]
+    kind, size = cluster.kubectl("exec", "web-0", "--", "df", "--output=fstype,size", "-BM", "/data").split()[-2:]
+    assert kind == "ext4"
+    assert 1800 < int(size.removesuffix("M")) < 2048
+    fill = "fallocate -l 3G /data/more || echo full"
+    assert cluster.kubectl("exec", "web-0", "--", "sh", "-c", fill) == "full\n"
+
+    cluster.kubectl("cordon", before)
+    cluster.kubectl("delete", "pod", "web-0")
+    until(lambda: cluster.get("statefulset", "web")["status"].get("readyReplicas") == 2)
+    cluster.kubectl("uncordon", before)
+    after = cluster.node_of("web-0")
+    assert after != before
+    assert cluster.attached(volume) == [servers[after]]
+    assert cluster.kubectl("exec", "web-0", "--", "cat", "/data/web-0") == "web-0\nweb-0\n"
+
+    cluster.kubectl("delete", "statefulset/web", "pvc/data-web-0", "pvc/data-web-1", "pvc/unused")
     until(lambda: not cluster.shell.openstack("volume", "list", "-f", "value"))
 
 
 def test_a_claim_beyond_the_quota_says_so(cluster: Cluster):
-    claim = (
-        MANIFESTS.split("---")[1].replace("1500M", "900Ti").replace("late", "now").replace("name: data", "name: huge")
-    )
+    claim = MANIFESTS.split("---")[1].replace("1Gi", "900Ti").replace("late", "now").replace("unused", "huge")
     storage_class = MANIFESTS.split("---")[0].replace("WaitForFirstConsumer", "Immediate").replace("late", "now")
     cluster.kubectl("apply", "-f", "-", input=f"{storage_class}---{claim}")
     events = ["events", "--field-selector", "involvedObject.name=huge,reason=ProvisioningFailed"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journey.traces import traces
+from tests.journey.traces import disks, traces
 from zerojhub.practice import build, daemon
 from zerojhub.practice.ground import GroundError, Listener, MachineSpec
 from zerojhub.practice.machines.linux import LinuxGround
@@ -24,6 +24,7 @@ def ground(tmp_path: Path):
         built = build.built()
         yield LinuxGround(tmp_path, built.root, built.kubernetes, 9581)
     assert traces() == before
+    assert disks(tmp_path) == []
 
 
 def spec(ground: LinuxGround, number: int, key: str = "") -> MachineSpec:
@@ -105,7 +106,9 @@ def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground
             machine, more = spec(ground, 1), spec(ground, 2).address
             await ground.boot(machine)
             await ground.plug(machine.id, more)
-            await ground._machines[machine.id].run("sh", "-c", "echo kept >/root/file")
+            await ground.make_volume("a-volume", 1)
+            await ground.attach_volume("a-volume", machine.id, "/dev/vdb")
+            await ground._machines[machine.id].run("sh", "-c", "echo kept >/root/file && echo there >/dev/vdb")
             assert (await greeting(more)).startswith(b"SSH-")
 
             await ground.stop(machine.id)
@@ -119,6 +122,7 @@ def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground
             await ground.start(machine.id)
             await ground.start(machine.id)
             assert await ground._machines[machine.id].run("cat", "/root/file") == "kept\n"
+            assert await ground._machines[machine.id].run("head", "-c6", "/dev/vdb") == "there\n"
             assert (await greeting(more)).startswith(b"SSH-")
             assert ground.console(machine.id).count(f"Booting {machine.name}\n") == 2
 
@@ -129,6 +133,7 @@ def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground
 
             await ground.rebuild(machine)
             assert await ground._machines[machine.id].run("ls", "/root") == ""
+            assert await ground._machines[machine.id].run("head", "-c6", "/dev/vdb") == "there\n"
             assert (await greeting(machine.address)).startswith(b"SSH-")
             await ground.stop(machine.id)
             await ground.halt(machine.id)
@@ -138,7 +143,35 @@ def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground
     asyncio.run(life())
 
 
-def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGround, tmp_path: Path):
+async def take_a_volume_along(ground: LinuxGround, one: MachineSpec, two: MachineSpec) -> None:
+    """From one machine to the other; and a copy, which is what it was when it was made."""
+    first, second, copy = ground._machines[one.id], ground._machines[two.id], str(uuid.uuid4())
+    volume = str(uuid.uuid4())
+    by_id = f"/dev/disk/by-id/virtio-{volume[:20]}"
+    await ground.make_volume(volume, 1)
+    await ground.attach_volume(volume, one.id, "/dev/vdb")
+    await first.run("mkfs.ext4", "-q", by_id)
+    await first.run("mount", by_id, "/mnt")
+    await first.run("sh", "-c", "echo hello >/mnt/file && sync -f /mnt/file")
+    await ground.make_volume(copy, 2, like=volume)
+    # As when a node is lost: what still has it mounted there writes nothing more to it.
+    await ground.detach_volume(volume, one.id)
+    assert await first.run("sh", "-c", "echo late >/mnt/file; sync -f /mnt/file || echo refused") == "refused\n"
+    with pytest.raises(GroundError):
+        await first.run("cat", by_id)
+
+    await ground.attach_volume(volume, two.id, "/dev/vdb")
+    await ground.attach_volume(copy, two.id, "/dev/vdc")
+    assert await second.run("sh", "-c", f"mount {by_id} /mnt && cat /mnt/file && umount /mnt") == "hello\n"
+    assert await second.run("sh", "-c", "mount /dev/vdc /mnt && cat /mnt/file && umount /mnt") == "hello\n"
+    await ground.grow_volume(copy, 3)
+    assert await second.run("blockdev", "--getsize64", "/dev/vdc") == f"{3 * 2**30}\n"
+    for ident in (volume, copy):
+        await ground.detach_volume(ident, two.id)
+        await ground.remove_volume(ident)
+
+
+def test_volumes_are_disks_and_the_balancer_sends_to_each(ground: LinuxGround, tmp_path: Path):
     async def life() -> None:
         await ground.up()
         try:
@@ -146,17 +179,7 @@ def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGrou
             await asyncio.gather(ground.boot(one), ground.boot(two))
             machines = ground._machines
 
-            folder = await ground.make_volume("a-volume", 1)
-            unprivileged = ["setpriv", "--reuid=1000", "--clear-groups"]
-            await machines[one.id].run(*unprivileged, "sh", "-c", "echo hello >/mnt/cinder/a-volume/file")
-            assert await machines[two.id].run(*unprivileged, "cat", "/mnt/cinder/a-volume/file") == "hello\n"
-            copy = await ground.make_volume("a-copy", 1, like="a-volume")
-            await machines[one.id].run(*unprivileged, "sh", "-c", "echo again >/mnt/cinder/a-volume/file")
-            assert await machines[two.id].run(*unprivileged, "cat", "/mnt/cinder/a-copy/file") == "hello\n"
-            await ground.remove_volume("a-volume")
-            await ground.remove_volume("a-copy")
-            assert not folder.exists()
-            assert not copy.exists()
+            await take_a_volume_along(ground, one, two)
 
             virtual = one.address.replace(".11", ".99")
             await ground.balance(virtual, (Listener(2222, ((one.address, 22), (two.address, 22))),))
@@ -186,7 +209,11 @@ def test_machines_share_volumes_and_the_balancer_sends_to_each(ground: LinuxGrou
 def test_what_a_killed_daemon_left_is_cleared_away(ground: LinuxGround, tmp_path: Path):
     async def die() -> None:
         await ground.up()
-        await ground.boot(spec(ground, 1))
+        machine = spec(ground, 1)
+        await ground.boot(machine)
+        await ground.make_volume("a-volume", 1)
+        await ground.attach_volume("a-volume", machine.id, "/dev/vdb")
+        await ground._machines[machine.id].run("sh", "-c", "mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt")
         os._exit(9)
 
     child = os.fork()
@@ -194,6 +221,7 @@ def test_what_a_killed_daemon_left_is_cleared_away(ground: LinuxGround, tmp_path
         asyncio.run(die())
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert any("s6-svscan" in line for line in traces()["ps -eo args"])
+    assert len(disks(tmp_path)) == 1
 
     async def recover() -> None:
         await ground.up()

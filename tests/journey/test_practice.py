@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shell, shell_in
-from tests.journey.traces import traces
+from tests.journey.traces import disks, traces
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def own_cloud(tmp_path: Path):
     yield shell
     shell.zerojhub("practice", "stop")
     assert traces() == before
+    assert disks(tmp_path) == []
     assert not (tmp_path / "state/zerojhub/practice").exists()
 
 

@@ -1,13 +1,12 @@
 """What the practice cloud's APIs ask of the Linux machine beneath them.
 
-The services in `apis/` keep OpenStack's records; whatever must be real (a machine, a route, a folder for a volume,
+The services in `apis/` keep OpenStack's records; whatever must be real (a machine, a route, a disk,
 Kubernetes itself) they ask of a Ground. `machines/` is the real one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 
@@ -159,13 +158,24 @@ class Ground(Protocol):
 
     async def unbalance(self, address: str) -> None: ...
 
-    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
-        """A folder that every machine sees as /mnt/cinder/VOLUME_ID, open to unprivileged users.
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> None:
+        """Room for that much, empty.
 
         There is in it what is in the volume `like`, as far as that is written: a snapshot of it, or made of one.
         """
 
+    async def grow_volume(self, volume_id: str, gigabytes: int) -> None: ...
+
     async def remove_volume(self, volume_id: str) -> None: ...
+
+    async def attach_volume(self, volume_id: str, machine_id: str, device: str) -> None:
+        """Make it a disk of the machine, whenever that is on: `device` (/dev/vdb), with the volume's UUID as serial number.
+
+        Quiet when there is no such machine.
+        """
+
+    async def detach_volume(self, volume_id: str, machine_id: str) -> None:
+        """Take the disk out, whether it is in use or not. Quiet when there is none."""
 
 
 class GroundError(Exception):

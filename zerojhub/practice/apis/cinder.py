@@ -1,4 +1,4 @@
-"""Cinder v3: volumes. Each is a folder that every machine sees. The rest of Cinder is in cinder_types."""
+"""Cinder v3: volumes. Each is a disk that can be attached to a server. The rest of Cinder is in cinder_types."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def shown(call: Call, volume: Record) -> Record:
             "volume_id": volume["id"],
             "server_id": item["instance"],
             "host_name": None,
-            "device": None,
+            "device": item.get("device"),
             "attached_at": item["attached_at"],
         }
         for item in call.cloud.attachments.where(volume_id=volume["id"])

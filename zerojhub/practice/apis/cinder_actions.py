@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
@@ -18,12 +18,11 @@ async def act(call: Call) -> Response:
     action = next(iter(call.data or {}), "")
     if action not in ACTIONS:
         raise Refusal(400, f"There is no such action: {action}")
-    ACTIONS[action](call, volume, call.inner(action))
+    await ACTIONS[action](call, volume, call.inner(action))
     return Response(status_code=200 if action == "os-set_bootable" else 202)
 
 
-def extend(call: Call, volume: Record, wanted: Record) -> None:
-    """A folder has room for any size: only its number changes."""
+async def extend(call: Call, volume: Record, wanted: Record) -> None:
     size, before = int(wanted.get("new_size") or 0), volume["size"]
     if size <= before:
         sizes = f"(current: {before}, extended: {size})"
@@ -34,18 +33,19 @@ def extend(call: Call, volume: Record, wanted: Record) -> None:
         said = f"Volume {volume['id']} status must be '{{'status': '{status}'}}' to extend"
         raise Refusal(400, f"Invalid volume: {said}, currently {volume['status']}.")
     beyond_quota(call.cloud, call.project, gigabytes=size - before)
+    await call.ground.grow_volume(volume["id"], size)
     volume["size"] = size
 
 
-def set_bootable(_call: Call, volume: Record, wanted: Record) -> None:
+async def set_bootable(_call: Call, volume: Record, wanted: Record) -> None:
     volume["bootable"] = str(wanted.get("bootable")).lower() in TRUE
 
 
-def set_read_only(_call: Call, volume: Record, wanted: Record) -> None:
+async def set_read_only(_call: Call, volume: Record, wanted: Record) -> None:
     volume["metadata"]["readonly"] = str(str(wanted.get("readonly")).lower() in TRUE)
 
 
-def retype(call: Call, volume: Record, wanted: Record) -> None:
+async def retype(call: Call, volume: Record, wanted: Record) -> None:
     kinds = call.cloud.volume_types.find(str(wanted.get("new_type")))
     if not kinds:
         raise invalid_input(f"Invalid volume_type passed: {wanted.get('new_type')}.")
@@ -56,7 +56,7 @@ def invalid_input(why: str) -> Refusal:
     return Refusal(400, f"Invalid input received: {why}")
 
 
-ACTIONS: dict[str, Callable[[Call, Record, Record], None]] = {
+ACTIONS: dict[str, Callable[[Call, Record, Record], Awaitable[None]]] = {
     "os-extend": extend,
     "os-set_bootable": set_bootable,
     "os-update_readonly_flag": set_read_only,

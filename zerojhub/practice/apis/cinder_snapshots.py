@@ -1,4 +1,4 @@
-"""Cinder's snapshots: each is a copy of its volume's folder, and volumes are made of it again."""
+"""Cinder's snapshots: each is a copy of its volume, and volumes are made of it again."""
 
 from __future__ import annotations
 

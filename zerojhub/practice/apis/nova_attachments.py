@@ -1,8 +1,9 @@
-"""Nova's attachments of volumes to servers. Every machine sees every volume's folder, so none has to be brought anywhere."""
+"""Nova's attachments of volumes to servers: each is a disk of the server's machine."""
 
 from __future__ import annotations
 
 import string
+from itertools import product
 
 from zerojhub.practice.apis.cinder import find_volume
 from zerojhub.practice.apis.cinder_types import attach, detach
@@ -11,6 +12,7 @@ from zerojhub.practice.apis.nova import nova
 from zerojhub.practice.apis.nova_events import done
 from zerojhub.practice.apis.nova_states import a_server, allow
 from zerojhub.practice.apis.wire import Call, Refusal, collection
+from zerojhub.practice.ground import GroundError
 
 PATH = "/v2.1/servers/{ident}/os-volume_attachments"
 
@@ -31,9 +33,10 @@ def shown(call: Call, item: Record) -> Record:
 
 
 def next_device(cloud: Cloud, server: Record) -> str:
-    """The first name that no volume of the server has; vda is the machine's own disk."""
-    taken = {item.get("device") for item in cloud.attachments.where(instance=server["id"])}
-    return next(name for name in (f"/dev/vd{letter}" for letter in string.ascii_lowercase[1:]) if name not in taken)
+    """The first name that no volume of the server has: vdb to vdz, then vdaa; vda is the machine's own disk."""
+    taken = {"/dev/vda", *(item.get("device") for item in cloud.attachments.where(instance=server["id"]))}
+    letters = (letters for length in (1, 2) for letters in product(string.ascii_lowercase, repeat=length))
+    return next(name for name in (f"/dev/vd{''.join(each)}" for each in letters) if name not in taken)
 
 
 def an_attachment(call: Call) -> Record:
@@ -60,7 +63,8 @@ async def create_attachment(call: Call) -> Record:
     cloud, server, wanted = call.cloud, a_server(call), call.inner("volumeAttachment")
     allow(server, "attach_volume", "active", "stopped", "resized")
     own = {
-        "device": wanted.get("device") or next_device(cloud, server),
+        # Whatever name is asked for: like libvirt's driver since Nova 12.0.
+        "device": next_device(cloud, server),
         "delete_on_termination": wanted.get("delete_on_termination", False),
     }
     try:
@@ -70,6 +74,11 @@ async def create_attachment(call: Call) -> Record:
             raise
         # Nova says of Cinder's refusal once more what it is.
         raise Refusal(400, f"Invalid volume: {refusal.message}") from None
+    try:
+        await call.ground.attach_volume(attachment["volume_id"], server["id"], attachment["device"])
+    except GroundError:
+        detach(cloud, attachment)
+        raise
     done(call, server, "attach_volume")
     return {"volumeAttachment": {"id": attachment["volume_id"], **shown(call, attachment)}}
 
@@ -88,5 +97,6 @@ async def delete_attachment(call: Call) -> None:
     find_volume(call.cloud, call.path_params["volume"])
     attachment = an_attachment(call)
     allow(server, "detach_volume", "active", "stopped", "resized")
+    await call.ground.detach_volume(attachment["volume_id"], server["id"])
     detach(call.cloud, attachment)
     done(call, server, "detach_volume")

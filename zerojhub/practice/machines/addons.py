@@ -1,4 +1,5 @@
-"""Apply what every cluster has in it from the start (addons.yaml, and cloud_controllers.yaml where there is a cloud)."""
+"""Apply what every cluster has in it from the start (addons.yaml; cloud_controllers.yaml and
+cinder_csi.yaml where there is a cloud)."""
 
 from __future__ import annotations
 
@@ -45,15 +46,15 @@ def _cloud_controllers(cluster: ClusterSpec) -> list[Object]:
         folder, file, source = "/etc/config", "cloud.conf", "secret: {secretName: cloud-config}"
     else:
         folder, file, source = "/etc/kubernetes", "cloud-config", "hostPath: {path: /etc/kubernetes}"
-    return _read(
-        "cloud_controllers.yaml",
-        cluster=cluster.id,
-        folder=folder,
-        config=f"{folder}/{file}",
-        source=source,
-        checksum=hashlib.sha256(cluster.cloud_config.encode()).hexdigest(),
-        elect="true" if len(cluster.masters) > 1 else "false",
-    )
+    values = {
+        "cluster": cluster.id,
+        "folder": folder,
+        "config": f"{folder}/{file}",
+        "source": source,
+        "checksum": hashlib.sha256(cluster.cloud_config.encode()).hexdigest(),
+        "elect": "true" if len(cluster.masters) > 1 else "false",
+    }
+    return [*_read("cloud_controllers.yaml", **values), *_read("cinder_csi.yaml", **values)]
 
 
 def of_cluster_api(cluster: ClusterSpec) -> list[Object]:

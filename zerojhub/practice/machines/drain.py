@@ -17,12 +17,16 @@ async def cordon(api: KubeAPI, node: str, *, off: bool = False) -> None:
 
 
 async def drain(api: KubeAPI, node: str) -> None:
-    """Evict the pods of a node that has been cordoned, and wait until they are gone."""
+    """Evict the pods of a node that has been cordoned, and wait until they are gone and their volumes detached.
+
+    As Cluster API does: Kubernetes takes six minutes to let go of a volume whose node is gone.
+    """
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         listed = await api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}") or {"items": []}
         pods = [pod for pod in listed["items"] if not _stays(pod)]
-        if not pods:
+        about = await api.get(f"/api/v1/nodes/{node}") or {"status": {}}
+        if not pods and not about["status"].get("volumesAttached"):
             return
         for pod in pods:
             name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]

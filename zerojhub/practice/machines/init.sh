@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first process of a machine: builds its view of the world, then becomes its supervisor of services.
-# From its environment: NAME and UUID of the machine, DIR (its folder), BASE (the root that all share), VOLUMES (where
-# volumes lie), PROGRAMS ("VERSION=FOLDER ..." of Kubernetes), CGROUPS ("FOLDER=OPTIONS ..." of version 1 hierarchies).
+# From its environment: NAME and UUID of the machine, DIR (its folder), BASE (the root that all share),
+# PROGRAMS ("VERSION=FOLDER ..." of Kubernetes), CGROUPS ("FOLDER=OPTIONS ..." of version 1 hierarchies).
 set -eu
 echo "Booting $NAME"
 hostname "$NAME"
@@ -21,7 +21,7 @@ for device in null zero full random urandom tty kmsg; do
 	touch dev/$device
 	mount --bind /dev/$device dev/$device
 done
-mkdir dev/pts dev/shm dev/mqueue
+mkdir -p dev/pts dev/shm dev/mqueue dev/disk/by-id
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t mqueue mqueue dev/mqueue
@@ -77,8 +77,6 @@ for store in containerd kubelet etcd; do
 	mkdir -p "$DIR/data/$store" "var/lib/$store"
 	mount --bind "$DIR/data/$store" "var/lib/$store"
 done
-mkdir -p mnt/cinder
-mount --bind "$VOLUMES" mnt/cinder
 for version in $PROGRAMS; do
 	mkdir -p "opt/kubernetes/${version%%=*}"
 	mount --bind "${version#*=}" "opt/kubernetes/${version%%=*}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -63,36 +61,6 @@ class KubeAPI:
 
     async def delete(self, path: str) -> None:
         await self._request("DELETE", path)
-
-    async def follow(self, path: str) -> AsyncIterator[list[Object]]:
-        """Everything at `path`, again and again: at once, and after each change. Ends when it is cancelled."""
-        while True:
-            try:
-                listed = await self.get(path)
-                if listed is None:
-                    raise GroundError(f"{path}: the API has no such thing")
-                items = {item["metadata"]["uid"]: item for item in listed["items"]}
-                yield list(items.values())
-                version = listed["metadata"]["resourceVersion"]
-                async for event in self._watch(path, version):
-                    item = event["object"]
-                    if event["type"] == "ERROR":
-                        break
-                    if event["type"] == "DELETED":
-                        items.pop(item["metadata"]["uid"], None)
-                    elif event["type"] in ("ADDED", "MODIFIED"):
-                        items[item["metadata"]["uid"]] = item
-                    if event["type"] != "BOOKMARK":
-                        yield list(items.values())
-            except (httpx.HTTPError, GroundError):
-                await asyncio.sleep(1)
-
-    async def _watch(self, path: str, version: str) -> AsyncIterator[Object]:
-        parameters = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
-        parameters["timeoutSeconds"] = "300"
-        async with self._client.stream("GET", path, params=parameters, timeout=httpx.Timeout(30, read=330)) as response:
-            async for line in response.aiter_lines():
-                yield json.loads(line)
 
     async def close(self) -> None:
         await self._client.aclose()

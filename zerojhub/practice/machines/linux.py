@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
-from zerojhub.practice.controllers import Controllers
 from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, rotation, upgrade
@@ -28,7 +28,7 @@ class LinuxGround:
         self._network = Network(state, port)
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
-        self._helpers: dict[str, list[Controllers | Autoscaler]] = {}
+        self._autoscalers: dict[str, Autoscaler] = {}
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -76,6 +76,8 @@ class LinuxGround:
         await old.halt()
         await self.boot(machine)
         new = self._machines[machine.id]
+        for volume, (file, device) in old.volumes.items():
+            new.attach(volume, file, device)
         for cluster in self._clusters_of(new):
             await cluster.replace(new)
 
@@ -102,7 +104,7 @@ class LinuxGround:
             raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
         await new.start([self._machine(master.id) for master in cluster.masters])
-        self._start_helpers(new)
+        self._start_autoscaler(new)
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:
         await self._cluster(cluster_id).join(self._machine(machine.id))
@@ -119,25 +121,22 @@ class LinuxGround:
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         cluster = self._cluster(cluster_id)
         await cluster.reconfigure(cloud_config)
-        await self._stop_helpers(cluster_id)
-        self._start_helpers(cluster)
+        await self._stop_autoscaler(cluster_id)
+        self._start_autoscaler(cluster)
 
-    def _start_helpers(self, cluster: Cluster) -> None:
-        """What talks to OpenStack for the cluster, with its credential."""
+    def _start_autoscaler(self, cluster: Cluster) -> None:
+        """What looks after the cluster's node groups from outside, where its driver has that."""
         spec = cluster.spec
-        helpers = self._helpers[spec.id] = []
-        if spec.cloud_provider:
-            helpers.append(Controllers(cluster.api, spec.id, spec.cloud_config))
         if spec.autoscaler:
             address = f"https://{spec.masters[0].address}:{API_PORT}"
-            helpers.append(Autoscaler(address, cluster.folder, spec.id, spec.cloud_config))
+            self._autoscalers[spec.id] = Autoscaler(address, cluster.folder, spec.id, spec.cloud_config)
 
-    async def _stop_helpers(self, cluster_id: str) -> None:
-        for helper in self._helpers.pop(cluster_id, []):
-            await helper.stop()
+    async def _stop_autoscaler(self, cluster_id: str) -> None:
+        if autoscaler := self._autoscalers.pop(cluster_id, None):
+            await autoscaler.stop()
 
     async def stop_cluster(self, cluster_id: str) -> None:
-        await self._stop_helpers(cluster_id)
+        await self._stop_autoscaler(cluster_id)
         if cluster := self._clusters.pop(cluster_id, None):
             await cluster.stop()
 
@@ -162,16 +161,31 @@ class LinuxGround:
     async def unbalance(self, address: str) -> None:
         await self._network.unbalance(address)
 
-    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> Path:
-        folder = self._state / "volumes" / volume_id
-        folder.mkdir()
-        folder.chmod(0o777)
+    async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> None:
+        file = self._volume(volume_id)
         if like:
-            await run("cp", "-a", "--reflink=auto", f"{folder.with_name(like)}/.", str(folder), timeout=COPY_TIMEOUT)
-        return folder
+            await run("cp", "--reflink=auto", str(self._volume(like)), str(file), timeout=COPY_TIMEOUT)
+        file.touch(mode=0o600)
+        os.truncate(file, gigabytes * 2**30)
+
+    async def grow_volume(self, volume_id: str, gigabytes: int) -> None:
+        os.truncate(self._volume(volume_id), gigabytes * 2**30)
+        for machine in self._machines.values():
+            machine.grow(volume_id)
 
     async def remove_volume(self, volume_id: str) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._state / "volumes" / volume_id, ignore_errors=True)
+        self._volume(volume_id).unlink(missing_ok=True)
+
+    async def attach_volume(self, volume_id: str, machine_id: str, device: str) -> None:
+        if machine := self._machines.get(machine_id):
+            machine.attach(volume_id, self._volume(volume_id), device)
+
+    async def detach_volume(self, volume_id: str, machine_id: str) -> None:
+        if machine := self._machines.get(machine_id):
+            await asyncio.to_thread(machine.detach, volume_id)
+
+    def _volume(self, volume_id: str) -> Path:
+        return self._state / "volumes" / volume_id
 
     def _machine(self, machine_id: str) -> Machine:
         if machine_id not in self._machines:

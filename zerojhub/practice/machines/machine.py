@@ -16,6 +16,7 @@ from zerojhub.practice.ground import GroundError, MachineSpec
 from zerojhub.practice.machines import hostkeys, root
 from zerojhub.practice.machines.cgroups import CGroup
 from zerojhub.practice.machines.command import run
+from zerojhub.practice.machines.disks import Disk
 from zerojhub.practice.machines.network import Network
 
 SCRIPTS = Path(__file__).parent
@@ -34,10 +35,6 @@ class Site:
     registry: str
     """URL of the image registry as machines reach it."""
 
-    @property
-    def volumes(self) -> Path:
-        return self.state / "volumes"
-
 
 class Machine:
     """One machine. Raises GroundError for what does not work."""
@@ -51,6 +48,10 @@ class Machine:
         """Of its first process, as this machine counts."""
         self._process: asyncio.subprocess.Process | None = None
         self._addresses = {spec.address}
+        self.volumes: dict[str, tuple[Path, str]] = {}
+        """Those that are attached: by id, each with its file and its device, whether the machine is on or not."""
+        self._disks: dict[str, tuple[Disk, Path]] = {}
+        """By volume, each with the link that names it by its serial number."""
 
     @property
     def alive(self) -> bool:
@@ -90,6 +91,8 @@ class Machine:
         self._process.stdin.write(b"plugged\n")
         self._process.stdin.close()
         await self._wait_for_ssh()
+        for volume, (file, device) in self.volumes.items():
+            self._lend(volume, file, device)
         if self.spec.address not in self._addresses:
             await self.network.remove_address(self.pid, self.spec.address)
         with self.console.open("a") as log:
@@ -104,6 +107,9 @@ class Machine:
                 await asyncio.wait_for(self._process.wait(), 10)
         await asyncio.to_thread(self.cgroup.remove)
         await self.network.unplug(self.spec.id)
+        # Only now: what was not written yet is when the last that had it mounted is gone.
+        for volume in list(self._disks):
+            self._pull(volume)
 
     async def halt(self) -> None:
         """End it and everything of it."""
@@ -161,6 +167,38 @@ class Machine:
                 shutil.rmtree(self._at(f"/etc/service/{name}"), ignore_errors=True)
         await self.run("s6-svscanctl", "-an", "/etc/service", check=False)
 
+    def attach(self, volume: str, file: Path, device: str) -> None:
+        """Have the file as the disk `device` (/dev/vdb), whenever it is on."""
+        if self.alive:
+            self._lend(volume, file, device)
+        self.volumes[volume] = file, device
+
+    def detach(self, volume: str) -> None:
+        self.volumes.pop(volume, None)
+        self._pull(volume)
+
+    def grow(self, volume: str) -> None:
+        """See the size that the volume has by now, if it is a disk here."""
+        if volume in self._disks:
+            self._disks[volume][0].grow()
+
+    def _lend(self, volume: str, file: Path, device: str) -> None:
+        # Where udev shows virtio's disks by their serial number.
+        link = self._at(f"/dev/disk/by-id/virtio-{volume[:20]}")
+        try:
+            self._disks[volume] = Disk(file, self._at(device)), link
+            link.symlink_to(f"../../{Path(device).name}")
+        except OSError as error:
+            raise GroundError(f"{self.spec.name} cannot have volume {volume} as {device}: {error}") from None
+
+    def _pull(self, volume: str) -> None:
+        if volume in self._disks:
+            disk, link = self._disks.pop(volume)
+            if self.alive:  # or else its whole /dev is gone
+                link.unlink(missing_ok=True)
+                disk.node.unlink(missing_ok=True)
+            disk.pull()
+
     def _at(self, path: str) -> Path:
         if not self.alive:
             raise GroundError(f"{self.spec.name} is not running")
@@ -184,7 +222,6 @@ class Machine:
             "UUID": self.spec.id,
             "DIR": str(self.folder),
             "BASE": str(self.site.base),
-            "VOLUMES": str(self.site.volumes),
             "PROGRAMS": " ".join(f"{version}={folder}" for version, folder in self.site.programs.items()),
             "CGROUPS": " ".join(f"{tree.path.name}={tree.options}" for tree in first),
         }

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zerojhub.practice.machines import cgroups
+from zerojhub.practice.machines import cgroups, disks
 
 DISK = 10
 """GB that building and one cluster take."""
@@ -100,6 +100,11 @@ def _kernel_lacks(folder: Path) -> tuple[str, ...]:
     lacks = [
         feature for command, feature in NETWORK_TRIALS.items() if not _works(["unshare", "--net", *command.split()])
     ]
+    try:
+        # Where the module is not loaded yet, this loads it.
+        disks.CONTROL.open("rb+", buffering=0).close()
+    except OSError:
+        lacks.append("loop devices (kernel module loop)")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in ("lower", "upper", "work", "root"):
             (Path(scratch) / name).mkdir()
