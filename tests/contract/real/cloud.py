@@ -23,6 +23,8 @@ from zerojhub.practice.apis.cloud import Cloud as Records
 from zerojhub.practice.apis.cloud import Token
 
 DRIVER = Path(__file__).with_name("driver")
+SQLITE = Path(__file__).with_name("sqlite")
+"""On the PYTHONPATH of services whose many threads and processes write to one SQLite database."""
 TABLES = """
 import sys, sqlalchemy, magnum.db.sqlalchemy.models as models
 models.Base.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))

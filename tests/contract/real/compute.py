@@ -13,10 +13,8 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SECONDS, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SECONDS, SQLITE, Real, administrator, answers, serve, url_of, write
 from tests.contract.real.installation import environment
-
-SQLITE = Path(__file__).with_name("sqlite")
 
 
 @contextlib.contextmanager

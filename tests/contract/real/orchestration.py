@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SECONDS, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SECONDS, SQLITE, Real, administrator, answers, serve, url_of, write
 from tests.contract.real.installation import environment
 
 TABLES = """
@@ -21,52 +21,7 @@ import sys, sqlalchemy, heat.db.models as models
 models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
 """Quicker than Heat's migrations."""
-ENGINE = """
-import functools, time
-import sqlalchemy.engine, sqlalchemy.event
-import magnumclient.v1.clusters as magnum
-from magnumclient.exceptions import BadRequest, NotFound
-
-@sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "begin")
-def begin(connection):
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    # oslo.db's own word for "it has begun".
-    connection.info["in_transaction"] = True
-
-def whole(look):
-    @functools.wraps(look)
-    def look_again(clusters, ident):
-        while True:
-            try:
-                return look(clusters, ident)
-            except BadRequest:
-                time.sleep(0.05)
-    return look_again
-
-def there(create):
-    @functools.wraps(create)
-    def create_and_wait(clusters, **properties):
-        made = create(clusters, **properties)
-        while True:
-            try:
-                clusters.get(made.uuid)
-            except NotFound:
-                time.sleep(0.05)
-            else:
-                return made
-    return create_and_wait
-
-magnum.ClusterManager.get = whole(magnum.ClusterManager.get)
-magnum.ClusterManager.create = there(magnum.ClusterManager.create)
-
-import heat.cmd.engine
-heat.cmd.engine.main()
-"""
-"""Heat's engine has many threads, and SQLite refuses at once to let a second one write that has begun to read.
-
-Magnum answers before it has a cluster, and shows none (400) without its node groups, as in the moment before it is gone: a
-Heat that looks just then, as on a busy machine, fails.
-"""
+ENGINE = Path(__file__).with_name("heat_engine.py")
 
 
 @contextlib.contextmanager
@@ -96,9 +51,9 @@ def real_orchestration(real: Real) -> Iterator[Real]:
         clients_keystone={"auth_uri": real.at("/identity")},
         oslo_concurrency={"lock_path": folder},
     )
-    env = {"HOME": str(folder)}
+    env = {"HOME": str(folder), "PYTHONPATH": str(SQLITE)}
     processes.finish(processes.start("heat-tables", installed / "bin" / "python", "-c", TABLES, database, env=env))
-    processes.start("heat-engine", installed / "bin" / "python", "-c", ENGINE, env=env)
+    processes.start("heat-engine", installed / "bin" / "python", ENGINE, env=env)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         serve(processes, installed, "heat", "heat.wsgi.api:application", listener, env)
         url = url_of(listener)

@@ -1,5 +1,4 @@
-"""Apply what every cluster has in it from the start (addons.yaml; cloud_controllers.yaml and
-cinder_csi.yaml where there is a cloud)."""
+"""Apply what every cluster has in it from the start: addons.yaml, and where there is a cloud, OpenStack's own controllers."""
 
 from __future__ import annotations
 
@@ -37,10 +36,10 @@ def of(cluster: ClusterSpec, dns: str) -> list[Object]:
 def of_cloud(cluster: ClusterSpec) -> list[Object]:
     """What of it knows the cluster's credential."""
     inside = of_cluster_api(cluster) if cluster.cluster_api else []
-    return [*inside, *(_cloud_controllers(cluster) if cluster.cloud_provider else [])]
+    return [*inside, *(_openstack(cluster) if cluster.cloud_provider else [])]
 
 
-def _cloud_controllers(cluster: ClusterSpec) -> list[Object]:
+def _openstack(cluster: ClusterSpec) -> list[Object]:
     """They read the cloud-config where the cluster's driver leaves it, and start again when it changes."""
     if cluster.cluster_api:
         folder, file, source = "/etc/config", "cloud.conf", "secret: {secretName: cloud-config}"
