@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from zerojhub.practice.apis.cinder import VOLUMES, a_volume, beyond_quota, cinder
 from zerojhub.practice.apis.cloud import Record
-from zerojhub.practice.apis.magnum_types import TRUE
-from zerojhub.practice.apis.wire import Call, Refusal
+from zerojhub.practice.apis.wire import TRUE, Call, Refusal
 
 
 @cinder.route("POST", VOLUMES + "/{ident}/action")

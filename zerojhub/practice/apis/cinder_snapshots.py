@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.practice.apis.cinder import MICROSECONDS, beyond_quota, cinder, find_volume
 from zerojhub.practice.apis.cloud import Record, new_id, now
-from zerojhub.practice.apis.wire import Call, Refusal, collection
+from zerojhub.practice.apis.wire import TRUE, Call, Refusal, collection
 
 SNAPSHOTS = "/v3/{project}/snapshots"
 
@@ -50,7 +50,7 @@ async def show_snapshot(call: Call) -> Record:
 async def create_snapshot(call: Call) -> Record:
     wanted, cloud = call.inner("snapshot"), call.cloud
     volume = find_volume(cloud, wanted.get("volume_id"))
-    in_use = call.state.version >= (3, 66) or str(wanted.get("force")).lower() == "true"
+    in_use = call.state.version >= (3, 66) or str(wanted.get("force")).lower() in TRUE
     fit = ("available", "in-use") if in_use else ("available",)
     if volume["status"] not in fit:
         said = f"status must be {', '.join(fit)}, but current status is: {volume['status']}."

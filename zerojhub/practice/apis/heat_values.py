@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from zerojhub.practice.apis.cloud import Cloud, Record
-from zerojhub.practice.apis.magnum_types import FALSE, TRUE
-from zerojhub.practice.apis.wire import Refusal
+from zerojhub.practice.apis.wire import FALSE, TRUE, Refusal
 
 
 def refusal(kind: str, message: str, status: int = 400) -> Refusal:

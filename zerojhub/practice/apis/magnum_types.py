@@ -13,8 +13,7 @@ from typing import Any
 
 from zerojhub.practice.apis.cloud import Record, words
 from zerojhub.practice.apis.refusal import Refusal
-
-TRUE, FALSE = {"1", "t", "true", "on", "y", "yes"}, {"0", "f", "false", "off", "n", "no"}
+from zerojhub.practice.apis.wire import FALSE, TRUE
 
 
 def invalid(name: str, value: Any, why: str) -> Refusal:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TRUE, FALSE = {"1", "t", "true", "on", "y", "yes"}, {"0", "f", "false", "off", "n", "no"}
+"""The words that OpenStack takes for yes and no (strutils of oslo.utils)."""
 UNAUTHENTICATED = {
     "error": {
         "code": 401,
