@@ -8,7 +8,7 @@ from zerojhub.practice.apis.cloud import Record
 from zerojhub.practice.apis.heat import in_project
 from zerojhub.practice.apis.heat_templates import VERSIONS
 from zerojhub.practice.apis.heat_types import TYPES
-from zerojhub.practice.apis.heat_values import refusal
+from zerojhub.practice.apis.heat_values import flag, refusal
 from zerojhub.practice.apis.wire import Call
 
 PREFIX = "heat_template_version."
@@ -49,10 +49,8 @@ async def build_info(_call: Call) -> Record:
 @in_project("GET", "/resource_types")
 async def list_resource_types(call: Call) -> Record:
     query = call.query_params
-    described, status = query.get("with_description", "false"), query.get("support_status", "SUPPORTED")
-    if described.lower() not in ("true", "false"):
-        said = f'Unrecognized value "{described}" for "with_description", acceptable values are: true, false.'
-        raise refusal("HTTPBadRequest", said)
+    described = flag("with_description", query.get("with_description", "false"))
+    status = query.get("support_status", "SUPPORTED")
     if status not in STATUSES:
         said = f"Data supplied was not valid: Invalid support status and should be one of {STATUSES}"
         raise refusal("Invalid", said)
@@ -61,7 +59,7 @@ async def list_resource_types(call: Call) -> Record:
         names = [name for name in names if re.match(query.get("name", ""), name)]
     except re.error:
         names = []
-    if described.lower() == "false":
+    if not described:
         return {"resource_types": names}
     return {"resource_types": [{"resource_type": name, "description": DESCRIPTIONS[name]} for name in names]}
 

@@ -17,15 +17,13 @@ def wanted_rules(cloud: Cloud, user: str, wanted: list[Record]) -> list[Record]:
     rules = []
     for rule in wanted:
         if ident := rule.get("id"):
-            found = cloud.access_rules.where(id=ident, user_id=user)
-            if not found:
-                raise missing("Access Rule", ident)
+            rules.append(a_rule(cloud, user, ident))
         else:
             check(rule)
             fields = {name: rule[name] for name in FIELDS}
             found = cloud.access_rules.where(user_id=user, **fields)
             found = found or [cloud.access_rules.add({"id": hex_id(), "user_id": user, **fields})]
-        rules.append(found[0])
+            rules.append(found[0])
     return rules
 
 
@@ -46,9 +44,9 @@ def shown(rule: Record) -> Record:
     return {name: rule[name] for name in ("id", *FIELDS)}
 
 
-def own_rule(call: Call) -> Record:
-    user, ident = call.path_params["user"], call.path_params["ident"]
-    found = call.cloud.access_rules.where(id=ident, user_id=user)
+def a_rule(cloud: Cloud, user: str, ident: str) -> Record:
+    """The user's rule of that id. Raises Refusal (404)."""
+    found = cloud.access_rules.where(id=ident, user_id=user)
     if not found:
         raise missing("Access Rule", ident)
     return found[0]
@@ -71,14 +69,14 @@ async def list_rules(call: Call) -> Record:
 async def show_rule(call: Call) -> Record:
     if call.path_params["user"] != call.token.user:
         raise forbidden("get_access_rule")
-    return {"access_rule": linked(call, own_rule(call))}
+    return {"access_rule": linked(call, a_rule(call.cloud, call.token.user, call.path_params["ident"]))}
 
 
 @keystone.route("DELETE", RULES + "/{ident}", status=204)
 async def delete_rule(call: Call) -> None:
     if call.path_params["user"] != call.token.user:
         raise forbidden("delete_access_rule")
-    rule = own_rule(call)
+    rule = a_rule(call.cloud, call.token.user, call.path_params["ident"])
     for credential in call.cloud.application_credentials.values():
         if rule["id"] in [used["id"] for used in credential.get("access_rules", ())]:
             raise Refusal(403, "May not delete access rule in use")
