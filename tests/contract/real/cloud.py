@@ -134,6 +134,8 @@ def start_keystone(processes: Processes, installed: Path, listener: socket.socke
         folder / "keystone.conf",
         database={"connection": f"sqlite:///{folder}/keystone.db", "sqlite_synchronous": False},
         fernet_tokens={"key_repository": folder / "keys"},
+        # Bootstrap reads this one as well; its default is a folder in /etc.
+        fernet_receipts={"key_repository": folder / "keys"},
         # As few rounds of bcrypt as there can be: each takes time, and here is nothing to protect.
         identity={"password_hash_rounds": 4},
         cache={"enabled": True, "backend": "dogpile.cache.memory_pickle"},

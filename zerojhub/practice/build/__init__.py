@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,7 @@ def build(progress: Progress, *, older: bool = False) -> Built:
 def _build(parts: Parts, progress: Progress, older: bool) -> Built:
     from zerojhub.practice import daemon, images
     from zerojhub.practice.build import debian
+    from zerojhub.practice.build.tools import finish
 
     def make(recipe: Recipe) -> None:
         with _step(progress, recipe.name) as say:
@@ -120,15 +121,11 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
         with _step(progress, "images") as say:
             images.build(parts.where, None, say)
 
-    def programs() -> None:
-        for recipe in parts.all(older)[1:]:
-            make(recipe)
-
     if not parts.there(older):
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        # One compiler at a time: it uses every core. Debian's parts mostly wait for the network.
+        with ThreadPoolExecutor(max_workers=1) as compiler, ThreadPoolExecutor(max_workers=1) as other:
             try:
-                for job in as_completed([pool.submit(programs), pool.submit(system)]):
-                    job.result()
+                finish([other.submit(system), *(compiler.submit(make, recipe) for recipe in parts.all(older)[1:])])
             except BaseException:
                 parts.tools.stop()
                 raise

@@ -6,10 +6,18 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 from zerojhub.practice.ground import GroundError
+
+
+def finish(jobs: Iterable[Future[None]]) -> None:
+    """Wait for every job, then raise the first failure: one part that cannot be built does not keep the others from it."""
+    failed = [error for job in as_completed(jobs) if (error := job.exception())]
+    if failed:
+        raise failed[0]
 
 
 class Tools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -9,10 +10,10 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from zerojhub.practice.build.tools import Tools
+from zerojhub.practice.build.tools import Tools, finish
 from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import debian, layout, packages
 from zerojhub.practice.images.catalog import IMAGES, Image
@@ -29,6 +30,9 @@ class Builder:
         self.recipes: dict[str, str] = {}
         self.index = threading.Lock()
         """Held while an image is added to the layout: buildah reads the index, and writes it with one more entry."""
+        self.apt = threading.Lock()
+        """Held while a Containerfile runs apt-get: they share its package lists in a cache mount, and Debian 12's buildah
+        ignores `sharing=locked`."""
         self.images = [image for image in IMAGES if programs or not image.program]
 
     def stale(self) -> list[Image]:
@@ -63,8 +67,7 @@ class Builder:
             needs = [contexts[image.name], *([built[image.base]] if image.base else [])]
             built[image.name] = pool.submit(self._image, image, needs)
         try:
-            for job in as_completed(built.values()):
-                job.result()
+            finish(built.values())
         except BaseException:
             self.tools.stop()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -105,7 +108,8 @@ class Builder:
             need.result()
         self.say(f"image {image.name}: build")
         local = f"localhost/{image.name}"
-        self._buildah(image.name, "build", "--isolation=chroot", f"--tag={local}", str(self.scratch / image.name))
+        with self.apt if "apt-get" in (image.folder / "Containerfile").read_text() else contextlib.nullcontext():
+            self._buildah(image.name, "build", "--isolation=chroot", f"--tag={local}", str(self.scratch / image.name))
         reference = f"oci:{self.store}:{image.name}:{self.recipes[image.name]}"
         with self.index:
             self._buildah(image.name, "push", "--compression-format=zstd", local, reference)
