@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -19,6 +18,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
+from zerojhub.text import nearest
+from zerojhub.yamlfile import line_of, plain, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$", max_length=242)]
 """What Magnum takes as the name of a cluster or template."""
@@ -268,57 +269,6 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
         return TemplateSpec.model_validate(plain(document) | given)
     except ValidationError as error:
         raise Problems([_mistake(source, document, each, TemplateSpec) for each in error.errors()]) from None
-
-
-def read_yaml(path: Path, *, missing_hint: str | None = None) -> Any:
-    """A YAML file with the position of every key kept (ruamel round trip). UserError with file:line."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
-    try:
-        with path.open(encoding="utf-8") as file:
-            return YAML(typ="rt").load(file)
-    except FileNotFoundError:
-        raise UserError("no such file", where=str(path), hint=missing_hint) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", where=str(path)) from None
-    except MarkedYAMLError as error:
-        line = (error.problem_mark or error.context_mark).line + 1
-        problem = " ".join(f"{error.context or ''} {error.problem or ''}".split())
-        raise UserError(f"not valid YAML: {problem}", where=f"{path}:{line}") from None
-
-
-def plain(node: Any) -> Any:
-    """ruamel's round-trip nodes as plain dicts, lists and scalars."""
-    if isinstance(node, dict):
-        return {key: plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [plain(value) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
-
-
-def line_of(document: Any, place: tuple) -> int:
-    """The line (from 1) of the key that `place` leads to, or of its nearest ancestor that is there."""
-    line, node = 1, document
-    for step in place:
-        try:
-            if isinstance(node, dict):
-                line = node.lc.key(step)[0] + 1
-            elif isinstance(node, list):
-                line = node.lc.item(step)[0] + 1
-            node = node[step]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            break
-    return line
-
-
-def nearest(word: str, known: list[str]) -> str | None:
-    """The known word that was probably meant."""
-    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return close[0] if close else None
 
 
 def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> list[UserError]:

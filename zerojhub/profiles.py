@@ -6,9 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError
 from zerojhub.shipped import shipped
+from zerojhub.text import nearest
 
 LEAST = "minimal"
 """The profile that is meant when none is named."""

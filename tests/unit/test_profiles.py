@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from tests.unit.test_chart import render
-from zerojhub import deployment, profiles
+from zerojhub import deployment, profiles, yamlfile
 from zerojhub.hub import charts, values
 from zerojhub.hub.secrets import Secrets
 
@@ -54,7 +54,7 @@ def test_passwords_are_new_and_nobody_elses(shell):
     shell.zerojhub("init", "classroom")
     path = shell.folder / "config.yaml"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    passwords = deployment.read_yaml(path)["hub"]["config"]["SharedPasswordAuthenticator"]
+    passwords = yamlfile.read_yaml(path)["hub"]["config"]["SharedPasswordAuthenticator"]
     assert len(passwords["admin_password"]) >= 32
     assert passwords["admin_password"] != passwords["user_password"]
     shell.zerojhub("init", "classroom", "-f", "again/hub.yaml", code=2)

@@ -10,6 +10,7 @@ import typer
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output, show, table
+from zerojhub.text import plural
 
 app = typer.Typer(help="Clusters that grow and shrink by themselves.", no_args_is_help=True)
 
@@ -50,7 +51,6 @@ def enable(
     zerojhub autoscale enable k8s --min 1 --max 5 --unneeded-time 5m
     """
     from zerojhub.operations import autoscale
-    from zerojhub.stages.cluster import count
 
     if most < least:
         raise typer.BadParameter(f"--max {most} is less than --min {least}")
@@ -66,7 +66,7 @@ def enable(
     row = {"nodegroup": group["name"], "nodes": group["node_count"], "min": least, "max": most}
 
     def people() -> None:
-        now = count(group["node_count"], "node")
+        now = plural(group["node_count"], "node")
         print(f"{group['name']} of {cluster} has {now} now, and from {least} to {most} as needed")
         print(f"see: zerojhub autoscale status {cluster}")
 

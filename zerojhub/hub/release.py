@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zerojhub.helm import Helm, ReleaseNotFound
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartArchive
@@ -26,7 +26,7 @@ class Standing:
 async def standing(helm: Helm, name: str, namespace: str) -> Standing | None:
     """The release, or None when there is none."""
     try:
-        history, values = await together(
+        history, values = await gather(
             helm.history(name, max_revisions=1, namespace=namespace), helm.get_values(name, namespace=namespace)
         )
     except ReleaseNotFound:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zerojhub.deployment import HubSpec, line_of, nearest, plain, read_yaml
+from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub.charts import ChartArchive
 from zerojhub.hub.secrets import Secrets
+from zerojhub.text import nearest
+from zerojhub.yamlfile import line_of, plain, read_yaml
 
 SERVICE = "zerojhub"
 """The hub service that this program speaks to the hub as."""

@@ -13,7 +13,7 @@ import anyio
 
 from zerojhub.hub.client import HubClient, HubError
 from zerojhub.hub.values import SERVICE
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.kube.reach import Reach
@@ -57,7 +57,7 @@ class Watch:
             with watching:
                 await self._look()
 
-        return (await together(working(), looking()))[0]
+        return (await gather(working(), looking()))[0]
 
     async def back(self) -> None:
         """Within `during`: wait for a hub that went silent, for PATIENCE at most, and for the ways to its users' servers.

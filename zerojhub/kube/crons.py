@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError
 from zerojhub.kube import jobs, manifests, minor, schedule
 from zerojhub.kube.client import Kube
 from zerojhub.kube.reach import Reach
-from zerojhub.together import together
+from zerojhub.tasks import gather
+from zerojhub.text import Say, nearest
 
 SINCE = (1, 21)
 """The Kubernetes that cron jobs of batch/v1 came with; before, they were of batch/v1beta1, with the same fields."""
@@ -62,14 +62,12 @@ class Crons:
 
     async def listed(self) -> list[dict[str, Any]]:
         """A row for each: name, schedule, words, time_zone, suspended, active, last_run, last_state, next_run."""
-        crons, made = await together(
-            self.kube.list(self.kind, self.namespace), self.kube.list(jobs.KIND, self.namespace)
-        )
+        crons, made = await gather(self.kube.list(self.kind, self.namespace), self.kube.list(jobs.KIND, self.namespace))
         return [_row(cron, _own(cron, made)) for cron in crons]
 
     async def run_of(self, name: str, run: str | None) -> dict:
         """Its job of that name, or its last one. UserError when there is none."""
-        cron, made = await together(self.find(name), self.kube.list(jobs.KIND, self.namespace))
+        cron, made = await gather(self.find(name), self.kube.list(jobs.KIND, self.namespace))
         own = {each["metadata"]["name"]: each for each in _own(cron, made)}
         if not own:
             raise UserError(f"{name} has not run yet, or its jobs are gone", hint=f"zerojhub cron run {name}")
@@ -102,7 +100,7 @@ class Crons:
         }
         return await self.kube.create(manifest)
 
-    async def delete(self, name: str, say: jobs.Say) -> list[str]:
+    async def delete(self, name: str, say: Say) -> list[str]:
         """Delete the cron job with its jobs and their pods, and wait until they are gone. Returns the jobs' names."""
         cron = await self.find(name)
         names = await self._names_of(cron)

@@ -24,7 +24,7 @@ from zerojhub.kube.jobs import (
     pods_of,
     standing,
 )
-from zerojhub.together import task_group, together
+from zerojhub.tasks import gather, task_group
 
 PATIENCE = 15
 """Seconds for a pod that cannot start to start after all: a registry or an autoscaler's node may be on its way."""
@@ -51,7 +51,7 @@ async def wait(kube: Kube, namespace: str, name: str, say: Say, log: Log | None 
     patience, followed, crash = Patience(PATIENCE), set(), Crash()
     async with task_group() as streams:
         while True:
-            job, pods = await together(kube.get(KIND, name, namespace), pods_of(kube, namespace, name))
+            job, pods = await gather(kube.get(KIND, name, namespace), pods_of(kube, namespace, name))
             if job is None:
                 why = "it was deleted, or its ttlSecondsAfterFinished is over"
                 raise ZeroJHubError(f"job {name} in {namespace} is gone: {why}")

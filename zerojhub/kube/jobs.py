@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube.client import Kube
 from zerojhub.kube.explain import Trouble, last_warning, why_claim, why_pod
-from zerojhub.together import together
+from zerojhub.tasks import gather
+from zerojhub.text import Say, nearest
 
 KIND = "batch/v1/Job"
 GRACE = 120
@@ -26,7 +26,6 @@ SCHEDULED = "PodScheduled"
 NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
 """What the scheduler says of nodes whose labels are not those that a pod asks for."""
 
-Say = Callable[[str], None]
 
 WORK_QUEUE = (
     "{name} is a work queue: {pods} pods, and no number of completions. The pods share out the work among themselves. "
@@ -197,7 +196,7 @@ async def pods_of(kube: Kube, namespace: str, name: str) -> list[dict]:
 
 async def listed(kube: Kube, namespace: str) -> list[Standing]:
     """How every job of the namespace stands, the oldest first."""
-    jobs, pods, around = await together(
+    jobs, pods, around = await gather(
         kube.list(KIND, namespace), kube.list("v1/Pod", namespace, labels="job-name"), look_around(kube, namespace)
     )
     own: dict[str, list[dict]] = {}
@@ -210,7 +209,7 @@ async def listed(kube: Kube, namespace: str) -> list[Standing]:
 async def look_around(kube: Kube, namespace: str) -> Around:
     """What the start of the namespace's pods depends on, as it is now."""
     kinds = (("v1/Event", namespace), ("v1/PersistentVolumeClaim", namespace), ("v1/Node", None))
-    return Around(*await together(*(kube.list(kind, where) for kind, where in kinds)))
+    return Around(*await gather(*(kube.list(kind, where) for kind, where in kinds)))
 
 
 async def delete(kube: Kube, namespace: str, name: str, say: Say) -> None:

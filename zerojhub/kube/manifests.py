@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from zerojhub.deployment import line_of, plain, read_yaml
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.kube import schedule
 from zerojhub.kube.client import OURS, Kube, KubeError
+from zerojhub.yamlfile import line_of, plain, read_yaml
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")

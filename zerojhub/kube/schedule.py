@@ -16,8 +16,8 @@ from itertools import islice
 from cronsim import CronSim, CronSimError
 from cronsim.explain import Expression
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError
+from zerojhub.text import nearest
 
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 
 import anyio
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack import heat, magnum, quota, servers, templates
 from zerojhub.openstack.roads import is_cluster_api
-from zerojhub.openstack.session import Cloud, one_line
+from zerojhub.openstack.session import Cloud
 from zerojhub.openstack.usable import verdict
-from zerojhub.report.progress import elapsed
-
-Say = Callable[[str], None]
+from zerojhub.text import Say, elapsed, one_line
 
 POLL = (1.0, 3.0)
 """Pauses between two looks: the first, and the longest, so that an end is noticed within it."""

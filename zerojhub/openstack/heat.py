@@ -6,8 +6,8 @@ import contextlib
 from datetime import UTC, datetime
 
 from zerojhub.errors import CloudError
-from zerojhub.openstack.session import Cloud, one_line
-from zerojhub.report.progress import elapsed
+from zerojhub.openstack.session import Cloud
+from zerojhub.text import elapsed, one_line
 
 DEPTH = 3
 """Nested stacks between a cluster's own stack and its servers."""

@@ -5,9 +5,9 @@ Magnum takes a second cluster or template of the same name, so everything is fou
 
 from __future__ import annotations
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import nearest
 
 WORDS = {"clusters": "cluster", "clustertemplates": "cluster template"}
 """The collections of the API, and what one item is called."""

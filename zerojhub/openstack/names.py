@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import nearest
 
 
 def one(kind: str, wanted: str, items: list[dict]) -> dict:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack import clusters, magnum, names
-from zerojhub.openstack.clusters import Say
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import Say, nearest
 
 MINUTES = 60
 """How long a change may take, as for a cluster."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zerojhub.openstack import heat, masters
-from zerojhub.openstack.session import Cloud, one_line
+from zerojhub.openstack.session import Cloud
+from zerojhub.text import one_line
 
 
 async def of(cloud: Cloud, cluster: dict) -> list[dict]:

@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 
 from zerojhub.errors import CloudError, UserError
+from zerojhub.text import one_line
 
 TIMEOUT = 60.0
 """Seconds that one request may take; nothing the kit asks of an API is slower than that."""
@@ -250,7 +251,3 @@ def refusal_text(error) -> str:
         if isinstance(value, dict) and value.get("message"):
             return one_line(value["message"])
     return one_line(body.get("message") or error.message or str(error))
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())

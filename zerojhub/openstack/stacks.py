@@ -6,10 +6,10 @@ from typing import Any
 
 import anyio
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
-from zerojhub.openstack.clusters import POLL, Say
+from zerojhub.openstack.clusters import POLL
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import Say, nearest
 
 
 async def get_one(cloud: Cloud, wanted: str) -> dict:

@@ -13,7 +13,7 @@ from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import names
 from zerojhub.openstack.session import Cloud
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 BY_ID = ("image", "keypair", "external_network", "flavor", "master_flavor")
 """Attributes that Magnum's API names with `_id`, though it takes names too."""
@@ -56,7 +56,7 @@ async def problems(cloud: Cloud, template: dict) -> list[ZeroJHubError]:
         (names.network, template.get("fixed_network")),
         (names.subnet, template.get("fixed_subnet")),
     }
-    await together(*(resolve(find, wanted) for find, wanted in parts if wanted))
+    await gather(*(resolve(find, wanted) for find, wanted in parts if wanted))
     return found
 
 

@@ -19,7 +19,8 @@ from zerojhub.openstack import clusters, nodegroups
 from zerojhub.openstack.roads import road_of
 from zerojhub.operations import credentials, resize
 from zerojhub.stages import Access, Cluster, Template
-from zerojhub.stages.cluster import autoscaled, count
+from zerojhub.stages.cluster import autoscaled
+from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -120,7 +121,7 @@ def outside_of(cluster: dict, group: dict, bounds: tuple[int, int]) -> UserError
     name, size = group["name"], group["node_count"]
     nearest = min(max(size, bounds[0]), bounds[1])
     return UserError(
-        f"node group {name} has {count(size, 'node')}, and is to have between {bounds[0]} and {bounds[1]}",
+        f"node group {name} has {plural(size, 'node')}, and is to have between {bounds[0]} and {bounds[1]}",
         hint=f"first: zerojhub cluster resize {cluster['name']} {nearest} --nodegroup {name}",
     )
 

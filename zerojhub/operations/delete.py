@@ -9,7 +9,7 @@ import anyio
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import volumes
 from zerojhub.openstack import clusters, kubeconfig, leftovers
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
@@ -44,7 +44,7 @@ async def give_back(cloud: Cloud, cluster: dict, say: Say, *, data: bool) -> Non
     try:
         with anyio.move_on_after(PATIENCE):
             async with kubeconfig.connected(cloud, cluster) as kube:
-                await together(_services(kube), *([_claims(kube, say)] if data else []))
+                await gather(_services(kube), *([_claims(kube, say)] if data else []))
     except ZeroJHubError:
         return  # what is left is looked for afterwards
 
@@ -52,7 +52,7 @@ async def give_back(cloud: Cloud, cluster: dict, say: Say, *, data: bool) -> Non
 async def _services(kube: Kube) -> None:
     balanced = [each for each in await kube.list("v1/Service") if each["spec"].get("type") == "LoadBalancer"]
     where = [(each["metadata"]["name"], each["metadata"]["namespace"]) for each in balanced]
-    await together(*(kube.delete("v1/Service", name, namespace, wait=PATIENCE) for name, namespace in where))
+    await gather(*(kube.delete("v1/Service", name, namespace, wait=PATIENCE) for name, namespace in where))
 
 
 async def _claims(kube: Kube, say: Say) -> None:

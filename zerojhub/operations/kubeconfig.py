@@ -7,8 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from zerojhub.deployment import plain, read_yaml
 from zerojhub.errors import UserError
+from zerojhub.yamlfile import plain, read_yaml
 
 LISTS = ("clusters", "users", "contexts")
 

@@ -15,7 +15,7 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import nodes
 from zerojhub.kube.client import OURS
 from zerojhub.stages import Access, Keypair
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -55,11 +55,11 @@ async def mend(hub: Hub, wanted: list[str], say: Say, *, keep: bool) -> list[dic
     wrong = [node for name, node in there.items() if not nodes.fits(node) and (not wanted or name in wanted)]
     if keep or (wrong and reach.address is None):
         await reach.kube.apply(daemon_set())
-        await together(*(shown(reach, node, say) for node in wrong))
+        await gather(*(shown(reach, node, say) for node in wrong))
         if not keep:
             await reach.kube.delete("apps/v1/DaemonSet", NAME, NAMESPACE)
     else:
-        await together(*(mend_one(hub, reach, node, say) for node in wrong))
+        await gather(*(mend_one(hub, reach, node, say) for node in wrong))
     names = {node["metadata"]["name"] for node in wrong}
     return [row for row in await listed(hub) if row["name"] in names]
 

@@ -12,7 +12,7 @@ from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain
 from zerojhub.openstack import clusters, magnum, nodegroups
 from zerojhub.stages import Access
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -161,7 +161,7 @@ async def _drain(reach: Reach, nodes: list[dict], say: Say) -> None:
     watch = await Watch.of(reach)
 
     async def drained() -> None:
-        await together(*(drain.drain(reach.kube, name, say) for name in up))
+        await gather(*(drain.drain(reach.kube, name, say) for name in up))
         await watch.back()
 
     await watch.during(drained())

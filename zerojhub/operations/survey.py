@@ -10,7 +10,7 @@ from zerojhub.kube.drain import USER_SERVER, is_ready, server_id
 from zerojhub.kube.volumes import USERNAME, keep
 from zerojhub.openstack import clusters, leftovers
 from zerojhub.stages import Access, cluster
-from zerojhub.together import together
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.journey import Hub
@@ -119,7 +119,7 @@ def _server(row: dict) -> Server:
 
 async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace: str) -> None:
     """Put nodes, pods and volumes where they belong."""
-    listed, pods, volumes, claims = await together(
+    listed, pods, volumes, claims = await gather(
         kube.list("v1/Node"),
         kube.list("v1/Pod"),
         keep(kube, namespace),

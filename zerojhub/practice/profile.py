@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from zerojhub import deployment
+from zerojhub import deployment, text, yamlfile
 from zerojhub.deployment import Section
 from zerojhub.errors import UserError
 
@@ -279,7 +279,7 @@ def find(wanted: str) -> Path:
     own = Path(wanted).expanduser().absolute()
     if own.is_file():
         return own
-    meant = deployment.nearest(wanted, names())
+    meant = text.nearest(wanted, names())
     hint = f"did you mean {meant!r}?" if meant else f"profiles: {', '.join(names())}"
     raise UserError(f"no practice profile and no file named {wanted!r}", hint=hint)
 
@@ -287,7 +287,7 @@ def find(wanted: str) -> Path:
 def load(wanted: str | Path = DEFAULT) -> Profile:
     """Read a profile, by name or file. Problems (exit 2) with `file:line: what` for each mistake in it."""
     path = find(str(wanted))
-    document = deployment.read_yaml(path)
+    document = yamlfile.read_yaml(path)
     if not isinstance(document, dict):
         raise UserError("a profile is a mapping with services, drivers, templates, …", where=f"{path}:1")
     profile = deployment.validated(Profile, path, document)
@@ -300,7 +300,7 @@ def check(profile: Profile, path: Path, document: Any) -> None:
     from zerojhub.errors import Problems
 
     def at(*place: str | int) -> str:
-        return f"{path}:{deployment.line_of(document, place)}"
+        return f"{path}:{yamlfile.line_of(document, place)}"
 
     images = {image.name for image in profile.images}
     flavors = {flavor.name for flavor in profile.flavors}

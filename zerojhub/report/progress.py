@@ -10,6 +10,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from zerojhub.text import elapsed
+
 QUIET_SPELL = 10.0
 """Seconds between two lines about the same running step where lines cannot be redrawn."""
 
@@ -108,12 +110,3 @@ class Progress:
         for row in rows:
             row.no_wrap, row.overflow = True, "ellipsis"
         return Group(*rows)
-
-
-def elapsed(seconds: float) -> str:
-    """0.4 s, 12 s, 3 min 05 s."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

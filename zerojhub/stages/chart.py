@@ -52,10 +52,10 @@ class Chart(Stage):
     async def look(self, hub: Hub) -> Found | Missing | Wrong:
         from zerojhub.hub.release import difference, standing
         from zerojhub.hub.secrets import Secrets
-        from zerojhub.together import together
+        from zerojhub.tasks import gather
 
         name, namespace = release_name(hub), hub.deployment.hub.namespace
-        there, late = await together(standing(_helm(hub), name, namespace), unavailable(hub))
+        there, late = await gather(standing(_helm(hub), name, namespace), unavailable(hub))
         if there is None:
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(hub.state, there.values)
@@ -153,7 +153,7 @@ async def _install(hub: Hub, values: dict) -> None:
     from zerojhub.helm import HelmError
     from zerojhub.hub.release import mark
     from zerojhub.kube.explain import why_not_ready
-    from zerojhub.together import together
+    from zerojhub.tasks import gather
 
     machine, chart = hub[Access].machine, hub[Values].chart
     archive = f"/tmp/zerojhub-chart-{secrets.token_hex(4)}.tgz"
@@ -171,7 +171,7 @@ async def _install(hub: Hub, values: dict) -> None:
             narration.cancel()
 
     try:
-        await together(install(), _narrate(hub, narration))
+        await gather(install(), _narrate(hub, narration))
     except HelmError as error:
         troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
         raise _failure(f"helm could not install the hub: {error.message}", troubles) from None

@@ -110,7 +110,7 @@ async def _prove(hub: Hub, client: HubClient) -> str:
 async def _start(hub: Hub, client: HubClient) -> None:
     """Start the server, saying how it goes; a failure with what Kubernetes says of its pod."""
     from zerojhub.hub.client import HubError
-    from zerojhub.together import together
+    from zerojhub.tasks import gather
 
     seen: list[Trouble] = []
     watching = anyio.CancelScope()
@@ -127,7 +127,7 @@ async def _start(hub: Hub, client: HubClient) -> None:
             watching.cancel()
 
     try:
-        await together(start(), _watch(hub, seen, watching))
+        await gather(start(), _watch(hub, seen, watching))
     except (HubError, _InVain) as error:
         lines = "".join(f"\n  {trouble}" for trouble in seen)
         raise ZeroJHubError(f"{error.message}{lines}", hint="the hub's log: `zerojhub hub logs`") from None

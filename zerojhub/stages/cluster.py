@@ -8,6 +8,7 @@ from zerojhub.operations.delete import delete
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
+from zerojhub.text import plural
 
 OWNER_LABEL = "zerojhub_cluster"
 """The label that marks a cluster as made for a deployment: only such a one is ever deleted."""
@@ -51,7 +52,7 @@ class Cluster(Stage):
         if status.endswith("IN_PROGRESS") and not (hub.takes_changing and status.startswith("UPDATE")):
             return Missing(f"cluster {cluster['name']} is {status}")
         detail = (
-            f"{cluster['name']}: {count(cluster['master_count'], 'master')}, {count(cluster['node_count'], 'worker')}"
+            f"{cluster['name']}: {plural(cluster['master_count'], 'master')}, {plural(cluster['node_count'], 'worker')}"
         )
         if status.endswith("FAILED"):
             detail += f"; {status}: {reason}"
@@ -83,10 +84,6 @@ async def find(hub) -> dict | None:
 
 def autoscaled(cluster: dict) -> bool:
     return str(cluster["labels"].get("auto_scaling_enabled", "")).lower() == "true"
-
-
-def count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def body_of(hub) -> dict:

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from zerojhub.deployment import nearest
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import magnum
 from zerojhub.openstack.roads import is_cluster_api, road_of
 from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.preflight import Preflight
 from zerojhub.stages.template import expected
+from zerojhub.text import nearest
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from zerojhub.errors import CloudError, UserError
-from zerojhub.openstack.session import Cloud, Service, one_line
+from zerojhub.openstack.session import Cloud, Service
+from zerojhub.text import one_line
 
 READS = ("GET", "HEAD")
 SPOKEN = {"container-infra": "container-infra", "compute": "compute", "volume": "volume"}

@@ -1,0 +1,54 @@
+"""YAML files, with the line of every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zerojhub.errors import UserError
+from zerojhub.text import one_line
+
+
+def read_yaml(path: Path, *, missing_hint: str | None = None) -> Any:
+    """A YAML file with the position of every key kept (ruamel round trip). UserError with file:line."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            return YAML(typ="rt").load(file)
+    except FileNotFoundError:
+        raise UserError("no such file", where=str(path), hint=missing_hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", where=str(path)) from None
+    except MarkedYAMLError as error:
+        line = (error.problem_mark or error.context_mark).line + 1
+        problem = one_line(f"{error.context or ''} {error.problem or ''}")
+        raise UserError(f"not valid YAML: {problem}", where=f"{path}:{line}") from None
+
+
+def plain(node: Any) -> Any:
+    """ruamel's round-trip nodes as plain dicts, lists and scalars."""
+    if isinstance(node, dict):
+        return {key: plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def line_of(document: Any, place: tuple) -> int:
+    """The line (from 1) of the key that `place` leads to, or of its nearest ancestor that is there."""
+    line, node = 1, document
+    for step in place:
+        try:
+            if isinstance(node, dict):
+                line = node.lc.key(step)[0] + 1
+            elif isinstance(node, list):
+                line = node.lc.item(step)[0] + 1
+            node = node[step]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    return line
