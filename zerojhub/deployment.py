@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -19,7 +19,10 @@ from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
 from zerojhub.text import nearest
-from zerojhub.yamlfile import line_of, plain, read_yaml
+from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$", max_length=242)]
 """What Magnum takes as the name of a cluster or template."""
@@ -183,11 +186,9 @@ class HubSpec(Section):
     def _has_what_a_certificate_needs(cls, contact: str | None, info: ValidationInfo) -> str | None:
         lacking = [key for key in ("host", "https") if not info.data.get(key)]
         if contact and lacking:
-            raise PydanticCustomError("certificate", f"a certificate needs {' and '.join(lacking)} as well")
+            raise PydanticCustomError("certificate", f"a certificate also needs {' and '.join(lacking)}")
         if contact and info.data.get("chart") == "embedded":
-            raise PydanticCustomError(
-                "certificate", "the embedded chart asks no authority for certificates: set chart: z2jh"
-            )
+            raise PydanticCustomError("certificate", "the embedded chart cannot obtain certificates: set chart: z2jh")
         return contact
 
 
@@ -235,10 +236,10 @@ class Deployment(Section):
 
 
 def load(path: Path) -> Deployment:
-    """Read a deployment file. Problems (exit 2) with `file:line: what` for each mistake in it."""
-    document = read_yaml(path, missing_hint="write one, or name it with -f")
+    """Read a deployment file and fill in what depends on other keys. Raises Problems with one `file:line` per mistake."""
+    document = read_yaml(path, missing_hint="create one with `zerojhub init`, or name another with -f")
     if not isinstance(document, dict):
-        raise UserError("a deployment file is a mapping with name, cloud, cluster and hub", where=f"{path}:1")
+        raise UserError("a deployment file must be a mapping with name, cloud, cluster and hub", where=f"{path}:1")
     deployment = validated(Deployment, path, document)
     deployment._path = path.absolute()
     if deployment.hub.namespace is None:
@@ -253,7 +254,7 @@ def load(path: Path) -> Deployment:
 
 
 def validated(model: type[Model], path: Path, document: Any) -> Model:
-    """The document of a YAML file as the model has it. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    """The document of a YAML file as the model. Raises Problems with one `file:line` per mistake."""
     try:
         return model.model_validate(plain(document))
     except ValidationError as error:
@@ -261,10 +262,10 @@ def validated(model: type[Model], path: Path, document: Any) -> Model:
 
 
 def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
-    """A template from options, over those of a YAML file. Problems (exit 2) with `file:line` or the option's name."""
+    """A template from a YAML file, with `given` taking precedence. Raises Problems with `file:line` or the option."""
     document = read_yaml(source) if source else {}
     if not isinstance(document, dict):
-        raise UserError("a template file is a mapping of options", where=f"{source}:1")
+        raise UserError("a template file must be a mapping of options", where=f"{source}:1")
     try:
         return TemplateSpec.model_validate(plain(document) | given)
     except ValidationError as error:
@@ -272,16 +273,16 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
 
 
 def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> list[UserError]:
-    """One line for each place, though pydantic reports every branch of a union there."""
-    mistakes: dict[tuple, UserError] = {}
+    """One error per place, although pydantic reports each branch of a union."""
+    mistakes: dict[KeyPath, UserError] = {}
     unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
-    misspelt = {(*place[:-1], nearest(place[-1], _keys_at(place[:-1], model))) for place in unknown}
+    misspelt = {(*place[:-1], nearest(str(place[-1]), _keys_at(place[:-1], model))) for place in unknown}
     for each in error.errors():
         if each["type"] == "missing" and each["loc"] in misspelt:
-            continue  # said once, where it is misspelt
+            continue  # reported once, as the misspelt key
         branches = {step for step in each["loc"] if _is_branch(step)}
         if "TemplateSpec" in branches and each["type"] == "model_type":
-            continue  # neither a name nor a mapping: said once, by the branch that wants a name
+            continue  # neither a name nor a mapping: reported once, by the branch that expects a name
         if "str" in branches and isinstance(each["input"], dict):
             continue  # a mapping is meant as a TemplateSpec, whose own mistakes are listed
         mistake = _mistake(path, document, each, model)
@@ -289,37 +290,37 @@ def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Sec
     return list(mistakes.values())
 
 
-def _mistake(path: Path | None, document: Any, error: dict, model: type[Section]) -> UserError:
-    """One of pydantic's errors as a line that a person can act on."""
+def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[Section]) -> UserError:
+    """A pydantic error as one line with its place and, for an unknown key, the key that was probably meant."""
     place = tuple(step for step in error["loc"] if not _is_branch(step))
     where = f"{path}:{line_of(document, place)}" if path else None
     name = ".".join(str(step) for step in place)
     if error["type"] == "extra_forbidden":
         known = _keys_at(place[:-1], model)
-        meant = nearest(place[-1], known)
-        hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(known)}"
+        meant = nearest(str(place[-1]), known)
+        hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(known)}"
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
     if error["type"] == "missing":
-        return UserError(f"{name!r} is missing", where=where)
+        return UserError(f"missing key {name!r}", where=where)
     message = error["msg"][0].lower() + error["msg"][1:]
     return UserError(f"{name}: {message}, not {error['input']!r}", where=where)
 
 
-def _is_branch(step: Any) -> bool:
-    """Pydantic names the branch of a union in its place: `str`, `TemplateSpec`."""
+def _is_branch(step: str | int) -> bool:
+    """Pydantic includes the branch of a union in an error's location: `str`, `TemplateSpec`."""
     return step in ("str", "int", "bool", "float", "TemplateSpec")
 
 
-def _keys_at(place: tuple, model: type[Section]) -> list[str]:
-    """The keys known in the section of `model` that `place` leads to."""
+def _keys_at(place: KeyPath, model: type[Section]) -> list[str]:
+    """The keys of the section at `place` in `model`."""
     for step in place:
         field = next((each for name, each in model.model_fields.items() if step in (name, each.alias)), None)
         model = section_of(field.annotation) or model if field else model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def section_of(kind: Any) -> type[Section] | None:
-    """The section that a field's type is, or has in a list or a union."""
-    if isinstance(kind, type) and issubclass(kind, Section):
-        return kind
-    return next((found for inner in get_args(kind) if (found := section_of(inner))), None)
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section in a field's annotation, be it a list or a union of it."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := section_of(inner))), None)

@@ -1,43 +1,54 @@
-"""Ready deployments to start from: a hub.yaml and a config.yaml each, in a folder of its name below config/."""
+"""Profiles: ready-made deployments to start from, each a hub.yaml and a config.yaml in a folder of config/."""
 
 from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from zerojhub.errors import UserError
 from zerojhub.shipped import shipped
 from zerojhub.text import nearest
 
-LEAST = "minimal"
-"""The profile that is meant when none is named."""
+DEFAULT = "minimal"
+"""The profile of `zerojhub init` without a name."""
 PASSWORD = "A-NEW-PASSWORD"
-"""Stands where a password of one's own belongs: each is made anew, so that no two hubs have the same."""
+"""Placeholder in the files; each occurrence becomes a random password, so that no two hubs share one."""
 
 
-def listed() -> list[dict[str, str]]:
-    """Rows with name and what: the first line of the profile's hub.yaml."""
-    files = sorted(shipped("config").glob("*/hub.yaml"), key=lambda file: (file.parent.name != LEAST, file.parent.name))
-    return [{"name": file.parent.name, "what": file.read_text().partition("\n")[0].lstrip("# ")} for file in files]
+@dataclass(frozen=True)
+class Profile:
+    """A profile; `what` says in one line what it is for."""
+
+    name: str
+    what: str
+
+
+def listed() -> list[Profile]:
+    """All profiles by name, the default first. `what` is the first line of the profile's hub.yaml."""
+    files = sorted(
+        shipped("config").glob("*/hub.yaml"), key=lambda file: (file.parent.name != DEFAULT, file.parent.name)
+    )
+    return [Profile(file.parent.name, file.read_text().partition("\n")[0].lstrip("# ")) for file in files]
 
 
 def write(name: str, target: Path) -> list[Path]:
-    """Write the profile: its hub.yaml as `target`, and its config.yaml beside that, which only its owner can read.
+    """Write the profile's hub.yaml to `target` and its config.yaml (0600) next to it. Returns both paths.
 
-    UserError: no such profile, or one of the files is there already; then nothing is written.
+    Raises UserError, and writes nothing, if the profile is unknown or one of the files exists.
     """
-    names = [row["name"] for row in listed()]
+    names = [profile.name for profile in listed()]
     if name not in names:
         meant = nearest(name, names)
         raise UserError(
-            f"no profile named {name!r}", hint=f"did you mean {meant!r}?" if meant else f"profiles: {', '.join(names)}"
+            f"unknown profile {name!r}", hint=f"did you mean {meant!r}?" if meant else f"profiles: {', '.join(names)}"
         )
     source = shipped("config", name)
     places = {source / "hub.yaml": (target, 0o644), source / "config.yaml": (target.with_name("config.yaml"), 0o600)}
     for path, _ in places.values():
         if path.exists():
-            raise UserError("is there already, and is left as it is", where=str(path), hint="begin in a new folder")
+            raise UserError("already exists; nothing was written", where=str(path), hint="start in a new folder")
     for file, (path, mode) in places.items():
         before, *after = file.read_text().split(PASSWORD)
         text = before + "".join(secrets.token_urlsafe(24) + part for part in after)

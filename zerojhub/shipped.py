@@ -1,4 +1,4 @@
-"""Files that come along with the program: charts, ready deployments."""
+"""Files shipped with the program: charts and deployment profiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ PACKAGE = Path(__file__).parent
 
 
 def shipped(*place: str) -> Path:
-    """Inside the installed package, or beside it in a checkout."""
+    """The path in the installed package, or next to the package in a checkout."""
     inside = PACKAGE.joinpath(*place)
     return inside if inside.exists() else PACKAGE.parent.joinpath(*place)

@@ -8,9 +8,15 @@ from typing import Any
 from zerojhub.errors import UserError
 from zerojhub.text import one_line
 
+KeyPath = tuple[str | int, ...]
+"""The keys and list indexes that lead to a value in a document."""
+
 
 def read_yaml(path: Path, *, missing_hint: str | None = None) -> Any:
-    """A YAML file with the position of every key kept (ruamel round trip). UserError with file:line."""
+    """The file's document, with the position of every key (ruamel's round-trip types).
+
+    Raises UserError with file:line; `missing_hint` is the hint if the file does not exist.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
@@ -28,7 +34,7 @@ def read_yaml(path: Path, *, missing_hint: str | None = None) -> Any:
 
 
 def plain(node: Any) -> Any:
-    """ruamel's round-trip nodes as plain dicts, lists and scalars."""
+    """Round-trip nodes as plain dicts, lists and scalars."""
     if isinstance(node, dict):
         return {key: plain(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -39,16 +45,18 @@ def plain(node: Any) -> Any:
     return node
 
 
-def line_of(document: Any, place: tuple) -> int:
-    """The line (from 1) of the key that `place` leads to, or of its nearest ancestor that is there."""
+def line_of(document: Any, place: KeyPath) -> int:
+    """The line (from 1) of the key at `place`, or of its nearest ancestor in the document."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
     line, node = 1, document
     for step in place:
         try:
-            if isinstance(node, dict):
+            if isinstance(node, CommentedMap):
                 line = node.lc.key(step)[0] + 1
-            elif isinstance(node, list):
+            elif isinstance(node, CommentedSeq):
                 line = node.lc.item(step)[0] + 1
             node = node[step]
-        except (KeyError, IndexError, TypeError, AttributeError):
+        except (KeyError, IndexError, TypeError):
             break
     return line

@@ -121,13 +121,13 @@ def test_a_profile_needs_no_more_than_its_cloud_and_template(cloud, tmp_path, pr
 
 def test_a_board_shows_stages_servers_and_who_comes(cloud, url):
     with Watch(cloud, terminal=True) as watch:
-        board = watch.until(url, "1 server runs for users", "ada", "hub", "proxy", "CREATE_COMPLETE")
+        board = watch.until(url, "1 user server running", "ada", "hub", "proxy", "CREATE_COMPLETE")
         assert not COLOR.findall(board.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")), "NO_COLOR"
         for stage in ("preflight", "cluster", "endpoint", "check"):
             assert re.search(rf"✓\s+{stage}\s+found", CODE.sub("", board)), stage
         seen = len(watch.written)
         start(cloud, url, "grace")
-        watch.until("grace", "2 servers run for users", since=seen)
+        watch.until("grace", "2 user servers running", since=seen)
         assert watch.interrupt() == 130
 
 

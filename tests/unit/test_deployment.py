@@ -54,19 +54,19 @@ def test_every_deployment_that_comes_along_is_valid():
             "did you mean 'flavor'?",
         ),
         ("name: a\ncluster:\n  template: t\n  workers: many\n", ":4: cluster.workers: input should be a valid integer"),
-        ("name: a\ncluster:\n  workers: 1\n", "'cluster.template' is missing"),
+        ("name: a\ncluster:\n  workers: 1\n", "missing key 'cluster.template'"),
         ("name: 1 bad name\ncluster: {template: t}\n", ":1: name: string should match"),
         ("name: a\ncluster: {template: [t]}\n", ":2: cluster.template: input should be a valid string"),
         ("name: a\ncluster: {template: t\n", "not valid YAML"),
         (
             "name: a\ncluster: {template: t}\nhub:\n  chart: z2jh\n  contact: a@example.org\n",
-            ":5: hub.contact: a certificate needs host and https as well",
+            ":5: hub.contact: a certificate also needs host and https",
         ),
         (
             "name: a\ncluster: {template: t}\nhub: {host: a.org, https: true, contact: a@example.org}\n",
-            "the embedded chart asks no authority for certificates: set chart: z2jh",
+            "the embedded chart cannot obtain certificates: set chart: z2jh",
         ),
-        ("- name\n", "is a mapping with name, cloud, cluster and hub"),
+        ("- name\n", "must be a mapping with name, cloud, cluster and hub"),
         ("name: a\nname: b\ncluster: {template: t}\n", ":2: not valid YAML"),
     ],
 )

@@ -62,7 +62,7 @@ def test_the_description_says_what_the_picture_shows():
     assert "https://hub.example.org/, on cluster k8s" in told
     assert "Load balancer 203.0.113.7: ONLINE." in told
     assert "Worker k8s-node-0, Ready: user-0's server, hub." in told
-    assert "Volumes that nobody uses now: edsger." in told
+    assert "Unused volumes: edsger." in told
     assert {root.get("role"), root.get("aria-labelledby")} == {"img", "title description"}
 
 

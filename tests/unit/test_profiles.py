@@ -13,7 +13,7 @@ from zerojhub import deployment, profiles, yamlfile
 from zerojhub.hub import charts, values
 from zerojhub.hub.secrets import Secrets
 
-NAMES = [row["name"] for row in profiles.listed()]
+NAMES = [profile.name for profile in profiles.listed()]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_passwords_are_new_and_nobody_elses(shell):
 @pytest.mark.parametrize("there", ["hub.yaml", "config.yaml"])
 def test_nothing_is_overwritten(shell, there):
     (shell.folder / there).write_text("mine\n")
-    assert f"{there}: is there already" in shell.zerojhub("init", "gpu", code=2).stderr
+    assert f"{there}: already exists" in shell.zerojhub("init", "gpu", code=2).stderr
     assert [path.name for path in shell.folder.glob("*.yaml")] == [there]
     assert (shell.folder / there).read_text() == "mine\n"
 

@@ -13,7 +13,7 @@ from zerojhub import journey
 from zerojhub.cli.journey import show_status
 from zerojhub.errors import ZeroJHubError
 from zerojhub.operations.survey import survey
-from zerojhub.report.board import Board, Look, Unseen
+from zerojhub.report.board import Board, Hidden, Look
 from zerojhub.report.results import Output
 
 EVERY = 2.0
@@ -60,7 +60,7 @@ class Changes(AbstractContextManager):
 
 async def _look(hub: journey.Hub) -> Look:
     """With a hub of its own, on the same credentials: what was found before may be gone."""
-    afresh = journey.Hub(hub.deployment, Unseen(quiet=True))
+    afresh = journey.Hub(hub.deployment, Hidden(quiet=True))
     afresh.cloud = hub.cloud
     try:
         standings = await journey.look(afresh)

@@ -1,4 +1,4 @@
-"""What people and programs see: live progress on standard error, results on standard output. Nothing else prints."""
+"""The only package that prints: live progress on standard error, results on standard output."""
 
 from zerojhub.report.progress import Progress
 from zerojhub.report.results import Output, show, table

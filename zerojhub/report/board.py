@@ -1,15 +1,20 @@
-"""The live board of `status --watch`: the stages, the servers with who works on them, the hub's URL, drawn anew in place."""
+"""The live board of `status --watch`: the hub's URL, its stages, and the servers with their users, redrawn in place."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zerojhub.report.progress import Progress
+from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
     from zerojhub.journey import Standing
     from zerojhub.operations.survey import Pod, Server, Survey
@@ -24,16 +29,16 @@ MARKS = {
 GOOD = ("Ready", "ACTIVE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "Running")
 
 
-class Unseen(Progress):
-    """The steps of looks that the board shows in its own way, failed ones too."""
+class Hidden(Progress):
+    """Progress that prints nothing, not even failures: the board shows those itself."""
 
-    def _line(self, *_: Any) -> None:
+    def _line(self, mark: str, style: str, name: str, seconds: float, detail: str) -> None:
         pass
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found; `trouble`: why the look after it found nothing."""
+    """What one look found. `trouble`: why the next look failed, if it did."""
 
     standings: Sequence[Standing]
     url: str | None
@@ -42,7 +47,7 @@ class Look:
 
 
 class Board:
-    """A board on the terminal that standard output is. Used as a context manager; what it showed last stays."""
+    """A board on standard output, which is a terminal. A context manager; the last state stays on the screen."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -59,38 +64,41 @@ class Board:
         self._live.stop()
 
     def show(self, look: Look) -> None:
+        """Redraw the board."""
         from rich.console import Group
         from rich.text import Text
 
         survey = look.survey
-        parts: list[Any] = [_head(survey), Text(), _stages(look.standings)]
+        parts: list[RenderableType] = [_head(survey), Text(), _stages(look.standings)]
         if survey and survey.servers:
             parts += [Text(), _servers(survey.servers)]
         if survey and survey.waiting:
             parts += [Text(), Text.assemble(("waiting for a node  ", "dim"), _pods(survey.waiting))]
         if look.trouble:
             parts += [Text(), Text(look.trouble, style="red")]
-        parts += [Text(), Text(f"{time.strftime('%H:%M:%S')} · Ctrl-C ends the watch, nothing else", style="dim")]
+        parts += [
+            Text(),
+            Text(f"{time.strftime('%H:%M:%S')} · Ctrl-C stops watching; the hub keeps running", style="dim"),
+        ]
         self._live.update(Group(*parts), refresh=True)
 
 
-def _head(survey: Survey | None):
+def _head(survey: Survey | None) -> Text:
     from rich.text import Text
 
     if survey is None:
         return Text("no cluster yet", style="bold")
-    people = len(survey.users)
-    state = "red" if survey.cluster_state.endswith("FAILED") else "green" if survey.cluster_state in GOOD else "yellow"
+    color = "red" if survey.cluster_state.endswith("FAILED") else "green" if survey.cluster_state in GOOD else "yellow"
     return Text.assemble(
         (survey.url or f"{survey.name}: no URL yet", "bold"),
-        f"   {people} {'server runs' if people == 1 else 'servers run'} for users\n",
+        f"   {plural(len(survey.users), 'user server')} running\n",
         (f"cluster {survey.cluster}", "dim"),
         f"  {survey.kubernetes or ''}  ",
-        (survey.cluster_state, state),
+        (survey.cluster_state, color),
     )
 
 
-def _stages(standings: Sequence[Standing]):
+def _stages(standings: Sequence[Standing]) -> Table:
     from rich.text import Text
 
     table = _columns(4)
@@ -101,7 +109,7 @@ def _stages(standings: Sequence[Standing]):
     return table
 
 
-def _servers(servers: Sequence[Server]):
+def _servers(servers: Sequence[Server]) -> Table:
     from rich.text import Text
 
     table = _columns(6, wrap=True)
@@ -114,8 +122,8 @@ def _servers(servers: Sequence[Server]):
     return table
 
 
-def _columns(number: int, *, wrap: bool = False):
-    """Columns without frames; the last one is cut at the terminal's edge, or goes on in the next line."""
+def _columns(number: int, *, wrap: bool = False) -> Table:
+    """Columns without frames; the last one is cut at the terminal's edge, or wrapped."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -125,8 +133,8 @@ def _columns(number: int, *, wrap: bool = False):
     return table
 
 
-def _pods(pods: Sequence[Pod]):
-    """Users by their names, the hub's own pods by what they are; those that are not up yet with their state."""
+def _pods(pods: Sequence[Pod]) -> Text:
+    """Users by name, the hub's own pods by kind; those that are not running with their state."""
     from rich.text import Text
 
     words = Text()

@@ -1,14 +1,18 @@
-"""A deployment as a picture: people come in through the load balancer to the proxy, and on to the hub and their servers."""
+"""A deployment as an SVG map: users enter through the load balancer, and the proxy routes them to the hub and their servers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from zerojhub.report.svg import LETTER, Drawing
+from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from zerojhub.operations.survey import Pod, Server, Survey, Volume
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 WIDTH, MARGIN, GAP = 1120, 40, 24
 CHIP = (146, 46)
@@ -16,7 +20,7 @@ CHIP = (146, 46)
 SPACE = 12
 """Between chips, and around them in a card."""
 HEAD = 62
-"""Height of a card's head, with the server's name, flavor and addresses."""
+"""Height of a card's header, with the server's name, flavor and addresses."""
 
 STYLE = """
 text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2430 }
@@ -36,13 +40,13 @@ text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-se
 }
 """
 PEOPLE, GATE = 280, 330
-"""Widths of the people, and of what they come in by."""
+"""Widths of the users at the top left, and of the entrance."""
 FEW = 12
-"""Up to so many users, each has a line of their own from the proxy; beyond, each server has one."""
+"""Up to this many users, the proxy has a line to each of them; beyond, one to each server."""
 GOOD, BAD = ("Ready", "ACTIVE", "ONLINE"), ("NotReady", "ERROR", "OFFLINE")
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """The top left corner of a chip."""
 
     x: float
@@ -54,14 +58,16 @@ class Place(NamedTuple):
 
 
 def drawn(survey: Survey) -> str:
-    """The map, as an SVG file's text: self-contained, with a title and a description for those who do not see it."""
+    """The map as the text of a self-contained SVG file, with a title and a description for screen readers."""
     drawing = Drawing(f"Map of {survey.name}", _description(survey), STYLE)
     workers = [server for server in survey.servers if server.role != "master"]
     layout = _Layout(top=226, across=3 if len(workers) > 2 else 2)
     cards = layout.cards(workers)
-    cards += layout.band("Kubernetes itself", layout.cards, [each for each in survey.servers if each.role == "master"])
-    waiting = layout.band("Waiting for a server", layout.chips, survey.waiting)
-    resting = layout.band("Volumes that nobody uses now", layout.chips, survey.resting)
+    cards += layout.band(
+        "Kubernetes control plane", layout.cards, [each for each in survey.servers if each.role == "master"]
+    )
+    waiting = layout.band("Waiting for a node", layout.chips, survey.waiting)
+    resting = layout.band("Unused volumes", layout.chips, survey.resting)
     height = layout.y + MARGIN - GAP
 
     drawing.box(0, 0, WIDTH, height, "page", round=0)
@@ -70,7 +76,7 @@ def drawn(survey: Survey) -> str:
         drawing.text(MARGIN, y, title, "dim", size=13)
     for card in cards:
         _draw_card(drawing, card)
-    pods = [(pod, place) for card in cards for pod, place in card.places()]
+    pods = [(pod, place) for card in cards for pod, place in card.spots()]
     _draw_ways(drawing, survey, cards, pods)
     for pod, place in [*pods, *waiting]:
         _draw_pod(drawing, pod, place)
@@ -80,7 +86,7 @@ def drawn(survey: Survey) -> str:
 
 
 class _Card(NamedTuple):
-    """A server's place. Its proxy is at the right, where people come in; the hub is at the left."""
+    """A server's card. The proxy is in its right column, below the entrance; the hub comes first at the left."""
 
     server: Server
     x: float
@@ -89,11 +95,11 @@ class _Card(NamedTuple):
     height: float
     columns: int
 
-    def places(self) -> Iterator[tuple[Pod, Place]]:
+    def spots(self) -> Iterator[tuple[Pod, Spot]]:
         pods = sorted(self.server.pods, key=lambda pod: (pod.kind != "hub", pod.user is not None, pod.user or pod.kind))
         rows = -(-len(pods) // self.columns)
         spots = [
-            Place(self.x + SPACE + column * (CHIP[0] + SPACE), self.y + HEAD + row * (CHIP[1] + SPACE))
+            Spot(self.x + SPACE + column * (CHIP[0] + SPACE), self.y + HEAD + row * (CHIP[1] + SPACE))
             for row in range(rows)
             for column in range(self.columns)
         ]
@@ -104,14 +110,14 @@ class _Card(NamedTuple):
 
 
 class _Layout:
-    """Where things go, from the top of the page down."""
+    """Where things go, from the top of the page to the bottom."""
 
     def __init__(self, top: float, across: int):
         self.y, self.across = top, across
         self.titles: list[tuple[str, float]] = []
 
     def cards(self, servers: Sequence[Server]) -> list[_Card]:
-        """Cards side by side; those of a row are as high as the highest."""
+        """Cards side by side; all cards of a row have the same height."""
         width = (WIDTH - 2 * MARGIN - (self.across - 1) * GAP) / self.across
         columns = int((width - SPACE) // (CHIP[0] + SPACE))
         made = []
@@ -126,17 +132,18 @@ class _Layout:
             self.y += height + GAP
         return made
 
-    def chips(self, things: Sequence) -> list[tuple]:
+    def chips(self, things: Sequence[T]) -> list[tuple[T, Spot]]:
+        """Chips side by side."""
         across = (WIDTH - 2 * MARGIN + SPACE) // (CHIP[0] + SPACE)
         made = [
-            (thing, Place(MARGIN + number % across * (CHIP[0] + SPACE), self.y + number // across * (CHIP[1] + SPACE)))
+            (thing, Spot(MARGIN + number % across * (CHIP[0] + SPACE), self.y + number // across * (CHIP[1] + SPACE)))
             for number, thing in enumerate(things)
         ]
         self.y += -(-len(things) // across) * (CHIP[1] + SPACE) - SPACE + GAP
         return made
 
-    def band(self, title: str, arrange: Callable[[Sequence], list], things: Sequence) -> list:
-        """Things below a title of their own; nothing at all when there are none."""
+    def band(self, title: str, arrange: Callable[[Sequence[T]], list[U]], things: Sequence[T]) -> list[U]:
+        """Things below a title; nothing at all if there are none."""
         if not things:
             return []
         self.titles.append((title, self.y + 12))
@@ -152,14 +159,14 @@ def _draw_head(drawing: Drawing, survey: Survey) -> None:
         drawing.text(WIDTH - MARGIN, 62, survey.url, "url right name", size=18, width=500)
 
 
-def _draw_ways(drawing: Drawing, survey: Survey, cards: list[_Card], pods: list[tuple[Pod, Place]]) -> None:
-    """From the people to the proxy, and from there to the hub and to each server of a user."""
+def _draw_ways(drawing: Drawing, survey: Survey, cards: list[_Card], pods: list[tuple[Pod, Spot]]) -> None:
+    """The lines from the users to the proxy, and from there to the hub and to each user's server."""
     proxy = next((place for pod, place in pods if pod.kind == "proxy"), None)
     x = min(max(proxy.middle[0] if proxy else 0, MARGIN + PEOPLE + GATE / 2), WIDTH - MARGIN - GATE / 2)
     number = len(survey.users)
     for place in range(3):
         _draw_person(drawing, MARGIN + 16 + 22 * place, 138)
-    drawing.text(MARGIN + 78, 152, f"{number} {'person' if number == 1 else 'people'} at work", "name", size=15)
+    drawing.text(MARGIN + 78, 152, plural(number, "active user"), "name", size=15)
     drawing.box(x - GATE / 2, 118, GATE, 58, "card")
     _draw_gate(drawing, survey, x - GATE / 2)
     if survey.url:
@@ -177,8 +184,8 @@ def _draw_ways(drawing: Drawing, survey: Survey, cards: list[_Card], pods: list[
     _arrow(drawing, f"M {x:g} 176 V 190 C {x:g} 208 {to:g} 192 {to:g} 210 V {top - 3:g}", to, top, "down")
 
 
-def _around(proxy: Place, card: _Card) -> str | None:
-    """A line from the proxy to another server's card, in the gaps between chips; None for the card that it is in."""
+def _around(proxy: Spot, card: _Card) -> str | None:
+    """A line from the proxy to another server's card, through the gaps between chips; None for its own card."""
     top = proxy.y - HEAD
     if card.y == top:
         edge = card.x + card.width if card.x < proxy.x else card.x
@@ -189,29 +196,29 @@ def _around(proxy: Place, card: _Card) -> str | None:
 
 
 def _draw_gate(drawing: Drawing, survey: Survey, x: float) -> None:
-    """Where people come in: a load balancer, or a port of the nodes."""
+    """The entrance: a load balancer, or a port of the nodes."""
     if survey.balancers:
         balancer = survey.balancers[0]
         drawing.disc(x + 20, 141, 5, _light(balancer.state))
-        drawing.text(x + 34, 146, f"Load balancer  {balancer.address or 'has no address yet'}", "name")
+        drawing.text(x + 34, 146, f"Load balancer  {balancer.address or '(no address yet)'}", "name")
         drawing.text(x + 34, 165, f"{balancer.state.lower()} · {balancer.name}", "dim", size=12, width=GATE - 50)
     else:
         drawing.disc(x + 20, 141, 5, "good" if survey.url else "slow")
-        drawing.text(x + 34, 146, "Node port" if survey.url else "No way in yet", "name")
-        drawing.text(x + 34, 165, survey.url or "zerojhub status says why", "dim", size=12, width=GATE - 50)
+        drawing.text(x + 34, 146, "Node port" if survey.url else "Not reachable yet", "name")
+        drawing.text(x + 34, 165, survey.url or "see: zerojhub status", "dim", size=12, width=GATE - 50)
 
 
 def _draw_card(drawing: Drawing, card: _Card) -> None:
     server = card.server
     drawing.box(card.x, card.y, card.width, card.height, "card", round=14)
     drawing.disc(card.x + 20, card.y + 24, 5, _light(server.state))
-    # The way to the proxy comes down through the head, at the right.
+    # The line to the proxy runs through the right of the header.
     width = card.width - 44 - (CHIP[0] / 2 + SPACE if any(pod.kind == "proxy" for pod in server.pods) else 0)
     drawing.text(card.x + 34, card.y + 29, server.name, "name", size=15, width=width)
-    system = f"{server.system_pods} system pod{'' if server.system_pods == 1 else 's'}" if server.system_pods else ""
+    system = plural(server.system_pods, "system pod") if server.system_pods else ""
     facts = [fact for fact in (server.state, server.flavor, server.addresses, system) if fact and fact not in GOOD]
     while len(" · ".join(facts)) * 12 * LETTER > width and len(facts) > 1:
-        facts.pop()  # what is told last matters least
+        facts.pop()  # the last fact matters least
     drawing.text(card.x + 34, card.y + 48, " · ".join(facts), "dim", size=12, width=width)
 
 
@@ -219,7 +226,7 @@ def _light(state: str) -> str:
     return "good" if state in GOOD else "bad" if state.split(",")[0] in BAD else "slow"
 
 
-def _draw_pod(drawing: Drawing, pod: Pod, place: Place) -> None:
+def _draw_pod(drawing: Drawing, pod: Pod, place: Spot) -> None:
     up = pod.state == "Running"
     drawing.box(*place, *CHIP, "chip" if up else "late")
     kind = pod.kind if pod.kind in ("hub", "proxy", "user") else "other"
@@ -233,10 +240,10 @@ def _draw_pod(drawing: Drawing, pod: Pod, place: Place) -> None:
         _draw_volume(drawing, place.x + 46, place.y + 27)
         drawing.text(place.x + 64, place.y + 37, _size(pod.volumes), "dim", size=12)
     elif pod.kind == "proxy":
-        drawing.text(place.x + 45, place.y + 37, "the way in", "dim", size=12)
+        drawing.text(place.x + 45, place.y + 37, "entrance", "dim", size=12)
 
 
-def _draw_resting(drawing: Drawing, volume: Volume, place: Place) -> None:
+def _draw_resting(drawing: Drawing, volume: Volume, place: Spot) -> None:
     drawing.box(*place, *CHIP, "chip")
     _draw_volume(drawing, place.x + 15, place.y + 14, scale=1.6)
     drawing.text(place.x + 45, place.y + 20, volume.owner, "name", width=CHIP[0] - 52)
@@ -244,7 +251,7 @@ def _draw_resting(drawing: Drawing, volume: Volume, place: Place) -> None:
 
 
 def _draw_volume(drawing: Drawing, x: float, y: float, *, scale: float = 1) -> None:
-    """A cylinder, 12 by 11."""
+    """A cylinder, 12 wide and 11 high."""
     width, height, lid = 12 * scale, 8 * scale, 2.5 * scale
     body = f"M {x:g} {y + lid:g} v {height:g} a {width / 2:g} {lid:g} 0 0 0 {width:g} 0 v {-height:g}"
     drawing.path(
@@ -258,7 +265,7 @@ def _draw_person(drawing: Drawing, x: float, y: float) -> None:
 
 
 def _arrow(drawing: Drawing, steps: str, x: float, y: float, way: str) -> None:
-    """A line that ends in an arrow head at x, y."""
+    """A line that ends in an arrowhead at x, y."""
     drawing.path(steps, "way")
     back = "l -8 -5 v 10 z" if way == "right" else "l -5 -8 h 10 z"
     drawing.path(f"M {x:g} {y:g} {back}", "head")
@@ -275,14 +282,14 @@ def _size(volumes: Sequence[Volume]) -> str:
 
 
 def _description(survey: Survey) -> str:
-    """The map in words."""
+    """The map in words, for screen readers."""
     lines = [f"{survey.url or 'No URL yet'}, on cluster {survey.cluster}, {survey.cluster_state}."]
     lines += [f"Load balancer {each.address or each.name}: {each.state}." for each in survey.balancers]
     for server in survey.servers:
         pods = ", ".join(f"{pod.user}'s server" if pod.user else pod.kind for pod in server.pods)
         lines.append(f"{server.role.capitalize()} {server.name}, {server.state}: {pods or 'no pods of the hub'}.")
     if survey.waiting:
-        lines.append(f"Waiting for a server: {', '.join(pod.user or pod.kind for pod in survey.waiting)}.")
+        lines.append(f"Waiting for a node: {', '.join(pod.user or pod.kind for pod in survey.waiting)}.")
     if survey.resting:
-        lines.append(f"Volumes that nobody uses now: {', '.join(volume.owner for volume in survey.resting)}.")
+        lines.append(f"Unused volumes: {', '.join(volume.owner for volume in survey.resting)}.")
     return " ".join(lines)

@@ -1,4 +1,4 @@
-"""The lines of several pods on standard output, told apart by whose they are."""
+"""Log lines of pods on standard output, each with the name of its pod if there are several."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 import sys
 
 COLOURS = (36, 33, 32, 35, 34, 31)
-"""Of ANSI, in the order in which pods get them."""
+"""ANSI colour codes, in the order in which pods get them."""
 
 
 class PodLog:
-    """Prints lines, each after the name of its pod once there is more than one; in colour on a terminal."""
+    """Prints lines as they come, prefixed with the pod's name if there are several; in colour on a terminal.
+
+    `several`: several pods are expected, so even the first one is named.
+    """
 
     def __init__(self, *, several: bool = False):
         self._several = several

@@ -1,7 +1,7 @@
-"""Live progress: which steps run, for how long, and what each is doing right now.
+"""Live progress on standard error: which steps are running, for how long, and what each is doing.
 
-On a terminal the running steps are redrawn in place below the finished ones; elsewhere a step is one line when it ends, and
-one more each time it has something new to say after a quiet spell. NO_COLOR is honoured (rich does).
+On a terminal the running steps are redrawn in place below the finished ones. Elsewhere each step is one line when it ends,
+and one more whenever it reports something new after a quiet spell. Rich honours NO_COLOR.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zerojhub.text import elapsed
 
-QUIET_SPELL = 10.0
-"""Seconds between two lines about the same running step where lines cannot be redrawn."""
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
 
-MARKS = {
+QUIET_SPELL = 10.0
+"""Seconds between two lines about the same running step, where lines cannot be redrawn."""
+
+OUTCOMES = {
     "done": ("✓", "green"),
     "there": ("·", "dim"),
     "failed": ("✗", "red"),
     "removed": ("✓", "green"),
     "kept": ("·", "dim"),
 }
+"""How a step can end, with the mark and its colour."""
 
 
 @dataclass
 class Step:
-    """Something under way."""
+    """A running step."""
 
     name: str
     detail: str = ""
@@ -39,11 +46,11 @@ class Step:
 
 
 class Progress:
-    """The steps of one command. Used as a context manager; `quiet` prints nothing but what fails."""
+    """The steps of one command; a context manager. `quiet` prints failures only, `verbose` everything a step reports."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False):
         self.quiet, self.verbose = quiet, verbose
-        self._live = None
+        self._live: Live | None = None
         self._running: dict[str, Step] = {}
         self._width = 12
 
@@ -59,7 +66,7 @@ class Progress:
                 refresh_per_second=8,
                 transient=True,
                 get_renderable=self._board,
-                redirect_stdout=sys.stdout.isatty(),  # a file gets its lines, and the terminal only the steps
+                redirect_stdout=sys.stdout.isatty(),  # only then do printed lines and the steps share a screen
             )
             self._live.start()
         return self
@@ -72,7 +79,7 @@ class Progress:
         self._running[name] = Step(name, detail)
 
     def say(self, name: str, detail: str) -> None:
-        """What the step is doing now."""
+        """Report what the step is doing now."""
         step = self._running.get(name)
         if step is None or step.detail == detail:
             return
@@ -83,26 +90,26 @@ class Progress:
             self._line("…", "dim", step.name, step.seconds, detail)
 
     def end(self, name: str, outcome: str, detail: str = "") -> float:
-        """The step is over: outcome is one of MARKS. Returns its seconds."""
+        """The step has ended; `outcome` is one of OUTCOMES. Returns how many seconds it took."""
         step = self._running.pop(name)
         if not self.quiet or outcome == "failed":
-            self._line(*MARKS[outcome], name, step.seconds, detail)
+            self._line(*OUTCOMES[outcome], name, step.seconds, detail)
         return step.seconds
 
     def note(self, text: str) -> None:
-        """A line that belongs to no step."""
+        """Print a line that belongs to no step."""
         if not self.quiet:
             self._console.print(text, markup=False)
 
     def _line(self, mark: str, style: str, name: str, seconds: float, detail: str) -> None:
         self._console.print(self._row(mark, style, name, seconds, detail))
 
-    def _row(self, mark: str, style: str, name: str, seconds: float, detail: str):
+    def _row(self, mark: str, style: str, name: str, seconds: float, detail: str) -> Text:
         from rich.text import Text
 
         return Text.assemble((mark, style), f" {name:<{self._width}} {elapsed(seconds):>7}  ", detail)
 
-    def _board(self):
+    def _board(self) -> Group:
         from rich.console import Group
 
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(time.monotonic() * 8) % 10]

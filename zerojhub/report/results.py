@@ -1,54 +1,88 @@
-"""Results, on standard output: a table for people, JSON or YAML for programs."""
+"""Results on standard output: text for people, JSON or YAML for programs."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Row = Mapping[str, object] | DataclassInstance
+    """A row of a table: an API's object, or one of our dataclasses."""
 
 
 class Output(StrEnum):
-    """How results are printed (`-o`)."""
+    """The output format (`-o`)."""
 
     table = "table"
     json = "json"
     yaml = "yaml"
 
 
-def show(data: Any, output: Output, people: Callable[[], None]) -> None:
-    """Print `data` as JSON or YAML, or let `people` print it for a person."""
+def show(result: object, output: Output, people: Callable[[], None]) -> None:
+    """Print the result as JSON or YAML, or call `people` to print it as text.
+
+    The result consists of mappings, sequences, dataclasses and scalars; anything else (paths, times) is printed as a string.
+    """
+    if output is Output.table:
+        people()
+        return
+    text = json.dumps(result, indent=2, default=_plain)
     if output is Output.json:
-        print(json.dumps(data, indent=2, default=str))
-    elif output is Output.yaml:
+        print(text)
+    else:
         from ruamel.yaml import YAML
 
         yaml = YAML(typ="safe")
         yaml.default_flow_style = False
-        yaml.dump(json.loads(json.dumps(data, default=str)), sys.stdout)
-    else:
-        people()
+        yaml.dump(json.loads(text), sys.stdout)
 
 
-def show_done(item: dict[str, Any], output: Output, what: str) -> None:
-    """The item, or for people what was done to it: `what` is as in "made cluster"."""
+def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
+    """The item, or as text what was done: `what` is as in "made cluster"."""
     show(item, output, lambda: print(f"{what} {item['name']} ({item['uuid']})"))
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str = "none") -> None:
-    """Rows as a plain aligned table: no frames, so that `cut`, `grep` and screen readers get on with it.
+def show_fields(item: Mapping[str, object], output: Output) -> None:
+    """One API object, as text with a line per field."""
+    show(item, output, lambda: print_fields(item))
 
-    On a terminal the last column is cut at its right edge; in a pipe nothing is.
+
+def print_fields(item: Mapping[str, object], *, leave_out: Sequence[str] = ()) -> None:
+    """A table of the object's fields, without its links to itself."""
+    rows = [{"field": key, "value": value} for key, value in item.items() if key not in ("links", *leave_out)]
+    table(rows, ("field", "value"))
+
+
+def table(rows: Sequence[Row], columns: Sequence[str], *, empty: str = "none") -> None:
+    """Print rows as aligned columns without frames, which `cut`, `grep` and screen readers handle well.
+
+    `empty` is printed if there are no rows. On a terminal each line is cut at its right edge.
     """
     if not rows:
         print(empty)
         return
-    import shutil
-
     lines = [[column.upper() for column in columns]]
-    lines += [["" if row.get(column) is None else str(row[column]) for column in columns] for row in rows]
+    lines += [[_cell(row, column) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()[:edge])
+
+
+def _cell(row: Row, column: str) -> str:
+    value = row.get(column) if isinstance(row, Mapping) else getattr(row, column)
+    return "" if value is None else str(value)
+
+
+def _plain(value: object) -> Any:
+    """What `json` asks for a value that it cannot encode."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return str(value)

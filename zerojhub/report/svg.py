@@ -1,4 +1,4 @@
-"""A drawing as SVG 1.1, of the few shapes that the map needs. Lengths are pixels, from the top left corner."""
+"""SVG 1.1 with the few shapes that the map needs. Lengths are pixels, from the top left corner."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 LETTER = 0.6
-"""The usual width of a letter, as a part of its height: of fonts that are there, not one that would have to come along."""
+"""The average width of a letter relative to its height, in common system fonts."""
 
 
 class Drawing:
-    """Shapes in the order in which they are drawn, each with a class of the style sheet."""
+    """Shapes in drawing order, each with a class of the style sheet."""
 
     def __init__(self, title: str, description: str, style: str):
         self._root = ElementTree.Element("svg", xmlns=NAMESPACE, role="img")
@@ -26,14 +26,15 @@ class Drawing:
         self._add("circle", kind, cx=x, cy=y, r=radius)
 
     def path(self, steps: str, kind: str) -> None:
-        """`steps` as in the attribute d."""
+        """A path; `steps` is its attribute d."""
         self._add("path", kind, d=steps)
 
     def text(self, x: float, y: float, words: str, kind: str, *, size: float = 14, width: float | None = None) -> None:
-        """Words with their base line at y; what is wider than `width` is shortened in its middle."""
+        """Text with its base line at y, shortened in the middle if it is wider than `width`."""
         self._add("text", kind, x=x, y=y, font_size=size).text = shortened(words, width, size)
 
     def finished(self, width: float, height: float) -> str:
+        """The file's text, for a page of this size."""
         self._root.set("viewBox", f"0 0 {width:g} {height:g}")
         self._root.set("width", f"{width:g}")
         self._root.set("height", f"{height:g}")
@@ -49,7 +50,7 @@ class Drawing:
 
 
 def shortened(words: str, width: float | None, size: float) -> str:
-    """The words, or their beginning and end where there is no room for all: the ends of names tell them apart."""
+    """The words, or their beginning and end if they do not fit: names of servers often differ only at the end."""
     most = int(width / (size * LETTER)) if width else len(words)
     if len(words) <= most:
         return words
