@@ -1,4 +1,4 @@
-"""What every workshop has: a page with all its parts, a picture, files, and exercises that the page checks."""
+"""Every workshop has a page with all its sections, a diagram, files, and exercises that the page checks."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ each = pytest.mark.parametrize("workshop", WORKSHOPS, ids=lambda workshop: works
 
 
 @each
-def test_the_page_has_all_its_parts_in_order(workshop):
+def test_the_page_has_its_sections_in_order(workshop):
     text = (HOME / f"{workshop.slug}.md").read_text()
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
     assert headings[0] == f"{workshop.number}. {workshop.title()}"
-    assert (headings[1], headings[-3:]) == ("Begin", ["Exercises", "Clean-up", "For teachers"])
-    assert "**You will**" in text and f"**Time**: {workshop.minutes} minutes" in text
+    assert (headings[1], headings[-3:]) == ("Set up", ["Exercises", "Clean up", "For teachers"])
+    assert "**You will learn**" in text and f"**Time**: {workshop.minutes} minutes" in text
     assert len(re.findall(r"^\d\. \*\*", text.partition("## Exercises")[2], re.M)) == len(workshop.exercises)
     assert text.count("<details>") == text.count("</details>") > 0
 
 
 @each
-def test_the_page_checks_its_exercises_before_and_after(workshop):
+def test_the_page_checks_every_exercise_before_and_after(workshop):
     checks = [
         step.prints
         for step in pages.steps(HOME / f"{workshop.slug}.md")
@@ -42,7 +42,7 @@ def test_the_page_checks_its_exercises_before_and_after(workshop):
 
 
 @each
-def test_the_files_are_there_and_the_picture_is_a_picture(workshop):
+def test_the_files_exist_and_the_diagram_is_described(workshop):
     found = files(workshop)
     assert {"README.md", "hub.yaml", "config.yaml"} <= found.keys()
     assert all(path.is_file() for path in found.values())
@@ -53,12 +53,12 @@ def test_the_files_are_there_and_the_picture_is_a_picture(workshop):
 
 
 @each
-def test_it_begins_with_a_kubernetes_that_is_built(workshop):
+def test_it_starts_with_a_kubernetes_version_that_is_built(workshop):
     version = build.OLDER[0] if workshop.older else build.KUBERNETES
     assert f"template: kubernetes-{version}," in files(workshop)["hub.yaml"].read_text()
 
 
-def test_the_index_tells_of_each():
+def test_the_index_lists_every_workshop():
     text = (HOME / "index.md").read_text()
     for workshop in WORKSHOPS:
         row = f"| {workshop.number} | [{workshop.title()}]({workshop.slug}.md) | {workshop.minutes} |"
@@ -66,12 +66,12 @@ def test_the_index_tells_of_each():
 
 
 @pytest.mark.parametrize("command", ["check", "reset"])
-def test_without_a_practice_cloud_the_next_step_is_said(shell: Shell, command: str):
+def test_without_a_practice_cloud_the_error_names_the_next_step(shell: Shell, command: str):
     assert "zerojhub workshop start 2" in shell.zerojhub("workshop", command, "2", code=2).stderr
 
 
-def test_a_number_that_is_none_is_refused(shell: Shell):
-    assert f"they are 1 to {len(WORKSHOPS)}" in shell.zerojhub("workshop", "start", "9", code=2).stderr
+def test_an_unknown_number_is_refused(shell: Shell):
+    assert f"numbered 1 to {len(WORKSHOPS)}" in shell.zerojhub("workshop", "start", "9", code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_a_number_that_is_none_is_refused(shell: Shell):
         (["✓ a   1.0 s  one"], ["✗ a   1.0 s  one"], False),
     ],
 )
-def test_a_page_is_compared_but_for_what_differs_from_run_to_run(page, printed, same):
+def test_comparing_a_page_ignores_what_differs_from_run_to_run(page, printed, same):
     assert (pages.differences(page, printed) is None) is same

@@ -87,7 +87,7 @@ def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) ->
         f"Delete all clusters and volumes of the practice cloud, and overwrite the files in {target.name}?", yes=yes
     )
     practice.reset(yes=True)
-    pages.lay_out(workshop, anew=True)
+    pages.lay_out(workshop, overwrite=True)
     _begin(workshop, quiet=quiet)
 
 

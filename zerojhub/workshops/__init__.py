@@ -1,11 +1,11 @@
-"""The workshops of docs/workshops: what each begins with, and how its exercises are found done. One file a workshop."""
+"""The workshops in docs/workshops: the state each starts from, and how its exercises are checked. One file per workshop."""
 
 from __future__ import annotations
 
 from zerojhub.errors import UserError
 from zerojhub.workshops.autoscaling import Autoscaling
 from zerojhub.workshops.base import Workshop
-from zerojhub.workshops.break_and_mend import BreakAndMend
+from zerojhub.workshops.break_and_fix import BreakAndFix
 from zerojhub.workshops.clusters import Clusters
 from zerojhub.workshops.first_hub import FirstHub
 from zerojhub.workshops.jobs import Jobs
@@ -18,14 +18,16 @@ WORKSHOPS: tuple[type[Workshop], ...] = (
     ResizeAndUpgrade,
     Jobs,
     Autoscaling,
-    BreakAndMend,
+    BreakAndFix,
     RunningAClass,
 )
 
 
 def find(number: int) -> type[Workshop]:
-    """The workshop of that number. UserError naming the ones there are."""
+    """The workshop with that number. UserError, listing the valid numbers, if there is none."""
     for workshop in WORKSHOPS:
         if workshop.number == number:
             return workshop
-    raise UserError(f"there is no workshop {number}", hint=f"they are 1 to {len(WORKSHOPS)}: zerojhub workshop list")
+    raise UserError(
+        f"no workshop {number}", hint=f"workshops are numbered 1 to {len(WORKSHOPS)}: zerojhub workshop list"
+    )

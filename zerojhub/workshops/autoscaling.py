@@ -11,40 +11,40 @@ WORKERS = "!node-role.kubernetes.io/control-plane"
 
 @exercise
 async def enabled(world: World) -> None:
-    """Have the cluster scale itself between one and three workers."""
+    """Autoscale the cluster between one and three workers."""
     from zerojhub.openstack import nodegroups
 
     if not await world.list("apps/v1/Deployment", "kube-system", labels="app=cluster-autoscaler"):
-        raise NotYet("there is no autoscaler in the cluster")
+        raise NotYet("no autoscaler in the cluster")
     for group in await nodegroups.of(world.cloud, (await world.cluster())["uuid"]):
         found = (group["min_node_count"], group["max_node_count"])
         if group["is_default"] and group["role"] != "master" and found != BOUNDS:
-            raise NotYet(f"{group['name']} has from {found[0]} to {found[1] or 'any number of'} nodes")
+            raise NotYet(f"{group['name']} scales from {found[0]} to {found[1] or 'any number of'} nodes")
 
 
 @exercise
 async def grown(world: World) -> None:
-    """Run a job named crowd that one worker has no room for."""
+    """Run a job named crowd that does not fit on one worker."""
     jobs = [job for job in await world.list("batch/v1/Job", "default") if job["metadata"]["name"] == "crowd"]
     if not jobs or not jobs[0]["status"].get("succeeded"):
-        raise NotYet("there is no job crowd that is complete")
+        raise NotYet("no completed job named crowd")
     if jobs[0]["spec"]["parallelism"] < 2:
-        raise NotYet("its pods run one after another")
+        raise NotYet("its pods run one at a time")
 
 
 @exercise
-async def mended(world: World) -> None:
-    """Have every node known by its server's UUID."""
+async def matched(world: World) -> None:
+    """Make every node's machine ID match its server's UUID."""
     from zerojhub.kube import nodes
 
-    strange = [each["metadata"]["name"] for each in await world.list("v1/Node", None) if not nodes.fits(each)]
-    if strange:
-        raise NotYet(f"{', '.join(sorted(strange))} {'is' if len(strange) == 1 else 'are'} not")
+    others = [each["metadata"]["name"] for each in await world.list("v1/Node", None) if not nodes.fits(each)]
+    if others:
+        raise NotYet(f"not on {', '.join(sorted(others))}")
 
 
 @exercise
 async def protected(world: World) -> None:
-    """Protect a worker from being removed."""
+    """Protect a worker from removal."""
     from zerojhub.kube import nodes
 
     workers = await world.list("v1/Node", None, labels=WORKERS)
@@ -56,4 +56,4 @@ class Autoscaling(Workshop):
     """Autoscaling."""
 
     number, slug, minutes = 5, "5-autoscaling", 60
-    exercises = (enabled, grown, mended, protected)
+    exercises = (enabled, grown, matched, protected)

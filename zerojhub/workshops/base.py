@@ -1,4 +1,4 @@
-"""What a workshop is: it says what it begins with, and tells by looking whether each exercise is done."""
+"""What a workshop is: the state it starts from, and a check for each of its exercises."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
 
 
 class NotYet(Exception):
-    """Why an exercise is not done: a sentence without its full stop."""
+    """Why an exercise is not done yet: one sentence without its full stop."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """Something to do on one's own. `look` returns when it is done and raises NotYet when it is not."""
+    """Something to do on your own. `look` returns when it is done and raises NotYet when it is not."""
 
     text: str
     look: Callable[[World], Awaitable[None]]
 
 
 def exercise(look: Callable[[World], Awaitable[None]]) -> Exercise:
-    """The function as an exercise; the first line of its docstring is what is to be done."""
+    """Turn the function into an exercise. The first line of its docstring is the task."""
     return Exercise((look.__doc__ or "").partition("\n")[0].removesuffix("."), look)
 
 
 class Workshop:
-    """One workshop. Its class docstring's first line is its title; its page and files have its `slug` as their name."""
+    """One workshop. The first line of the class docstring is its title; its page and files are named after its `slug`."""
 
     number: ClassVar[int]
     slug: ClassVar[str]
     minutes: ClassVar[int]
     """How long a group needs for it."""
     hub: ClassVar[bool] = True
-    """Does it begin with the hub of its hub.yaml? Otherwise with an empty project."""
+    """Whether it starts with the hub in its hub.yaml, rather than with an empty project."""
     older: ClassVar[bool] = False
-    """Does it need the older Kubernetes of `practice build --all`?"""
+    """Whether it needs the older Kubernetes that `practice build --all` adds."""
     exercises: ClassVar[tuple[Exercise, ...]]
 
     @classmethod
@@ -45,4 +45,4 @@ class Workshop:
         return (cls.__doc__ or "").partition("\n")[0].removesuffix(".")
 
     async def begin(self, world: World) -> None:
-        """What it begins with beside the hub. Run again, it makes what is missing and leaves the rest."""
+        """Create what it starts with besides the hub. Repeatable: creates only what is missing."""

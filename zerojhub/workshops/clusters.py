@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerojhub.text import plural
 from zerojhub.workshops.base import NotYet, Workshop, exercise
 from zerojhub.workshops.world import World
 
@@ -10,27 +11,27 @@ TEMPLATE, FLAVOR, GROUP, STACK = "lesson", "m1.medium", "big", "heated"
 
 @exercise
 async def template(world: World) -> None:
-    """Make a template named lesson whose workers are m1.medium."""
+    """Create a template named lesson with m1.medium workers."""
     templates = await world.cloud.container_infra.all("/clustertemplates", "clustertemplates")
     found = [each for each in templates if each["name"] == TEMPLATE]
     if not found:
-        raise NotYet(f"there is no template named {TEMPLATE}")
+        raise NotYet(f"no template named {TEMPLATE}")
     if all(each["flavor_id"] != FLAVOR for each in found):
-        raise NotYet(f"its workers are {found[0]['flavor_id']}")
+        raise NotYet(f"its worker flavor is {found[0]['flavor_id']}")
 
 
 @exercise
 async def cluster(world: World) -> None:
-    """Make a cluster from it."""
+    """Create a cluster from it."""
     templates = await world.cloud.container_infra.all("/clustertemplates", "clustertemplates")
     ours = {each["uuid"] for each in templates if each["name"] == TEMPLATE}
     if not any(each["cluster_template_id"] in ours for each in await world.clusters()):
-        raise NotYet(f"no complete cluster is of a template named {TEMPLATE}")
+        raise NotYet(f"no complete cluster uses a template named {TEMPLATE}")
 
 
 @exercise
 async def group(world: World) -> None:
-    """Give a cluster a node group named big, with one node."""
+    """Add a node group named big with one node to a cluster."""
     for each in await world.clusters():
         path = f"/clusters/{each['uuid']}/nodegroups"
         for found in await world.cloud.container_infra.all(path, "nodegroups"):
@@ -41,13 +42,13 @@ async def group(world: World) -> None:
 
 @exercise
 async def stack(world: World) -> None:
-    """Make a cluster with two workers by a Heat stack named heated."""
+    """Create a two-worker cluster with a Heat stack named heated."""
     stacks = await world.cloud.orchestration.all("/stacks", "stacks")
     if not any(each["stack_name"] == STACK and each["stack_status"].endswith("COMPLETE") for each in stacks):
-        raise NotYet(f"there is no complete stack named {STACK}")
+        raise NotYet(f"no complete stack named {STACK}")
     made = await world.cluster(STACK)
     if made["node_count"] != 2:
-        raise NotYet(f"its cluster has {made['node_count']} worker")
+        raise NotYet(f"its cluster has {plural(made['node_count'], 'worker')}")
 
 
 class Clusters(Workshop):

@@ -11,10 +11,10 @@ IDLE = 1800
 
 @exercise
 async def up(world: World) -> None:
-    """Bring the hub up."""
+    """Bring up the hub."""
     async with await world.hub() as hub:
         if not await hub.is_healthy():
-            raise NotYet("the hub does not answer")
+            raise NotYet("the hub is not responding")
 
 
 @exercise
@@ -22,20 +22,20 @@ async def logged_in(world: World) -> None:
     """Log in as ada and start a server."""
     claims = await world.list("v1/PersistentVolumeClaim")
     if not any(f"claim-{USER}" in claim["metadata"]["name"] for claim in claims):
-        raise NotYet(f"{USER} has no volume, so no server of hers has started")
+        raise NotYet(f"{USER} has no volume, so her server has never started")
 
 
 @exercise
-async def administrator(world: World) -> None:
-    """Make ada an administrator of the hub."""
+async def admin(world: World) -> None:
+    """Make ada a hub admin."""
     user = (await world.users()).get(USER)
     if not (user and user["admin"]):
-        raise NotYet(f"{USER} is no administrator")
+        raise NotYet(f"{USER} is not an admin")
 
 
 @exercise
 async def culled(world: World) -> None:
-    """Have servers stopped after half an hour of no use."""
+    """Stop idle servers after 30 minutes."""
     found = (await world.values()).get("cull", {}).get("timeout")
     if found != IDLE:
         raise NotYet(f"cull.timeout is {found} seconds")
@@ -46,4 +46,4 @@ class FirstHub(Workshop):
 
     number, slug, minutes = 1, "1-first-hub", 45
     hub = False
-    exercises = (up, logged_in, administrator, culled)
+    exercises = (up, logged_in, admin, culled)

@@ -17,15 +17,15 @@ async def pi(world: World) -> None:
 
 @exercise
 async def dice(world: World) -> None:
-    """Throw dice six times, two at once, in a job named dice."""
+    """Roll a die six times, two at a time, in a job named dice."""
     job = await _complete(world, "dice", 6)
     if job["spec"].get("parallelism") != 2:
-        raise NotYet(f"{job['spec'].get('parallelism')} of its pods run at once")
+        raise NotYet(f"its parallelism is {job['spec'].get('parallelism')}")
 
 
 @exercise
 async def nightly(world: World) -> None:
-    """Have a cron job named nightly run every night at half past two."""
+    """Create a cron job named nightly that runs every night at 02:30."""
     found = (await _cron(world))["spec"]["schedule"]
     if found != NIGHTLY:
         raise NotYet(f"its schedule is {found}")
@@ -33,13 +33,13 @@ async def nightly(world: World) -> None:
 
 @exercise
 async def rehearsed(world: World) -> None:
-    """Run nightly once now, without waiting for the night."""
+    """Run nightly once right now."""
     uid = (await _cron(world))["metadata"]["uid"]
     for job in await world.list("batch/v1/Job", NAMESPACE):
         owners = [owner["uid"] for owner in job["metadata"].get("ownerReferences", [])]
         if uid in owners and job["status"].get("succeeded"):
             return
-    raise NotYet("no job of it is complete")
+    raise NotYet("none of its jobs is complete")
 
 
 class Jobs(Workshop):
@@ -50,17 +50,17 @@ class Jobs(Workshop):
 
 
 async def _complete(world: World, name: str, completions: int) -> dict:
-    """The job of that name, complete with so many pods."""
+    """The job with that name, once that many of its pods have succeeded. NotYet otherwise."""
     found = [job for job in await world.list("batch/v1/Job", NAMESPACE) if job["metadata"]["name"] == name]
     if not found:
-        raise NotYet(f"there is no job {name}")
+        raise NotYet(f"no job named {name}")
     if found[0]["status"].get("succeeded", 0) != completions:
-        raise NotYet(f"{found[0]['status'].get('succeeded', 0)} of its pods have succeeded")
+        raise NotYet(f"{found[0]['status'].get('succeeded', 0)} of {completions} pods succeeded")
     return found[0]
 
 
 async def _cron(world: World) -> dict:
     found = [cron for cron in await world.list("batch/v1/CronJob", NAMESPACE) if cron["metadata"]["name"] == "nightly"]
     if not found:
-        raise NotYet("there is no cron job nightly")
+        raise NotYet("no cron job named nightly")
     return found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerojhub.text import plural
 from zerojhub.workshops.base import NotYet, Workshop, exercise
 from zerojhub.workshops.world import World
 
@@ -11,44 +12,44 @@ IDLE = 1200
 
 @exercise
 async def listed(world: World) -> None:
-    """Let in ada, ben and cleo, and nobody else."""
+    """Allow only ada, ben and cleo."""
     config = (await world.values())["hub"]["config"].get("Authenticator", {})
     if config.get("allow_all"):
-        raise NotYet("hub.config.Authenticator.allow_all lets in whoever knows the password")
+        raise NotYet("hub.config.Authenticator.allow_all admits anyone with the password")
     if set(config.get("allowed_users", [])) != STUDENTS:
         raise NotYet(f"hub.config.Authenticator.allowed_users is {config.get('allowed_users', 'not set')}")
 
 
 @exercise
 async def sizes(world: World) -> None:
-    """Offer two sizes of server."""
+    """Offer two server sizes."""
     found = (await world.values())["singleuser"].get("profileList") or []
     if len(found) != 2:
-        raise NotYet(f"singleuser.profileList has {len(found)} entries")
+        raise NotYet(f"singleuser.profileList offers {plural(len(found), 'choice')}")
 
 
 @exercise
 async def room(world: World) -> None:
-    """Make room: a second worker."""
+    """Make room: add a second worker."""
     found = (await world.cluster())["node_count"]
     if found != 2:
-        raise NotYet(f"the cluster has {found}")
+        raise NotYet(f"the cluster has {plural(found, 'worker')}")
 
 
 @exercise
 async def pulled(world: World) -> None:
-    """Have the image on every node before anybody comes."""
+    """Pull the image to every node ahead of time."""
     pullers = await world.list("apps/v1/DaemonSet", labels="component=continuous-image-puller")
     if not pullers:
-        raise NotYet("there is no continuous image puller")
+        raise NotYet("no continuous image puller")
     status = pullers[0]["status"]
     if not 0 < status["desiredNumberScheduled"] == status.get("numberReady"):
-        raise NotYet(f"it is ready on {status.get('numberReady', 0)} of {status['desiredNumberScheduled']} nodes")
+        raise NotYet(f"ready on {status.get('numberReady', 0)} of {status['desiredNumberScheduled']} nodes")
 
 
 @exercise
 async def culled(world: World) -> None:
-    """Have servers stopped after twenty minutes of no use."""
+    """Stop idle servers after 20 minutes."""
     found = (await world.values())["cull"]["timeout"]
     if found != IDLE:
         raise NotYet(f"cull.timeout is {found} seconds")

@@ -1,4 +1,4 @@
-"""What exercises are looked for in: the project's clusters, Kubernetes and the hub, as they are now."""
+"""What the exercise checks look at: the project's clusters, Kubernetes and the hub, as they are now."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from zerojhub.kube.reach import Reach
 
 NAME = "workshop"
-"""Of the deployment that workshops share: its cluster, its namespace and its release."""
+"""The name of the workshops' deployment, and so of its cluster, namespace and release."""
 
 
 class World:
-    """The practice cloud, from a person's side. An async context manager, which keeps the connections that are asked for.
+    """The practice cloud as a user sees it. An async context manager that keeps its connections open for reuse.
 
-    Whatever is looked for and is not there raises NotYet; a cloud or a cluster that cannot be asked, ZeroJHubError.
+    Methods raise NotYet when something is missing, and ZeroJHubError when the cloud or the cluster cannot be reached.
     """
 
     def __init__(self, cloud: str):
@@ -38,20 +38,20 @@ class World:
         await self._open.aclose()
 
     async def clusters(self) -> list[dict]:
-        """Magnum's clusters of the project that are complete, whole."""
+        """The project's complete Magnum clusters, with all their fields."""
         listed = await self.cloud.container_infra.all("/clusters", "clusters")
         whole = [await self.cloud.container_infra.find(f"/clusters/{each['uuid']}") for each in listed]
         return [cluster for cluster in whole if cluster and cluster["status"].endswith("COMPLETE")]
 
     async def cluster(self, name: str = NAME) -> dict:
-        """The complete cluster of that name."""
+        """The complete cluster with that name."""
         found = [cluster for cluster in await self.clusters() if cluster["name"] == name]
         if not found:
-            raise NotYet(f"there is no complete cluster named {name}")
+            raise NotYet(f"no complete cluster named {name}")
         return found[0]
 
     async def reach(self) -> Reach:
-        """The workshops' cluster, within reach."""
+        """A connection to the workshops' cluster."""
         from zerojhub import journey
         from zerojhub.operations.adopt import deployment_of
         from zerojhub.report import Progress
@@ -66,20 +66,20 @@ class World:
         return self._reach
 
     async def list(self, kind: str, namespace: str | None = NAME, *, labels: str = "") -> list[dict]:
-        """Kubernetes' objects of the kind in the workshops' cluster."""
+        """The Kubernetes objects of that kind in the workshops' cluster."""
         return await (await self.reach()).kube.list(kind, namespace, labels=labels)
 
     async def values(self) -> dict[str, Any]:
-        """The values that the hub runs with, whole."""
+        """The running hub's values, merged with the chart's defaults."""
         from ruamel.yaml import YAML
 
         for secret in await self.list("v1/Secret", labels="component=hub"):
             if kept := secret["data"].get("values.yaml"):
                 return json.loads(json.dumps(YAML(typ="safe").load(base64.b64decode(kept)), default=str))
-        raise NotYet("there is no hub in the cluster")
+        raise NotYet("no hub in the cluster")
 
     async def releases(self) -> list[dict[str, Any]]:
-        """The revisions of the hub's Helm release that are kept, oldest first: `version`, `info` and `config` (the values)."""
+        """The revisions that Helm keeps of the hub's release, oldest first: `version`, `info` and `config` (the values)."""
         found = []
         for secret in await self.list("v1/Secret", labels=f"owner=helm,name={NAME}"):
             packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
@@ -87,7 +87,7 @@ class World:
         return sorted(found, key=lambda release: release["version"])
 
     async def hub(self) -> HubClient:
-        """The hub, spoken to as the service that zerojhub made in it."""
+        """A client for the hub's API, authenticated as the service that zerojhub registers."""
         from zerojhub.hub.client import HubClient
         from zerojhub.hub.watch import address_of, token_of
 
@@ -96,10 +96,10 @@ class World:
         services = await reach.kube.list("v1/Service", NAME, labels="component=proxy-public")
         url = address_of(reach, services[0]) if services else None
         if not url or not token:
-            raise NotYet("there is no hub with an address in the cluster")
+            raise NotYet("no hub with an address in the cluster")
         return HubClient(url, token)
 
     async def users(self) -> dict[str, dict]:
-        """The hub's users by name."""
+        """The hub's users, by name."""
         async with await self.hub() as client:
             return {user["name"]: user for user in await client.users()}
