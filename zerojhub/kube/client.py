@@ -1,42 +1,57 @@
-"""The Kubernetes API, thin: a kubeconfig as the `kubernetes` library reads it, and objects as the API gives them."""
+"""The Kubernetes API over httpx: requests by kind and name, answers as typed objects (see `kinds` and `types`)."""
 
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
-
-import anyio
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     import httpx
 
+    from zerojhub.kube.kinds import Kind
+    from zerojhub.kube.types import Manifest
+
+T = TypeVar("T")
+
 FIELD_MANAGER = "zerojhub"
 OURS = {"app.kubernetes.io/managed-by": "zerojhub"}
-"""The label of what this program makes in a cluster."""
+"""The label of every object that zerojhub creates."""
+
+
+class StatusCause(TypedDict, total=False):
+    """One of the reasons that the API server gives for rejecting an object."""
+
+    reason: str
+    message: str
+    field: str
+    """As in `spec.template.spec.containers[0].image`."""
 
 
 class KubeError(ZeroJHubError):
-    """The Kubernetes API refused a request, or gives no answer: then `status` (HTTP) is None (exit code 1).
+    """The Kubernetes API rejected a request, or did not respond: then `status` (HTTP) is None (exit code 1).
 
-    `causes`: what is wrong with an object, each with `field` and `message`, where the API lists it.
+    `causes`: what is wrong with the object, where the API says so.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, causes: list[dict] | None = None, **more: str | None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        causes: list[StatusCause] | None = None,
+        where: str | None = None,
+        hint: str | None = None,
     ):
-        super().__init__(message, **more)
+        super().__init__(message, where=where, hint=hint)
         self.status, self.causes = status, causes or []
 
 
 class Kube:
-    """A cluster's API. Kinds are written with their version: `v1/Pod`, `apps/v1/Deployment`.
-
-    Every method raises KubeError. Objects are the API's own JSON, as dicts.
-    """
+    """A cluster's API. Every method raises KubeError."""
 
     def __init__(self, client: httpx.AsyncClient, server_name: str | None):
         self._client = client
@@ -44,155 +59,162 @@ class Kube:
 
     async def version(self) -> str:
         """The API server's version, such as `v1.34.4`."""
-        return (await self._json("GET", "/version"))["gitVersion"]
+        version: str = (await self._request("GET", "/version")).json()["gitVersion"]
+        return version
 
-    async def get(self, kind: str, name: str, namespace: str | None = None) -> dict | None:
-        """The object, or None when there is none of the name."""
+    async def get(self, kind: Kind[T], name: str, namespace: str | None = None) -> T | None:
+        """The object; None if it does not exist."""
         try:
-            return await self._json("GET", _path(kind, namespace, name))
+            found: T = (await self._request("GET", _path(kind, namespace, name))).json()
         except KubeError as error:
             if error.status == 404:
                 return None
             raise
+        return found
 
-    async def list(self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = "") -> list[dict]:
-        """The objects in a namespace (or in all of them) that fit the label and field selectors."""
+    async def list(self, kind: Kind[T], namespace: str | None = None, *, labels: str = "", fields: str = "") -> list[T]:
+        """The objects of a namespace (None: of all) that match the label and field selectors."""
         query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
-        return (await self._json("GET", _path(kind, namespace), query=query))["items"]
+        items: list[T] = (await self._request("GET", _path(kind, namespace), query=query)).json()["items"]
+        return items
 
-    async def apply(self, manifest: dict) -> dict:
-        """Make the object, or bring it to what the manifest says (server-side apply; our word wins)."""
+    async def apply(self, manifest: Manifest) -> None:
+        """Create the object or update it to match the manifest (server-side apply, taking over conflicting fields)."""
         meta = manifest["metadata"]
         path = _path(f"{manifest['apiVersion']}/{manifest['kind']}", meta.get("namespace"), meta["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self._json("PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml")
+        await self._request("PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml")
 
-    async def create(self, manifest: dict) -> dict:
-        """Make the object, which is not there yet; what the manifest has beyond its kind's fields is refused (400)."""
-        path = _path(f"{manifest['apiVersion']}/{manifest['kind']}", manifest["metadata"].get("namespace"))
+    async def create(self, kind: Kind[T], manifest: Manifest) -> T:
+        """Create the object and return it. Fields that its kind does not have are rejected (400)."""
+        path = _path(kind, manifest["metadata"].get("namespace"))
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        return await self._json("POST", path, query=query, body=manifest, content="application/json")
+        created: T = (await self._request("POST", path, query=query, body=manifest)).json()
+        return created
 
-    async def merge(self, kind: str, name: str, namespace: str | None, change: dict) -> dict:
-        """Change the fields that are said (a JSON merge patch); None takes one away."""
+    async def merge(self, kind: Kind[T], name: str, namespace: str | None, change: Mapping[str, Any]) -> T:
+        """Apply a JSON merge patch, in which None removes a field, and return the object."""
         path = _path(kind, namespace, name)
-        return await self._json("PATCH", path, body=change, content="application/merge-patch+json")
+        answer = await self._request("PATCH", path, body=change, content="application/merge-patch+json")
+        changed: T = answer.json()
+        return changed
 
-    async def annotate(self, kind: str, name: str, namespace: str | None = None, **annotations: str | None) -> None:
-        """Set annotations `zerojhub.io/KEY` (underscores become dashes); None takes one away."""
+    async def annotate(
+        self, kind: Kind[object], name: str, namespace: str | None = None, **annotations: str | None
+    ) -> None:
+        """Set annotations `zerojhub.io/KEY` (underscores become dashes); None removes one."""
         keys = {f"zerojhub.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
         await self.merge(kind, name, namespace, {"metadata": {"annotations": keys}})
 
-    async def delete(self, kind: str, name: str, namespace: str | None = None, *, wait: float = 0) -> None:
-        """Delete the object and what hangs on it; quiet when it is not there. `wait` for it to be gone, in seconds."""
+    async def delete(self, kind: Kind[object], name: str, namespace: str | None = None, *, wait: float = 0) -> None:
+        """Delete the object and its dependents, if it exists. `wait`: up to so many seconds until it is gone."""
         path, body = _path(kind, namespace, name), {"propagationPolicy": "Background"}
         try:
-            await self._json("DELETE", path, body=body, content="application/json")
-            with anyio.fail_after(wait) if wait else anyio.CancelScope():
-                while wait and await self.get(kind, name, namespace):
-                    await anyio.sleep(0.5)
+            await self._request("DELETE", path, body=body)
         except KubeError as error:
             if error.status != 404:
                 raise
-        except TimeoutError:
-            raise KubeError(f"{kind} {name} is still there {wait:g} s after it was deleted") from None
+            return
+        if wait:
+
+            async def is_gone() -> bool | NotYet:
+                return NotYet() if await self.get(kind, name, namespace) else True
+
+            try:
+                await wait_until(is_gone, timeout=wait, pause=(0.3, 1))
+            except TimedOut:
+                raise KubeError(f"{kind} {name} still exists {wait:g} s after it was deleted") from None
 
     async def evict(self, pod: str, namespace: str) -> None:
-        """Have the pod leave its node; KubeError 429 while a disruption budget forbids it."""
+        """Evict the pod from its node; KubeError 429 while a disruption budget forbids it."""
         meta = {"name": pod, "namespace": namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
-        await self._json("POST", f"{_path('v1/Pod', namespace, pod)}/eviction", body=body, content="application/json")
+        await self._request("POST", f"{_path('v1/Pod', namespace, pod)}/eviction", body=body)
 
     async def logs(
-        self, namespace: str, pod: str, container: str | None = None, *, lines: int | None = 100, **query
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None = None,
+        *,
+        lines: int | None = 100,
+        previous: bool = False,
     ) -> str:
-        """The end of a container's log, or all of it; `previous="true"` asks for the run before the present one."""
-        query |= {key: value for key, value in (("tailLines", lines), ("container", container)) if value}
-        return (await self._request("GET", f"{_path('v1/Pod', namespace, pod)}/log", query=query)).text
+        """The last lines of a container's log (None: all of them); `previous`: of its run before the current one."""
+        query = {"container": container, "tailLines": lines and str(lines), "previous": "true" if previous else None}
+        path = f"{_path('v1/Pod', namespace, pod)}/log"
+        return (await self._request("GET", path, query={key: value for key, value in query.items() if value})).text
 
     async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
-        """The lines of a container's log from its beginning, each as it comes, until the container has ended."""
+        """The lines of a container's log from its beginning, each as it is written, until the container exits."""
         import httpx
 
         path, query = f"{_path('v1/Pod', namespace, pod)}/log", {"container": container, "follow": "true"}
-        timeout = httpx.Timeout(30, read=None)  # it may have nothing to say for hours
-        asked = {"params": query, "timeout": timeout, "extensions": self._extensions}
+        timeout = httpx.Timeout(30, read=None)  # it may print nothing for hours
         try:
-            async with self._client.stream("GET", path, **asked) as answer:
+            async with self._client.stream(
+                "GET", path, params=query, timeout=timeout, extensions=self._extensions
+            ) as answer:
                 if answer.is_error:
                     await answer.aread()
-                    raise _refusal(answer, "GET", path)
+                    raise _rejection(answer, "GET", path)
                 async for line in answer.aiter_lines():
                     yield line
         except httpx.TransportError as error:
-            raise self._silence(error) from None
+            raise self._no_response(error) from None
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _json(self, method: str, path: str, **more: Any) -> dict:
-        return (await self._request(method, path, **more)).json()
-
     async def _request(
-        self, method: str, path: str, *, query: dict | None = None, body: dict | None = None, content: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
     ) -> httpx.Response:
         import httpx
 
         data = json.dumps(body).encode() if body is not None else None
-        headers = {"content-type": content} if content else {}
+        headers = {"content-type": content} if data else {}
         try:
             answer = await self._client.request(
                 method, path, params=query, content=data, headers=headers, extensions=self._extensions
             )
         except httpx.TransportError as error:
-            raise self._silence(error) from None
+            raise self._no_response(error) from None
         if answer.is_error:
-            raise _refusal(answer, method, path)
+            raise _rejection(answer, method, path)
         return answer
 
-    def _silence(self, error: Exception) -> KubeError:
+    def _no_response(self, error: Exception) -> KubeError:
         why = str(error) or type(error).__name__
-        return KubeError(f"the Kubernetes API does not answer: {why}", where=str(self._client.base_url))
+        return KubeError(f"the Kubernetes API does not respond: {why}", where=str(self._client.base_url))
 
 
-def connect(kubeconfig: dict | bytes, port: int | None = None) -> Kube:
-    """A client for the kubeconfig's current context; through the forwarded loopback `port` when there is one.
+def connect(kubeconfig: Mapping[str, Any] | bytes, port: int | None = None) -> Kube:
+    """A client for the kubeconfig's current context, through the forwarded loopback `port` if there is one.
 
     Raises KubeError for a kubeconfig that cannot be used.
     """
     import httpx
-    from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, load_kube_config_from_dict
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
-    config = Configuration()
+    from zerojhub.kube.kubeconfig import InvalidKubeconfig, read
+
     try:
-        if isinstance(kubeconfig, bytes):
-            kubeconfig = YAML(typ="safe").load(kubeconfig)
-        load_kube_config_from_dict(kubeconfig, client_configuration=config, persist_config=False)
-        tls = _tls(config)
-    except (ConfigException, YAMLError, OSError, ValueError) as error:
-        raise KubeError(f"the kubeconfig cannot be used: {error}") from None
-    url, server_name = httpx.URL(config.host), getattr(config, "tls_server_name", None)
+        config = read(kubeconfig)
+    except InvalidKubeconfig as error:
+        raise KubeError(f"invalid kubeconfig: {error}") from None
+    url, server_name = httpx.URL(config.server), config.tls_server_name
     if port:
-        # The certificate is for the name that the kubeconfig gives, not for this end of the forward.
+        # The certificate is valid for the host in the kubeconfig, not for this end of the tunnel.
         url, server_name = url.copy_with(host="127.0.0.1", port=port), server_name or url.host
-    headers = {setting["key"]: setting["value"] for setting in config.auth_settings().values()}
-    # A proxy of the environment is for the way to the cloud, not for the forward.
-    client = httpx.AsyncClient(base_url=url, headers=headers, verify=tls, timeout=30, trust_env=port is None)
+    headers = {"authorization": f"Bearer {config.token}"} if config.token else {}
+    # A proxy from the environment applies to the cloud, not to the tunnel.
+    client = httpx.AsyncClient(base_url=url, headers=headers, verify=config.tls, timeout=30, trust_env=port is None)
     return Kube(client, server_name)
-
-
-def _tls(config) -> ssl.SSLContext:
-    tls = ssl.create_default_context(cafile=config.ssl_ca_cert)
-    # Cluster CAs seldom have all the extensions that Python 3.13 came to ask for.
-    tls.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-    if not config.verify_ssl:
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    if config.cert_file:
-        tls.load_cert_chain(config.cert_file, config.key_file)
-    return tls
 
 
 def _path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
@@ -205,7 +227,7 @@ def _path(kind: str, namespace: str | None = None, name: str | None = None) -> s
     return "/".join([*parts, plural, *([name] if name else [])])
 
 
-def _refusal(answer: httpx.Response, method: str, path: str) -> KubeError:
+def _rejection(answer: httpx.Response, method: str, path: str) -> KubeError:
     try:
         said = answer.json()
         message, causes = said["message"], (said.get("details") or {}).get("causes")

@@ -11,6 +11,7 @@ from typing import Any
 from zerojhub.errors import UserError
 from zerojhub.kube import jobs, manifests, minor, schedule
 from zerojhub.kube.client import Kube
+from zerojhub.kube.kinds import JOB
 from zerojhub.kube.reach import Reach
 from zerojhub.tasks import gather
 from zerojhub.text import Say, nearest
@@ -98,7 +99,7 @@ class Crons:
             },
             "spec": template["spec"],
         }
-        return await self.kube.create(manifest)
+        return await self.kube.create(JOB, manifest)
 
     async def delete(self, name: str, say: Say) -> list[str]:
         """Delete the cron job with its jobs and their pods, and wait until they are gone. Returns the jobs' names."""

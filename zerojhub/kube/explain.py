@@ -218,9 +218,8 @@ async def log_tail(kube: Kube, namespace: str, pod: dict) -> str:
         now = container.get("state", {}).get("terminated")
         ended = now or container.get("lastState", {}).get("terminated")
         if ended and ended.get("exitCode"):
-            which = {} if now else {"previous": "true"}
             try:
-                return await kube.logs(namespace, pod["metadata"]["name"], container["name"], lines=8, **which)
+                return await kube.logs(namespace, pod["metadata"]["name"], container["name"], lines=8, previous=not now)
             except KubeError:
                 return ""
     return ""

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.kube import quantity
 from zerojhub.kube.client import Kube
 from zerojhub.kube.explain import Trouble, last_warning, why_claim, why_pod
 from zerojhub.tasks import gather
@@ -127,8 +128,6 @@ def _uses(pods: Sequence[dict], claim: str) -> bool:
 
 def _never_fits(pod: dict, nodes: Sequence[dict]) -> Trouble | None:
     """Why no worker takes the pod, be it empty: it asks for more than any has, or for a node of another kind."""
-    from kubernetes.utils.quantity import parse_quantity
-
     subject = f"pod {pod['metadata']['name']}"
     asked: dict[str, list[str]] = {}
     for container in pod["spec"]["containers"]:
@@ -136,8 +135,8 @@ def _never_fits(pod: dict, nodes: Sequence[dict]) -> Trouble | None:
             asked.setdefault(resource, []).append(text)
     workers = [node for node in nodes if not any(t["effect"] == "NoSchedule" for t in node["spec"].get("taints", []))]
     for resource, texts in asked.items() if workers else ():
-        most = max((node["status"]["allocatable"].get(resource, "0") for node in workers), key=parse_quantity)
-        if sum(parse_quantity(text) for text in texts) > parse_quantity(most):
+        most = max((node["status"]["allocatable"].get(resource, "0") for node in workers), key=quantity.number)
+        if sum(quantity.number(text) for text in texts) > quantity.number(most):
             why = f"asks for {' + '.join(texts)} {resource}, and the largest worker has {most}"
             return Trouble(subject, why, lasting=True)
     said = next(

@@ -12,6 +12,7 @@ from typing import Any
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.kube import schedule
 from zerojhub.kube.client import OURS, Kube, KubeError
+from zerojhub.kube.kinds import Kind
 from zerojhub.yamlfile import line_of, plain, read_yaml
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -125,7 +126,10 @@ async def create(kube: Kube, manifest: dict[str, Any], namespace: str, path: Pat
         where = f"{path}:{line_of(document, ('metadata', 'namespace'))}"
         raise UserError(f"its namespace is {own}, and {namespace} is asked for", where=where, hint=f"give -n {own}")
     try:
-        return await kube.create(manifest | {"metadata": manifest["metadata"] | {"namespace": namespace}})
+        return await kube.create(
+            Kind(f"{manifest['apiVersion']}/{kind}"),
+            manifest | {"metadata": manifest["metadata"] | {"namespace": namespace}},
+        )
     except KubeError as error:
         raise _refused(error, kind, path, document) from None
 

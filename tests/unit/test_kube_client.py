@@ -1,0 +1,368 @@
+"""The Kubernetes client against a small API server on loopback: its paths, its errors, TLS through a tunnel, kubeconfigs."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import http.server
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from zerojhub.kube import client
+from zerojhub.kube.client import Kube, KubeError
+from zerojhub.kube.kinds import JOB, NODE, POD, STORAGE_CLASS, Kind
+from zerojhub.kube.quantity import number
+
+Answer = tuple[int, Any]
+
+
+class Server:
+    """Answers each request from `answers` (method and path -> answers, the last one again and again), and records it."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answers: dict[str, list[Answer]] = {}
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                outer.requests.append((f"{self.command} {self.path}", dict(self.headers.items()), body))
+                known = outer.answers.get(f"{self.command} {self.path.partition('?')[0]}", [(404, "page not found")])
+                status, said = known.pop(0) if len(known) > 1 else known[0]
+                data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        self.port = self._http.server_port
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def asked(self) -> list[str]:
+        return [line for line, _, _ in self.requests]
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+def config(url: str, cluster: dict | None = None, user: dict | None = None) -> dict:
+    return {
+        "current-context": "c",
+        "contexts": [{"name": "other", "context": {}}, {"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": url, **(cluster or {})}}],
+        "users": [{"name": "u", "user": user or {}}],
+    }
+
+
+def ask(kubeconfig: Any, work: Callable[[Kube], Awaitable[Any]], port: int | None = None) -> Any:
+    async def main() -> Any:
+        kube = client.connect(kubeconfig, port)
+        try:
+            return await work(kube)
+        finally:
+            await kube.close()
+
+    return anyio.run(main)
+
+
+@pytest.fixture
+def kube(server):
+    return lambda work: ask(config(f"http://127.0.0.1:{server.port}", user={"token": "t0ken"}), work)
+
+
+def test_requests_go_where_the_api_has_the_kind(server, kube):
+    server.answers = {
+        "GET /api/v1/nodes": [(200, {"items": [{"metadata": {"name": "n"}}]})],
+        "GET /api/v1/namespaces/hub/pods": [(200, {"items": []})],
+        "GET /apis/storage.k8s.io/v1/storageclasses/cinder": [(200, {"provisioner": "p"})],
+        "GET /apis/networking.k8s.io/v1/namespaces/hub/networkpolicies/x": [(200, {})],
+        "GET /version": [(200, {"gitVersion": "v1.34.4"})],
+    }
+    assert kube(lambda kube: kube.list(NODE)) == [{"metadata": {"name": "n"}}]
+    assert kube(lambda kube: kube.list(POD, "hub", labels="a=b,c!=d", fields="spec.nodeName=n")) == []
+    assert kube(lambda kube: kube.get(STORAGE_CLASS, "cinder")) == {"provisioner": "p"}
+    assert kube(lambda kube: kube.get(Kind("networking.k8s.io/v1/NetworkPolicy"), "x", "hub")) == {}
+    assert kube(lambda kube: kube.version()) == "v1.34.4"
+    assert "labelSelector=a%3Db%2Cc%21%3Dd&fieldSelector=spec.nodeName%3Dn" in server.asked()[1]
+    assert {headers["authorization"] for _, headers, _ in server.requests} == {"Bearer t0ken"}
+
+
+def test_what_changes_an_object_says_how(server, kube):
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "pi", "namespace": "default"}}
+    path = "/apis/batch/v1/namespaces/default/jobs"
+    server.answers = {f"POST {path}": [(201, job | {"status": {}})], f"PATCH {path}/pi": [(200, job)]}
+    assert kube(lambda kube: kube.create(JOB, job))["status"] == {}
+    kube(lambda kube: kube.apply(job))
+    assert kube(lambda kube: kube.merge(JOB, "pi", "default", {"spec": {"suspend": None}})) == job
+    kube(lambda kube: kube.annotate(JOB, "pi", "default", checked_revision="3"))
+    created, applied, merged, annotated = server.requests
+    assert "fieldValidation=Strict" in created[0]
+    assert applied[1]["content-type"] == "application/apply-patch+yaml"
+    assert "fieldManager=zerojhub&force=true" in applied[0]
+    assert merged[1]["content-type"] == "application/merge-patch+json"
+    assert json.loads(merged[2]) == {"spec": {"suspend": None}}
+    assert json.loads(annotated[2]) == {"metadata": {"annotations": {"zerojhub.io/checked-revision": "3"}}}
+
+
+def test_what_does_not_exist_is_none_and_other_refusals_are_errors(server, kube):
+    assert kube(lambda kube: kube.get(NODE, "n")) is None
+    server.answers = {"GET /api/v1/nodes/n": [(403, {"message": "nodes is forbidden"})]}
+    with pytest.raises(KubeError, match=r"^Kubernetes GET /api/v1/nodes/n: nodes is forbidden$") as refused:
+        kube(lambda kube: kube.get(NODE, "n"))
+    assert refused.value.status == 403
+    with pytest.raises(KubeError) as missing:
+        kube(lambda kube: kube.list(NODE))
+    assert (missing.value.status, missing.value.message) == (404, "404 page not found")
+
+
+def test_the_causes_of_a_rejected_object_are_kept(server, kube):
+    causes = [{"field": "spec.x", "message": "Invalid value", "reason": "FieldValueInvalid"}]
+    said = {"message": "is invalid", "details": {"causes": causes}}
+    server.answers = {"POST /api/v1/namespaces/hub/pods": [(422, said)]}
+    with pytest.raises(KubeError) as refused:
+        kube(lambda kube: kube.create(POD, {"metadata": {"namespace": "hub"}}))
+    assert refused.value.causes == causes
+
+
+POD_PATH = "/api/v1/namespaces/hub/pods/p"
+
+
+def delete(wait: float = 0) -> Callable[[Kube], Awaitable[None]]:
+    return lambda kube: kube.delete(POD, "p", "hub", wait=wait)
+
+
+def test_deleting_what_does_not_exist_is_no_error(server, kube):
+    kube(delete(wait=5))
+    assert server.asked() == [f"DELETE {POD_PATH}"]
+    assert json.loads(server.requests[0][2]) == {"propagationPolicy": "Background"}
+
+
+@pytest.mark.parametrize("status", [403, 409, 422, 429, 500, 503])
+def test_deleting_fails_for_every_other_refusal(server, kube, status):
+    server.answers = {f"DELETE {POD_PATH}": [(status, {"message": "no"})]}
+    with pytest.raises(KubeError) as refused:
+        kube(delete())
+    assert refused.value.status == status
+
+
+def test_deleting_waits_until_it_is_gone_if_asked_to(server, kube):
+    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, {"a": 1}), (404, "")]}
+    kube(delete())
+    assert server.asked() == [f"DELETE {POD_PATH}"]
+    kube(delete(wait=5))
+    assert server.asked()[1:] == [f"DELETE {POD_PATH}", f"GET {POD_PATH}", f"GET {POD_PATH}"]
+
+
+def test_deleting_fails_when_it_is_not_gone_in_time_or_cannot_be_looked_at(server, kube):
+    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, {"a": 1})]}
+    with pytest.raises(KubeError, match=r"v1/Pod p still exists 0\.1 s after it was deleted"):
+        kube(delete(wait=0.1))
+    server.answers[f"GET {POD_PATH}"] = [(500, {"message": "etcd"})]
+    with pytest.raises(KubeError, match="etcd"):
+        kube(delete(wait=5))
+
+
+def test_the_log_of_a_pod_whole_or_its_end(server, kube):
+    server.answers = {f"GET {POD_PATH}/log": [(200, "a\nb\n")]}
+    assert kube(lambda kube: kube.logs("hub", "p")) == "a\nb\n"
+    kube(lambda kube: kube.logs("hub", "p", "c", lines=None, previous=True))
+    assert server.asked() == [f"GET {POD_PATH}/log?tailLines=100", f"GET {POD_PATH}/log?container=c&previous=true"]
+
+    async def follow(kube: Kube) -> list[str]:
+        return [line async for line in kube.follow("hub", "p", "c")]
+
+    assert kube(follow) == ["a", "b"]
+    server.answers = {f"GET {POD_PATH}/log": [(400, {"message": "container c is waiting to start"})]}
+    with pytest.raises(KubeError, match="waiting to start"):
+        kube(follow)
+
+
+def test_an_api_that_does_not_respond(server, kube):
+    server.stop()
+    with pytest.raises(KubeError, match="the Kubernetes API does not respond") as silent:
+        kube(lambda kube: kube.version())
+    assert silent.value.status is None
+
+
+# -- TLS ----------------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A CA, and what it signs, in PEM."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+        ca = x509.BasicConstraints(ca=True, path_length=None)
+        self.pem = self._sign(self._name, self._key.public_key(), ca)
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """A certificate for a host name or address, or for a client, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        try:
+            host: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
+        except ValueError:
+            host = x509.DNSName(name)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return self._sign(subject, key.public_key(), x509.SubjectAlternativeName([host])), private.decode()
+
+    def _sign(self, subject: x509.Name, key: Any, extension: x509.ExtensionType) -> str:
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
+        builder = builder.serial_number(x509.random_serial_number()).add_extension(extension, critical=False)
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@contextmanager
+def tls_server(authority: Authority, name: str, folder: Path):
+    """An API server whose certificate is for `name`, and which demands a client certificate."""
+    path = folder / "server.pem"
+    path.write_text("".join(authority.issue(name)))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(path)
+    tls.load_verify_locations(cadata=authority.pem)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    server = Server(tls)
+    server.answers = {"GET /version": [(200, {"gitVersion": "v1.34.4"})]}
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def data(pem: str) -> str:
+    return base64.b64encode(pem.encode()).decode()
+
+
+def secure(authority: Authority, url: str, issuer: Authority | None = None, **cluster: str) -> dict:
+    certificate, key = (issuer or authority).issue("admin")
+    user = {"client-certificate-data": data(certificate), "client-key-data": data(key)}
+    return config(url, {"certificate-authority-data": data(authority.pem), **cluster}, user)
+
+
+async def version(kube: Kube) -> str:
+    return await kube.version()
+
+
+@pytest.mark.parametrize("name", ["10.0.0.5", "api.cluster.example"])
+def test_through_a_tunnel_the_certificate_is_verified_for_the_host_of_the_kubeconfig(tmp_path, name):
+    authority = Authority()
+    with tls_server(authority, name, tmp_path) as server:
+        assert ask(secure(authority, f"https://{name}:6443"), version, server.port) == "v1.34.4"
+        named = secure(authority, "https://10.9.9.9:6443", **{"tls-server-name": name})
+        assert ask(named, version, server.port) == "v1.34.4"
+        with pytest.raises(KubeError, match="certificate"):
+            ask(secure(authority, "https://other.example:6443"), version, server.port)
+
+
+def test_another_authority_is_trusted_on_neither_side(tmp_path):
+    authority, other = Authority(), Authority()
+    with tls_server(authority, "127.0.0.1", tmp_path) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        assert ask(secure(authority, url), version) == "v1.34.4"
+        with pytest.raises(KubeError, match="certificate verify failed"):
+            ask(secure(other, url, issuer=authority), version)
+        with pytest.raises(KubeError, match="does not respond"):
+            ask(secure(authority, url, issuer=other), version)
+
+
+def test_certificates_and_tokens_may_be_in_files(tmp_path):
+    authority = Authority()
+    certificate, key = authority.issue("admin")
+    files = {"ca": authority.pem, "cert": certificate, "key": key, "token": "t\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    user = {"client-certificate": "cert", "client-key": "key", "tokenFile": "token"}
+    user = {setting: str(tmp_path / name) for setting, name in user.items()}
+    with tls_server(authority, "127.0.0.1", tmp_path) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        assert ask(config(url, {"certificate-authority": str(tmp_path / "ca")}, user), version) == "v1.34.4"
+        assert server.requests[0][1]["authorization"] == "Bearer t"
+
+
+# -- kubeconfigs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "said"),
+    [
+        (b"a: [", "invalid kubeconfig: while parsing"),
+        (b"- a", "it is not a mapping"),
+        (b"", "it is not a mapping"),
+        ({"clusters": []}, "it has no 'current-context'"),
+        (config("http://x") | {"clusters": []}, "it has no cluster 'k'"),
+        (config("http://x") | {"users": None}, "it is malformed"),
+        (config("http://x", user={"exec": {"command": "aws"}}), "exec is not supported"),
+        (config("https://x", {"certificate-authority": "/nowhere/ca.pem"}), "No such file.*/nowhere/ca.pem"),
+        (config("https://x", {"certificate-authority-data": data("no PEM")}), "invalid kubeconfig: "),
+        (config("https://x", user={"client-certificate-data": data("c"), "client-key-data": data("k")}), "PEM"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used(kubeconfig, said):
+    with pytest.raises(KubeError, match=said):
+        client.connect(kubeconfig)
+
+
+def test_a_kubeconfig_as_yaml(server):
+    server.answers = {"GET /version": [(200, {"gitVersion": "v1.20.2"})]}
+    text = json.dumps(config(f"http://127.0.0.1:{server.port}")).encode()  # JSON is YAML
+    assert ask(text, version) == "v1.20.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("500m", "0.5"),
+        ("2", "2"),
+        ("1.5", "1.5"),
+        ("1Gi", str(2**30)),
+        ("100k", "100000"),
+        ("1e3", "1000"),
+        ("1E", "1e18"),
+    ],
+)
+def test_quantities(text, value):
+    assert number(text) == pytest.approx(float(value))
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", "one", "1.2.3"])
+def test_what_is_no_quantity(text):
+    with pytest.raises(ValueError, match="is not a quantity"):
+        number(text)
