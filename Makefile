@@ -1,5 +1,6 @@
 # make demo: the whole journey on this machine. make test: every test. make demo-stop: everything given back.
 # make docs: the documentation as a site, in docs/_build/html.
+# make dist: the wheel and the sdist, in dist, and their tests.
 # Each target sets up what it needs; nothing has to be installed by hand.
 
 VENV := .venv
@@ -8,7 +9,7 @@ DEPLOYMENT := config/practice.yaml
 TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl rabbitmq-server
 INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends -o Dpkg::Use-Pty=0
 
-.PHONY: setup demo demo-stop docs test test-packages
+.PHONY: setup demo demo-stop dist docs test test-packages
 .SILENT:
 
 setup: $(VENV)/.practice
@@ -33,6 +34,10 @@ demo-stop: setup
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 	echo "docs: docs/_build/html/index.html"
+
+dist: $(VENV)/.test
+	$(BIN)/python -m pytest -q tests/dist
+	echo "dist: $$(echo dist/*)"
 
 test-packages:
 	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
