@@ -1,4 +1,4 @@
-"""The documentation's settings: MyST markdown, built by Sphinx with the theme furo (`make docs`)."""
+"""Sphinx configuration: MyST markdown, furo theme (`make docs`)."""
 
 import sys
 from pathlib import Path
@@ -21,10 +21,10 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 
-# Copied is what a person types: not the prompt, and not what the program answers.
+# Copy only the commands, without prompts and output.
 copybutton_prompt_text = r"\$ |> "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
-# What programs print between two commands is not always what the lexer of console blocks takes for output.
+# The console lexer does not accept every output that programs print between two commands.
 suppress_warnings = ["misc.highlighting_failure"]

@@ -1,4 +1,4 @@
-"""The graph of the stages as a picture: each box stands right of what it needs."""
+"""The dependency graph of the stages as an SVG image: each box is to the right of those it needs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ text { font-family: system-ui, sans-serif; fill: #1f2430; text-anchor: middle }
 
 
 def drawn() -> str:
-    """An SVG picture of STAGES."""
+    """The graph of STAGES as an SVG document."""
     words = ". ".join(f"{stage.name} needs {', '.join(need.name for need in stage.needs)}" for stage in STAGES[1:])
-    drawing = Drawing("The stages, and what each needs", f"{words}.", STYLE)
+    drawing = Drawing("The stages and their dependencies", f"{words}.", STYLE)
     places, height = {}, 0.0
     for column, stages in groupby(sorted(STAGES, key=column_of), key=column_of):
         for row, stage in enumerate(stages):
@@ -31,7 +31,9 @@ def drawn() -> str:
         x, y = places[stage][0], places[stage][1] + BOX[1] / 2
         for need in direct(stage):
             from_x, from_y = places[need][0] + BOX[0], places[need][1] + BOX[1] / 2
-            bend = from_x + GAP[0] / 2  # up or down at once, then on in the row of the stage, where no other box stands
+            bend = (
+                from_x + GAP[0] / 2
+            )  # bend at once, then run along the row of the stage, which has no other box there
             drawing.path(f"M {from_x} {from_y} C {bend} {from_y} {bend} {y} {from_x + GAP[0]} {y} H {x}", "line")
     for stage, (x, y) in places.items():
         drawing.box(x, y, *BOX, "box", round=8)
@@ -40,16 +42,16 @@ def drawn() -> str:
 
 
 def column_of(stage: type[Stage]) -> int:
-    """Just before the first stage that needs it; after all that it needs, when none does."""
+    """The column before the first stage that needs it; if none does, the column after its own dependencies."""
     following = [column_of(other) for other in STAGES if stage in other.needs]
     return min(following) - 1 if following else depth(stage)
 
 
 def depth(stage: type[Stage]) -> int:
-    """How many stages are before it, one after another."""
+    """The length of the longest chain of dependencies before it."""
     return 1 + max(map(depth, stage.needs)) if stage.needs else 0
 
 
 def direct(stage: type[Stage]) -> list[type[Stage]]:
-    """What it needs, but for what those need already."""
+    """Its dependencies, without those that others of them already imply."""
     return [need for need in stage.needs if not any(need in upstream(other) for other in stage.needs)]

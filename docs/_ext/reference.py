@@ -1,4 +1,4 @@
-"""Reference pages from the code itself: what is said there and what the program does cannot part.
+"""Reference pages generated from the code, so that documentation and program cannot diverge.
 
 ```{zerojhub} hub-yaml | commands | stage-graph | stages | exit-codes | profiles
 ```
@@ -24,13 +24,13 @@ from zerojhub import cli, deployment, stages
 from zerojhub.practice import profile
 
 SHARED = ("file", "cloud", "output", "quiet", "verbose", "yes")
-"""Options that many commands have (zerojhub/cli/options.py): told once, and named where they are."""
+"""Options that many commands share (zerojhub/cli/options.py): described once, and listed by name in each command."""
 NOT_OURS = ("help", "install_completion", "show_completion")
-TYPES = {str: "text", int: "number", bool: "`true` or `false`", float: "number", Path: "path"}
+TYPES = {str: "string", int: "integer", bool: "`true` or `false`", float: "number", Path: "path"}
 
 
 class Reference(SphinxDirective):
-    """One part of the reference, as MyST markdown that is put in the directive's place."""
+    """Replaces the directive with one part of the reference, generated as MyST markdown."""
 
     required_arguments = 1
 
@@ -45,7 +45,7 @@ class Reference(SphinxDirective):
 
 def hub_yaml() -> Iterator[str]:
     """A table for each section of the deployment file."""
-    yield from section("The file", deployment.Deployment)
+    yield from section("Top level", deployment.Deployment)
     for name, field in deployment.Deployment.model_fields.items():
         if model := model_of(field):
             yield from section(name, model)
@@ -56,7 +56,7 @@ def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
     yield from (f"## {title}", "", inspect.getdoc(model), "")
     fields = model.model_fields.items()
     yield from table(
-        ("key", "takes", "default", "meaning"),
+        ("Key", "Type", "Default", "Description"),
         (
             (f"`{field.alias or name}`", takes(field.annotation), default(field), field.description or "")
             for name, field in fields
@@ -67,38 +67,43 @@ def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
 
 def default(field: FieldInfo) -> str:
     if field.is_required():
-        return "(needed)"
+        return "(required)"
     return "" if field.default in (None, {}, "") else f"`{str(field.default).replace('False', 'false')}`"
 
 
 def model_of(field: FieldInfo) -> type[deployment.Section] | None:
-    """The section that a field is, whether it may be left out or not; None for a field of another kind."""
+    """The section model of a required or optional field; None if the field is not a section."""
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
     only = kinds[0] if len(kinds) == 1 else None
     return only if isinstance(only, type) and issubclass(only, deployment.Section) else None
 
 
 def takes(kind: Any) -> str:
-    """A type in words."""
+    """The name of a type for readers."""
     if get_origin(kind) is Literal:
         return ", ".join(f"`{each}`" for each in get_args(kind))
     if get_origin(kind) is list:
-        return "a list: " + takes(get_args(kind)[0])
+        return "list: " + takes(get_args(kind)[0])
     if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, deployment.Section)):
         return "mapping"
     if kind in TYPES:
         return TYPES[kind]
-    # An annotated type (a name with a pattern, a strict flag) is what it annotates; a union is each of its members.
+    # Describe an annotated type (a name with a pattern, a strict flag) as its base type, and a union as its members.
     inner = get_args(kind)[:1] if hasattr(kind, "__metadata__") else get_args(kind)
     return " or ".join(takes(each) for each in inner if each is not NoneType)
 
 
 def commands() -> Iterator[str]:
-    """Every command with its arguments, options and example, as its `--help` has them."""
+    """Every command with its arguments, options and examples, as in its `--help`."""
     root = typer.main.get_command(cli.app)
     context = typer.Context(root, info_name="zerojhub")
-    yield from ("## Everywhere", "", "Options that many commands share; each may also stand before the command.", "")
-    yield from table(("option", "meaning"), described(options(root, context, SHARED), context))
+    yield from (
+        "## Common options",
+        "",
+        "Many commands share these options. They are also accepted before the command.",
+        "",
+    )
+    yield from table(("Option", "Description"), described(options(root, context, SHARED), context))
     for name in root.list_commands(context):
         command = root.get_command(context, name)
         yield from described_command(command, typer.Context(command, info_name=name, parent=context), level=2)
@@ -114,13 +119,13 @@ def described_command(command: Any, context: typer.Context, level: int) -> Itera
         return
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield from ("```text", usage, "```", "")
-    yield from table(("option", "meaning"), described(options(command, context, SHARED, but=True), context))
+    yield from table(("Option", "Description"), described(options(command, context, SHARED, but=True), context))
     if shared := [each.opts[0] for each in options(command, context, SHARED)]:
-        yield from ("And " + ", ".join(f"`{option}`" for option in shared) + ", as [everywhere](#everywhere).", "")
+        yield from ("[Common options](#common-options): " + ", ".join(f"`{option}`" for option in shared) + ".", "")
 
 
 def options(command: Any, context: typer.Context, names: tuple[str, ...], *, but: bool = False) -> list:
-    """The command's parameters of these names, or all but these."""
+    """The command's parameters with these names, or with `but` all others."""
     own = [each for each in command.get_params(context) if each.name not in NOT_OURS and not getattr(each, "hidden", 0)]
     return [each for each in own if (each.name in names) != but]
 
@@ -131,7 +136,7 @@ def described(parameters: list, context: typer.Context) -> Iterator[tuple[str, s
 
 
 def text_and_examples(text: str) -> Iterator[str]:
-    """A docstring whose paragraphs of commands are examples to copy."""
+    """A docstring as paragraphs; those that consist of commands become code blocks."""
     for paragraph in text.split("\n\n"):
         if paragraph.startswith(("zerojhub ", "xdg-open ")):
             lines = [each for line in paragraph.splitlines() for each in line.split("        ")]
@@ -141,13 +146,13 @@ def text_and_examples(text: str) -> Iterator[str]:
 
 
 def stage_graph() -> Iterator[str]:
-    """Which stage needs which, as a picture."""
+    """The dependency graph of the stages, as an image."""
     picture = base64.b64encode(graph.drawn().encode()).decode()
-    yield f'<img alt="The stages, and what each needs" src="data:image/svg+xml;base64,{picture}">'
+    yield f'<img alt="The stages and their dependencies" src="data:image/svg+xml;base64,{picture}">'
 
 
 def all_stages() -> Iterator[str]:
-    """Each stage with what it needs, from its docstring."""
+    """Each stage with its docstring and its dependencies."""
     for stage in stages.STAGES:
         needs = ", ".join(f"[{need.name}](#{need.name})" for need in stage.needs)
         yield from (f"## {stage.name}", "", inspect.getdoc(stage), "", f"Needs: {needs or 'nothing'}.", "")
@@ -156,12 +161,12 @@ def all_stages() -> Iterator[str]:
 def exit_codes() -> Iterator[str]:
     """The list in the docstring of zerojhub.cli."""
     codes = inspect.getdoc(cli).rpartition("\n\n")[2].rstrip(".")
-    yield from table(("code", "meaning"), (each.split(" ", 1) for each in codes.split(", ")))
+    yield from table(("Code", "Meaning"), (each.split(" ", 1) for each in codes.split(", ")))
 
 
 def profiles() -> Iterator[str]:
     """A table for each section of a profile."""
-    yield from section("The profile", profile.Profile)
+    yield from section("Top level", profile.Profile)
     for name, field in profile.Profile.model_fields.items():
         if model := deployment.section_of(field.annotation):
             yield from section(name, model)
