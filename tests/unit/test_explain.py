@@ -174,7 +174,7 @@ def test_a_load_balancer_that_has_its_address():
 
 
 HELD = [{"metadata": {"name": "csi-1"}, "spec": {"nodeName": "w-0", "source": {"persistentVolumeName": "pvc-1"}}}]
-VOLUME = {"spec": {"csi": {"volumeHandle": "4f1c"}}}
+VOLUME = {"spec": {"csi": {"driver": "cinder.csi.openstack.org", "volumeHandle": "4f1c"}}}
 
 
 def node(ready):
@@ -189,7 +189,7 @@ def test_a_volume_on_a_dead_node_comes_with_the_way_to_free_it():
     said = describe("pvc-1", HELD, VOLUME, [node("Unknown")])
     assert "volume 4f1c (pvc-1), which is attached to w-0, a node that is not ready" in said
     assert "openstack server remove volume aa-bb 4f1c && kubectl delete volumeattachment csi-1" in said
-    assert "a node that is gone" in describe("pvc-1", HELD, VOLUME, [])
+    assert "a node that no longer exists" in describe("pvc-1", HELD, VOLUME, [])
 
 
 def test_a_volume_on_a_live_node_is_not_to_be_torn_away():

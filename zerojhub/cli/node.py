@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def list_nodes(
     """
     from zerojhub.operations.machine_ids import listed
 
-    rows = on_cluster(cluster, lambda hub, say: listed(hub), cloud, quiet, locked=False)
+    rows = [asdict(row) for row in on_cluster(cluster, lambda hub, say: listed(hub), cloud, quiet, locked=False)]
     people = [
         {key: {True: "yes", False: "NO" if key == "fits" else "no"}.get(value, value) for key, value in row.items()}
         for row in rows
@@ -54,7 +55,10 @@ def fix_machine_id(
     from zerojhub.operations.machine_ids import mend
 
     confirm(f"Rewrite /etc/machine-id on {', '.join(nodes or ['every node'])} of {cluster}?", yes=yes)
-    done = on_cluster(cluster, lambda hub, say: mend(hub, nodes or [], say, keep=keep), cloud, quiet)
+    done = [
+        asdict(row)
+        for row in on_cluster(cluster, lambda hub, say: mend(hub, nodes or [], say, keep=keep), cloud, quiet)
+    ]
 
     def people() -> None:
         table(done, ("name", "server", "machine_id"), empty="every machine-id is its server's UUID")

@@ -1,55 +1,53 @@
-"""Emptying a node before it goes: no new pods, and those there evicted as their disruption budgets allow."""
+"""Draining a node before it is removed: cordon it, then evict its pods as their disruption budgets allow."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 
 from zerojhub.errors import ZeroJHubError
-from zerojhub.kube.client import Kube, KubeError
+from zerojhub.kube.client import KubeError
+from zerojhub.kube.kinds import POD
+from zerojhub.kube.volumes import USERNAME
+from zerojhub.text import plural
+from zerojhub.waiting import NotYet, TimedOut, wait_until
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Pod
+    from zerojhub.text import Say
 
 PATIENCE = 300
-"""Seconds for the pods of a node to go."""
+"""Seconds for the pods to leave a node."""
 USER_SERVER = "singleuser-server"
+"""The component label of a user's server."""
 
 
-def server_id(node: dict) -> str:
-    """Nova's UUID of the node's server, from its provider ID (openstack:///UUID, or with a region before it)."""
-    provider = node["spec"].get("providerID") or ""
-    return provider.rpartition("/")[2] or node["status"]["nodeInfo"]["systemUUID"].lower()
-
-
-def is_ready(node: dict) -> bool:
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-async def pods_of(kube: Kube, node: str) -> list[dict]:
-    """The pods that draining moves: all but finished ones, DaemonSets' and static ones."""
-    return [pod for pod in await kube.list("v1/Pod", fields=f"spec.nodeName={node}") if _moves(pod)]
+async def pods_of(kube: Kube, node: str) -> list[Pod]:
+    """The pods that draining evicts: not finished ones, nor those of DaemonSets, nor static ones."""
+    return [pod for pod in await kube.list(POD, fields=f"spec.nodeName={node}") if _is_evicted(pod)]
 
 
 async def users_on(kube: Kube, node: str) -> list[str]:
-    """Whose servers run on the node."""
+    """The users whose servers run on the node."""
     pods = await pods_of(kube, node)
-    servers = [pod for pod in pods if pod["metadata"].get("labels", {}).get("component") == USER_SERVER]
-    return sorted(
-        pod["metadata"].get("annotations", {}).get("hub.jupyter.org/username", pod["metadata"]["name"])
-        for pod in servers
-    )
+    servers = [pod["metadata"] for pod in pods if pod["metadata"].get("labels", {}).get("component") == USER_SERVER]
+    return sorted(meta.get("annotations", {}).get(USERNAME, meta["name"]) for meta in servers)
 
 
 async def cordon(kube: Kube, node: str, *, on: bool = True) -> None:
-    """Keep new pods off the node, or let them on again."""
+    """Keep new pods off the node, or let the scheduler use it again."""
     spec = {"unschedulable": True} if on else {}
     await kube.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "spec": spec})
 
 
-async def drain(kube: Kube, node: str, say: Callable[[str], None]) -> None:
-    """Cordon the node and evict its pods. ZeroJHubError when one does not go in time; then the node takes pods again."""
+async def drain(kube: Kube, node: str, say: Say) -> None:
+    """Cordon the node and evict its pods.
+
+    Raises ZeroJHubError if some are still there after PATIENCE; then, as after any other failure, the node is uncordoned.
+    """
     await cordon(kube, node)
     try:
         await _evict_all(kube, node, say)
@@ -59,25 +57,31 @@ async def drain(kube: Kube, node: str, say: Callable[[str], None]) -> None:
         raise
 
 
-async def _evict_all(kube: Kube, node: str, say: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while pods := await pods_of(kube, node):
-        names = [pod["metadata"]["name"] for pod in pods]
-        if time.monotonic() > deadline:
-            raise ZeroJHubError(
-                f"{', '.join(names)} did not leave node {node} in {PATIENCE} s", hint="kubectl describe them"
-            )
-        say(f"node {node}: {len(names)} pods are leaving ({names[0]} …)")
+async def _evict_all(kube: Kube, node: str, say: Say) -> None:
+    left: list[str] = []
+
+    async def evict() -> bool | NotYet:
+        pods = await pods_of(kube, node)
+        left[:] = [pod["metadata"]["name"] for pod in pods]
         for pod in pods:
             try:
                 await kube.evict(pod["metadata"]["name"], pod["metadata"]["namespace"])
             except KubeError as error:
-                if error.status not in (404, 429):  # gone already; a disruption budget says not yet
+                # 404: already gone; 429: its disruption budget does not allow it yet.
+                if error.status not in (404, 429):
                     raise
-        await anyio.sleep(1)
+        return NotYet(f"node {node}: evicting {plural(len(left), 'pod')} ({left[0]} …)") if left else True
+
+    try:
+        await wait_until(evict, timeout=PATIENCE, pause=(1, 1), say=say)
+    except TimedOut:
+        raise ZeroJHubError(
+            f"{', '.join(left)} did not leave node {node} within {PATIENCE} s", hint="see kubectl describe pod"
+        ) from None
 
 
-def _moves(pod: dict) -> bool:
-    owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
-    static = "kubernetes.io/config.mirror" in pod["metadata"].get("annotations", {})
-    return not static and "DaemonSet" not in owners and pod["status"].get("phase") not in ("Succeeded", "Failed")
+def _is_evicted(pod: Pod) -> bool:
+    meta = pod["metadata"]
+    owners = {owner["kind"] for owner in meta.get("ownerReferences", [])}
+    is_static = "kubernetes.io/config.mirror" in meta.get("annotations", {})
+    return not is_static and "DaemonSet" not in owners and pod["status"]["phase"] not in ("Succeeded", "Failed")

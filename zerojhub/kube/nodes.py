@@ -1,54 +1,96 @@
-"""Nodes as people and autoscalers tell them apart: names, servers, machine ids, marks."""
+"""Nodes: whether one is ready, which server it is, its role and address, its machine-id, and its protection."""
 
 from __future__ import annotations
 
-from zerojhub.kube.client import Kube
-from zerojhub.kube.drain import is_ready, server_id
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zerojhub.kube.kinds import NODE
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Node
 
 MASTER_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+NODE_GROUP = "magnum.openstack.org/nodegroup"
+"""The label with the name of the node's group in Magnum."""
 PROTECTED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
-"""The annotation of a node that the autoscaler does not remove (cluster-autoscaler FAQ)."""
+"""The annotation that keeps the autoscaler from removing a node (cluster-autoscaler FAQ)."""
 
 
-def machine_id_of(server: str) -> str:
-    """What /etc/machine-id is to hold for the server of this UUID: 32 hexadecimal digits (machine-id(5))."""
-    return server.replace("-", "").lower()
+@dataclass(frozen=True)
+class NodeRow:
+    """A node, as `zerojhub node list` shows it."""
+
+    name: str
+    role: str
+    """master or worker."""
+    ready: bool
+    nodegroup: str | None
+    address: str | None
+    """On the cluster's network."""
+    server: str
+    """Nova's UUID."""
+    machine_id: str
+    """As Kubernetes read it from the node's /etc/machine-id."""
+    fits: bool
+    """Whether the machine-id is the server's UUID."""
+    protected: bool
+    """Whether the autoscaler may not remove it."""
 
 
-def is_master(node: dict) -> bool:
+def row(node: Node) -> NodeRow:
+    return NodeRow(
+        name=node["metadata"]["name"],
+        role="master" if is_master(node) else "worker",
+        ready=is_ready(node),
+        nodegroup=node["metadata"].get("labels", {}).get(NODE_GROUP),
+        address=address_of(node),
+        server=server_id(node),
+        machine_id=node["status"]["nodeInfo"]["machineID"],
+        fits=fits(node),
+        protected=is_protected(node),
+    )
+
+
+def is_ready(node: Node) -> bool:
+    conditions = node["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def is_master(node: Node) -> bool:
     return any(label in node["metadata"].get("labels", {}) for label in MASTER_LABELS)
 
 
-def fits(node: dict) -> bool:
-    """Is the machine-id that Kubernetes read the UUID of the node's server?"""
-    return node["status"]["nodeInfo"]["machineID"].lower() == machine_id_of(server_id(node))
+def server_id(node: Node) -> str:
+    """Nova's UUID of the node's server, from its provider ID (openstack:///UUID or openstack://REGION/UUID).
+
+    A node that has not got a provider ID yet is identified by its firmware's UUID, which is the same.
+    """
+    provider = node["spec"].get("providerID", "")
+    return provider.rpartition("/")[2] or node["status"]["nodeInfo"]["systemUUID"].lower()
 
 
-def is_protected(node: dict) -> bool:
-    return node["metadata"].get("annotations", {}).get(PROTECTED) == "true"
-
-
-def row(node: dict) -> dict:
-    """name, role, ready, nodegroup, address, server (UUID), machine_id, fits, protected."""
-    labels = node["metadata"].get("labels", {})
-    return {
-        "name": node["metadata"]["name"],
-        "role": "master" if is_master(node) else "worker",
-        "ready": is_ready(node),
-        "nodegroup": labels.get("magnum.openstack.org/nodegroup"),
-        "address": address_of(node),
-        "server": server_id(node),
-        "machine_id": node["status"]["nodeInfo"]["machineID"],
-        "fits": fits(node),
-        "protected": is_protected(node),
-    }
-
-
-def address_of(node: dict) -> str | None:
+def address_of(node: Node) -> str | None:
     """The node's address on the cluster's network."""
     return next((each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"), None)
 
 
+def machine_id_of(server: str) -> str:
+    """The /etc/machine-id for the server with this UUID: 32 hexadecimal digits (machine-id(5))."""
+    return server.replace("-", "").lower()
+
+
+def fits(node: Node) -> bool:
+    """Whether the machine-id that Kubernetes read is the UUID of the node's server."""
+    return node["status"]["nodeInfo"]["machineID"].lower() == machine_id_of(server_id(node))
+
+
+def is_protected(node: Node) -> bool:
+    """Whether the autoscaler may not remove the node."""
+    return node["metadata"].get("annotations", {}).get(PROTECTED) == "true"
+
+
 async def protect(kube: Kube, name: str, *, on: bool) -> None:
-    """Keep the autoscaler from removing the node, or let it."""
-    await kube.merge("v1/Node", name, None, {"metadata": {"annotations": {PROTECTED: "true" if on else None}}})
+    """Keep the autoscaler from removing the node, or allow it again."""
+    await kube.merge(NODE, name, None, {"metadata": {"annotations": {PROTECTED: "true" if on else None}}})

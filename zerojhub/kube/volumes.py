@@ -1,63 +1,103 @@
-"""The volumes of a namespace: those that stay when the hub goes, and those that go."""
+"""The volumes of a namespace: which ones its claims are bound to, deleting them, and waiting until they are gone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
 
-import anyio
+from zerojhub.kube import quantity
+from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from zerojhub.text import plural
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
-from zerojhub.kube.client import Kube
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import PersistentVolume, PersistentVolumeClaim
+    from zerojhub.text import Say
 
 USERNAME = "hub.jupyter.org/username"
-"""The annotation of KubeSpawner on the claims that it makes."""
-GIGABYTES = {"Gi": 1, "Ti": 1024}
+"""The annotation with the user's name on the pods and claims that KubeSpawner creates."""
 
 
-async def keep(kube: Kube, namespace: str) -> list[dict[str, Any]]:
-    """The volumes behind the claims there are, as rows: id (Cinder's, where the volume tells it), name, size_gb, owner."""
-    volumes = {each["metadata"]["name"]: each for each in await kube.list("v1/PersistentVolume")}
+CINDER = "cinder.csi.openstack.org"
+"""The name of Cinder's CSI driver."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The volume that a claim is bound to."""
+
+    id: str | None
+    """Cinder's UUID; None for a volume of another kind."""
+    name: str
+    """Of the PersistentVolume."""
+    size_gb: int
+    """GiB, rounded up."""
+    owner: str
+    """The user, or the claim's name if it is nobody's."""
+    claim: str
+
+
+async def keep(kube: Kube, namespace: str) -> list[Volume]:
+    """The volumes that the namespace's claims are bound to."""
+    volumes = {each["metadata"]["name"]: each for each in await kube.list(PERSISTENT_VOLUME)}
     claims = await _claims(kube, namespace)
-    return [_row(claim, volumes[name]) for claim in claims if (name := claim["spec"].get("volumeName")) in volumes]
+    return [_volume(claim, volumes[name]) for claim in claims if (name := claim["spec"].get("volumeName")) in volumes]
 
 
 async def delete_all(kube: Kube, namespace: str) -> None:
-    """Delete every claim, and with it the volume and what people kept there."""
+    """Delete every claim of the namespace, with its volume and the data on it."""
     for claim in await _claims(kube, namespace):
-        await kube.delete("v1/PersistentVolumeClaim", claim["metadata"]["name"], namespace)
+        await kube.delete(PERSISTENT_VOLUME_CLAIM, claim["metadata"]["name"], namespace)
 
 
-async def wait_for_deletion(kube: Kube, namespace: str, say: Callable[[str], None], *, timeout: float = 180) -> None:
-    """Until no volume is left whose claim is gone: one that is deleted while its cluster goes stays in Cinder for good."""
-    with anyio.move_on_after(timeout):
-        while going := await _going(kube, namespace):
-            say(f"waiting for {len(going)} volume{'s' if len(going) > 1 else ''} to be deleted")
-            await anyio.sleep(1)
+async def wait_for_deletion(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:
+    """Wait, for `timeout` seconds at most, until the volumes of deleted claims are gone.
+
+    A volume whose cluster is deleted first stays in Cinder.
+    """
+
+    async def look() -> bool | NotYet:
+        left = await _being_deleted(kube, namespace)
+        return NotYet(f"waiting for {plural(len(left), 'volume')} to be deleted") if left else True
+
+    with contextlib.suppress(TimedOut):
+        await wait_until(look, timeout=timeout, pause=(1, 1), say=say)
 
 
-async def _going(kube: Kube, namespace: str) -> list[str]:
+async def _being_deleted(kube: Kube, namespace: str) -> list[str]:
     claims = {each["metadata"]["name"] for each in await _claims(kube, namespace)}
     return [
         volume["metadata"]["name"]
-        for volume in await kube.list("v1/PersistentVolume")
-        if (claim := volume["spec"].get("claimRef") or {}).get("namespace") == namespace
+        for volume in await kube.list(PERSISTENT_VOLUME)
+        if (claim := volume["spec"].get("claimRef", {})).get("namespace") == namespace
         and claim["name"] not in claims
         and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete"
     ]
 
 
-async def _claims(kube: Kube, namespace: str) -> list[dict]:
-    """The claims that stay: one that is being deleted waits only for its pod to end."""
-    listed = await kube.list("v1/PersistentVolumeClaim", namespace)
+async def _claims(kube: Kube, namespace: str) -> list[PersistentVolumeClaim]:
+    """The claims that are not being deleted: one that is may still wait for its pod to end."""
+    listed = await kube.list(PERSISTENT_VOLUME_CLAIM, namespace)
     return [each for each in listed if "deletionTimestamp" not in each["metadata"]]
 
 
-def _row(claim: dict, volume: dict) -> dict[str, Any]:
-    spec, annotations = volume["spec"], claim["metadata"].get("annotations") or {}
-    size = spec["capacity"]["storage"]
-    return {
-        "id": (spec.get("csi") or {}).get("volumeHandle") or (spec.get("cinder") or {}).get("volumeID"),
-        "name": volume["metadata"]["name"],
-        "size_gb": int(size[:-2]) * GIGABYTES[size[-2:]] if size[-2:] in GIGABYTES else None,
-        "owner": annotations.get(USERNAME) or claim["metadata"]["name"],
-    }
+def _volume(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Volume:
+    spec, name = volume["spec"], claim["metadata"]["name"]
+    return Volume(
+        id=cinder_id(volume),
+        name=volume["metadata"]["name"],
+        size_gb=ceil(quantity.number(spec["capacity"]["storage"]) / 2**30),
+        owner=claim["metadata"].get("annotations", {}).get(USERNAME) or name,
+        claim=name,
+    )
+
+
+def cinder_id(volume: PersistentVolume) -> str | None:
+    """Cinder's UUID of the volume; None for a volume of another kind."""
+    spec = volume["spec"]
+    if "csi" in spec:
+        return spec["csi"]["volumeHandle"] if spec["csi"]["driver"] == CINDER else None
+    return spec["cinder"]["volumeID"] if "cinder" in spec else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.errors import ZeroJHubError
-from zerojhub.kube.drain import is_ready
+from zerojhub.kube.nodes import is_ready
 from zerojhub.openstack import kubeconfig
 from zerojhub.openstack.session import Cloud
 

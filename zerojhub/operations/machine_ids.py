@@ -36,13 +36,13 @@ systemctl restart kubelet
 """Run as root on a node: the firmware of a virtual machine tells its UUID."""
 
 
-async def listed(hub: Hub) -> list[dict]:
-    """The rows of `nodes.row` of every node."""
+async def listed(hub: Hub) -> list[nodes.NodeRow]:
+    """A row for each node."""
     (reach,) = await journey.reach(hub, Access)
-    return sorted((nodes.row(node) for node in await reach.kube.list("v1/Node")), key=lambda row: row["name"])
+    return sorted((nodes.row(node) for node in await reach.kube.list("v1/Node")), key=lambda row: row.name)
 
 
-async def mend(hub: Hub, wanted: list[str], say: Say, *, keep: bool) -> list[dict]:
+async def mend(hub: Hub, wanted: list[str], say: Say, *, keep: bool) -> list[nodes.NodeRow]:
     """Give these nodes (all when empty) their servers' machine-ids, and wait until Kubernetes shows them.
 
     Over SSH, or by a DaemonSet where there is none. With `keep` it is a DaemonSet that stays, for nodes that come later.
@@ -61,7 +61,7 @@ async def mend(hub: Hub, wanted: list[str], say: Say, *, keep: bool) -> list[dic
     else:
         await gather(*(mend_one(hub, reach, node, say) for node in wrong))
     names = {node["metadata"]["name"] for node in wrong}
-    return [row for row in await listed(hub) if row["name"] in names]
+    return [row for row in await listed(hub) if row.name in names]
 
 
 async def mend_one(hub: Hub, reach: Reach, node: dict, say: Say) -> None:

@@ -10,6 +10,7 @@ from zerojhub import journey
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain
+from zerojhub.kube.nodes import is_ready, server_id
 from zerojhub.openstack import clusters, magnum, nodegroups
 from zerojhub.stages import Access
 from zerojhub.tasks import gather
@@ -111,7 +112,7 @@ async def _emptied(
     chosen = await _choose(reach, group, fewer, leaving, ask)
     try:
         await _drain(reach, chosen, say)
-        yield [drain.server_id(node) for node in chosen]
+        yield [server_id(node) for node in chosen]
     except ZeroJHubError as error:
         if there := await _take_back(hub, reach, cluster, chosen):
             again = f"{', '.join(there)} {'takes' if len(there) == 1 else 'take'} pods again"
@@ -136,7 +137,7 @@ async def _choose(reach: Reach, group: dict, fewer: int, leaving: list[str], ask
     nodes = [node for node in await reach.kube.list("v1/Node") if set(_addresses(node)) & set(group["node_addresses"])]
     users = {node["metadata"]["name"]: await drain.users_on(reach.kube, node["metadata"]["name"]) for node in nodes}
     if leaving:
-        by_name = {name: node for node in nodes for name in (node["metadata"]["name"], drain.server_id(node))}
+        by_name = {name: node for node in nodes for name in (node["metadata"]["name"], server_id(node))}
         unknown = [name for name in leaving if name not in by_name]
         if unknown:
             raise UserError(
@@ -157,7 +158,7 @@ async def _choose(reach: Reach, group: dict, fewer: int, leaving: list[str], ask
 
 async def _drain(reach: Reach, nodes: list[dict], say: Say) -> None:
     # The pods of a node that is down never leave it.
-    up = [node["metadata"]["name"] for node in nodes if drain.is_ready(node)]
+    up = [node["metadata"]["name"] for node in nodes if is_ready(node)]
     watch = await Watch.of(reach)
 
     async def drained() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zerojhub.kube import nodes
-from zerojhub.kube.drain import USER_SERVER, is_ready, server_id
-from zerojhub.kube.volumes import USERNAME, keep
+from zerojhub.kube import nodes, volumes
+from zerojhub.kube.drain import USER_SERVER
+from zerojhub.kube.volumes import USERNAME
 from zerojhub.openstack import clusters, leftovers
 from zerojhub.stages import Access, cluster
 from zerojhub.tasks import gather
@@ -119,24 +119,22 @@ def _server(row: dict) -> Server:
 
 async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace: str) -> None:
     """Put nodes, pods and volumes where they belong."""
-    listed, pods, volumes, claims = await gather(
+    listed, pods, kept = await gather(
         kube.list("v1/Node"),
         kube.list("v1/Pod"),
-        keep(kube, namespace),
-        kube.list("v1/PersistentVolumeClaim", namespace),
+        volumes.keep(kube, namespace),
     )
     by_node: dict[str, Server] = {}
     for node in listed:
         name = node["metadata"]["name"]
-        server = servers.get(server_id(node))
+        server = servers.get(nodes.server_id(node))
         if server is None:  # a node whose server Nova does not show to this project
             server = Server(name, "worker", None, nodes.address_of(node) or "", "")
             found.servers.append(server)
         server.role = "master" if nodes.is_master(node) else "worker"
         server.state = _node_state(node)
         by_node[name] = server
-    claimed = {each["spec"].get("volumeName"): each["metadata"]["name"] for each in claims}
-    there = {claim: _volume(row, claim) for row in volumes if (claim := claimed.get(row["name"]))}
+    there = {each.claim: Volume(each.name, each.size_gb, each.owner, each.claim) for each in kept}
     used: set[str] = set()
     for pod in pods:
         server = by_node.get(pod["spec"].get("nodeName"))
@@ -166,12 +164,8 @@ def _pod(pod: dict, volumes: dict[str, Volume]) -> Pod:
     return Pod(meta["name"], "user" if user else component, user, state, mounted)
 
 
-def _volume(row: dict, claim: str) -> Volume:
-    return Volume(row["name"], row["size_gb"], row["owner"], claim)
-
-
 def _node_state(node: dict) -> str:
-    state = "Ready" if is_ready(node) else "NotReady"
+    state = "Ready" if nodes.is_ready(node) else "NotReady"
     return f"{state}, cordoned" if node["spec"].get("unschedulable") else state
 
 

@@ -99,7 +99,10 @@ class Chart(Stage):
             await kube.delete("v1/Pod", pod["metadata"]["name"], namespace)
         if hub.delete_data:
             await volumes.delete_all(kube, namespace)
-        hub.kept += await volumes.keep(kube, namespace)
+        hub.kept += [
+            {"id": each.id, "name": each.name, "size_gb": each.size_gb, "owner": each.owner}
+            for each in await volumes.keep(kube, namespace)
+        ]
         await volumes.wait_for_deletion(kube, namespace, hub.say)
         there = await kube.get("v1/Namespace", namespace)
         if there and _is_ours(there) and not await kube.list("v1/PersistentVolumeClaim", namespace):

@@ -48,7 +48,7 @@ async def protected(world: World) -> None:
     from zerojhub.kube import nodes
 
     workers = await world.list("v1/Node", None, labels=WORKERS)
-    if not any(nodes.row(each)["protected"] for each in workers):
+    if not any(nodes.is_protected(each) for each in workers):
         raise NotYet("no worker is protected")
 
 

@@ -1,0 +1,68 @@
+"""A cluster in memory, for what asks and changes Kubernetes through `zerojhub.kube.client`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zerojhub.kube.client import KubeError
+from zerojhub.kube.kinds import NODE, POD
+
+Objects = list[dict[str, Any]]
+
+
+class Cluster:
+    """Objects by kind. `before_list` is called before every list, so that a test can let time pass."""
+
+    def __init__(self, **objects: Objects) -> None:
+        self.objects = objects
+        self.applied: Objects = []
+        self.deleted: list[str] = []
+        self.refusals: dict[str, int] = {}
+        """Pod -> the status that its eviction is refused with."""
+        self.before_list: Callable[[], None] = lambda: None
+
+    async def list(self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = "") -> Objects:
+        self.before_list()
+        found = self.objects.get(kind.rpartition("/")[2], [])
+        if namespace:
+            found = [each for each in found if each["metadata"].get("namespace") == namespace]
+        for wanted in filter(None, labels.split(",")):
+            key, _, value = wanted.partition("=")
+            found = [each for each in found if _fits(each["metadata"].get("labels", {}), key, value)]
+        if fields:
+            key, _, value = fields.removeprefix("spec.").partition("=")
+            found = [each for each in found if each["spec"].get(key) == value]
+        return list(found)
+
+    async def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
+        found = [each for each in await self.list(kind, namespace) if each["metadata"]["name"] == name]
+        return found[0] if found else None
+
+    async def apply(self, manifest: dict[str, Any]) -> None:
+        self.applied.append(manifest)
+
+    async def merge(self, kind: str, name: str, namespace: str | None, change: dict[str, Any]) -> dict[str, Any]:
+        self.applied.append({"kind": kind, "name": name, "namespace": namespace, **change})
+        return change
+
+    async def delete(self, kind: str, name: str, namespace: str | None = None, *, wait: float = 0) -> None:
+        self.deleted.append(name)
+        objects = self.objects.get(kind.rpartition("/")[2], [])
+        objects[:] = [each for each in objects if each["metadata"]["name"] != name]
+
+    async def evict(self, pod: str, namespace: str) -> None:
+        if status := self.refusals.get(pod):
+            raise KubeError("refused", status=status)
+        await self.delete(POD, pod, namespace)
+
+    async def logs(self, namespace: str, pod: str, container: str, *, lines: int | None, previous: bool = False) -> str:
+        return f"{pod}/{container}{' before' if previous else ''}"
+
+    def cordons(self) -> Objects:
+        """What was applied to nodes."""
+        return [each for each in self.applied if each["kind"] == NODE.rpartition("/")[2]]
+
+
+def _fits(labels: dict[str, str], key: str, value: str) -> bool:
+    return key in labels and (not value or labels[key] == value)
