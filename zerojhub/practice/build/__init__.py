@@ -115,12 +115,13 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
             recipe.build(parts.where, say)
 
     def system() -> None:
-        with _step(progress, "packages") as say:
-            debian.install_host_tools(parts.tools, say)
         make(parts.root)
         with _step(progress, "images") as say:
             images.build(parts.where, None, say)
 
+    # Also where everything is built already: the cache may come from another machine.
+    with _step(progress, "packages") as say:
+        debian.install_host_tools(parts.tools, say)
     if not parts.there(older):
         # One compiler at a time: it uses every core. Debian's parts mostly wait for the network.
         with ThreadPoolExecutor(max_workers=1) as compiler, ThreadPoolExecutor(max_workers=1) as other:
