@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import graph
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -52,7 +53,7 @@ def hub_yaml() -> Iterator[str]:
     yield from section("cluster.template as a mapping", deployment.TemplateSpec)
 
 
-def section(title: str, model: type[deployment.Section]) -> Iterator[str]:
+def section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield from (f"## {title}", "", inspect.getdoc(model), "")
     fields = model.model_fields.items()
     yield from table(
@@ -71,11 +72,11 @@ def default(field: FieldInfo) -> str:
     return "" if field.default in (None, {}, "") else f"`{str(field.default).replace('False', 'false')}`"
 
 
-def model_of(field: FieldInfo) -> type[deployment.Section] | None:
+def model_of(field: FieldInfo) -> type[BaseModel] | None:
     """The section model of a required or optional field; None if the field is not a section."""
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
     only = kinds[0] if len(kinds) == 1 else None
-    return only if isinstance(only, type) and issubclass(only, deployment.Section) else None
+    return only if isinstance(only, type) and issubclass(only, BaseModel) else None
 
 
 def takes(kind: Any) -> str:
@@ -84,7 +85,7 @@ def takes(kind: Any) -> str:
         return ", ".join(f"`{each}`" for each in get_args(kind))
     if get_origin(kind) is list:
         return "list: " + takes(get_args(kind)[0])
-    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, deployment.Section)):
+    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return "mapping"
     if kind in TYPES:
         return TYPES[kind]
@@ -168,10 +169,10 @@ def profiles() -> Iterator[str]:
     """A table for each section of a profile."""
     yield from section("Top level", profile.Profile)
     for name, field in profile.Profile.model_fields.items():
-        if model := deployment.section_of(field.annotation):
+        if model := profile.section_of(field.annotation):
             yield from section(name, model)
             for inner, each in model.model_fields.items():
-                if below := deployment.section_of(each.annotation):
+                if below := profile.section_of(each.annotation):
                     yield from section(f"{name}.{each.alias or inner}", below)
 
 

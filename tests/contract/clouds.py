@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.contract.ground import InstantGround
-from zerojhub.practice.apis.cloud import Cloud as Records
+from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.daemon import listen
 
 PASSWORD = "open sesame"
@@ -128,7 +128,7 @@ class Cloud:
 class Site(Cloud):
     """The practice cloud's APIs as they run, with its records, and the ground they are on."""
 
-    cloud: Records
+    store: Store
     ground: InstantGround
     audit: Path
 

@@ -13,7 +13,7 @@ from tests.contract.ground import InstantGround
 from tests.contract.real.cloud import Real, real_cloud
 from tests.contract.real.orchestration import real_orchestration
 from zerojhub.practice import profile
-from zerojhub.practice.apis import Settings, build
+from zerojhub.practice.cloud import Settings, build
 
 
 @contextlib.contextmanager
@@ -21,11 +21,11 @@ def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Si
     """The practice cloud's APIs, with the manners of a profile."""
     ground = InstantGround(pause=0.1)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("zerojhub.practice.apis.conductor.HEALTH_PERIOD", 0.2)
+        monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
         app = build(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
         with served(app) as url:
             clouds = clouds_yaml(folder, f"{url}/identity")
-            yield Site({"": url}, clouds, app.state.cloud, ground, folder / "audit.jsonl")
+            yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ class Magnum:
 @pytest.fixture
 def magnum(site: Site, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magnum]:
     """Whatever a test leaves is deleted, and then nothing of any cluster may be left anywhere."""
-    cloud = site.cloud
+    cloud = site.store
     monkeypatch.setattr(site.ground, "pause", 0.1)
     tables = {name: table for name, table in vars(cloud).items() if isinstance(table, dict) and name != "tokens"}
     before = {name: set(table) for name, table in tables.items()}

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
+from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 
 
 class InstantGround:
@@ -30,7 +30,7 @@ class InstantGround:
         self.off: set[str] = set()
         self.addresses: dict[str, set[str]] = {}
         self.log: list[tuple[str, str]] = []
-        self.clusters: dict[str, ClusterSpec] = {}
+        self.clusters: dict[str, KubernetesSpec] = {}
         self.nodes: dict[str, dict[str, str]] = {}
         self.routes: dict[str, str] = {}
         self.balanced: dict[str, tuple[Listener, ...]] = {}
@@ -110,7 +110,7 @@ class InstantGround:
     def alive(self, machine_id: str) -> bool:
         return machine_id in self.machines and machine_id not in self.off
 
-    async def start_cluster(self, cluster: ClusterSpec) -> None:
+    async def start_cluster(self, cluster: KubernetesSpec) -> None:
         self.clusters[cluster.id] = cluster
         self.nodes[cluster.id] = {master.name: master.id for master in cluster.masters}
 

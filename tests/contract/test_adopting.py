@@ -47,10 +47,10 @@ def test_a_key_of_ones_own_becomes_the_keypair(site, shell):
     with (shell.folder.parent / "hub.yaml").open("a") as file:
         file.write("access: {private_key: here/key}\n")
     shell.zerojhub("up", "-f", "../hub.yaml", "--only", "keypair")
-    made = site.cloud.keypairs["zerojhub-mine"]
+    made = site.store.keypairs["zerojhub-mine"]
     assert made["public_key"].split()[1] == (shell.folder / "key.pub").read_text().split()[1]
     shell.zerojhub("down", "-f", "../hub.yaml", "--yes")
-    assert "zerojhub-mine" not in site.cloud.keypairs
+    assert "zerojhub-mine" not in site.store.keypairs
     assert (shell.folder / "key").exists()
     (shell.folder / "key").unlink()
     error = shell.zerojhub("plan", "-f", "../hub.yaml", code=2).stderr
@@ -66,4 +66,4 @@ def test_a_cluster_that_is_there_keeps_its_keypair(site, shell, magnum):
     with (shell.folder.parent / "hub.yaml").open("a") as file:
         file.write("access: {road: api}\n")
     assert stages(shell)["keypair"]["detail"].startswith("mykey")
-    assert list(site.cloud.keypairs) == ["mykey"]
+    assert list(site.store.keypairs) == ["mykey"]

@@ -77,7 +77,7 @@ def test_the_client_gets_into_a_cluster(site: Site, magnum: Magnum, hub: str, tm
 
 
 def test_the_client_says_what_only_administrators_may(site: Site, hub: str) -> None:
-    project = next(iter(site.cloud.projects))
+    project = next(iter(site.store.projects))
     refused = site.refused("coe quotas list", "coe service list")
     for policy in ("quota:get_all", "magnum-service:get_all"):
         assert f"Policy doesn't allow {policy} to be performed" in refused

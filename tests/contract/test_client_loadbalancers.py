@@ -63,7 +63,7 @@ def test_the_client_takes_a_load_balancer_through_its_life(site: Site) -> None:
         "loadbalancer listener delete --wait http",
         "loadbalancer delete --wait site",
     ).strip()
-    assert (site.cloud.loadbalancers, site.cloud.listeners, site.cloud.pools, site.ground.balanced) == ({}, {}, {}, {})
+    assert (site.store.loadbalancers, site.store.listeners, site.store.pools, site.ground.balanced) == ({}, {}, {}, {})
 
 
 def test_the_client_says_what_octavia_refuses(site: Site) -> None:
@@ -92,8 +92,8 @@ def test_the_client_says_what_octavia_refuses(site: Site) -> None:
         "This pool already has a health monitor",
         "Provider 'amphora' does not support a requested action: This provider does not support creating l7policies.",
         "Policy does not allow this request to be performed.",
-        f"Validation failure: Cannot delete Load Balancer {next(iter(site.cloud.loadbalancers))} - it has children",
+        f"Validation failure: Cannot delete Load Balancer {next(iter(site.store.loadbalancers))} - it has children",
         "Unable to locate nothing in loadbalancers",
     ]
     assert not site.openstack("loadbalancer delete --cascade --wait web").strip()
-    assert (site.cloud.members, site.cloud.healthmonitors, site.ground.balanced) == ({}, {}, {})
+    assert (site.store.members, site.store.healthmonitors, site.ground.balanced) == ({}, {}, {})

@@ -55,7 +55,7 @@ def test_the_client_takes_a_volume_and_its_snapshot_through_their_life(site: Sit
     ):
         assert words in refused
     assert not site.openstack("volume snapshot delete before", "volume delete disk restored").strip()
-    assert (site.cloud.volumes, site.cloud.snapshots, site.ground.volumes) == ({}, {}, {})
+    assert (site.store.volumes, site.store.snapshots, site.ground.volumes) == ({}, {}, {})
 
 
 def test_the_client_lists_what_cinder_has_none_of(site: Site) -> None:
@@ -89,7 +89,7 @@ def test_the_client_takes_an_image_through_its_life(site: Site, tmp_path: Path) 
     assert [item["Name"] for item in hidden] == ["other"]
     assert "other" not in {item["Name"] for item in usual}
     assert not site.openstack("image delete other").strip()
-    assert image["id"] not in site.cloud.images
+    assert image["id"] not in site.store.images
 
 
 def test_the_client_makes_credentials_that_are_good_for_what_they_say(site: Site) -> None:
@@ -153,7 +153,7 @@ def test_the_client_makes_credentials_with_access_rules(site: Site, tmp_path: Pa
     shown, left = site.asked(f"access rule show {given[0]['id']}", "access rule list")
     assert (shown["Path"], len(left)) == ("/v2.1/servers/**", 2)
     assert not site.openstack(*(f"access rule delete {rule['id']}" for rule in given)).strip()
-    assert site.cloud.access_rules == {}
+    assert site.store.access_rules == {}
 
 
 def test_the_client_makes_keypairs(site: Site, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_sdk_cleans_a_project_up(site: Site, monkeypatch: pytest.MonkeyPatch
         "security group create web",
         "loadbalancer create --name web --vip-subnet-id lan --wait",
     )
-    cloud, ground = site.cloud, site.ground
+    cloud, ground = site.store, site.ground
     with openstack.connect("practice") as connection:
         connection.project_cleanup(dry_run=True, wait_timeout=30)
         assert (len(cloud.servers), len(cloud.volumes), len(cloud.loadbalancers)) == (1, 1, 1)

@@ -24,23 +24,23 @@ def cloud(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def server(cloud: Site, key: str) -> Iterator[str]:
     """The UUID of a server that runs, named `box`; of servers nothing may be left."""
-    compute, network = cloud.client("/compute/v2.1"), cloud.cloud.networks.named("private")[0]["id"]
+    compute, network = cloud.client("/compute/v2.1"), cloud.store.networks.named("private")[0]["id"]
     image, flavor = (
-        cloud.cloud.images.named("fedora-coreos-38")[0]["id"],
-        cloud.cloud.flavors.named("m1.small")[0]["id"],
+        cloud.store.images.named("fedora-coreos-38")[0]["id"],
+        cloud.store.flavors.named("m1.small")[0]["id"],
     )
     body = {"name": "box", "imageRef": image, "flavorRef": flavor, "key_name": key, "networks": [{"uuid": network}]}
     uuid = compute.post("/servers", json={"server": body}).json()["server"]["id"]
     rests(cloud, uuid)
     yield uuid
-    for ident in list(cloud.cloud.servers):
+    for ident in list(cloud.store.servers):
         compute.delete(f"/servers/{ident}").raise_for_status()
     assert cloud.ground.machines == {}
-    assert cloud.cloud.ports.where(device_owner="compute:nova") == []
+    assert cloud.store.ports.where(device_owner="compute:nova") == []
 
 
 def rests(cloud: Site, uuid: str) -> None:
-    until(lambda: cloud.cloud.servers[uuid]["task_state"] is None)
+    until(lambda: cloud.store.servers[uuid]["task_state"] is None)
 
 
 def states(shown: dict) -> tuple:
@@ -93,7 +93,7 @@ def test_a_machine_that_does_not_come_up_again_is_an_error_that_says_why(cloud: 
         "server create --image fedora-coreos-38 --flavor m1.small --network private --wait unstartable",
         "server reboot unstartable",
     )
-    until(lambda: cloud.cloud.servers.named("unstartable")[0]["vm_state"] == "error")
+    until(lambda: cloud.store.servers.named("unstartable")[0]["vm_state"] == "error")
     shown, events = cloud.asked("server show unstartable", "server event list --long unstartable")
     assert (shown["status"], shown["fault"]["message"]) == ("ERROR", "the machine did not answer")
     assert (events[0]["Action"], events[0]["Message"]) == ("reboot", "Error")
@@ -113,12 +113,12 @@ def test_a_server_is_resized_and_that_confirmed_or_taken_back(cloud: Site, serve
     refused = cloud.refused("server resize --flavor m1.large box", "server resize revert box")
     assert f"Cannot 'resize' instance {server} while it is in vm_state resized" in refused
     rests(cloud, server)
-    assert cloud.cloud.servers[server]["flavor"] == cloud.cloud.flavors.named("m1.small")[0]["id"]
+    assert cloud.store.servers[server]["flavor"] == cloud.store.flavors.named("m1.small")[0]["id"]
 
-    resize = {"resize": {"flavorRef": cloud.cloud.flavors.named("m1.medium")[0]["id"]}}
+    resize = {"resize": {"flavorRef": cloud.store.flavors.named("m1.medium")[0]["id"]}}
     assert cloud.client("/compute/v2.1").post(f"/servers/{server}/action", json=resize).status_code == 202
     rests(cloud, server)
-    quota = cloud.cloud.quotas["compute"]
+    quota = cloud.store.quotas["compute"]
     quota["ram"], before = 8192, quota["ram"]
     try:
         refused = cloud.refused(
@@ -128,7 +128,7 @@ def test_a_server_is_resized_and_that_confirmed_or_taken_back(cloud: Site, serve
     finally:
         quota["ram"] = before
     assert refused.strip().endswith("Quota exceeded for ram: Requested 8192, but already used 4096 of 8192 ram")
-    assert cloud.cloud.servers[server]["vm_state"] == "active"
+    assert cloud.store.servers[server]["vm_state"] == "active"
 
 
 def test_a_server_is_rebuilt_from_an_image(cloud: Site, server: str) -> None:
@@ -241,16 +241,16 @@ def test_what_needs_a_hypervisor_or_an_administrator_is_refused(cloud: Site, ser
     }
     assert not said, refused
     assert "Unavailable console type novnc." in refused
-    assert cloud.cloud.servers[server]["vm_state"] == "active"
+    assert cloud.store.servers[server]["vm_state"] == "active"
 
 
 def test_a_cluster_notices_a_worker_that_is_off(cloud: Site, cluster: str) -> None:
-    record, compute = cloud.cloud.clusters[cluster], cloud.client("/compute/v2.1")
+    record, compute = cloud.store.clusters[cluster], cloud.client("/compute/v2.1")
     worker = record["nodegroups"][1]["servers"][0]
     for action, status in (("os-stop", "UNHEALTHY"), ("os-start", "HEALTHY")):
         assert compute.post(f"/servers/{worker}/action", json={action: None}).status_code == 202
         until(lambda status=status: record["health_status"] == status)
-    image = cloud.cloud.servers[worker]["image"]
+    image = cloud.store.servers[worker]["image"]
     compute.post(f"/servers/{worker}/action", json={"rebuild": {"imageRef": image}}).raise_for_status()
     rests(cloud, worker)
     assert cloud.ground.machines[worker].nodegroup == "default-worker"
@@ -262,7 +262,7 @@ def cluster(cloud: Site, key: str) -> Iterator[str]:
     client = cloud.client("/container-infra/v1")
     body = {"name": "hub", "cluster_template_id": "kubernetes-v1.34.4", "node_count": 1, "keypair": key}
     uuid = client.post("/clusters", json=body).json()["uuid"]
-    until(lambda: cloud.cloud.clusters[uuid]["health_status"] == "HEALTHY")
+    until(lambda: cloud.store.clusters[uuid]["health_status"] == "HEALTHY")
     yield uuid
     client.delete(f"/clusters/{uuid}")
-    until(lambda: uuid not in cloud.cloud.clusters)
+    until(lambda: uuid not in cloud.store.clusters)

@@ -63,7 +63,7 @@ def test_the_client_takes_a_stack_through_its_life(site: Site, tmp_path: Path) -
     )
     assert set(valid["Parameters"]) == {"flavor", "secret"}
     assert stack["stack_status"] == "CREATE_COMPLETE"
-    made = site.cloud.templates.named("course")[0]
+    made = site.store.templates.named("course")[0]
     assert made["flavor_id"] == "m1.medium"
     assert [item["physical_resource_id"] for item in resources] == [made["uuid"]]
     assert (resource["resource_type"], resource["resource_status"]) == (
@@ -81,8 +81,8 @@ def test_the_client_takes_a_stack_through_its_life(site: Site, tmp_path: Path) -
     assert (template["description"], list(template["resources"])) == ("for a course", ["template"])
     assert (environment["parameters"], files) == ({"flavor": "m1.medium", "secret": "******"}, {"files": {}})
     assert updated["stack_status"] == "UPDATE_COMPLETE"
-    assert [each["flavor_id"] for each in site.cloud.templates.named("course")] == ["m1.small"]
+    assert [each["flavor_id"] for each in site.store.templates.named("course")] == ["m1.small"]
     assert events[-1]["resource_status"] == "UPDATE_COMPLETE"
     site.openstack("stack delete --yes --wait course")
-    assert site.cloud.templates.named("course") == []
+    assert site.store.templates.named("course") == []
     assert "Stack not found: course" in site.refused("stack show course")

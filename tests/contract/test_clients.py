@@ -19,14 +19,14 @@ def hub(site: Site) -> Iterator[str]:
     client.post("/compute/v2.1/os-keypairs", json={"keypair": {"name": "mykey", "public_key": public}})
     body = {"name": "hub", "cluster_template_id": "kubernetes-v1.34.4", "node_count": 2, "keypair": "mykey"}
     uuid = client.post("/container-infra/v1/clusters", json=body).json()["uuid"]
-    until(lambda: site.cloud.clusters[uuid]["status"] == "CREATE_COMPLETE")
+    until(lambda: site.store.clusters[uuid]["status"] == "CREATE_COMPLETE")
     yield uuid
     client.delete(f"/container-infra/v1/clusters/{uuid}")
-    until(lambda: uuid not in site.cloud.clusters)
+    until(lambda: uuid not in site.store.clusters)
 
 
 def test_the_client_lists_what_a_new_project_and_a_cluster_have(site: Site, hub: str) -> None:
-    stack = site.cloud.stacks[site.cloud.clusters[hub]["cluster_id"]]["stack_name"]
+    stack = site.store.stacks[site.store.clusters[hub]["cluster_id"]]["stack_name"]
     token, templates, clusters, groups, servers, images, flavors = site.asked(
         "token issue",
         "coe cluster template list",
@@ -92,7 +92,7 @@ def test_the_client_lists_networks_volumes_stacks_and_quotas(site: Site, hub: st
 
 
 def test_the_client_shows_one_of_each(site: Site, hub: str) -> None:
-    server = next(iter(site.cloud.clusters[hub]["nodegroups"][0]["servers"]))
+    server = next(iter(site.store.clusters[hub]["nodegroups"][0]["servers"]))
     template, cluster, shown, image, flavor, network, keypair = site.asked(
         "coe cluster template show kubernetes-v1.34.4",
         "coe cluster show hub",
@@ -138,7 +138,7 @@ def test_the_client_makes_and_deletes(site: Site, hub: str, tmp_path: Path) -> N
         "coe cluster template delete mine",
     )
     assert said.strip() == "Request to delete cluster template mine has been accepted."
-    cloud = site.cloud
+    cloud = site.store
     assert (cloud.floatingips, cloud.volumes, cloud.application_credentials, site.ground.volumes) == ({}, {}, {}, {})
     assert list(cloud.keypairs) == ["mykey"]
     assert cloud.templates.named("mine") == []
@@ -192,7 +192,7 @@ def test_the_client_makes_changes_and_ends_a_server_and_what_it_needs(site: Site
     )
     assert server["id"] not in site.ground.machines
     assert site.ground.disks == {}
-    assert (site.cloud.volumes, site.cloud.networks.named("renamed"), site.cloud.routers.named("own-router")) == (
+    assert (site.store.volumes, site.store.networks.named("renamed"), site.store.routers.named("own-router")) == (
         {},
         [],
         [],
@@ -204,12 +204,12 @@ def test_the_client_takes_a_cluster_through_its_life(site: Site, hub: str) -> No
         "coe cluster create second --cluster-template kubernetes-v1.34.4 --keypair mykey --node-count 1 --timeout 30"
     )
     uuid = made.strip().removeprefix("Request to create cluster ").removesuffix(" accepted")
-    until(lambda: site.cloud.clusters[uuid]["status"] == "CREATE_COMPLETE")
+    until(lambda: site.store.clusters[uuid]["status"] == "CREATE_COMPLETE")
     assert "has been accepted" in site.openstack("coe cluster resize second 2")
-    until(lambda: site.cloud.clusters[uuid]["status"] == "UPDATE_COMPLETE")
+    until(lambda: site.store.clusters[uuid]["status"] == "UPDATE_COMPLETE")
     assert len(site.ground.nodes[uuid]) == 3
     assert "has been accepted" in site.openstack("coe cluster delete second")
-    until(lambda: uuid not in site.cloud.clusters)
+    until(lambda: uuid not in site.store.clusters)
 
 
 @pytest.mark.filterwarnings("ignore")

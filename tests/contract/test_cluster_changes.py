@@ -43,10 +43,10 @@ def test_a_resize_while_creating_is_taken_and_dropped(site: Site, magnum: Magnum
 def test_a_failed_worker_is_replaced_by_the_next_resize(site: Site, magnum: Magnum) -> None:
     uuid = magnum.create(node_count=1)
     magnum.settled(uuid)
-    cores = site.cloud.quotas["compute"]["cores"]
-    site.cloud.quotas["compute"]["cores"] = 3
+    cores = site.store.quotas["compute"]["cores"]
+    site.store.quotas["compute"]["cores"] = 3
     cluster = magnum.resize(uuid, node_count=2)
-    site.cloud.quotas["compute"]["cores"] = cores
+    site.store.quotas["compute"]["cores"] = cores
     assert (cluster["status"], cluster["status_reason"]) == ("UPDATE_FAILED", "default-worker failed")
     assert "Quota exceeded for cores: Requested 1, but already used 3 of 3 cores (HTTP 403)" in str(cluster["faults"])
     assert magnum.resize(uuid, node_count=2)["status"] == "UPDATE_COMPLETE"
@@ -81,9 +81,9 @@ def test_deleting_a_cluster_that_is_still_being_made_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(site.ground, "held", {"boot"})
     uuid = magnum.create()
-    until(lambda: site.cloud.servers)
+    until(lambda: site.store.servers)
     magnum.delete(uuid)
-    assert not site.cloud.servers
+    assert not site.store.servers
 
 
 def test_what_kubernetes_made_goes_with_the_cluster_and_what_people_made_does_not(site: Site, magnum: Magnum) -> None:
@@ -111,7 +111,7 @@ def test_a_load_balancer_of_someone_else_keeps_the_network_and_the_deletion_says
     uuid = magnum.create(node_count=0)
     magnum.settled(uuid)
     balancing = site.client("/load-balancer/v2.0/lbaas")
-    subnet = site.cloud.subnets.named("hub")[0]["id"]
+    subnet = site.store.subnets.named("hub")[0]["id"]
     made = balancing.post("/loadbalancers", json={"loadbalancer": {"name": "x", "vip_subnet_id": subnet}}).json()
     magnum.client.delete(f"/clusters/{uuid}")
     cluster = magnum.settled(uuid)

@@ -45,10 +45,10 @@ def made(shell: Shell) -> Iterator[dict]:
 
 def refused(site: Site, shell: Shell, *words: str, said: str, code: int = 2) -> None:
     """The command ends with this message, and no template or cluster more is there."""
-    before = set(site.cloud.templates), set(site.cloud.clusters)
+    before = set(site.store.templates), set(site.store.clusters)
     error = shell.zerojhub(*words, code=code).stderr
     assert said in error
-    assert (set(site.cloud.templates), set(site.cloud.clusters)) == before
+    assert (set(site.store.templates), set(site.store.clusters)) == before
 
 
 def test_options_of_a_file_and_of_the_command_line(site, shell, made):
@@ -177,9 +177,9 @@ def test_a_failed_cluster_says_which_server_and_why(site, shell, magnum):
 def test_after_a_change_that_failed_a_resize_leads_to_an_upgrade(site, shell, magnum):
     uuid = magnum.create(node_count=1)
     magnum.settled(uuid)
-    cores, site.cloud.quotas["compute"]["cores"] = site.cloud.quotas["compute"]["cores"], 3
+    cores, site.store.quotas["compute"]["cores"] = site.store.quotas["compute"]["cores"], 3
     assert magnum.resize(uuid, node_count=2)["status"] == "UPDATE_FAILED"
-    site.cloud.quotas["compute"]["cores"] = cores
+    site.store.quotas["compute"]["cores"] = cores
     refused(
         *(site, shell, "cluster", "upgrade", "hub", "--kube-tag", "v1.35.0"),
         said="first have Magnum try again: zerojhub cluster resize hub 2",
@@ -199,12 +199,12 @@ def test_a_failed_cluster_without_a_stack_says_as_much(site, shell, magnum):
 
 def test_ports_that_a_deleted_cluster_leaves_go(site, shell, magnum):
     cluster = magnum.settled(magnum.create("mine", cluster_template_id="kubernetes-v1.34.4-capi", node_count=0))
-    (private,) = site.cloud.networks.named("private")
+    (private,) = site.store.networks.named("private")
     network = site.client("/network/v2.0")
     for name in (f"{cluster['cluster_id']}-left", "kube-other-left"):
         network.post("/ports", json={"port": {"network_id": private["id"], "name": name}}).raise_for_status()
     shell.zerojhub("cluster", "delete", "mine", "--yes")
-    left = {port["name"]: ident for ident, port in site.cloud.ports.items() if port["name"].endswith("-left")}
+    left = {port["name"]: ident for ident, port in site.store.ports.items() if port["name"].endswith("-left")}
     assert list(left) == ["kube-other-left"]
     network.delete(f"/ports/{left['kube-other-left']}").raise_for_status()
 

@@ -23,7 +23,7 @@ def test_three_machines_boot_and_their_records_agree(site: Site, magnum: Magnum)
     assert (cluster["status"], cluster["health_status"]) == ("CREATE_COMPLETE", "HEALTHY")
     assert cluster["coe_version"] == "v1.34.4"
     servers = site.client("/compute/v2.1").get("/servers/detail").json()["servers"]
-    stack = site.cloud.stacks[cluster["cluster_id"]]["stack_name"]
+    stack = site.store.stacks[cluster["cluster_id"]]["stack_name"]
     assert stack.startswith("hub-")
     assert len(stack) == len("hub-") + 12
     assert {server["name"] for server in servers} == {f"{stack}-master-0", f"{stack}-node-0", f"{stack}-node-1"}
@@ -88,7 +88,7 @@ def test_kubernetes_gets_credentials_that_work_until_the_cluster_is_gone(site: S
     given = config["Global"]
     assert given["auth-url"].startswith(f"http://{site.ground.gateway}:")
     assert given["region"] == "practice"
-    assert config["LoadBalancer"]["subnet-id"] in site.cloud.subnets
+    assert config["LoadBalancer"]["subnet-id"] in site.store.subnets
     identity = {"methods": ["password"], "password": {"user": {"id": given["user-id"], "password": given["password"]}}}
     scope = {"OS-TRUST:trust": {"id": given["trust-id"]}}
     answer = site.token(identity=identity, scope=scope)
@@ -105,12 +105,12 @@ def test_kubernetes_gets_credentials_that_work_until_the_cluster_is_gone(site: S
 def test_the_stack_shows_what_is_being_made(site: Site, magnum: Magnum) -> None:
     site.ground.held = {"boot"}
     uuid = magnum.create(node_count=1)
-    until(lambda: len(site.cloud.servers) == 2)
+    until(lambda: len(site.store.servers) == 2)
     states = {each["resource_name"]: each["resource_status"] for each in stack_resources(site, magnum.show(uuid))}
     assert states["network"] == "CREATE_COMPLETE"
     assert states["kube_masters"] == "CREATE_IN_PROGRESS"
     assert states["kube-minion"] == "CREATE_IN_PROGRESS"
-    server = next(iter(site.cloud.servers))
+    server = next(iter(site.store.servers))
     console = site.client("/compute/v2.1").post(f"/servers/{server}/action", json={"os-getConsoleOutput": {}})
     assert console.json() == {"conflictingRequest": {"code": 409, "message": f"Instance {server} is not ready"}}
     site.ground.held = set()
@@ -154,7 +154,7 @@ def test_a_machine_that_does_not_boot_fails_its_cluster(site: Site, magnum: Magn
     ],
 )
 def test_a_quota_that_is_too_small_fails_it(site: Site, magnum: Magnum, quota: str, resource: str, words: str) -> None:
-    limits = site.cloud.quotas[quota]
+    limits = site.store.quotas[quota]
     before, limits[resource] = limits[resource], {"cores": 3, "router": 1}[resource]
     try:
         cluster = magnum.settled(magnum.create())
@@ -174,7 +174,7 @@ def test_an_unknown_kubernetes_fails_it_and_names_those_there_are(magnum: Magnum
 
 def test_the_time_that_creation_may_take_is_kept(site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch) -> None:
     # A minute is Magnum's smallest timeout, and too long for a test.
-    monkeypatch.setattr("zerojhub.practice.apis.conductor.MINUTE", 0.5)
+    monkeypatch.setattr("zerojhub.practice.cloud.conductor.MINUTE", 0.5)
     monkeypatch.setattr(site.ground, "held", {"boot"})
     cluster = magnum.settled(magnum.create(create_timeout=1))
     assert cluster["status"] == "CREATE_FAILED"

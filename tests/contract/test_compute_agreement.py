@@ -33,7 +33,7 @@ DRAWN = {
 
 @pytest.fixture(scope="module")
 def real_one(real: Real, site: Site) -> Iterator[Cloud]:
-    with real_compute(real, list(site.cloud.flavors.values())) as cloud:
+    with real_compute(real, list(site.store.flavors.values())) as cloud:
         yield cloud
 
 

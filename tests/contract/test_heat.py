@@ -263,9 +263,9 @@ def test_a_stack_that_is_being_made_can_be_deleted(
 ) -> None:
     monkeypatch.setattr(site.ground, "held", {"boot"})
     heat.create().raise_for_status()
-    until(lambda: len(site.cloud.servers) == 2)
+    until(lambda: len(site.store.servers) == 2)
     heat.delete()
-    assert not site.cloud.servers
+    assert not site.store.servers
 
 
 def test_magnums_own_stacks_are_left_to_magnum(heat: Heat, magnum: Magnum) -> None:
@@ -298,4 +298,4 @@ def test_the_ordinary_client_takes_a_stack_through_its_life(site: Site, heat: He
     )
     for word in ("course", "UPDATE_COMPLETE", "template", "cluster", ":6443", "2018-08-31", "state changed"):
         assert word in said
-    until(lambda: not site.cloud.stacks)
+    until(lambda: not site.store.stacks)

@@ -107,7 +107,7 @@ def test_an_expired_token_opens_nothing(site: Site, path: str) -> None:
     token, url = site.token().headers["X-Subject-Token"], site.url + path.format(heat=site.heat)
     headers = {"X-Auth-Token": token}
     assert httpx.get(url, headers=headers).status_code == 200
-    site.cloud.tokens[token].expires = datetime.now(UTC)
+    site.store.tokens[token].expires = datetime.now(UTC)
     answer = httpx.get(url, headers=headers)
     assert answer.status_code == 401
     assert answer.json() == REFUSED

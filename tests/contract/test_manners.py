@@ -78,7 +78,7 @@ COLLECTIONS = {
 def client(site: Site) -> httpx.Client:
     """With three of what a new practice cloud has none of."""
     client = site.client()
-    subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+    subnet = site.store.subnets.named("private-subnet")[0]["id"]
     template = {"coe": "kubernetes", "image_id": "fedora-coreos-38"}
     for number in range(3):
         client.post("/volume/v3/x/volumes", json={"volume": {"size": 1, "name": f"v{number}"}}).raise_for_status()

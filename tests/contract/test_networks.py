@@ -25,12 +25,12 @@ def balancing(site: Site) -> httpx.Client:
 
 @pytest.fixture
 def public(site: Site) -> str:
-    return site.cloud.networks.named("public")[0]["id"]
+    return site.store.networks.named("public")[0]["id"]
 
 
 @pytest.fixture
 def port(site: Site, network: httpx.Client) -> Iterator[dict]:
-    private = site.cloud.networks.named("private")[0]["id"]
+    private = site.store.networks.named("private")[0]["id"]
     made = network.post("/ports", json={"port": {"network_id": private, "name": "mine"}}).json()["port"]
     yield made
     network.delete(f"/ports/{made['id']}").raise_for_status()
@@ -62,7 +62,7 @@ def test_a_floating_ip_follows_its_port_and_comes_back(
 
 
 def test_a_port_that_goes_lets_its_floating_ip_go(site: Site, network: httpx.Client, public: str) -> None:
-    private = site.cloud.networks.named("private")[0]["id"]
+    private = site.store.networks.named("private")[0]["id"]
     port = network.post("/ports", json={"port": {"network_id": private}}).json()["port"]
     made = floating(network, public, port_id=port["id"])
     assert made["floating_ip_address"] in site.ground.routes
@@ -84,11 +84,11 @@ def test_a_second_floating_ip_for_a_port_is_refused(network: httpx.Client, publi
 def test_floating_ips_come_from_external_networks_within_the_quota(
     site: Site, network: httpx.Client, public: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    private = site.cloud.networks.named("private")[0]["id"]
+    private = site.store.networks.named("private")[0]["id"]
     answer = network.post("/floatingips", json={"floatingip": {"floating_network_id": private}})
     assert answer.status_code == 400
     assert "is not a valid external network" in answer.json()["NeutronError"]["message"]
-    monkeypatch.setitem(site.cloud.quotas["network"], "floatingip", 0)
+    monkeypatch.setitem(site.store.quotas["network"], "floatingip", 0)
     answer = network.post("/floatingips", json={"floatingip": {"floating_network_id": public}})
     assert answer.status_code == 409
     assert answer.json()["NeutronError"] == {
@@ -127,16 +127,16 @@ def test_a_router_leads_outside_when_told_to(site: Site, network: httpx.Client, 
     assert led["external_gateway_info"]["external_fixed_ips"][0]["ip_address"].startswith("127.221.0.")
     nowhere = network.put(path, json={"router": {"external_gateway_info": {}}}).json()["router"]
     assert nowhere["external_gateway_info"] is None
-    subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+    subnet = site.store.subnets.named("private-subnet")[0]["id"]
     network.put(f"{path}/add_router_interface", json={"subnet_id": subnet}).raise_for_status()
     assert network.delete(path).status_code == 409, "it still has an interface"
     network.put(f"{path}/remove_router_interface", json={"subnet_id": subnet}).raise_for_status()
     assert network.delete(path).status_code == 204
-    assert site.cloud.ports.where(device_id=made["id"]) == []
+    assert site.store.ports.where(device_id=made["id"]) == []
 
 
 def load_balancer(balancing: httpx.Client, site: Site, **fields: object) -> dict:
-    subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+    subnet = site.store.subnets.named("private-subnet")[0]["id"]
     answer = balancing.post("/loadbalancers", json={"loadbalancer": {"vip_subnet_id": subnet, **fields}})
     assert answer.status_code == 201, answer.text
     return answer.json()["loadbalancer"]
@@ -190,8 +190,8 @@ def test_a_load_balancer_is_made_whole_or_not_at_all(
     site: Site, balancing: httpx.Client, network: httpx.Client
 ) -> None:
     """As openstack-cloud-controller-manager asks for it: monitors and all, and one port taken on two transports."""
-    project = site.cloud.projects.named("practice")[0]["id"]
-    limits = site.cloud.quotas["load-balancer"]
+    project = site.store.projects.named("practice")[0]["id"]
+    limits = site.store.quotas["load-balancer"]
 
     def listener(name: str, protocol: str = "TCP") -> dict:
         monitor = {"type": "TCP", "delay": 60, "timeout": 30, "max_retries": 3, "name": name}
@@ -200,11 +200,11 @@ def test_a_load_balancer_is_made_whole_or_not_at_all(
         return {"protocol": protocol, "protocol_port": 90, "default_pool": pool | {"healthmonitor": monitor}}
 
     def ask(*listeners: dict) -> httpx.Response:
-        subnet = site.cloud.subnets.named("private-subnet")[0]["id"]
+        subnet = site.store.subnets.named("private-subnet")[0]["id"]
         body = {"name": "whole", "vip_subnet_id": subnet, "listeners": list(listeners)}
         return balancing.post("/loadbalancers", json={"loadbalancer": body})
 
-    before = site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])
+    before = site.store.usage("load-balancer", project), len(network.get("/ports").json()["ports"])
     refused = ask(listener("one"), listener("two", "HTTP"))
     assert refused.status_code == 409
     assert refused.json()["faultstring"].endswith("is already using protocol TCP and protocol_port 90")
@@ -215,7 +215,7 @@ def test_a_load_balancer_is_made_whole_or_not_at_all(
         403,
         "Quota has been met for resources: Health Monitor",
     )
-    assert (site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
+    assert (site.store.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
 
     made = ask(listener("one"), listener("two", "UDP")).json()["loadbalancer"]
     members = (("10.221.0.70", 30090),)
@@ -225,11 +225,11 @@ def test_a_load_balancer_is_made_whole_or_not_at_all(
     refused = balancing.post("/healthmonitors", json={"healthmonitor": again})
     assert (refused.status_code, refused.json()["faultstring"]) == (409, "This pool already has a health monitor")
     balancing.delete(f"/loadbalancers/{made['id']}?cascade=true").raise_for_status()
-    assert (site.cloud.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
+    assert (site.store.usage("load-balancer", project), len(network.get("/ports").json()["ports"])) == before
 
 
 def test_a_volume_is_there_before_it_is_available_and_gone_after(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = site.cloud.projects.named("practice")[0]["id"]
+    project = site.store.projects.named("practice")[0]["id"]
     client = site.client(f"/volume/v3/{project}")
     body = {"size": 3, "name": "pvc-1", "metadata": {"cinder.csi.openstack.org/cluster": "x"}}
     made = client.post("/volumes", json={"volume": body})
@@ -244,7 +244,7 @@ def test_a_volume_is_there_before_it_is_available_and_gone_after(site: Site, mon
     client.delete(f"/attachments/{attachment['id']}").raise_for_status()
     assert client.delete(f"/volumes/{volume['id']}").status_code == 202
     assert site.ground.volumes == {}
-    monkeypatch.setitem(site.cloud.quotas["volume"], "gigabytes", 2)
+    monkeypatch.setitem(site.store.quotas["volume"], "gigabytes", 2)
     answer = client.post("/volumes", json={"volume": {"size": 3}})
     assert answer.status_code == 413
     assert "exceeds allowed gigabytes quota. Requested 3G, quota is 2G" in answer.json()["overLimit"]["message"]

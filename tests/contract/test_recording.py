@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from tests.conftest import Shell, shell_in
 from tests.contract.clouds import PASSWORD, Site
 from tests.contract.conftest import practice
-from zerojhub.practice.apis import nova
+from zerojhub.practice.cloud.nova.routes import flavors
 
 PERSON, PROJECT, DOMAIN = "jane.o'hara", "Ärzte & Söhne 7", "hospital-lan"
 SEEDED = {
@@ -99,7 +99,7 @@ def test_it_asks_and_changes_nothing(first: tuple[Site, Path, dict]) -> None:
 
 def seed(site: Site) -> list[str]:
     """Put odd names and secrets wherever a person can, and return all that must not be seen."""
-    records = site.cloud
+    records = site.store
     records.users.named("practice")[0]["name"] = PERSON
     records.projects.named("practice")[0] |= {"name": PROJECT, "description": SEEDED["e-mail"]}
     records.region = DOMAIN
@@ -142,12 +142,14 @@ def seed(site: Site) -> list[str]:
 
 def test_nothing_of_a_person_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"os-flavor-access:is_public": False}
-    shown = nova.shown_flavor
-    monkeypatch.setattr(nova, "shown_flavor", lambda call, each: shown(call, each) | (few if each["id"] == "9" else {}))
+    render = flavors.render_flavor
+    monkeypatch.setattr(
+        flavors, "render_flavor", lambda call, each: render(call, each) | (few if each["id"] == "9" else {})
+    )
     with practice(tmp_path) as site:
         secrets = seed(site)
         path, told = recorded(site, tmp_path)
-        secrets += site.cloud.tokens
+        secrets += site.store.tokens
     text = path.read_text()
     assert [secret for secret in secrets if secret in text] == []
     assert told["not_shown"] == []
@@ -170,12 +172,12 @@ def test_what_cannot_be_recorded_is_said_in_a_line(
     shell = shell_for(site, tmp_path)
     error = shell.zerojhub("practice", "record", "--cloud", "nowhere", code=2).stderr
     assert "no cloud named 'nowhere' in clouds.yaml" in error
-    services = site.cloud.profile.services
-    monkeypatch.setattr(site.cloud.profile, "services", [each for each in services if each.type != "container-infra"])
+    services = site.store.profile.services
+    monkeypatch.setattr(site.store.profile, "services", [each for each in services if each.type != "container-infra"])
     error = shell.zerojhub("practice", "record", code=2).stderr
     assert "cloud practice has no Magnum in its catalogue (there is nothing to record)" in error
-    (user,) = site.cloud.users.values()
-    monkeypatch.setitem(site.cloud.passwords, user["id"], "another")
+    (user,) = site.store.users.values()
+    monkeypatch.setitem(site.store.passwords, user["id"], "another")
     error = shell.zerojhub("practice", "record", code=2).stderr
     assert "Keystone refused the credentials of cloud practice" in error
     assert list(tmp_path.glob("*.yaml")) == []

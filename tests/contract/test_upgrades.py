@@ -97,7 +97,7 @@ def test_after_an_upgrade_that_failed_only_a_resize_leads_to_another(
 
 def test_the_stack_says_what_is_being_upgraded(site: Site, magnum: Magnum, monkeypatch: pytest.MonkeyPatch) -> None:
     uuid = magnum.create(cluster_template_id=old_template(magnum), node_count=1)
-    stack = site.cloud.stacks[magnum.settled(uuid)["cluster_id"]]
+    stack = site.store.stacks[magnum.settled(uuid)["cluster_id"]]
     monkeypatch.setattr(site.ground, "held", {"upgrade"})
     magnum.client.post(f"/clusters/{uuid}/actions/upgrade", json={"cluster_template": f"kubernetes-{NEXT}"})
     until(lambda: stack["resources"]["kube_masters"]["resource_status"] == "UPDATE_IN_PROGRESS")

@@ -232,8 +232,8 @@ def test_what_a_killed_daemon_left_is_cleared_away(ground: LinuxGround, tmp_path
 
 
 def test_an_unknown_kubernetes_is_refused(ground: LinuxGround):
-    from zerojhub.practice.ground import ClusterSpec
+    from zerojhub.practice.ground import KubernetesSpec
 
-    wanted = ClusterSpec("id", "c", "v1.99.0", (), "")
+    wanted = KubernetesSpec("id", "c", "v1.99.0", (), "")
     with pytest.raises(GroundError, match=r"v1\.99\.0 is not built here: there is v1\."):
         asyncio.run(ground.start_cluster(wanted))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.journey.test_upgrade_ground import WAIT, Kubectl, deployment, machine, running, until
 from zerojhub.practice import build
-from zerojhub.practice.ground import ClusterSpec
+from zerojhub.practice.ground import KubernetesSpec
 
 
 def test_a_new_ca_is_everywhere_and_the_old_one_is_good_for_nothing(tmp_path: Path):
@@ -16,7 +16,7 @@ def test_a_new_ca_is_everywhere_and_the_old_one_is_good_for_nothing(tmp_path: Pa
         async with running(build.built(), tmp_path) as ground:
             master, worker = machine(ground, "master", 0), machine(ground, "worker", 1)
             await asyncio.gather(ground.boot(master), ground.boot(worker))
-            await ground.start_cluster(ClusterSpec("c", "c", build.KUBERNETES, (master,), ""))
+            await ground.start_cluster(KubernetesSpec("c", "c", build.KUBERNETES, (master,), ""))
             await ground.join("c", worker)
             kubectl = Kubectl(ground, master)
             await kubectl("apply", "-f", "-", input=json.dumps(deployment("web", WAIT, 1)))

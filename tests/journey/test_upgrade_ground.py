@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import shell_in
 from zerojhub.practice import build, daemon, registry
-from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
+from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines.linux import LinuxGround
 
 PORT = 9581
@@ -143,7 +143,7 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
     async def life(ground: LinuxGround) -> None:
         master, one, two = (machine(ground, name, number) for number, name in enumerate(["master", "one", "two"]))
         await asyncio.gather(*(ground.boot(each) for each in (master, one, two)))
-        cluster = ClusterSpec("c", "c", old, (master,), "", cluster_api=True)
+        cluster = KubernetesSpec("c", "c", old, (master,), "", cluster_api=True)
         await ground.start_cluster(cluster)
         await asyncio.gather(ground.join("c", one), ground.join("c", two))
         kubectl = Kubectl(ground, master)
@@ -223,7 +223,7 @@ def test_masters_behind_a_load_balancer_take_turns(built: build.Built, tmp_path:
         virtual = ground.gateway.rpartition(".")[0] + ".99"
         await asyncio.gather(*(ground.boot(each) for each in (*masters, worker)))
         await ground.balance(virtual, (Listener(6443, tuple((master.address, 6443) for master in masters)),))
-        await ground.start_cluster(ClusterSpec("c", "c", old, tuple(masters), "", endpoint=virtual))
+        await ground.start_cluster(KubernetesSpec("c", "c", old, tuple(masters), "", endpoint=virtual))
         await ground.join("c", worker)
         assert await ground.ready("c") == dict.fromkeys(names, True)
         members = await ground._machines[masters[1].id].run("etcdctl", "member", "list", input="")

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import autoscaler
 from zerojhub.operations import autoscale_status
-from zerojhub.practice.apis import autoscaling
+from zerojhub.practice.cloud.magnum import autoscaling
 from zerojhub.practice.images.catalog import HERE
 
 SETTINGS = autoscaler.Settings(

@@ -84,7 +84,7 @@ async def serve(port: int, wanted: str) -> None:
     """Serve until told to end. Raises GroundError when the ground cannot be made, UserError for a profile that is none."""
     import uvicorn
 
-    from zerojhub.practice import apis, build, profile, registry
+    from zerojhub.practice import build, cloud, profile, registry
     from zerojhub.practice.machines.linux import LinuxGround
 
     manners = profile.load(wanted)
@@ -94,9 +94,9 @@ async def serve(port: int, wanted: str) -> None:
     await ground.up()
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        settings = apis.Settings(password, state / "audit.jsonl", registry.app(built.images), manners)
+        settings = cloud.Settings(password, state / "audit.jsonl", registry.app(built.images), manners)
         config = uvicorn.Config(
-            apis.build(ground, settings),
+            cloud.build(ground, settings),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,

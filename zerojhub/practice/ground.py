@@ -1,6 +1,6 @@
 """What the practice cloud's APIs ask of the Linux machine beneath them.
 
-The services in `apis/` keep OpenStack's records; whatever must be real (a machine, a route, a disk,
+The services in `cloud/` keep OpenStack's records; whatever must be real (a machine, a route, a disk,
 Kubernetes itself) they ask of a Ground. `machines/` is the real one.
 """
 
@@ -33,7 +33,7 @@ class MachineSpec:
 
 
 @dataclass(frozen=True)
-class ClusterSpec:
+class KubernetesSpec:
     """A Kubernetes cluster as it is to come up on machines that boot."""
 
     id: str
@@ -114,7 +114,7 @@ class Ground(Protocol):
 
     def alive(self, machine_id: str) -> bool: ...
 
-    async def start_cluster(self, cluster: ClusterSpec) -> None:
+    async def start_cluster(self, cluster: KubernetesSpec) -> None:
         """Bring up etcd and the control plane on the (booted) masters, and their nodes; returns when the API answers."""
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:

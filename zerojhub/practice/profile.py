@@ -6,32 +6,26 @@ The profiles that come along are in profiles/; `zerojhub practice record` writes
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from zerojhub import deployment, text, yamlfile
-from zerojhub.deployment import Section
-from zerojhub.errors import UserError
+from zerojhub import text, yamlfile
+from zerojhub.errors import Problems, UserError
+from zerojhub.practice.cloud import services
 
 FOLDER = Path(__file__).with_name("profiles")
 DEFAULT = "both"
-SERVED = {
-    "identity": "/identity",
-    "container-infra": "/container-infra",
-    "compute": "/compute",
-    "network": "/network",
-    "image": "/image",
-    "volumev3": "/volume",
-    "block-storage": "/volume",
-    "load-balancer": "/load-balancer",
-    "orchestration": "/orchestration",
-}
-"""The services that the practice cloud has, by the types that catalogs list them as, and where it serves each."""
 KUBERNETES = "{kubernetes}"
 """In an image, or in a template and its labels, this is a version that runs on the practice machine."""
 UNLIMITED = -1
+
+
+class Section(BaseModel):
+    """A mapping of the file. The text under each key is its description in the reference."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Microversions(Section):
@@ -65,8 +59,8 @@ class ServiceSpec(Section):
     @field_validator("type")
     @classmethod
     def _is_served(cls, kind: str) -> str:
-        if kind not in SERVED:
-            known = ", ".join(SERVED)
+        if kind not in services.roots():
+            known = ", ".join(services.roots())
             raise PydanticCustomError("service", "the practice cloud has {known}", {"known": known})
         return kind
 
@@ -133,11 +127,78 @@ class DriverSpec(Section):
     """What of a cluster it can make anew: the certificate authority, the credential that it holds."""
 
 
-class TemplateSpec(deployment.TemplateSpec):
-    """A public cluster template."""
+class TemplateSpec(Section):
+    """A public cluster template: what Magnum's API takes, by its names without `_id`."""
 
     name: str = Field(min_length=1, max_length=255)
-    """Its name; with `{kubernetes}` in it there is one for each version that runs on the practice machine."""
+    """With `{kubernetes}` in it there is one template for each version that runs on the practice machine."""
+    coe: Literal["kubernetes"] = "kubernetes"
+    """The container orchestration engine."""
+    image: str
+    """The image of its servers: one of `images`."""
+    external_network: str
+    """The network that floating IPs come from: `public`."""
+    keypair: str | None = None
+    """The keypair of clusters that name none."""
+    flavor: str | None = None
+    """The workers' flavor."""
+    master_flavor: str | None = None
+    """The masters' flavor."""
+    fixed_network: str | None = None
+    """An existing network for all clusters. Default: a new one for each cluster."""
+    fixed_subnet: str | None = None
+    """A subnet of that network."""
+    network_driver: str | None = None
+    """The pod network, such as `flannel`, `calico` or `cilium`."""
+    volume_driver: str | None = "cinder"
+    """`cinder`: clusters have volumes."""
+    dns_nameserver: str | None = None
+    """Name servers, comma-separated."""
+    http_proxy: str | None = None
+    """The HTTP proxy of clusters."""
+    https_proxy: str | None = None
+    """The HTTPS proxy of clusters."""
+    no_proxy: str | None = None
+    """Addresses to reach without a proxy, comma-separated."""
+    docker_volume_size: int | None = Field(None, ge=1)
+    """Size in GB of the volume for container images on each server."""
+    docker_storage_driver: str | None = None
+    """The storage driver of the container runtime, such as `overlay2`."""
+    server_type: Literal["vm", "bm"] = "vm"
+    """Virtual machines or bare metal."""
+    labels: dict[str, str | int | bool | float] = {}
+    """Options for the driver, such as `kube_tag`."""
+    tls_disabled: StrictBool = False
+    """The API server speaks plain HTTP."""
+    registry_enabled: StrictBool = False
+    """Clusters have an image registry."""
+    master_lb_enabled: StrictBool = False
+    """A load balancer in front of the masters."""
+    floating_ip_enabled: StrictBool = False
+    """A floating IP for each server."""
+    public: StrictBool = False
+    """Ignored: templates of a profile are public."""
+    hidden: StrictBool = False
+    """Not shown in lists."""
+    insecure_registry: str | None = None
+    """A registry to use without TLS."""
+    tags: str | None = None
+    """Comma-separated tags."""
+
+    def attributes(self) -> dict[str, Any]:
+        """The template by the names of Magnum's API reference, public, without what is not set."""
+        with_id = {
+            "image_id": self.image,
+            "external_network_id": self.external_network,
+            "keypair_id": self.keypair,
+            "flavor_id": self.flavor,
+            "master_flavor_id": self.master_flavor,
+        }
+        renamed = {name.removesuffix("_id") for name in with_id}
+        same = self.model_dump(exclude=renamed)
+        labels = {key: str(value) for key, value in self.labels.items()}
+        given = {**same, **with_id, "labels": labels, "public": True}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class Lacks(Section):
@@ -202,7 +263,7 @@ class LoadBalancerQuota(Section):
 class MagnumQuota(Section):
     """Magnum's limit of the project."""
 
-    clusters: int = Field(20, alias="Cluster")
+    clusters: int = Field(default=20, alias="Cluster")
 
 
 class Quotas(Section):
@@ -211,8 +272,8 @@ class Quotas(Section):
     compute: ComputeQuota = ComputeQuota()
     network: NetworkQuota = NetworkQuota()
     volume: VolumeQuota = VolumeQuota()
-    load_balancer: LoadBalancerQuota = Field(LoadBalancerQuota(), alias="load-balancer")
-    container_infra: MagnumQuota = Field(MagnumQuota(), alias="container-infra")
+    load_balancer: LoadBalancerQuota = Field(default=LoadBalancerQuota(), alias="load-balancer")
+    container_infra: MagnumQuota = Field(default=MagnumQuota(), alias="container-infra")
 
 
 class Answer(Section):
@@ -258,7 +319,7 @@ class Profile(Section):
 
     def service(self, kind: str) -> ServiceSpec | None:
         """The service of this type, or of another type that is served at the same place."""
-        return next((each for each in self.services if SERVED[each.type] == SERVED[kind]), None)
+        return next((each for each in self.services if services.roots()[each.type] == services.roots()[kind]), None)
 
     def microversions(self, kind: str) -> tuple[tuple[int, int], tuple[int, int]]:
         """The oldest and newest microversion of a service that has them."""
@@ -290,14 +351,52 @@ def load(wanted: str | Path = DEFAULT) -> Profile:
     document = yamlfile.read_yaml(path)
     if not isinstance(document, dict):
         raise UserError("a profile is a mapping with services, drivers, templates, …", where=f"{path}:1")
-    profile = deployment.validated(Profile, path, document)
+    profile = validated(path, document)
     check(profile, path, document)
     return profile
 
 
+def validated(path: Path, document: Any) -> Profile:
+    """The document as a profile. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    try:
+        return Profile.model_validate(yamlfile.plain(document))
+    except ValidationError as error:
+        raise Problems([_mistake(path, document, each) for each in error.errors()]) from None
+
+
+def _mistake(path: Path, document: Any, error: Any) -> UserError:
+    """One of pydantic's errors, with its line."""
+    place = error["loc"]
+    where, name = f"{path}:{yamlfile.line_of(document, place)}", ".".join(map(str, place))
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(place[:-1])
+        meant = text.nearest(place[-1], known)
+        hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(known)}"
+        return UserError(f"unknown key {name!r}", where=where, hint=hint)
+    if error["type"] == "missing":
+        return UserError(f"{name!r} is missing", where=where)
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return UserError(f"{name}: {message}, not {error['input']!r}", where=where)
+
+
+def _keys_at(place: tuple[Any, ...]) -> list[str]:
+    """The keys of the section that `place` leads to."""
+    model: type[Section] = Profile
+    for step in place:
+        field = next((each for name, each in model.model_fields.items() if step in (name, each.alias)), None)
+        model = (section_of(field.annotation) if field else None) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def section_of(kind: Any) -> type[Section] | None:
+    """The section that a field's type is, or contains in a list or a union."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind
+    return next((found for inner in get_args(kind) if (found := section_of(inner))), None)
+
+
 def check(profile: Profile, path: Path, document: Any) -> None:
     """What a profile names must be in it. Problems with the line of each that is not."""
-    from zerojhub.errors import Problems
 
     def at(*place: str | int) -> str:
         return f"{path}:{yamlfile.line_of(document, place)}"

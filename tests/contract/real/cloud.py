@@ -18,9 +18,8 @@ from tests.contract.clouds import PASSWORD, Cloud, clouds_yaml, served
 from tests.contract.ground import InstantGround
 from tests.contract.real.installation import BROKER, environment
 from tests.contract.real.processes import SECONDS, Processes
-from zerojhub.practice.apis import Settings, build
-from zerojhub.practice.apis.cloud import Cloud as Records
-from zerojhub.practice.apis.cloud import Token
+from zerojhub.practice.cloud import Settings, build
+from zerojhub.practice.cloud.store import Store, Token
 
 DRIVER = Path(__file__).with_name("driver")
 SQLITE = Path(__file__).with_name("sqlite")
@@ -69,10 +68,10 @@ def real_cloud(folder: Path) -> Iterator[Real]:
         start_keystone(processes, installed, keystone, password)
         processes.wait(lambda: all(answers(root) for root in roots.values()))
         admin = administrator(cloud, password)
-        make_project(admin, cloud, others.state.cloud, catalog(url))
-        take_tokens_of(cloud, others.state.cloud)
+        make_project(admin, cloud, others.state.store, catalog(url))
+        take_tokens_of(cloud, others.state.store)
         processes.wait(lambda: conductor_is_up(admin, cloud))
-        make_templates(admin, cloud, others.state.cloud)
+        make_templates(admin, cloud, others.state.store)
         yield cloud
 
 
@@ -221,7 +220,7 @@ def catalog(url: str) -> list[dict]:
     return practice.token().json()["token"]["catalog"]
 
 
-def make_project(admin: httpx.Client, cloud: Real, records: Records, services: list[dict]) -> None:
+def make_project(admin: httpx.Client, cloud: Real, records: Store, services: list[dict]) -> None:
     """What the practice cloud begins with: a user with roles in a project, and a catalog of services."""
     keystone = cloud.at("/identity/v3")
 
@@ -246,7 +245,7 @@ def make_project(admin: httpx.Client, cloud: Real, records: Records, services: l
             create("endpoint", service_id=ident, interface=endpoint["interface"], region_id="practice", url=url)
 
 
-def take_tokens_of(cloud: Real, records: Records) -> None:
+def take_tokens_of(cloud: Real, records: Store) -> None:
     """Let the practice cloud's APIs take the real Keystone's tokens: whoever has one is their own user."""
     user = records.users.named("practice")[0]
     token = records.issue(user["id"], ["password"], user["default_project_id"])
@@ -266,7 +265,7 @@ def conductor_is_up(admin: httpx.Client, cloud: Real) -> bool:
     return [service["state"] for service in services] == ["up"]
 
 
-def make_templates(admin: httpx.Client, cloud: Real, records: Records) -> None:
+def make_templates(admin: httpx.Client, cloud: Real, records: Store) -> None:
     """The practice cloud's templates, in the real Magnum: for everyone, which only an administrator may have."""
     given = ("uuid", "project_id", "user_id", "created_at", "updated_at", "cluster_distro")
     for template in records.templates.values():

@@ -80,7 +80,7 @@ class Builder:
             recipe.update(f"{file.relative_to(image.folder)}\0".encode() + file.read_bytes())
         if image.name == "debian":
             recipe.update(json.dumps((debian.SUITE, debian.PACKAGES, debian.LEFT_OUT)).encode())
-        if image.program:
+        if image.program and self.programs:
             try:
                 about = (self.programs / image.program).stat()
             except FileNotFoundError:
@@ -100,7 +100,7 @@ class Builder:
             packages.wheels(self.tools, context, image.name)
         if (context / "package.json").exists():
             packages.node(self.tools, context, image.name)
-        if image.program:
+        if image.program and self.programs:
             shutil.copy2(self.programs / image.program, context)
 
     def _image(self, image: Image, needs: list[Future[None]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from zerojhub.practice.ground import ClusterSpec
+from zerojhub.practice.ground import KubernetesSpec
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 
 PATHS = {
@@ -27,19 +27,19 @@ PATHS = {
 }
 
 
-def of(cluster: ClusterSpec, dns: str) -> list[Object]:
+def of(cluster: KubernetesSpec, dns: str) -> list[Object]:
     """All that the cluster has in it from the start; `dns` is the address of its name service."""
     # The cloud controllers first: pods wait for them.
     return [*of_cloud(cluster), *_read("addons.yaml", dns=dns), *cluster.manifests]
 
 
-def of_cloud(cluster: ClusterSpec) -> list[Object]:
+def of_cloud(cluster: KubernetesSpec) -> list[Object]:
     """What of it knows the cluster's credential."""
     inside = of_cluster_api(cluster) if cluster.cluster_api else []
     return [*inside, *(_openstack(cluster) if cluster.cloud_provider else [])]
 
 
-def _openstack(cluster: ClusterSpec) -> list[Object]:
+def _openstack(cluster: KubernetesSpec) -> list[Object]:
     """They read the cloud-config where the cluster's driver leaves it, and start again when it changes."""
     if cluster.cluster_api:
         folder, file, source = "/etc/config", "cloud.conf", "secret: {secretName: cloud-config}"
@@ -56,7 +56,7 @@ def _openstack(cluster: ClusterSpec) -> list[Object]:
     return [*_read("cloud_controllers.yaml", **values), *_read("cinder_csi.yaml", **values)]
 
 
-def of_cluster_api(cluster: ClusterSpec) -> list[Object]:
+def of_cluster_api(cluster: KubernetesSpec) -> list[Object]:
     """What Cluster API drivers add: a StorageClass, and the cloud-config where magnum-cluster-api leaves it."""
     where = {"name": "cloud-config", "namespace": "kube-system"}
     data = {"cloud.conf": cluster.cloud_config, "ca.crt": ""}

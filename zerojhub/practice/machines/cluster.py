@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from zerojhub.practice.ground import ClusterSpec, GroundError, MachineSpec
+from zerojhub.practice.ground import GroundError, KubernetesSpec, MachineSpec
 from zerojhub.practice.machines import addons, components, drain
 from zerojhub.practice.machines.components import API_PORT, PKI
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
@@ -34,7 +34,7 @@ SHUNNED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 class Cluster:
     """One Kubernetes cluster. Raises GroundError."""
 
-    def __init__(self, spec: ClusterSpec, folder: Path):
+    def __init__(self, spec: KubernetesSpec, folder: Path):
         self.spec, self.folder = spec, folder
         self.certify()
         self._front, self._tokens = Authority("front-proxy-ca"), service_account_key()

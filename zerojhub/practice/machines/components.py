@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-from zerojhub.practice.ground import ClusterSpec, MachineSpec
+from zerojhub.practice.ground import KubernetesSpec, MachineSpec
 from zerojhub.practice.machines.pki import Pair
 
 Service = tuple[list[str], dict[str, str]]
@@ -20,7 +20,7 @@ NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
 SMALL = {"GOGC": "50"}
 
 
-def master_services(cluster: ClusterSpec, machine: MachineSpec) -> dict[str, Service]:
+def master_services(cluster: KubernetesSpec, machine: MachineSpec) -> dict[str, Service]:
     """etcd and the control plane of one master."""
     return {
         "etcd": (_etcd(cluster, machine), SMALL),
@@ -30,7 +30,7 @@ def master_services(cluster: ClusterSpec, machine: MachineSpec) -> dict[str, Ser
     }
 
 
-def node_services(cluster: ClusterSpec, machine: MachineSpec) -> dict[str, Service]:
+def node_services(cluster: KubernetesSpec, machine: MachineSpec) -> dict[str, Service]:
     """What makes a machine a node, next to its containerd."""
     kubelet = ["kubelet", "--config=/etc/kubernetes/kubelet.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf"]
     kubelet += [f"--hostname-override={machine.name}", f"--node-ip={machine.address}", f"--cert-dir={PKI}"]
@@ -63,7 +63,7 @@ def kubeconfig(server: str, ca: str, pair: Pair) -> str:
     )
 
 
-def kubelet_config(cluster: ClusterSpec, machine: MachineSpec, dns: str) -> str:
+def kubelet_config(cluster: KubernetesSpec, machine: MachineSpec, dns: str) -> str:
     master = machine in cluster.masters
     taint = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
     return json.dumps(
@@ -97,7 +97,7 @@ def kubelet_config(cluster: ClusterSpec, machine: MachineSpec, dns: str) -> str:
     )
 
 
-def proxy_config(cluster: ClusterSpec) -> str:
+def proxy_config(cluster: KubernetesSpec) -> str:
     return json.dumps(
         {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -126,7 +126,7 @@ def cni_config(subnet: str) -> str:
     return json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, ports]}, indent=1)
 
 
-def _etcd(cluster: ClusterSpec, machine: MachineSpec) -> list[str]:
+def _etcd(cluster: KubernetesSpec, machine: MachineSpec) -> list[str]:
     tls = [f"--peer-cert-file={PKI}/etcd.crt", f"--peer-key-file={PKI}/etcd.key", "--peer-client-cert-auth"]
     return [
         "etcd",
@@ -145,7 +145,7 @@ def _etcd(cluster: ClusterSpec, machine: MachineSpec) -> list[str]:
     ]
 
 
-def _apiserver(cluster: ClusterSpec, machine: MachineSpec) -> list[str]:
+def _apiserver(cluster: KubernetesSpec, machine: MachineSpec) -> list[str]:
     return [
         "kube-apiserver",
         "--etcd-servers=http://127.0.0.1:2379",
@@ -177,7 +177,7 @@ def _apiserver(cluster: ClusterSpec, machine: MachineSpec) -> list[str]:
     ]
 
 
-def _controller_manager(cluster: ClusterSpec) -> list[str]:
+def _controller_manager(cluster: KubernetesSpec) -> list[str]:
     return [
         "kube-controller-manager",
         *_own_kubeconfig("controller-manager"),
@@ -195,7 +195,7 @@ def _controller_manager(cluster: ClusterSpec) -> list[str]:
     ]
 
 
-def _scheduler(cluster: ClusterSpec) -> list[str]:
+def _scheduler(cluster: KubernetesSpec) -> list[str]:
     return ["kube-scheduler", *_own_kubeconfig("scheduler"), *_leader(cluster.masters), "--profiling=false"]
 
 
@@ -204,7 +204,7 @@ def _own_kubeconfig(name: str) -> list[str]:
     return [f"--{use}={path}" for use in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
 
 
-def _cloud_provider(cluster: ClusterSpec) -> list[str]:
+def _cloud_provider(cluster: KubernetesSpec) -> list[str]:
     """Whether to leave to a cloud controller manager what a cloud knows best."""
     return ["--cloud-provider=external"] if cluster.cloud_provider else []
 

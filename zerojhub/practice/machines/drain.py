@@ -30,8 +30,8 @@ async def drain(api: KubeAPI, node: str) -> None:
             return
         for pod in pods:
             name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-            eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
-            eviction["metadata"] = {"name": name, "namespace": namespace}
+            metadata = {"name": name, "namespace": namespace}
+            eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
             if "deletionTimestamp" not in pod["metadata"]:
                 await api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
         await asyncio.sleep(1)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from zerojhub.practice.controllers.autoscaler import Autoscaler
-from zerojhub.practice.ground import ClusterSpec, GroundError, Listener, MachineSpec
+from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.command import run
@@ -99,7 +99,7 @@ class LinuxGround:
     def alive(self, machine_id: str) -> bool:
         return machine_id in self._machines and self._machines[machine_id].alive
 
-    async def start_cluster(self, cluster: ClusterSpec) -> None:
+    async def start_cluster(self, cluster: KubernetesSpec) -> None:
         if cluster.version not in self._programs:
             raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)

@@ -69,9 +69,16 @@ def questions() -> list[Question]:
 
     listed = YAML(typ="safe").load(Path(__file__).with_name("questions.yaml"))
     return [
-        Question(each["name"], *each["ask"], headers=each.get("headers", {}), learn=each.get("learn", {}))
+        Question(
+            name=each["name"], headers=each.get("headers", {}), learn=each.get("learn", {}), **request(each["ask"])
+        )
         for each in listed
     ]
+
+
+def request(ask: list[str]) -> dict[str, str]:
+    """Method, path and, where there is one, microversion by name."""
+    return dict(zip(("method", "path", "microversion"), ask, strict=False))
 
 
 def at(body: Any, where: str) -> Any:

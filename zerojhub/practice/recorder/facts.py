@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
-from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.practice import profile
-from zerojhub.practice.apis.magnum_types import FULL, TEMPLATE
-from zerojhub.practice.profile import DEFAULT, KUBERNETES, SERVED
+from zerojhub.practice.cloud import services
+from zerojhub.practice.cloud.magnum.schema import FULL, TEMPLATE
+from zerojhub.practice.cloud.store import dotted
+from zerojhub.practice.profile import DEFAULT, KUBERNETES
 from zerojhub.practice.recorder.asking import VERSION, Heard, at
 
 Facts = dict[str, Any]
@@ -20,6 +21,8 @@ USUAL = {
     "ubuntu": "k8s_cluster_api_ubuntu",
 }
 """The driver for an os_distro, where Magnum does not say it yet."""
+CLUSTER_API = re.compile(r"(k8s_)?(cluster_api|capi)")
+"""Drivers of magnum-cluster-api and magnum-capi-helm."""
 LOGINS = {"fedora-atomic": "fedora", "fedora-coreos": "core", "ubuntu": "ubuntu"}
 LIMITS = {
     "compute": ("quotas of Nova", "quota_set"),
@@ -87,7 +90,7 @@ class Recorded:
 
     def service(self, entry: dict) -> Facts | None:
         endpoints = sorted(entry["endpoints"], key=lambda each: each["interface"] != "public")
-        if entry["type"] not in SERVED or not endpoints:
+        if entry["type"] not in services.roots() or not endpoints:
             return None
         path = VERSION.search(endpoints[0]["url"].rstrip("/"))
         service = {"type": entry["type"], "name": entry["name"]}
@@ -95,15 +98,15 @@ class Recorded:
             service["path"] = path[0].replace(self.project, "{project}")
         kind = VERSIONED.get(entry["type"], entry["type"])
         if kind in DOCUMENTS:
-            own = profile.load(DEFAULT).service(kind).microversions
-            service["microversions"] = self.microversions(kind) or own.model_dump(exclude_none=True)
+            oldest, newest = map(dotted, profile.load(DEFAULT).microversions(kind))
+            service["microversions"] = self.microversions(kind) or {"oldest": oldest, "newest": newest}
         return service
 
     def microversions(self, kind: str) -> Facts | None:
         body = self.at(DOCUMENTS[kind])
         if not isinstance(body, dict):
             return None
-        document = body.get("version") or next(
+        document: Facts = body.get("version") or next(
             (each for each in body.get("versions", []) if each.get("min_version") and each["id"].startswith("v")), {}
         )
         newest = document.get("max_version") or document.get("version")
@@ -145,7 +148,7 @@ class Recorded:
         for template in self.public_templates():
             distro = template.get("cluster_distro") or (self.image_of(template) or {}).get("os_distro") or "ubuntu"
             name = template.get("driver") or USUAL.get(distro, f"k8s_{distro.replace('-', '_')}_v1")
-            behind = is_cluster_api({"driver": name})
+            behind = CLUSTER_API.match(name) is not None
             driver = found.setdefault(
                 name,
                 {
@@ -203,7 +206,8 @@ class Recorded:
         """The limits that the profile has places for."""
         found: Facts = {}
         for service, (name, where) in LIMITS.items():
-            section = profile.Quotas.model_fields[service.replace("-", "_")].annotation
+            section = profile.section_of(profile.Quotas.model_fields[service.replace("-", "_")].annotation)
+            assert section
             limits = self.at(name, where) or {}
             kept = {key: limits[key] for key in section.model_fields if isinstance(limits.get(key), int)}
             found |= {service: kept} if kept else {}
@@ -236,7 +240,7 @@ def add(found: list[Facts], facts: Facts) -> None:
         found.append(facts)
 
 
-def public_names(recorded: Recorded) -> Iterable[str]:
+def public_names(recorded: Recorded) -> Iterator[str]:
     """The names of what everyone in the cloud sees."""
     for listed in (
         recorded.public_flavors(),

@@ -43,7 +43,7 @@ def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
     asker = Asker(cloud)
     heard = asker.all(lambda question, before: say(f"{question.service}: {question.name} ({before} answers so far)"))
     recorded = Recorded({question.name: answer for question, answer in heard.items()}, asker.known["project"])
-    stripper = Stripper(secrets_of(asker, recorded), public_names(recorded))
+    stripper = Stripper(secrets_of(asker, recorded), set(public_names(recorded)))
     answers = {question.name: stripper.answer(question, answer) for question, answer in heard.items()}
     facts = stripped(stripper, recorded.facts())
     profile = {"description": "A recorded cloud", **facts, "answers": answers}

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from zerojhub.practice.apis.cloud import words
+from zerojhub.practice.cloud.store import words
 from zerojhub.practice.profile import KUBERNETES
 from zerojhub.practice.recorder.asking import Heard, Question, questions
 
@@ -115,14 +116,15 @@ class Stripper:
         for word, kind in self._secret:
             # A short one is gone as a word, so that it does not tear others apart.
             pattern = re.escape(word) if len(word) > 3 else rf"(?<!\w){re.escape(word)}(?!\w)"
-            text = re.sub(pattern, lambda found, kind=kind: self.placeholder(kind, found[0]), text)
+            if re.search(pattern, text):
+                text = re.sub(pattern, self.placeholder(kind, word), text)
         for kind, pattern in PATTERNS:
-            text = re.sub(
-                pattern,
-                lambda found, kind=kind: found[0] if found[0].startswith("<") else self.placeholder(kind, found[0]),
-                text,
-            )
+            text = re.sub(pattern, partial(self._replace, kind), text)
         return re.sub("\0(\\d+)\0", lambda found: kept[int(found[1])], text)
+
+    def _replace(self, kind: str, found: re.Match[str]) -> str:
+        """A placeholder for a match, unless it is one already."""
+        return found[0] if found[0].startswith("<") else self.placeholder(kind, found[0])
 
     def placeholder(self, kind: str, value: str) -> str:
         """The one for this value, whatever it was first taken for."""

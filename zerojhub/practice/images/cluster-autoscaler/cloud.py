@@ -29,7 +29,8 @@ class Cloud:
             parser.read_string(file.read())
         self._about = {key: _plain(value) for key, value in parser["Global"].items()}
         self._trust = ssl.create_default_context(cafile=self._about.get("ca-file"))
-        self._token, self._until, self._endpoints = "", 0.0, {}
+        self._token, self._until = "", 0.0
+        self._endpoints: dict[str, str] = {}
 
     def get(self, service: str, path: str) -> dict:
         return self.request(service, "GET", path)

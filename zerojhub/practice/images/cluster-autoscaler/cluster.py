@@ -97,8 +97,8 @@ class Cluster:
 
     def write_status(self, namespace: str, name: str, text: str) -> None:
         updated = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
-        meta = {"name": name, "namespace": namespace}
-        meta["annotations"] = {"cluster-autoscaler.kubernetes.io/last-updated": updated}
+        annotations = {"cluster-autoscaler.kubernetes.io/last-updated": updated}
+        meta = {"name": name, "namespace": namespace, "annotations": annotations}
         body = {"metadata": meta, "data": {"status": text}}
         path = f"/api/v1/namespaces/{namespace}/configmaps"
         try:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from typing import Any
 
 from cloud import Cloud, CloudError
 from cluster import Cluster, KubernetesError
@@ -44,7 +45,7 @@ class Autoscaler:
         )
         self.unneeded: dict[str, float] = {}
         """Node -> since when it has not been needed."""
-        self.needed: dict[str, str] = {}
+        self.needed: dict[str, str | None] = {}
         """Node -> why it was kept, as last told."""
         self.backoff: dict[str, tuple[float, str]] = {}
         """Group -> until when it is left alone, and why."""
@@ -176,7 +177,8 @@ class Autoscaler:
 
     def scale_down(self, rooms: dict[str, Room]) -> None:
         """Remember since when nodes have not been needed, and remove one of which that is long enough."""
-        now, still = time.monotonic(), {}
+        now = time.monotonic()
+        still: dict[str, float] = {}
         for group in self.groups:
             for node in self.members(group):
                 name = node["metadata"]["name"]
@@ -275,7 +277,7 @@ class Autoscaler:
     def group_status(self, group: Group) -> dict:
         members = self.members(group)
         sizes = {"cloudProviderTarget": group.target, "minSize": group.least, "maxSize": group.most}
-        growing = {"status": "InProgress" if group.target > len(members) else "NoActivity"}
+        growing: dict[str, Any] = {"status": "InProgress" if group.target > len(members) else "NoActivity"}
         if group.uuid in self.backoff:
             growing = {"status": "Backoff", "backoffInfo": {"errorMessage": self.backoff[group.uuid][1]}}
         candidates = sum(node["metadata"]["name"] in self.unneeded for node in members)

@@ -1,0 +1,237 @@
+"""What Magnum's conductor, Heat and Nova do behind the APIs: clusters come up, change their size and go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Self
+
+from zerojhub.practice.cloud.heat.records import ResourceFailed, set_stack
+from zerojhub.practice.cloud.magnum.builder import Builder
+from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
+from zerojhub.practice.cloud.magnum.records import OFFSET
+from zerojhub.practice.cloud.store import Record, Store, now
+from zerojhub.practice.ground import Ground, GroundError
+
+log = logging.getLogger(__name__)
+
+MINUTE = 60.0
+"""Seconds of a minute of create_timeout."""
+HEALTH_PERIOD = 10.0
+"""Seconds between two looks at the clusters' nodes. Magnum itself takes 60."""
+
+
+def mark(record: Record, status: str, reason: str | None = None) -> None:
+    """Give a cluster or a node group its status."""
+    record |= {"status": status, "status_reason": reason, "updated_at": now(OFFSET)}
+
+
+class Conductor:
+    """Does one thing at a time to a cluster; what is asked for meanwhile waits its turn."""
+
+    def __init__(self, store: Store, ground: Ground):
+        self.store, self.ground = store, ground
+        self.tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self.health: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.health = asyncio.create_task(self._watch_health())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [task for queue in self.tasks.values() for task in queue]
+        tasks += [self.health] if self.health else []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- what the API asks for --------------------------------------------------------------------------------------
+
+    def create(self, cluster: Record, auth_url: str) -> None:
+        self.queue(cluster["uuid"], partial(self._create, cluster, auth_url))
+
+    def resize(self, cluster: Record, group: Record, count: int, remove: list[str]) -> None:
+        group["node_count"] = count
+        self._update(cluster, group, "UPDATE", remove)
+
+    def create_nodegroup(self, cluster: Record, group: Record) -> None:
+        self._update(cluster, group, "CREATE", [])
+
+    def delete_nodegroup(self, cluster: Record, group: Record) -> None:
+        group["node_count"] = 0
+        self._update(cluster, group, "DELETE", [])
+
+    def _update(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
+        mark(group, f"{action}_IN_PROGRESS")
+        mark(cluster, "UPDATE_IN_PROGRESS")
+        self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove))
+
+    def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
+        """Masters and default workers together, or another node group alone; `batch` workers at once.
+
+        Cluster API drivers upgrade everything whatever is asked for, and change no label but kube_tag.
+        """
+        groups, labels = cluster["nodegroups"], template["labels"]
+        if is_cluster_api(self.store, cluster):
+            labels = {"kube_tag": labels["kube_tag"]} if "kube_tag" in labels else {}
+            group = groups[0]
+        else:
+            groups = [each for each in groups if each["is_default"]] if group["is_default"] else [group]
+        for each in groups:
+            each["labels"] = {**each["labels"], **labels}
+        if group["is_default"]:
+            cluster |= {"cluster_template_id": template["uuid"], "labels": dict(group["labels"])}
+        for record in (cluster, *groups):
+            mark(record, "UPDATE_IN_PROGRESS")
+        self.queue(cluster["uuid"], partial(self._upgrade, cluster, groups, batch))
+
+    def rotate_ca(self, cluster: Record) -> None:
+        for record in (cluster, *cluster["nodegroups"]):
+            mark(record, "UPDATE_IN_PROGRESS")
+        self.queue(cluster["uuid"], partial(self._rotate_ca, cluster))
+
+    async def rotate_credential(self, cluster: Record, auth_url: str) -> None:
+        """At once, as Magnum does it: the answer waits. Raises GroundError, and the cluster says so too."""
+        try:
+            await Builder(self.store, self.ground, cluster).rotate_credential(auth_url)
+        except GroundError as error:
+            mark(cluster, "UPDATE_FAILED", str(error))
+            raise
+        mark(cluster, "UPDATE_COMPLETE")
+
+    def delete(self, cluster: Record) -> None:
+        """Whatever the cluster is doing ends at once."""
+        for record in (cluster, *cluster["nodegroups"]):
+            mark(record, "DELETE_IN_PROGRESS")
+        self.cancel(cluster["uuid"])
+        self.queue(cluster["uuid"], partial(self._delete, cluster))
+
+    def cancel(self, ident: str) -> None:
+        for task in self.tasks.get(ident, []):
+            task.cancel()
+
+    def queue(self, ident: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the work once all that was asked for before, of the cluster or stack of this id, is over."""
+        queue = self.tasks.setdefault(ident, [])
+        before = list(queue)
+
+        async def in_turn() -> None:
+            if before:
+                await asyncio.wait(before)
+            await work()
+
+        task = asyncio.create_task(in_turn())
+        queue.append(task)
+        task.add_done_callback(queue.remove)
+
+    def is_last(self, ident: str) -> bool:
+        """Whether nothing is queued for the cluster or stack behind what is running."""
+        return self.tasks[ident][-1] is asyncio.current_task()
+
+    # -- how it is done ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _limit(cluster: Record) -> float | None:
+        """How long one change of the cluster may take, in seconds. A timeout of 0 is none to Magnum."""
+        return cluster["create_timeout"] * MINUTE or None
+
+    async def _create(self, cluster: Record, auth_url: str) -> None:
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.store, self.ground, cluster).create(auth_url)
+        except Exception as error:
+            self._fail(cluster, "CREATE", cluster["nodegroups"], error)
+        else:
+            await self._settle(cluster, "CREATE", cluster["nodegroups"])
+
+    async def _reconcile(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.store, self.ground, cluster).reconcile(group, action, remove)
+        except Exception as error:
+            self._fail(cluster, action, [group], error)
+            return
+        if action == "DELETE":
+            cluster["nodegroups"].remove(group)
+        await self._settle(cluster, action, [group])
+
+    async def _upgrade(self, cluster: Record, groups: list[Record], batch: int) -> None:
+        version = groups[0]["labels"].get("kube_tag") or cluster["coe_version"]
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await Builder(self.store, self.ground, cluster).upgrade(groups, version, batch)
+        except Exception as error:
+            self._fail(cluster, "UPDATE", groups, error)
+            return
+        if groups[0]["is_default"]:
+            cluster["coe_version"] = version
+        await self._settle(cluster, "UPDATE", groups)
+
+    async def _rotate_ca(self, cluster: Record) -> None:
+        try:
+            async with asyncio.timeout(self._limit(cluster)):
+                await self.ground.rotate_ca(cluster["uuid"])
+        except Exception as error:
+            self._fail(cluster, "UPDATE", cluster["nodegroups"], error)
+        else:
+            await self._settle(cluster, "UPDATE", cluster["nodegroups"])
+
+    async def _delete(self, cluster: Record) -> None:
+        try:
+            await Builder(self.store, self.ground, cluster).delete()
+        except Exception as error:
+            self._fail(cluster, "DELETE", cluster["nodegroups"], error)
+        else:
+            self.store.clusters.pop(cluster["uuid"], None)
+
+    def _fail(self, cluster: Record, action: str, groups: list[Record], error: Exception) -> None:
+        """The cluster says which node groups failed, and each node group why, as Magnum's Heat driver has it."""
+        if isinstance(error, TimeoutError):
+            reason = f"{action.title()} timed out"
+        elif isinstance(error, ResourceFailed | GroundError):
+            reason = f"Resource {action} failed: {error}"
+        else:
+            log.error("%s of cluster %s", action.lower(), cluster["uuid"], exc_info=error)
+            reason = f"Resource {action} failed: {type(error).__name__}: {error}"
+        for group in groups:
+            mark(group, f"{action}_FAILED", reason)
+            if stack := self.store.stacks.get(group["stack_id"] or ""):
+                set_stack(stack, action, "FAILED", reason)
+        # One node group's own trouble is an update of the cluster.
+        verb = action if len(groups) == len(cluster["nodegroups"]) else "UPDATE"
+        mark(cluster, f"{verb}_FAILED", ", ".join(f"{group['name']} failed" for group in groups))
+
+    async def _settle(self, cluster: Record, action: str, groups: list[Record]) -> None:
+        """The work is done; a cluster of which more was asked meanwhile stays in progress."""
+        await self._look_at(cluster)
+        for group in groups:
+            mark(group, f"{action}_COMPLETE")
+            if stack := self.store.stacks.get(group["stack_id"] or ""):
+                set_stack(stack, action, "COMPLETE")
+        if self.is_last(cluster["uuid"]):
+            mark(cluster, "CREATE_COMPLETE" if len(groups) > 1 and action == "CREATE" else "UPDATE_COMPLETE")
+
+    # -- health -----------------------------------------------------------------------------------------------------
+
+    async def _watch_health(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_PERIOD)
+            for cluster in list(self.store.clusters.values()):
+                if cluster["status"].endswith("_COMPLETE"):
+                    await self._look_at(cluster)
+
+    async def _look_at(self, cluster: Record) -> None:
+        try:
+            nodes = await self.ground.ready(cluster["uuid"])
+        except Exception as error:
+            # Whatever it is must neither end the watch over the other clusters nor leave this one in progress.
+            if not isinstance(error, GroundError):
+                log.exception("health of cluster %s", cluster["uuid"])
+            cluster |= {"health_status": "UNHEALTHY", "health_status_reason": {"api": str(error)}}
+            return
+        reason = {f"{name}.Ready": str(ready) for name, ready in nodes.items()}
+        healthy = bool(nodes) and all(nodes.values())
+        cluster["health_status"] = "HEALTHY" if healthy else "UNHEALTHY"
+        cluster["health_status_reason"] = {**reason, "api": "ok"}

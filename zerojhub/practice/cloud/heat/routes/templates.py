@@ -1,0 +1,155 @@
+"""Templates, environments and outputs of stacks, and template validation."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from zerojhub.practice.cloud.heat import engine
+from zerojhub.practice.cloud.heat.errors import EXPLANATIONS, refusal
+from zerojhub.practice.cloud.heat.project import ProjectRoutes
+from zerojhub.practice.cloud.heat.routes.stacks import requested_stack
+from zerojhub.practice.cloud.heat.templates import Template
+from zerojhub.practice.cloud.store import Record
+from zerojhub.practice.cloud.wire import Call
+
+routes = ProjectRoutes()
+
+
+TYPES = {
+    "string": "String",
+    "number": "Number",
+    "boolean": "Boolean",
+    "json": "Json",
+    "comma_delimited_list": "CommaDelimitedList",
+}
+
+
+def parsed(text: Any, what: str) -> Any:
+    """A template or an environment: clients send the text or what it says."""
+    if not isinstance(text, str):
+        return text
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        why = f"Error parsing template [root stack] {re.sub(r' [(]line: [0-9]+[)]', '', str(error))}"
+        raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}") from None
+
+
+def body_of(call: Call) -> Record:
+    """What the request says. Raises Refusal (400) for one that says nothing."""
+    if not isinstance(call.data, dict):
+        raise refusal("HTTPBadRequest", EXPLANATIONS[400])
+    return call.data
+
+
+def template_of(call: Call, before: Template | None = None) -> Template:
+    """The template in the request, with its parameters; `before` is the one whose parts count where none are given."""
+    data = body_of(call)
+    given = data.get("template")
+    body = parsed(given, "Template") or (before and before.body)
+    if body is None or body == {}:
+        raise refusal("HTTPBadRequest", "No template specified")
+    if not isinstance(body, dict):
+        why = "The template is not a JSON object or YAML mapping."
+        raise refusal("HTTPBadRequest", f"Template not in valid format: {why}")
+    environment = parsed(data.get("environment"), "Environment") or {}
+    parameters = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
+    if before:
+        # Of what stays, and of what is new, only what the template knows counts.
+        cleared = data.get("clear_parameters") or ()
+        kept = {name: value for name, value in before.given.items() if name not in cleared}
+        known = body.get("parameters") or {}
+        parameters = {name: value for name, value in (kept | parameters).items() if name in known}
+    return Template(call.store, body, parameters)
+
+
+@routes("GET", "/stacks/{stack}/{ident}/template")
+async def show_template(call: Call) -> JSONResponse:
+    stack = requested_stack(call)
+    known = stack["template"].body if stack["template"] else {"description": stack["description"], "resources": {}}
+    return JSONResponse({**known, "heat_template_version": str(known.get("heat_template_version", "2015-04-30"))})
+
+
+def environment_of(template: Template | None) -> Record:
+    """What of its parameters was given, as Heat keeps it."""
+    given = template.given.items() if template else ()
+    hidden = {name for name, schema in template.schemas.items() if schema.get("hidden")} if template else set()
+    return {
+        "parameters": {name: "******" if name in hidden else value for name, value in given},
+        "resource_registry": {"resources": {}},
+        "parameter_defaults": {},
+        "event_sinks": [],
+    }
+
+
+@routes("GET", "/stacks/{stack}/{ident}/environment")
+async def show_environment(call: Call) -> Record:
+    return {**environment_of(requested_stack(call)["template"]), "encrypted_param_names": []}
+
+
+@routes("GET", "/stacks/{stack}/{ident}/files")
+async def list_files(call: Call) -> Record:
+    requested_stack(call)
+    return {}
+
+
+@routes("GET", "/stacks/{stack}/{ident}/outputs")
+async def list_outputs(call: Call) -> Record:
+    outputs = engine.outputs(call.store, requested_stack(call))
+    return {"outputs": [{name: each[name] for name in ("output_key", "description")} for each in outputs]}
+
+
+@routes("GET", "/stacks/{stack}/{ident}/outputs/{key}")
+async def show_output(call: Call) -> Record:
+    key = call.path_params["key"]
+    for output in engine.outputs(call.store, requested_stack(call)):
+        if output["output_key"] == key:
+            return {"output": output}
+    raise refusal("NotFound", f"Specified output key {key} not found.", 404)
+
+
+# What Heat calls a constraint's parts where it says what a template takes.
+CONSTRAINTS = {
+    "range": {"min": "MinValue", "max": "MaxValue"},
+    "length": {"min": "MinLength", "max": "MaxLength"},
+}
+
+
+def render_parameter(name: str, schema: Record, given: Record) -> Record:
+    """A parameter as those see it who check a template."""
+    body = {
+        "Type": TYPES.get(schema["type"], "String"),
+        "NoEcho": "true" if schema.get("hidden") else "false",
+        "Description": schema.get("description", ""),
+        "Label": schema.get("label", name),
+    }
+    if "default" in schema:
+        body["Default"] = schema["default"]
+    if given.get(name):
+        body["Value"] = given[name]
+    for constraint in schema.get("constraints") or ():
+        for kind, parts in CONSTRAINTS.items():
+            body |= {word: constraint[kind][part] for part, word in parts.items() if part in constraint.get(kind, ())}
+        if "allowed_values" in constraint:
+            body["AllowedValues"] = constraint["allowed_values"]
+        if "allowed_pattern" in constraint:
+            body["AllowedPattern"] = constraint["allowed_pattern"]
+        if "custom_constraint" in constraint:
+            body["CustomConstraint"] = constraint["custom_constraint"]
+        if "description" in constraint:
+            body["ConstraintDescription"] = constraint["description"]
+    return body
+
+
+@routes("POST", "/validate")
+async def validate(call: Call) -> Record:
+    template = template_of(call)
+    template.check(complete=False)
+    parameters = {name: render_parameter(name, schema, template.given) for name, schema in template.schemas.items()}
+    return {"Description": template.description, "Parameters": parameters, "Environment": environment_of(template)}

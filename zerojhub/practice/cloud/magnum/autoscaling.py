@@ -1,0 +1,42 @@
+"""What the labels auto_scaling_enabled, min_node_count and max_node_count make of a cluster of a Heat driver."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from zerojhub.practice.cloud.store import Record
+
+TAG = "v1.18.1"
+"""Of the autoscaler, without the label autoscaler_tag (Magnum user guide, labels)."""
+
+
+def is_enabled(cluster: Record) -> bool:
+    return str(cluster["labels"].get("auto_scaling_enabled", "")).lower() == "true"
+
+
+def manifests(cluster: Record, cloud_config: str) -> list[Record]:
+    """The autoscaler's objects in kube-system; none without the label."""
+    if not is_enabled(cluster):
+        return []
+    labels = cluster["labels"]
+    count = next(group["node_count"] for group in cluster["nodegroups"] if group["role"] != "master")
+    prefix = labels.get("container_infra_prefix") or "docker.io/openstackmagnum/"
+    values = {
+        "image": f"{prefix}cluster-autoscaler:{labels.get('autoscaler_tag') or TAG}",
+        "cluster": cluster["uuid"],
+        "least": labels.get("min_node_count") or 1,
+        "most": labels.get("max_node_count") or count + 1,
+    }
+    text = string.Template(Path(__file__).with_name("autoscaler.yaml").read_text()).substitute(values)
+    # The certificates that ca-file names are of no use where the APIs speak plain HTTP.
+    own = "".join(f"{line}\n" for line in cloud_config.splitlines() if not line.startswith("ca-file="))
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "cluster-autoscaler-cloud-config", "namespace": "kube-system"},
+        "stringData": {"cloud-config": own},
+    }
+    return [secret, *YAML(typ="safe").load_all(text)]

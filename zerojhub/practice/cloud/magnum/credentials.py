@@ -1,0 +1,38 @@
+"""The credential that each cluster uses in the cloud: a trust or an application credential, depending on its driver."""
+
+from __future__ import annotations
+
+import secrets
+
+from zerojhub.practice.cloud.keystone.records import end_credential, new_credential, new_trust
+from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
+from zerojhub.practice.cloud.store import Record, Store
+
+
+def grant(store: Store, cluster: Record) -> Record:
+    """A new one, which the cluster's record names from now on: the settings of its cloud-config that log in with it."""
+    user, project = cluster["user_id"], cluster["project_id"]
+    if is_cluster_api(store, cluster):
+        name = f"magnum-{cluster['uuid']}-{secrets.token_hex(4)}"
+        credential = new_credential(store, user, project, name, description=f"Magnum cluster ({cluster['name']})")
+        cluster["application_credential"] = credential["id"]
+        return {
+            "application-credential-id": credential["id"],
+            "application-credential-secret": credential["secret"],
+            "tls-insecure": "false",
+        }
+    trustee = store.new_user(f"{cluster['uuid']}_{project}", secrets.token_urlsafe(24))
+    cluster["trustee"] = trustee["id"]
+    return {
+        "user-id": trustee["id"],
+        "password": store.passwords[trustee["id"]],
+        "trust-id": new_trust(store, user, trustee["id"], project)["id"],
+        "ca-file": "/etc/kubernetes/ca-bundle.crt",
+    }
+
+
+def revoke(store: Store, cluster: Record) -> None:
+    """The cluster's credential goes with it; one that failed early may have none."""
+    if "trustee" in cluster:
+        store.forget_user(cluster["trustee"])
+    end_credential(store, cluster.get("application_credential", ""))

@@ -1,0 +1,39 @@
+"""Links and pages of lists, as Magnum writes them."""
+
+from __future__ import annotations
+
+from zerojhub.practice.cloud.magnum.errors import invalid
+from zerojhub.practice.cloud.refusal import Refusal
+from zerojhub.practice.cloud.store import Record
+from zerojhub.practice.cloud.wire import Call, paged
+
+
+def links(call: Call, path: str) -> list[Record]:
+    base = f"{call.origin}/container-infra"
+    return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]
+
+
+def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[Record], dict[str, str]]:
+    """A page of records, and {"next": …} when there are more. `lost` is the kind's name in the error for a marker."""
+    limit, direction = call.query_params.get("limit"), call.query_params.get("sort_dir", "asc")
+    if limit is not None:
+        try:
+            number = int(limit)
+        except ValueError as error:
+            raise invalid("limit", limit, f"unable to convert to int. Error: {error}") from None
+        if number <= 0:
+            raise Refusal(400, "Limit must be positive")
+    if direction not in ("asc", "desc"):
+        raise Refusal(400, f"Invalid sort direction: {direction}. Acceptable values are 'asc' or 'desc'")
+    key = call.query_params.get("sort_key", "id")
+    if key != "id" and records and key not in records[0]:
+        raise Refusal(400, f'The sort_key value "{key}" is an invalid field for sorting')
+    marker = call.query_params.get("marker")
+    if marker and marker not in [record["uuid"] for record in records]:
+        raise Refusal(404, f"{lost} {marker} could not be found.")
+    part, _ = paged(call, records, key="uuid")
+    if not limit or len(part) != int(limit):
+        return part, {}
+    sort = f"sort_key={key}&sort_dir={direction}"
+    href = f"{call.origin}/container-infra/v1/{kind}?{sort}&limit={limit}&marker={part[-1]['uuid']}"
+    return part, {"next": href}

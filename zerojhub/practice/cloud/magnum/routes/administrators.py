@@ -1,0 +1,17 @@
+"""Requests that are for administrators: refused (403), not unknown (404)."""
+
+from __future__ import annotations
+
+from zerojhub.practice.cloud.wire import Routes
+
+routes = Routes()
+
+POLICIES = {
+    "GET /v1/quotas": "quota:get_all",
+    "POST /v1/quotas": "quota:create",
+    "PATCH /v1/quotas/{project}/{resource}": "quota:update",
+    "DELETE /v1/quotas/{project}/{resource}": "quota:delete",
+}
+"""Method and path of each request, and the policy that allows it."""
+
+routes.forbid(POLICIES, "Policy doesn't allow {} to be performed.")
