@@ -61,7 +61,9 @@ class School:
                 await hub.start_server(user)
                 async for _ in hub.progress(user, timeout=300):
                     pass
-                url = urljoin(hub.url, (await hub.user(user))["servers"][""]["url"])
+                found = await hub.user(user)
+                assert found
+                url = urljoin(hub.url, found.servers[""].url)
                 async with HubClient(url, await hub.create_token(user, seconds=600)) as server:
                     return await run_cell(server, code)
 

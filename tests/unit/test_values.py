@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub import charts, values
-from zerojhub.hub.release import Standing, difference, mark
+from zerojhub.hub.release import InstalledRelease, description_of, difference, recover
 from zerojhub.hub.secrets import Secrets
 
 SCHEMA = {
@@ -88,7 +88,7 @@ def test_an_archive_is_as_good_as_a_folder(chart, tmp_path):
     assert find("chart.tgz", directory=tmp_path).digest == chart.digest
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"<html>", "no chart archive"), (None, "No such file")])
+@pytest.mark.parametrize(("content", "words"), [(b"<html>", "not a chart archive"), (None, "No such file")])
 def test_no_chart_is_said(tmp_path, content, words):
     if content:
         (tmp_path / "chart.tgz").write_bytes(content)
@@ -97,7 +97,7 @@ def test_no_chart_is_said(tmp_path, content, words):
 
 
 def test_another_version_than_asked_for_is_said(chart_folder):
-    with pytest.raises(UserError, match=r"has version 4\.4\.0, not 3\.3\.8"):
+    with pytest.raises(UserError, match=r"is version 4\.4\.0, not 3\.3\.8"):
         find(str(chart_folder), "3.3.8")
 
 
@@ -110,7 +110,7 @@ def test_the_newest_chart_that_fits(kubernetes, fits):
 
 
 def test_a_kubernetes_too_old_for_any_chart():
-    with pytest.raises(UserError, match=r"no JupyterHub chart for Kubernetes v1\.9"):
+    with pytest.raises(UserError, match=r"no JupyterHub chart supports Kubernetes v1\.9"):
         charts.fitting("v1.9.0")
 
 
@@ -158,7 +158,7 @@ def test_each_mistake_has_its_line_in_their_order(chart, written):
 
 
 def test_values_that_are_no_mapping(written):
-    with pytest.raises(UserError, match=r"config\.yaml:1: a values file is a mapping"):
+    with pytest.raises(UserError, match=r"config\.yaml:1: a values file must be a mapping"):
         written("- a\n")
 
 
@@ -204,7 +204,7 @@ def test_a_date_stays_the_words_it_was_written_with(written):
 @pytest.mark.parametrize(
     ("text", "line", "why"),
     [
-        ("", None, "no authenticator is chosen, and the dummy authenticator"),
+        ("", None, "no authenticator is set, and the dummy authenticator"),
         ("hub:\n  config:\n    JupyterHub: {authenticator_class: dummy}\n", 3, "any name with any password"),
         (
             "hub:\n  config:\n    JupyterHub:\n      authenticator_class: jupyterhub.auth.DummyAuthenticator\n",
@@ -223,8 +223,8 @@ def test_a_date_stays_the_words_it_was_written_with(written):
 )
 def test_a_hub_that_lets_anyone_in_is_refused(chart, written, text, line, why):
     refusal = values.lets_anyone_in(written(text), chart)
-    assert why in str(refusal)
-    assert refusal.where == "the chart's own values" or refusal.where.endswith(f":{line or 1}")
+    assert refusal and refusal.where and why in refusal.message
+    assert refusal.where == "the chart's default values" or refusal.where.endswith(f":{line or 1}")
 
 
 @pytest.mark.parametrize(
@@ -281,20 +281,81 @@ def test_the_release_knows_better_than_an_old_file(tmp_path, chart):
 
 def test_a_file_that_holds_no_secrets(tmp_path):
     (tmp_path / "secrets.yaml").write_text("- 1\n")
-    with pytest.raises(UserError, match="not the secrets of a hub"):
+    with pytest.raises(UserError, match="does not contain a hub's secrets"):
         Secrets.of(tmp_path, None)
 
 
-def test_a_release_that_is_as_it_should_be_and_others(chart):
-    wanted = {"hub": {"a": 1, "b": "secret"}, "proxy": {}}
-    standing = partial(Standing, 3, values=wanted)
-    good = standing(status="deployed", chart="jupyterhub-4.4.0", description=mark(chart))
-    assert difference(good, chart, wanted) is None
-    changed = difference(good, chart, {"hub": {"a": 2}, "proxy": {}})
-    assert changed == "values changed: hub.a, hub.b"
-    older = standing(status="deployed", chart="jupyterhub-4.3.0", description=mark(chart))
-    assert "chart jupyterhub-4.3.0, not jupyterhub-4.4.0" in difference(older, chart, wanted)
-    edited = standing(status="deployed", chart="jupyterhub-4.4.0", description="zerojhub, chart sha256:0000")
-    assert "has changed" in difference(edited, chart, wanted)
-    half = standing(status="pending-upgrade", chart="jupyterhub-4.4.0", description="Preparing upgrade")
-    assert "pending-upgrade since a run that was interrupted" in difference(half, chart, wanted)
+def installed(chart, /, **more) -> InstalledRelease:
+    """A release of the chart, deployed with the values WANTED unless `more` says otherwise."""
+    usual = {"status": "deployed", "chart": "jupyterhub-4.4.0", "description": description_of(chart), "values": WANTED}
+    return InstalledRelease(revision=3, **(usual | more))
+
+
+WANTED = {"hub": {"a": 1, "b": "secret"}, "proxy": {}}
+
+
+def test_a_release_without_differences(chart):
+    assert difference(installed(chart), chart, WANTED) is None
+
+
+@pytest.mark.parametrize("description", ["Upgrade complete", ""])
+def test_a_release_of_another_tool_is_told_by_its_version_alone(chart, description):
+    assert difference(installed(chart, description=description), chart, WANTED) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "differs"),
+    [
+        ({"status": "failed", "description": "timed out"}, "the release failed: timed out"),
+        ({"status": "pending-upgrade"}, "the release is pending-upgrade: an earlier run was interrupted"),
+        ({"status": "uninstalling"}, "the release is uninstalling: an earlier run was interrupted"),
+        ({"chart": "jupyterhub-4.3.0"}, "the release has chart jupyterhub-4.3.0, not jupyterhub-4.4.0"),
+        ({"description": "zerojhub, chart sha256:0000"}, "the chart jupyterhub-4.4.0 has changed"),
+        ({"values": {"hub": {"a": 2}, "proxy": {}}}, "values changed: hub.a, hub.b"),
+        ({"values": WANTED | {"cull": {"every": 60}}}, "values changed: cull"),
+        ({"values": {"hub": {"a": 1, "b": "secret"}, "proxy": "none"}}, "values changed: proxy"),
+        ({"values": {name: 1 for name in "cdefgh"} | WANTED}, "values changed: c, d, e, f, g …"),
+    ],
+)
+def test_how_a_release_differs(chart, more, differs):
+    assert difference(installed(chart, **more), chart, WANTED) == differs
+
+
+def test_a_difference_never_shows_values(chart):
+    differs = difference(installed(chart, values={"hub": {"a": "hunter2"}}), chart, WANTED)
+    assert differs and "hunter2" not in differs
+    assert "secret" not in repr(installed(chart))
+
+
+class FakeHelm:
+    """Helm with one release, whose history has these statuses, oldest first."""
+
+    def __init__(self, *statuses: str):
+        self.statuses = statuses
+        self.done: list[str] = []
+
+    async def history(self, name, **where):
+        return [{"revision": number, "status": status} for number, status in enumerate(self.statuses, 1)]
+
+    async def rollback(self, name, revision, **where):
+        self.done.append(f"rollback to {revision}")
+
+    async def uninstall(self, name, *, wait, **where):
+        self.done.append("uninstall")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "done"),
+    [
+        (["superseded", "deployed"], []),
+        (["superseded", "failed"], []),
+        (["superseded", "deployed", "pending-upgrade"], ["rollback to 2"]),
+        (["superseded", "failed", "pending-rollback"], ["rollback to 1"]),
+        (["pending-install"], ["uninstall"]),
+        (["deployed", "uninstalling"], ["uninstall"]),
+    ],
+)
+def test_how_an_interrupted_release_is_recovered(chart, statuses, done):
+    helm: Any = FakeHelm(*statuses)
+    anyio.run(recover, helm, "workshop", "workshop", installed(chart, status=statuses[-1]))
+    assert helm.done == done

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.hub import show_proof, show_users
+from zerojhub.report.results import Output, show
+
+if TYPE_CHECKING:
+    from zerojhub.hub.client import User
+    from zerojhub.hub.proof import Proof
 
 app = typer.Typer(help="The running hub.", no_args_is_help=True)
 
@@ -42,14 +47,13 @@ def check(
     from zerojhub.stages import Check, Endpoint
     from zerojhub.stages.check import forget
 
-    async def prove(hub) -> str:
+    async def prove(hub) -> Proof:
         await journey.reach(hub, Endpoint)
         await forget(hub)
-        return (await journey.up(hub, act=[Check]))[-1].detail
+        await journey.up(hub, act=[Check])
+        return hub[Check]
 
-    said = with_hub(prove, file, cloud, quiet=quiet, locked=True)
-    times = {part.rsplit(" ", 2)[0]: float(part.rsplit(" ", 2)[1]) for part in said.split(", ")}
-    show({"works": True, "seconds": times}, output, lambda: print(f"works: {said}"))
+    show_proof(with_hub(prove, file, cloud, quiet=quiet, locked=True), output)
 
 
 @app.command()
@@ -63,21 +67,12 @@ def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Ou
     from zerojhub.hub.client import HubClient
     from zerojhub.stages import Chart, Endpoint
 
-    async def ask(hub) -> list[dict]:
+    async def ask(hub) -> list[User]:
         where, release = await journey.reach(hub, Endpoint, Chart)
         async with HubClient(where, release.secrets.api_token) as client:
             return await client.users()
 
-    rows = [
-        {
-            "name": user["name"],
-            "admin": "yes" if user["admin"] else "",
-            "servers": len(user.get("servers") or {}),
-            "last_activity": user.get("last_activity"),
-        }
-        for user in sorted(with_hub(ask, file, cloud, quiet=True), key=lambda user: user["name"])
-    ]
-    show(rows, output, lambda: table(rows, ("name", "admin", "servers", "last_activity"), empty="nobody yet"))
+    show_users(with_hub(ask, file, cloud, quiet=True), output)
 
 
 @app.command()
@@ -93,21 +88,11 @@ def logs(
     """
     from zerojhub import journey
     from zerojhub.cli.run import with_hub
-    from zerojhub.errors import UserError
+    from zerojhub.hub import pods
     from zerojhub.stages import Access
 
     async def read(hub) -> str:
         (reach,) = await journey.reach(hub, Access)
-        namespace = hub.deployment.hub.namespace
-        component = "singleuser-server" if user else "hub"
-        pods = await reach.kube.list("v1/Pod", namespace, labels=f"component={component}")
-        if user:
-            named = "hub.jupyter.org/username"
-            pods = [pod for pod in pods if (pod["metadata"].get("annotations") or {}).get(named) == user]
-        if not pods:
-            raise UserError(f"no server of {user} runs" if user else f"there is no hub in namespace {namespace}")
-        newest = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
-        container = newest["spec"]["containers"][0]["name"]
-        return await reach.kube.logs(namespace, newest["metadata"]["name"], container, lines=lines)
+        return await pods.logs(reach.kube, hub.deployment.hub.namespace, user=user, lines=lines)
 
     print(with_hub(read, file, cloud, quiet=True), end="")

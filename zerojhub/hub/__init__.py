@@ -1,1 +1,1 @@
-"""The hub: its chart and values, and, once it runs, its own API."""
+"""The hub: its chart and values, its Helm release, its REST API, and the proof that it works."""

@@ -1,4 +1,4 @@
-"""Charts: where they come from, what is in them, and which of them fits a Kubernetes."""
+"""Charts: where they come from, what they contain, and which of them supports a Kubernetes version."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ import anyio
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import minor
 from zerojhub.shipped import shipped
+from zerojhub.text import one_line
 
 REPOSITORY = "https://hub.jupyter.org/helm-chart"
 """The Zero to JupyterHub project's chart repository; its archives are named jupyterhub-VERSION.tgz."""
+
+ChartValues = dict[str, Any]
+"""Values of a chart. Any: only the chart's own schema knows what is in them."""
 
 NEWEST = (
     ("4.4.0", (1, 28), None),
@@ -29,18 +33,18 @@ NEWEST = (
     ("0.11.1", (1, 14), (1, 22)),
     ("0.9.1", (1, 11), (1, 22)),
 )
-"""For each least Kubernetes that the project's charts ask for, the newest chart (its Chart.yaml's kubeVersion); and the
-first Kubernetes that has no more what such charts use: Ingress v1beta1 and, by the scheduler that they bring along,
-PodDisruptionBudget v1beta1 and CSIStorageCapacity v1beta1 (zero-to-jupyterhub-k8s issue 3128)."""
+"""The project's newest chart for each minimum Kubernetes version (kubeVersion in its Chart.yaml), and the first Kubernetes
+version without the APIs that such charts use: Ingress v1beta1 and, for their user scheduler, PodDisruptionBudget v1beta1
+and CSIStorageCapacity v1beta1 (zero-to-jupyterhub-k8s issue 3128)."""
 
 
 @dataclass(frozen=True)
 class ChartArchive:
-    """A chart, packed as Helm takes it."""
+    """A packed chart. Its properties raise UserError if it is not a chart."""
 
     content: bytes
     source: str
-    """What it was asked for as, for messages."""
+    """Its path or URL, for messages."""
 
     @cached_property
     def digest(self) -> str:
@@ -50,24 +54,28 @@ class ChartArchive:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """Chart.yaml."""
-        return self._yaml("Chart.yaml")
+        found = self._yaml("Chart.yaml")
+        if not isinstance(found, dict) or not {"name", "version"} <= found.keys():
+            raise UserError("not a chart: its Chart.yaml has no name or version", where=self.source)
+        return found
 
     @cached_property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> ChartValues:
         """values.yaml."""
         return self._yaml("values.yaml") or {}
 
     @cached_property
     def schema(self) -> dict[str, Any] | None:
-        """values.schema.json, if the chart has one."""
+        """values.schema.json (JSON Schema), if the chart has one."""
         import json
 
         text = self._files.get("values.schema.json")
-        return json.loads(text) if text else None
+        found: dict[str, Any] | None = json.loads(text) if text else None
+        return found
 
     @property
     def name(self) -> str:
-        return self.metadata["name"]
+        return str(self.metadata["name"])
 
     @property
     def version(self) -> str:
@@ -75,12 +83,12 @@ class ChartArchive:
 
     @property
     def least_kubernetes(self) -> tuple[int, int] | None:
-        """The oldest Kubernetes that the chart says it works with, as (major, minor)."""
+        """The oldest Kubernetes version that the chart supports, as (major, minor)."""
         match = re.search(r">=\s*v?(\d+)\.(\d+)", self.metadata.get("kubeVersion") or "")
         return (int(match[1]), int(match[2])) if match else None
 
     def misfit(self, kubernetes: str | None) -> str | None:
-        """Why the chart does not fit that Kubernetes (such as `v1.25.3`); None when it does, or that is not known."""
+        """Why the chart does not support that Kubernetes version (such as `v1.25.3`); None if it does, or the version is None."""
         least = self.least_kubernetes
         if not kubernetes or not least or minor(kubernetes) >= least:
             return None
@@ -88,17 +96,18 @@ class ChartArchive:
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
-        wanted, found = {"Chart.yaml", "values.yaml", "values.schema.json"}, {}
+        wanted = {"Chart.yaml", "values.yaml", "values.schema.json"}
+        found: dict[str, bytes] = {}
         try:
             with tarfile.open(fileobj=io.BytesIO(self.content), mode="r:gz") as tar:
                 for member in tar:
                     folder, _, name = member.name.removeprefix("./").partition("/")
-                    if folder and name in wanted and member.isfile():
-                        found[name] = tar.extractfile(member).read()
+                    if folder and name in wanted and member.isfile() and (file := tar.extractfile(member)):
+                        found[name] = file.read()
         except (tarfile.TarError, OSError, EOFError) as error:
-            raise UserError(f"no chart archive: {error}", where=self.source) from None
+            raise UserError(f"not a chart archive: {error}", where=self.source) from None
         if "Chart.yaml" not in found:
-            raise UserError("there is no chart in it (no Chart.yaml)", where=self.source)
+            raise UserError("not a chart: there is no Chart.yaml in it", where=self.source)
         return found
 
     def _yaml(self, name: str) -> Any:
@@ -108,21 +117,23 @@ class ChartArchive:
         try:
             return YAML(typ="safe").load(self._files.get(name, b""))
         except YAMLError as error:
-            raise UserError(f"{name} of the chart is not valid YAML: {error}", where=self.source) from None
+            raise UserError(
+                f"the chart's {name} is not valid YAML: {one_line(str(error))}", where=self.source
+            ) from None
 
 
 def fitting(kubernetes: str | None) -> str:
-    """The newest Zero to JupyterHub chart for that Kubernetes, or the newest of all when it is not known."""
+    """The newest Zero to JupyterHub chart that supports that Kubernetes version (None: the newest of all). Raises UserError."""
     if not kubernetes:
         return NEWEST[0][0]
     for chart, least, _ in NEWEST:
         if minor(kubernetes) >= least:
             return chart
-    raise UserError(f"there is no JupyterHub chart for Kubernetes {kubernetes}")
+    raise UserError(f"no JupyterHub chart supports Kubernetes {kubernetes}")
 
 
 def is_outgrown(chart: str, kubernetes: str) -> bool:
-    """Is that Kubernetes too new for the project's chart of this version (such as `1.2.0`)?"""
+    """Is that Kubernetes version too new for the project's chart of this version (such as `1.2.0`)?"""
     for newest, _, end in reversed(NEWEST):
         if _number(chart) <= _number(newest):
             return end is not None and minor(kubernetes) >= end
@@ -134,9 +145,10 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 async def find(ref: str, version: str | None, kubernetes: str | None, directory: Path) -> ChartArchive:
-    """The chart that a deployment asks for: `embedded`, `z2jh`, an http(s) address, or a path from `directory`.
+    """The chart of a deployment: `embedded`, `z2jh`, an http(s) URL, or a path relative to `directory`.
 
-    UserError: no such file, no chart in it, or another version than asked for. ZeroJHubError: the download failed.
+    Raises UserError if there is no such chart, or it has a version other than `version`; ZeroJHubError if it cannot be
+    downloaded.
     """
     if ref == "z2jh":
         chosen = version or fitting(kubernetes)
@@ -148,9 +160,9 @@ async def find(ref: str, version: str | None, kubernetes: str | None, directory:
         chart = await anyio.to_thread.run_sync(_read, path)
     if version and chart.version != version:
         raise UserError(
-            f"the chart has version {chart.version}, not {version}",
+            f"the chart is version {chart.version}, not {version}",
             where=chart.source,
-            hint="leave hub.version out, or set hub.chart: z2jh to have that version fetched",
+            hint="remove hub.version, or set hub.chart: z2jh to download that version",
         )
     return chart
 
@@ -164,7 +176,7 @@ def _read(path: Path) -> ChartArchive:
 
 
 def _pack(folder: Path) -> bytes:
-    """The folder as an archive that is the same, byte for byte, as long as the files are."""
+    """The folder as an archive whose bytes depend only on the files' names and contents."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("~")):
@@ -176,7 +188,7 @@ def _pack(folder: Path) -> bytes:
 
 
 async def _download(url: str) -> ChartArchive:
-    """The archive at the address; a versioned address is fetched once and kept in the cache."""
+    """The archive at the URL, downloaded once and then kept in the cache."""
     import httpx
     import platformdirs
 
@@ -191,14 +203,14 @@ async def _download(url: str) -> ChartArchive:
         raise ZeroJHubError(
             f"the chart cannot be downloaded: {error or type(error).__name__}",
             where=url,
-            hint="get it on another machine and give its path as hub.chart",
+            hint="download it on another machine and set hub.chart to its path",
         ) from None
     if answer.status_code == 404:
-        raise UserError("there is no such chart", where=url)
+        raise UserError("there is no such chart (404)", where=url)
     if answer.is_error:
-        raise ZeroJHubError(f"the chart cannot be downloaded: {answer.status_code}", where=url)
+        raise ZeroJHubError(f"the chart cannot be downloaded: {answer.status_code} {answer.reason_phrase}", where=url)
     chart = ChartArchive(answer.content, url)
-    _ = chart.metadata  # an error page must not be kept
+    _ = chart.metadata  # an error page must not be cached
     kept.parent.mkdir(parents=True, exist_ok=True)
     part = kept.with_suffix(".part")
     part.write_bytes(answer.content)

@@ -1,4 +1,4 @@
-"""Run a cell in a user's server: a kernel over its websocket, through the hub's proxy, as JupyterLab does it."""
+"""Run a cell in a user's server: a kernel over its WebSocket, through the hub's proxy, as JupyterLab does."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from zerojhub.hub.client import HubClient, HubError
 
 
 async def run_cell(server: HubClient, code: str, *, timeout: float = 60) -> str:
-    """What the cell prints and returns, run in a new kernel that is ended afterwards.
+    """Run code in a new kernel, which is shut down afterwards. Returns what the code prints and its last expression.
 
-    `server` is a client of the user's server (its URL and a token of the user's). HubError when the cell raises, or does
-    not end in `timeout` seconds.
+    `server` is a client for the user's server, with a token of that user. Raises HubError if the cell raises an exception
+    or does not finish within `timeout` seconds.
     """
-    kernel = (await server.request("POST", "/api/kernels", json={}, timeout=timeout)).json()["id"]
+    kernel = (await server.request("POST", "/api/kernels", body={}, timeout=timeout)).json()["id"]
     try:
         with anyio.fail_after(timeout):
             return await _converse(server, kernel, code)
     except TimeoutError:
-        raise HubError(f"the cell did not end in {timeout:g} s", where=server.url) from None
+        raise HubError(f"the cell did not finish within {timeout:g} s", where=server.url) from None
     finally:
         with anyio.CancelScope(shield=True):
             await server.request("DELETE", f"/api/kernels/{kernel}", check=False)
 
 
 async def _converse(server: HubClient, kernel: str, code: str) -> str:
-    """Jupyter's messaging protocol: one execute_request, and the answers to it until it is done and the kernel idle."""
+    """Jupyter's messaging protocol: one execute_request, and its replies until it is done and the kernel is idle."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import WebSocketException
 
     request = _execute_request(code)
     url = f"{server.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
-    said, replied, idle = [], False, False
+    printed: list[str] = []
+    replied = idle = False
     try:
         async with connect(url, additional_headers=server.headers, max_size=None) as channel:
             await channel.send(json.dumps(request))
@@ -46,9 +47,9 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
                 content = message["content"]
                 match message["msg_type"]:
                     case "stream":
-                        said.append(content["text"])
+                        printed.append(content["text"])
                     case "execute_result":
-                        said.append(content["data"].get("text/plain", ""))
+                        printed.append(content["data"].get("text/plain", ""))
                     case "error":
                         raise HubError(f"the cell raised {content['ename']}: {content['evalue']}", where=server.url)
                     case "execute_reply":
@@ -56,8 +57,8 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
                     case "status":
                         idle = content["execution_state"] == "idle"
     except (WebSocketException, OSError) as error:
-        raise HubError(f"the kernel's websocket failed: {error}", where=server.url) from None
-    return "".join(said)
+        raise HubError(f"the connection to the kernel failed: {error}", where=server.url) from None
+    return "".join(printed)
 
 
 def _execute_request(code: str) -> dict[str, Any]:

@@ -1,30 +1,33 @@
-"""A hub's Helm release: how it stands, how it differs from what it should be, and what an interrupted run left."""
+"""A hub's Helm release: what is installed, how it differs from the deployment, and recovery of an interrupted one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zerojhub.helm import Helm, ReleaseNotFound
 from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
-    from zerojhub.hub.charts import ChartArchive
+    from zerojhub.hub.charts import ChartArchive, ChartValues
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A release as Helm has it now, whatever its state."""
+class InstalledRelease:
+    """The newest revision of a release, whether it succeeded or not."""
 
     revision: int
     status: str
+    """Helm's: `deployed`, `failed`, `pending-upgrade`, …"""
     chart: str
+    """Name and version of the chart, such as `jupyterhub-4.4.0`."""
     description: str
-    values: dict[str, Any]
+    values: ChartValues = field(repr=False)
+    """The values that it was installed with, secrets included."""
 
 
-async def standing(helm: Helm, name: str, namespace: str) -> Standing | None:
-    """The release, or None when there is none."""
+async def installed_release(helm: Helm, name: str, namespace: str) -> InstalledRelease | None:
+    """The release; None if it does not exist. Raises HelmError."""
     try:
         history, values = await gather(
             helm.history(name, max_revisions=1, namespace=namespace), helm.get_values(name, namespace=namespace)
@@ -32,43 +35,43 @@ async def standing(helm: Helm, name: str, namespace: str) -> Standing | None:
     except ReleaseNotFound:
         return None
     last = history[-1]
-    return Standing(int(last["revision"]), last["status"], last["chart"], last.get("description") or "", values)
+    return InstalledRelease(int(last["revision"]), last["status"], last["chart"], last.get("description") or "", values)
 
 
-def mark(chart: ChartArchive) -> str:
-    """What the release's history says of the chart: its version does not tell a chart that is being worked on."""
+def description_of(chart: ChartArchive) -> str:
+    """The description for Helm's history. It has the chart's digest, because a chart can change without its version."""
     return f"zerojhub, chart sha256:{chart.digest[:16]}"
 
 
-def difference(there: Standing, chart: ChartArchive, values: dict[str, Any]) -> str | None:
-    """How the release is not what it should be. Of values, only the names: some are secret."""
-    if there.status == "failed":
-        return f"the release has failed: {there.description}"
-    if there.status != "deployed":
-        return f"the release is {there.status} since a run that was interrupted"
+def difference(installed: InstalledRelease, chart: ChartArchive, values: ChartValues) -> str | None:
+    """How the release differs from the chart and values; None if it does not. Values are only named: some are secret."""
+    if installed.status == "failed":
+        return f"the release failed: {installed.description}"
+    if installed.status != "deployed":
+        return f"the release is {installed.status}: an earlier run was interrupted"
     wanted = f"{chart.name}-{chart.version}"
-    if there.chart != wanted:
-        return f"the release has chart {there.chart}, not {wanted}"
-    if "sha256:" in there.description and there.description != mark(chart):
+    if installed.chart != wanted:
+        return f"the release has chart {installed.chart}, not {wanted}"
+    if "sha256:" in installed.description and installed.description != description_of(chart):
         return f"the chart {wanted} has changed"
-    changed = sorted(_changes(there.values, values))
+    changed = sorted(_changes(installed.values, values))
     return f"values changed: {', '.join(changed[:5])}{' …' if len(changed) > 5 else ''}" if changed else None
 
 
-async def mend(helm: Helm, name: str, namespace: str, there: Standing) -> None:
-    """Bring a release that was left half-way to where Helm takes an upgrade of it."""
-    if there.status in ("deployed", "failed"):
+async def recover(helm: Helm, name: str, namespace: str, installed: InstalledRelease) -> None:
+    """Roll an interrupted release back, or uninstall it, so that Helm accepts an upgrade. Raises HelmError."""
+    if installed.status in ("deployed", "failed"):
         return
     history = await helm.history(name, namespace=namespace)
     good = [entry["revision"] for entry in history if entry["status"] in ("deployed", "superseded")]
-    if there.status.startswith("pending-") and good:
+    if installed.status.startswith("pending-") and good:
         await helm.rollback(name, good[-1], namespace=namespace)
-    else:  # it never ran, or was on its way out
+    else:  # it was never deployed, or is being uninstalled
         await helm.uninstall(name, namespace=namespace, wait=True)
 
 
 def _changes(old: Any, new: Any, place: str = "") -> set[str]:
-    """The dotted names of what differs."""
+    """The dotted names of the values that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = old.keys() | new.keys()
         return set().union(*(_changes(old.get(key), new.get(key), f"{place}.{key}".lstrip(".")) for key in keys))

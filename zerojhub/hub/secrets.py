@@ -1,4 +1,4 @@
-"""A deployment's secrets: made once and kept, so that an upgrade logs nobody out."""
+"""A deployment's secrets, generated once and kept, so that an upgrade logs nobody out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError
+
+if TYPE_CHECKING:
+    from zerojhub.hub.charts import ChartValues
 
 
 def _token() -> str:
@@ -17,26 +20,27 @@ def _token() -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Each 64 hex digits, as JupyterHub takes them."""
+    """Each is 64 hexadecimal digits, as JupyterHub expects."""
 
     proxy_token: str = field(default_factory=_token, repr=False)
-    """Between the hub and its proxy."""
+    """Shared by the hub and its proxy."""
     cookie_secret: str = field(default_factory=_token, repr=False)
-    """What people's logins are signed with."""
+    """Signs users' login cookies."""
     api_token: str = field(default_factory=_token, repr=False)
-    """What this program speaks to the hub with."""
+    """The token of zerojhub's own service in the hub."""
 
     @classmethod
-    def of(cls, folder: Path, release: dict[str, Any] | None) -> Secrets:
-        """What the release's values have; else what this machine keeps; else new ones.
+    def of(cls, folder: Path, release: ChartValues | None) -> Secrets:
+        """The secrets in the release's values; what they lack from the file in `folder`, or else newly generated.
 
-        The release comes first: another machine may have made it, with secrets that people are logged in by.
+        The release takes precedence: another machine may have installed it, and its users are logged in by its secrets.
+        Raises UserError if the file contains something else.
         """
         kept = _read(folder / "secrets.yaml")
         return cls(**(kept | _from_values(release or {})))
 
     def keep(self, folder: Path) -> None:
-        """Write them down, for the owner's eyes only, whole or not at all."""
+        """Write the file in `folder` (0600), atomically."""
         from ruamel.yaml import YAML
 
         path = folder / "secrets.yaml"
@@ -51,19 +55,19 @@ class Secrets:
 
 
 def _read(path: Path) -> dict[str, str]:
-    from zerojhub.deployment import read_yaml
+    from zerojhub.yamlfile import read_yaml
 
     if not path.exists():
         return {}
     kept, names = read_yaml(path), {each.name for each in fields(Secrets)}
     if not isinstance(kept, dict) or not set(kept) <= names or not all(isinstance(kept[key], str) for key in kept):
         raise UserError(
-            "these are not the secrets of a hub", where=str(path), hint="remove the file to have new ones made"
+            "does not contain a hub's secrets", where=str(path), hint="remove the file to generate new ones"
         )
     return {key: str(value) for key, value in kept.items()}
 
 
-def _from_values(values: dict[str, Any]) -> dict[str, str]:
+def _from_values(values: ChartValues) -> dict[str, str]:
     found = {
         "proxy_token": (values.get("proxy") or {}).get("secretToken"),
         "cookie_secret": (values.get("hub") or {}).get("cookieSecret"),

@@ -1,4 +1,4 @@
-"""A hub's values: the user's own as they are, checked against the chart, and the little that is added to them."""
+"""A hub's chart values: the user's, checked against the chart's schema, and the few that zerojhub adds."""
 
 from __future__ import annotations
 
@@ -7,51 +7,55 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
-from zerojhub.hub.charts import ChartArchive
+from zerojhub.hub.charts import ChartArchive, ChartValues
 from zerojhub.hub.secrets import Secrets
 from zerojhub.text import nearest
-from zerojhub.yamlfile import line_of, plain, read_yaml
+from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 SERVICE = "zerojhub"
-"""The hub service that this program speaks to the hub as."""
+"""The hub's service whose token zerojhub uses."""
 SCOPES = ["admin:users", "admin:servers", "access:servers", "tokens", "read:hub", "proxy"]
 
 SIGN_UP = {
     "native": ("NativeAuthenticator", "open_signup", False),
     "firstuse": ("FirstUseAuthenticator", "create_users", True),
 }
-"""Where an authenticator says that strangers may make themselves an account, and what it does when nothing is said."""
+"""Authenticators with open sign-up: their section in hub.config, the key that allows it, and its default."""
 
 ROLES_SINCE = 2
-"""The chart's first major version with JupyterHub 2, where services get scopes instead of being administrators."""
+"""The chart's first major version with JupyterHub 2, in which services have scopes instead of being administrators."""
 
 
 class UserValues:
-    """The values file, with the line of each of its keys."""
+    """The user's values file, with the line of each key. Raises UserError if it is not a mapping."""
 
     def __init__(self, path: Path | None):
         self.path = path
         self.document = (read_yaml(path) if path else None) or {}
         if not isinstance(self.document, dict):
-            raise UserError("a values file is a mapping", where=f"{path}:1")
-        # What Helm gets is JSON, which has no dates: a bare 2026-01-31 is meant as the words it was written with.
-        self.values: dict[str, Any] = json.loads(json.dumps(plain(self.document), default=str))
+            raise UserError("a values file must be a mapping", where=f"{path}:1")
+        # Helm gets JSON, which has no dates: an unquoted 2026-01-31 becomes the text as it was written.
+        self.values: ChartValues = json.loads(json.dumps(plain(self.document), default=str))
 
-    def where(self, place: tuple) -> str:
-        """`file:line` of the key, or of the nearest one above it that is there."""
-        return f"{self.path}:{line_of(self.document, place)}" if self.path else "the chart's own values"
+    def where(self, place: KeyPath) -> str:
+        """`file:line` of the key, or of its nearest ancestor in the file."""
+        return f"{self.path}:{line_of(self.document, place)}" if self.path else "the chart's default values"
 
 
 def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
-    """What the chart's schema refuses in the user's values, each with its line."""
+    """What the chart's schema rejects in the user's values, in the order of their lines."""
     if not chart.schema:
         return []
-    # jsonschema looks for it to check IRIs, which no chart has; where it is installed, importing it takes over a second.
-    sys.modules.setdefault("rfc3987_syntax", None)
+    # jsonschema imports it, if installed, to check IRIs, which charts do not have; that import takes over a second.
+    # None makes the import fail (documented for sys.modules, but typeshed does not know it).
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jsonschema import Draft7Validator
     from jsonschema.validators import validator_for
 
@@ -62,7 +66,7 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
 
 
 def merged(defaults: Any, over: Any) -> Any:
-    """As Helm merges: mappings key by key, everything else replaced, a null takes the default away."""
+    """`over` merged into the defaults as Helm does: mappings key by key, other values replaced, null removes the default."""
     if not isinstance(defaults, dict) or not isinstance(over, dict):
         return over
     result = {key: value for key, value in defaults.items() if key not in over or over[key] is not None}
@@ -76,11 +80,12 @@ PRIVATE_NETWORKS = ";".join(
     f"{network}/{bits};::ffff:{network}/{96 + bits}"
     for network, bits in (("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("100.64.0.0", 10))
 )
-"""RFC 1918 and 6598, where the addresses of nodes and pods come from; also as the proxy hands them on (RFC 4291, 2.5.5.2)."""
+"""The private networks of RFC 1918 and 6598, which nodes and pods are in; also IPv4-mapped, as the proxy forwards them
+(RFC 4291, 2.5.5.2)."""
 
 
-def completed(user: dict, secrets: Secrets, wanted: HubSpec, chart: ChartArchive) -> dict:
-    """The values to send: the user's, and what they leave out that the hub needs. Nothing of theirs is changed."""
+def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: ChartArchive) -> ChartValues:
+    """The values for Helm: the user's, unchanged, plus what the hub needs and they leave out."""
     values = copy.deepcopy(user)
     proxy, hub = _section(values, "proxy"), _section(values, "hub")
     _section(proxy, "service").setdefault("type", wanted.expose)
@@ -96,8 +101,8 @@ def completed(user: dict, secrets: Secrets, wanted: HubSpec, chart: ChartArchive
     if not _at(user, "hub", "config", "JupyterHub", "cookie_secret"):
         hub.setdefault("cookieSecret", secrets.cookie_secret)
     if isinstance(hub.setdefault("extraEnv", {}), dict):
-        # A load balancer reaches the hub through one node and then another. JupyterHub ties a login form to the address it
-        # was asked from, and would refuse it from the other, unless it knows that these addresses tell nobody apart.
+        # A load balancer reaches the hub through varying nodes. JupyterHub binds a login form to the client's address and
+        # would refuse it from another node's, unless it knows that these addresses do not identify a client.
         hub["extraEnv"].setdefault("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", PRIVATE_NETWORKS)
     service = _section(_section(hub, "services"), SERVICE)
     service.setdefault("apiToken", secrets.api_token)
@@ -108,35 +113,37 @@ def completed(user: dict, secrets: Secrets, wanted: HubSpec, chart: ChartArchive
     return values
 
 
-def authenticator(values: dict) -> str | None:
-    """The authenticator that the (merged) values choose, as its short name; None when code in them may choose another."""
+def authenticator(values: ChartValues) -> str | None:
+    """The short name of the authenticator in the merged values; None if code in them may set another."""
     if "authenticator_class" in json.dumps(_at(values, "hub", "extraConfig") or {}):
         return None
     chosen = _at(values, "hub", "config", "JupyterHub", "authenticator_class") or _at(values, "auth", "type") or "dummy"
     return str(chosen).rsplit(".", 1)[-1].lower().removesuffix("authenticator").replace("-", "")
 
 
-def shared_password(values: dict) -> str | None:
-    """The password that lets every name in through the login form, `""` when any does; None with other authenticators."""
+def shared_password(values: ChartValues) -> str | None:
+    """The password that logs any name in: empty if any password does, None if the authenticator has no such password."""
     config = _at(values, "hub", "config") or {}
     match authenticator(values):
         case "dummy":
             kept = _at(config, "DummyAuthenticator", "password") or _at(values, "auth", "dummy", "password")
             return str(kept or "")
         case "sharedpassword":
-            return _at(config, "SharedPasswordAuthenticator", "user_password")
+            password: str | None = _at(config, "SharedPasswordAuthenticator", "user_password")
+            return password
     return None
 
 
 def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
-    """The place in the values that opens the hub to whoever finds it, if they do."""
+    """The value that opens the hub to anyone on the internet, as an error; None if there is none."""
     values = merged(chart.defaults, user.values)
     config, kind = _at(values, "hub", "config") or {}, authenticator(values)
-    place, why = ("hub", "config", "JupyterHub", "authenticator_class"), None
+    place: tuple[str, ...] = ("hub", "config", "JupyterHub", "authenticator_class")
+    why = None
     if shared_password(values) == "":
-        why = "the dummy authenticator takes any name with any password"
+        why = "the dummy authenticator accepts any name with any password"
         if _at(user.values, *place) is None and _at(user.values, "auth", "type") is None:
-            why = f"no authenticator is chosen, and {why}"
+            why = f"no authenticator is set, and {why}"
     elif kind == "tmp":
         why = "every visitor gets an account"
     elif kind in SIGN_UP:
@@ -146,15 +153,15 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
     if not why:
         return None
     return UserError(
-        f"this hub would let anyone in from the internet: {why}",
+        f"this hub would let anyone on the internet in: {why}",
         where=user.where(place),
-        hint="choose an authenticator (or set hub.config.DummyAuthenticator.password), or say in the deployment file: "
+        hint="choose an authenticator, set hub.config.DummyAuthenticator.password, or allow it in the deployment file: "
         "hub: {open_to_anyone: true}",
     )
 
 
-def is_public(values: dict, expose: str) -> bool:
-    """Would people outside the cluster reach the hub with these values?"""
+def is_public(values: ChartValues, expose: str) -> bool:
+    """Can the hub be reached from outside the cluster with these values?"""
     service = _at(values, "proxy", "service") or {}
     annotations = service.get("annotations") or {}
     if str(annotations.get("service.beta.kubernetes.io/openstack-internal-load-balancer")).lower() == "true":
@@ -164,48 +171,54 @@ def is_public(values: dict, expose: str) -> bool:
     return (service.get("type") or expose) != "ClusterIP"
 
 
-def _explain(user: UserValues, error) -> Iterator[tuple[tuple, UserError]]:
-    """A schema error as the places of its mistakes, and each as a line that a person can act on."""
+def _explain(user: UserValues, error: ValidationError) -> Iterator[tuple[KeyPath, UserError]]:
+    """A schema error as the places of its mistakes, each with an actionable error."""
     place = tuple(error.absolute_path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(error.schema.get("properties", {}))
+        known = list(_part(error).get("properties", {}))
         for key in (key for key in error.instance if key not in known):
             meant = nearest(key, known)
-            hint = f"did you mean {meant!r}?" if meant else f"known here: {', '.join(sorted(known)[:12])}"
+            hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
             there = (*place, key)
             yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
         return
     if error.context:
-        # Of alternatives, the one that comes furthest into the value is the one that was meant.
+        # Of several alternatives, the one that matches deepest into the value is the one that was meant.
         yield from _explain(user, max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message))))
         return
-    yield place, UserError(f"{_dotted(place) or 'values'}: {_said(error)}", where=user.where(place))
+    yield place, UserError(f"{_dotted(place) or 'values'}: {_message(error)}", where=user.where(place))
 
 
-def _said(error) -> str:
+def _part(error: ValidationError) -> dict[str, Any]:
+    """The part of the schema that the error is about."""
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _message(error: ValidationError) -> str:
+    expected: Any = error.validator_value
     if error.validator == "type":
-        wanted = error.validator_value
-        names = " or ".join([wanted] if isinstance(wanted, str) else wanted)
+        names = " or ".join([expected] if isinstance(expected, str) else expected)
         return f"must be {names}, not {json.dumps(error.instance)[:80]}"
     if error.validator == "enum":
-        return f"must be one of {', '.join(map(json.dumps, error.validator_value))}, not {json.dumps(error.instance)}"
-    if error.validator == "not" and error.schema.get("description"):
-        return error.schema["description"]
+        return f"must be one of {', '.join(map(json.dumps, expected))}, not {json.dumps(error.instance)}"
+    if error.validator == "not" and (description := _part(error).get("description")):
+        return str(description)
     return error.message[:200]
 
 
-def _dotted(place: tuple) -> str:
+def _dotted(place: KeyPath) -> str:
     return ".".join(str(step) for step in place)
 
 
-def _section(values: dict, key: str) -> dict:
-    """The mapping at the key, made where there is none (an empty `hub:` in YAML is a null)."""
-    if not isinstance(values.get(key), dict):
-        values[key] = {}
-    return values[key]
+def _section(values: ChartValues, key: str) -> ChartValues:
+    """The mapping at the key, added if there is none (an empty `hub:` in YAML is null)."""
+    section: ChartValues = values[key] if isinstance(values.get(key), dict) else {}
+    values[key] = section
+    return section
 
 
 def _at(values: Any, *place: str) -> Any:
+    """The value at the place; None if there is none."""
     for step in place:
         values = values.get(step) if isinstance(values, dict) else None
     return values

@@ -50,12 +50,12 @@ class Chart(Stage):
     needs = (HelmProgram, StorageClass, Values)
 
     async def look(self, hub: Hub) -> Found | Missing | Wrong:
-        from zerojhub.hub.release import difference, standing
+        from zerojhub.hub.release import difference, installed_release
         from zerojhub.hub.secrets import Secrets
         from zerojhub.tasks import gather
 
         name, namespace = release_name(hub), hub.deployment.hub.namespace
-        there, late = await gather(standing(_helm(hub), name, namespace), unavailable(hub))
+        there, late = await gather(installed_release(_helm(hub), name, namespace), unavailable(hub))
         if there is None:
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(hub.state, there.values)
@@ -67,19 +67,19 @@ class Chart(Stage):
         return Found(f"{there.chart} in namespace {namespace}, revision {there.revision}", release)
 
     async def do(self, hub: Hub, state: Missing | Wrong) -> None:
-        from zerojhub.hub.release import difference, mend, standing
+        from zerojhub.hub.release import difference, installed_release, recover
         from zerojhub.hub.secrets import Secrets
 
         chart, version = hub[Values].chart, hub[Access].version
         if misfit := chart.misfit(version):
             raise misfit_error(misfit, f"the cluster has {version}", version, str(hub.deployment.path))
         name, namespace = release_name(hub), hub.deployment.hub.namespace
-        there = await standing(_helm(hub), name, namespace)
+        there = await installed_release(_helm(hub), name, namespace)
         kept = Secrets.of(hub.state, there.values if there else None)
         kept.keep(hub.state)
         values = hub[Values].values(kept)
         if there:
-            await mend(_helm(hub), name, namespace, there)
+            await recover(_helm(hub), name, namespace, there)
         # A release that is as it should be, and whose pods are late, is only waited for.
         if there is None or difference(there, chart, values) or not await _deployments(hub):
             await _make_namespace(hub)
@@ -154,7 +154,7 @@ def _is_ours(namespace: dict) -> bool:
 
 async def _install(hub: Hub, values: dict) -> None:
     from zerojhub.helm import HelmError
-    from zerojhub.hub.release import mark
+    from zerojhub.hub.release import description_of
     from zerojhub.kube.explain import why_not_ready
     from zerojhub.tasks import gather
 
@@ -168,7 +168,7 @@ async def _install(hub: Hub, values: dict) -> None:
         try:
             await _helm(hub).install_or_upgrade(
                 release_name(hub), archive, values,
-                namespace=hub.deployment.hub.namespace, create_namespace=False, description=mark(chart),
+                namespace=hub.deployment.hub.namespace, create_namespace=False, description=description_of(chart),
             )  # fmt: skip
         finally:
             narration.cancel()

@@ -29,7 +29,7 @@ async def logged_in(world: World) -> None:
 async def admin(world: World) -> None:
     """Make ada a hub admin."""
     user = (await world.users()).get(USER)
-    if not (user and user["admin"]):
+    if not (user and user.admin):
         raise NotYet(f"{USER} is not an admin")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zerojhub.workshops.base import NotYet
 
 if TYPE_CHECKING:
-    from zerojhub.hub.client import HubClient
+    from zerojhub.hub.client import HubClient, User
     from zerojhub.kube.reach import Reach
 
 NAME = "workshop"
@@ -88,18 +88,18 @@ class World:
 
     async def hub(self) -> HubClient:
         """A client for the hub's API, authenticated as the service that zerojhub registers."""
+        from zerojhub.hub import discovery
         from zerojhub.hub.client import HubClient
-        from zerojhub.hub.watch import address_of, token_of
 
         reach = await self.reach()
-        token = await token_of(reach, NAME)
-        services = await reach.kube.list("v1/Service", NAME, labels="component=proxy-public")
-        url = address_of(reach, services[0]) if services else None
+        token = await discovery.token_of(reach, NAME)
+        services = await discovery.services(reach, NAME)
+        url = discovery.url_of(reach, services[0]) if services else None
         if not url or not token:
             raise NotYet("no hub with an address in the cluster")
         return HubClient(url, token)
 
-    async def users(self) -> dict[str, dict]:
+    async def users(self) -> dict[str, User]:
         """The hub's users, by name."""
         async with await self.hub() as client:
-            return {user["name"]: user for user in await client.users()}
+            return {user.name: user for user in await client.users()}

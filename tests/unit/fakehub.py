@@ -1,0 +1,79 @@
+"""A stand-in for a hub: the part of JupyterHub's API that zerojhub uses, reached by every httpx client."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, Self
+
+import httpx
+
+PREFIX = "/hub/api/users"
+
+
+class FakeHub:
+    """Its state is public: tests set it and read it."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, dict[str, Any]] = {}
+        self.requests: list[httpx.Request] = []
+        self.events: list[dict[str, Any]] = [{"ready": True}]
+        self.looks_until_stopped = 0
+        self.fail: httpx.Response | Exception | None = None
+        """Answers every request, if set."""
+        self.refuse: Callable[[], httpx.Response] | None = None
+        """Answers every request but GET, if set."""
+
+    @classmethod
+    def install(cls, monkeypatch) -> Self:
+        hub = cls()
+        client = functools.partial(httpx.AsyncClient, transport=httpx.MockTransport(hub.handle))
+        monkeypatch.setattr(httpx, "AsyncClient", client)
+        return hub
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if isinstance(self.fail, Exception):
+            raise self.fail
+        if self.fail:
+            return self.fail
+        if self.refuse and request.method != "GET":
+            return self.refuse()
+        if request.url.path == PREFIX:
+            start, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
+            return httpx.Response(200, json=list(self.users.values())[start : start + limit])
+        name, _, rest = request.url.path.removeprefix(f"{PREFIX}/").partition("/")
+        if request.method == "POST" and not rest:
+            self.users[name] = {"name": name, "servers": {}}
+            return httpx.Response(201, json=self.users[name])
+        if rest == "server/progress":
+            return httpx.Response(200, text="".join(f"data: {json.dumps(event)}\n\n" for event in self.events))
+        if name not in self.users:
+            return httpx.Response(404, json={"status": 404, "message": "no such user"})
+        return self._answer(request.method, self.users[name], rest)
+
+    def _answer(self, method: str, user: dict[str, Any], rest: str) -> httpx.Response:
+        match method, rest:
+            case "GET", "":
+                if user.get("stopping"):
+                    user["stopping"] -= 1
+                    user["servers"] = user["servers"] if user["stopping"] else {}
+                return httpx.Response(200, json=user)
+            case "DELETE", "":
+                del self.users[user["name"]]
+                return httpx.Response(204)
+            case "POST", "tokens":
+                return httpx.Response(201, json={"token": f"token of {user['name']}"})
+            case "POST", "server":
+                if user["servers"]:
+                    return httpx.Response(400, json={"message": f"{user['name']} is already running"})
+                user["servers"] = {"": {"url": f"/user/{user['name']}/", "started": "2026-01-31T10:00:00.5Z"}}
+                return httpx.Response(202)
+            case "DELETE", "server":
+                if not user["servers"]:
+                    return httpx.Response(400, json={"message": f"{user['name']} is not running"})
+                user["stopping"] = self.looks_until_stopped
+                user["servers"] = user["servers"] if user["stopping"] else {}
+                return httpx.Response(202)
+        return httpx.Response(405)

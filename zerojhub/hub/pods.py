@@ -1,0 +1,35 @@
+"""The hub's parts in Kubernetes: its Deployment, and the logs of its pod and of users' servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.kube import kinds
+from zerojhub.kube.drain import USER_SERVER
+from zerojhub.kube.volumes import USERNAME
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Deployment
+
+
+async def deployment(kube: Kube, namespace: str, release: str) -> Deployment:
+    """The release's Deployment of the hub. Raises ZeroJHubError if there is none."""
+    found = await kube.list(kinds.DEPLOYMENT, namespace, labels=f"release={release},component=hub")
+    if not found:
+        raise ZeroJHubError(f"release {release} has no hub")
+    return found[0]
+
+
+async def logs(kube: Kube, namespace: str, *, user: str | None, lines: int) -> str:
+    """The last lines of the hub's log, or of the user's server. Raises UserError if it is not running."""
+    component = USER_SERVER if user else "hub"
+    pods = await kube.list(kinds.POD, namespace, labels=f"component={component}")
+    if user:
+        pods = [pod for pod in pods if pod["metadata"].get("annotations", {}).get(USERNAME) == user]
+    if not pods:
+        raise UserError(f"{user} has no running server" if user else f"there is no hub in namespace {namespace}")
+    newest = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
+    container = newest["spec"]["containers"][0]["name"]
+    return await kube.logs(namespace, newest["metadata"]["name"], container, lines=lines)
