@@ -88,7 +88,7 @@ def test_names_and_duplicates(site, shell, made):
         (["--external-network", "private"], "no external network named 'private'"),
         (["--fixed-network", "privat"], "no network named 'privat' (did you mean 'private'?)"),
         (["--fixed-subnet", "none"], "no subnet named 'none'"),
-        (["--network-driver", "docker"], "network driver 'docker' does not go with kubernetes"),
+        (["--network-driver", "docker"], "network driver 'docker' does not work with kubernetes"),
         (["--docker-storage-driver", "devicemapper"], "devicemapper needs a docker volume"),
         (
             ["--docker-storage-driver", "devicemapper", "--docker-volume-size", "2"],
@@ -112,7 +112,7 @@ def test_several_mistakes_are_told_at_once(site, shell):
 @pytest.mark.parametrize("engine", ["swarm", "swarm-mode", "mesos"])
 def test_other_engines_are_refused_in_magnums_own_words(site, shell, engine):
     words = ["template", "create", "other", *MINIMAL, "--coe", engine, "--network-driver"]
-    refused(site, shell, *words, "calico", said=f"network driver 'calico' does not go with {engine}")
+    refused(site, shell, *words, "calico", said=f"network driver 'calico' does not work with {engine}")
     refused(site, shell, *words, "docker", said=f"Value: '{engine}'. Value should be one of: kubernetes", code=1)
 
 

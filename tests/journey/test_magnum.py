@@ -179,10 +179,10 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
         (["replace", "master_count=3"], "the number of masters is fixed"),
         (["replace", "name=other"], "a cluster keeps the name"),
         (["add", "node_count=3"], "node_count cannot be added"),
-        (["replace", "labels=a=b"], "labels are read when the cluster is made"),
+        (["replace", "labels=a=b"], "labels are read when the cluster is created"),
         (["replace", "node_count=many"], "is not a number of workers"),
         (["change", "node_count=3"], "unknown operation 'change'"),
-        (["replace", "colour=red"], "is nothing that changes in a cluster"),
+        (["replace", "colour=red"], "cannot be changed (only node_count can)"),
         (["replace", "node_count=500"], "instances are needed"),
     ],
 )
@@ -208,7 +208,7 @@ def test_node_groups(cloud, school):
     shown = json.loads(cloud.openstack("coe", "nodegroup", "show", school.name, "gpu", "-f", "json"))
     assert (shown["min_node_count"], shown["max_node_count"]) == (1, 4)
     delete = ["nodegroup", "delete", school.name]
-    refused(cloud, *delete, "default-worker", "--yes", said="is one that the cluster began with")
+    refused(cloud, *delete, "default-worker", "--yes", said="was created with the cluster and cannot be deleted")
     refused(cloud, *delete, "gpu", said="give --yes")
     refused(cloud, *delete, "gpus", said="did you mean 'gpu'?")
     cloud.zerojhub(*delete, "gpu", "--yes")

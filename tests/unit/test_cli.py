@@ -67,13 +67,13 @@ def test_down_asks_and_refuses_without_a_terminal(shell):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("replace", "name=x"), "name cannot change: a cluster keeps the name it was made with"),
+        (("replace", "name=x"), "name cannot change: a cluster keeps the name it was created with"),
         (("replace", "master_count=3"), "master_count cannot change"),
         (("add", "node_count=3"), "node_count cannot be added"),
         (("replace", "node_count=many"), "is not a number of workers"),
         (("replace", "labels=a"), "labels cannot change"),
         (("swap", "node_count=1"), "one of replace, add, remove"),
-        (("replace", "colour=red"), "'colour' is nothing that changes"),
+        (("replace", "colour=red"), "'colour' cannot be changed (only node_count can)"),
     ],
 )
 def test_what_cannot_change_in_a_cluster_is_refused_with_its_reason(shell, words, said):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from zerojhub.openstack import heat
+from zerojhub.openstack import stacks
 
 
 def resource(name: str, status: str, minutes: float = 0, *links: str, reason: str = "") -> dict:
@@ -24,12 +24,12 @@ def test_what_is_late_is_named_first():
         resource("kube-minion", "CREATE_IN_PROGRESS", 0.5),
         resource("kube-master", "CREATE_IN_PROGRESS", 6),
     ]
-    assert heat.under_way(listed) == "1 of 5 resources, now kube-master (6 min 00 s, late), kube-minion"
+    assert stacks.progress(listed) == "1 of 5 resources, now kube-master (6 min 00 s, late), kube-minion"
 
 
 def test_nothing_under_way():
-    assert heat.under_way([]) == ""
-    assert heat.under_way([resource("network", "CREATE_COMPLETE")]) == "1 of 1 resources"
+    assert stacks.progress([]) == ""
+    assert stacks.progress([resource("network", "CREATE_COMPLETE")]) == "1 of 1 resources"
 
 
 def test_what_was_aborted_is_no_reason():
@@ -38,4 +38,4 @@ def test_what_was_aborted_is_no_reason():
         resource("kube-master", "CREATE_FAILED", reason="no  room\n"),
         resource("kube-minion", "CREATE_FAILED", reason="CREATE aborted"),
     ]
-    assert heat.failure(listed) == "kube-master: no room"
+    assert stacks.failure(listed) == "kube-master: no room"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,11 @@ from zerojhub.cli.options import (
 )
 from zerojhub.cli.run import under_way
 from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from zerojhub.openstack.heat import Stack
+    from zerojhub.openstack.session import Cloud
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Clusters by way of Heat templates.", no_args_is_help=True)
 COLUMNS = ("id", "stack_name", "stack_status", "creation_time")
@@ -64,14 +69,17 @@ def create_stack(
     zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
     """
     from zerojhub.deployment import plain, read_yaml
-    from zerojhub.openstack import stacks
+    from zerojhub.openstack import heat
 
     body, given = plain(read_yaml(template)), parse_labels(parameters or [])
     # YAML reads an unquoted version as a date, and Heat wants the words.
     body["heat_template_version"] = str(body.get("heat_template_version", ""))
-    made = under_way(
-        name, lambda here, say: stacks.create(here, name, body, given, timeout, say, wait=wait), cloud, quiet
-    )
+
+    async def create(here: Cloud, say: Say) -> Stack:
+        stack = await heat.create_stack(here, name, body, given, timeout)
+        return await (heat.wait_until_complete(here, stack, say) if wait else heat.show_stack(here, stack))
+
+    made = under_way(name, create, cloud, quiet)
     show(made, output, lambda: _print(made))
 
 
@@ -83,9 +91,10 @@ def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) 
     """
     import anyio
 
+    from zerojhub.openstack import heat
     from zerojhub.openstack.session import Cloud
 
-    stacks = anyio.run(Cloud(cloud).orchestration.all, "/stacks", "stacks")
+    stacks = anyio.run(heat.stacks, Cloud(cloud))
     show(stacks, output, lambda: table(stacks, COLUMNS))
 
 
@@ -97,10 +106,10 @@ def show_stack(name: Name, cloud: CloudOption = None, output: OutputOption = Out
     """
     import anyio
 
-    from zerojhub.openstack import stacks
+    from zerojhub.openstack import heat
     from zerojhub.openstack.session import Cloud
 
-    stack = anyio.run(stacks.get_one, Cloud(cloud), name)
+    stack = anyio.run(heat.get_stack, Cloud(cloud), name)
     show(stack, output, lambda: _print(stack))
 
 
@@ -118,16 +127,16 @@ def delete_stack(
     """
     import anyio
 
-    from zerojhub.openstack import stacks
+    from zerojhub.openstack import heat
     from zerojhub.openstack.session import Cloud
 
-    stack = anyio.run(stacks.get_one, Cloud(cloud), name)
+    stack = anyio.run(heat.get_stack, Cloud(cloud), name)
     confirm(f"Delete the stack {stack['stack_name']} ({stack['id']}) and what it made?", yes=yes)
-    under_way(stack["stack_name"], lambda here, say: stacks.delete(here, stack, say), cloud, quiet)
+    under_way(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
     show({"deleted": stack["id"]}, output, lambda: print(f"deleted stack {stack['stack_name']}"))
 
 
-def _print(stack: dict) -> None:
+def _print(stack: Stack) -> None:
     table([stack], COLUMNS)
     for each in stack.get("outputs", []):
         print(f"{each['output_key']}: {each['output_value']}")

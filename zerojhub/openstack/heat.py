@@ -1,75 +1,149 @@
-"""Heat's stacks behind clusters of Magnum's Heat drivers: which resource is being made, which is late, which failed, and why."""
+"""Heat (orchestration API v1): stacks and their resources.
+
+Types have the keys that the product reads, as the Orchestration API reference names them.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
 
-from zerojhub.errors import CloudError
+from zerojhub.errors import CloudError, UserError, ZeroJHubError
+from zerojhub.openstack.names import unknown
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import elapsed, one_line
+from zerojhub.text import Say
+from zerojhub.waiting import NotYet, wait_until
 
-DEPTH = 3
-"""Nested stacks between a cluster's own stack and its servers."""
-LATE = 300
-"""Seconds after which one resource is late: a server boots, and a node joins, in less."""
+PAUSE = (1.0, 3.0)
+"""Seconds between two looks at a stack: at first, and at most."""
+
+Template = dict[str, object]
+"""A Heat template (HOT): the user's own document."""
 
 
-async def stacks_of(cloud: Cloud, cluster: dict) -> list[dict]:
-    """The cluster's stack, and those of node groups that were added to it.
+class Output(TypedDict):
+    """An output of a stack."""
 
-    Empty where there is none (Cluster API drivers), or no Heat for this project.
-    """
-    own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
-    ids = {own: None} if own else {}
-    with contextlib.suppress(CloudError):  # node groups came with microversion 1.9
-        groups = await cloud.container_infra.all(f"/clusters/{cluster['uuid']}/nodegroups", "nodegroups")
-        ids |= dict.fromkeys(group["stack_id"] for group in groups if group["stack_id"])
+    output_key: str
+    output_value: object
+
+
+class StackName(TypedDict):
+    """What a stack is addressed by."""
+
+    id: str
+    stack_name: str
+
+
+class Stack(StackName):
+    """A stack. Lists leave out what is NotRequired here. `deletion_time` is set once the name is free again."""
+
+    stack_status: str
+    stack_status_reason: str | None
+    creation_time: str
+    deletion_time: NotRequired[str | None]
+    outputs: NotRequired[list[Output]]
+
+
+class Link(TypedDict):
+    """A link of a resource; `rel` is `nested` when the resource is a stack itself."""
+
+    rel: str
+    href: str
+
+
+class StackResource(TypedDict):
+    """A resource of a stack. `updated_time` in ISO 8601, in UTC when it names no zone."""
+
+    resource_name: str
+    resource_type: str
+    resource_status: str
+    resource_status_reason: str | None
+    physical_resource_id: str
+    updated_time: str
+    links: NotRequired[list[Link]]
+
+
+async def stacks(cloud: Cloud) -> list[Stack]:
+    return await cloud.orchestration.all("/stacks", "stacks")
+
+
+async def get_stack(cloud: Cloud, wanted: str) -> Stack:
+    """The stack of this name or ID. UserError that suggests the nearest when there is none."""
+    listed = await stacks(cloud)
+    for stack in listed:
+        if wanted in (stack["id"], stack["stack_name"]):
+            return await show_stack(cloud, stack)
+    raise unknown("stack", wanted, (stack["stack_name"] for stack in listed))
+
+
+async def show_stack(cloud: Cloud, stack: StackName) -> Stack:
+    answer: dict[str, Stack] = await cloud.orchestration.get(_path(stack))
+    return answer["stack"]
+
+
+async def stack_of_id(cloud: Cloud, stack_id: str) -> Stack:
+    """The stack of this ID. CloudError when there is none."""
+    answer: dict[str, Stack] = await cloud.orchestration.get(f"/stacks/{stack_id}")
+    return answer["stack"]
+
+
+async def resources(
+    cloud: Cloud, stack: StackName, *, depth: int = 0, resource_type: str | None = None
+) -> list[StackResource]:
+    """The stack's resources, with those of stacks inside it down to `depth`; of every type, unless one is given."""
+    query = {"type": resource_type} if resource_type else {}
+    answer: dict[str, list[StackResource]] = await cloud.orchestration.get(
+        f"{_path(stack)}/resources", nested_depth=depth, **query
+    )
+    return answer["resources"]
+
+
+async def create_stack(
+    cloud: Cloud, name: str, template: Template, parameters: dict[str, str], minutes: int
+) -> StackName:
+    """Request a stack, with Heat's own timeout in minutes. UserError for what Heat refuses in template or parameters."""
+    body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
     try:
-        return [(await cloud.orchestration.get(f"/stacks/{ident}"))["stack"] for ident in ids]
-    except CloudError:
-        return []
+        answer = await cloud.orchestration.post("/stacks", body)
+    except CloudError as error:
+        if error.status in (400, 409):
+            raise UserError(error.message, where=error.where) from None
+        raise
+    return {"stack_name": name, "id": answer["stack"]["id"]}
 
 
-async def resources(cloud: Cloud, cluster: dict, **query: str) -> list[dict]:
-    """The resources of the cluster's stacks down to the servers; empty where there is no stack."""
-    found = []
-    for stack in await stacks_of(cloud, cluster):
-        path = f"/stacks/{stack['stack_name']}/{stack['id']}/resources"
-        with contextlib.suppress(CloudError):
-            found += (await cloud.orchestration.get(path, nested_depth=DEPTH, **query))["resources"]
-    return found
+async def wait_until_complete(cloud: Cloud, stack: StackName, say: Say) -> Stack:
+    """The stack, once Heat has finished with it. ZeroJHubError with Heat's reason when it failed."""
+
+    async def look() -> Stack | NotYet:
+        current = await show_stack(cloud, stack)
+        name, status = current["stack_name"], current["stack_status"]
+        if status.endswith("FAILED"):
+            raise ZeroJHubError(f"stack {name} is {status}: {current['stack_status_reason']}")
+        return NotYet(f"stack {name}: {status}") if status.endswith("IN_PROGRESS") else current
+
+    return await wait_until(look, pause=PAUSE, say=say)
 
 
-def under_way(listed: list[dict]) -> str:
-    """What of a stack is being made right now, in a few words: "7 of 12 resources, now kube-master (6 min 02 s, late)"."""
-    done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
-    # A stack inside the stack is in progress because something in it is.
-    busy = [each for each in listed if each["resource_status"].endswith("IN_PROGRESS") and not _is_stack(each)]
-    now = [_with_time(each) for each in sorted(busy, key=_seconds, reverse=True)[:3]]
-    counted = f"{len(done)} of {len(listed)} resources" if listed else ""
-    return f"{counted}, now {', '.join(dict.fromkeys(now))}" if now else counted
+async def delete_stack(cloud: Cloud, stack: StackName, say: Say) -> None:
+    """Delete the stack with its resources, and wait until its name is free. ZeroJHubError when the deletion failed."""
+    await cloud.orchestration.delete(_path(stack))
+
+    async def look() -> NotYet | None:
+        answer: dict[str, Stack] | None = await cloud.orchestration.find(_path(stack))
+        if answer is None:
+            return None
+        current = answer["stack"]
+        name, status = current["stack_name"], current["stack_status"]
+        # Heat reports DELETE_COMPLETE before it releases the name.
+        if status == "DELETE_COMPLETE" and current.get("deletion_time"):
+            return None
+        if status == "DELETE_FAILED":
+            raise ZeroJHubError(f"stack {name} could not be deleted: {current['stack_status_reason']}")
+        return NotYet(f"stack {name}: {status}")
+
+    await wait_until(look, pause=PAUSE, say=say)
 
 
-def failure(listed: list[dict]) -> str | None:
-    """The resource that failed deepest and its reason. What Heat aborted because something else had failed is no reason."""
-    failed = [each for each in listed if each["resource_status"].endswith("FAILED")]
-    reasons = [(each["resource_name"], one_line(each.get("resource_status_reason") or "")) for each in failed]
-    telling = [(name, reason) for name, reason in reasons if reason and "aborted" not in reason]
-    return ": ".join(telling[-1]) if telling else None
-
-
-def _is_stack(resource: dict) -> bool:
-    return any(link["rel"] == "nested" for link in resource.get("links", []))
-
-
-def _seconds(resource: dict) -> float:
-    since = datetime.fromisoformat(resource["updated_time"])
-    return (datetime.now(UTC) - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
-
-
-def _with_time(resource: dict) -> str:
-    seconds = _seconds(resource)
-    if seconds < 60:
-        return resource["resource_name"]
-    return f"{resource['resource_name']} ({elapsed(seconds)}{', late' if seconds > LATE else ''})"
+def _path(stack: StackName) -> str:
+    return f"/stacks/{stack['stack_name']}/{stack['id']}"

@@ -1,14 +1,13 @@
-"""A Heat template (HOT) with the cluster template and the cluster of a deployment, for those whose clouds are kept in Heat.
+"""A Heat template (HOT) with the cluster template and the cluster of a deployment, for people who keep their cloud in Heat.
 
-Resource properties as Heat's reference has them: OS::Magnum::ClusterTemplate and OS::Magnum::Cluster.
+Resource properties are from Heat's reference: OS::Magnum::ClusterTemplate and OS::Magnum::Cluster.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import UserError
+from zerojhub.openstack.heat import Template
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -39,23 +38,23 @@ TEMPLATE_PROPERTIES = [
     "floating_ip_enabled",
     "public",
 ]
-"""What Heat's resource takes of a cluster template."""
+"""The properties that Heat's resource has."""
 
 
-def render(deployment: Deployment, keypair: str | None) -> dict[str, Any]:
-    """The template, as a dict. `keypair` is taken as the parameter's default."""
+def render(deployment: Deployment, keypair: str | None) -> Template:
+    """The template; `keypair` is the default of its parameter of that name. UserError for options that Heat does not have."""
     spec = deployment.cluster
-    parameter = {
+    parameter: dict[str, object] = {
         "type": "string",
         "description": "The keypair of the servers",
         "constraints": [{"custom_constraint": "nova.keypair"}],
     }
-    resources: dict[str, Any] = {}
+    resources: dict[str, object] = {}
     if isinstance(spec.template, TemplateSpec):
-        if strange := spec.template.model_fields_set - set(TEMPLATE_PROPERTIES):
+        if unknown := spec.template.model_fields_set - set(TEMPLATE_PROPERTIES):
             raise UserError(
-                f"cluster.template: Heat's OS::Magnum::ClusterTemplate knows no {', '.join(sorted(strange))}",
-                hint="leave it out, or make the template with `zerojhub template create` and name it here",
+                f"cluster.template: Heat's OS::Magnum::ClusterTemplate does not have {', '.join(sorted(unknown))}",
+                hint="leave it out, or create the template with `zerojhub template create` and name it here",
             )
         given = spec.template.model_dump(exclude_none=True)
         given.setdefault("name", f"zerojhub-{deployment.name}")
@@ -63,7 +62,7 @@ def render(deployment: Deployment, keypair: str | None) -> dict[str, Any]:
         given.setdefault("docker_storage_driver", "overlay")
         properties = {key: given[key] for key in TEMPLATE_PROPERTIES if key in given and given[key] != {}}
         resources["cluster_template"] = {"type": "OS::Magnum::ClusterTemplate", "properties": properties}
-        template: Any = {"get_resource": "cluster_template"}
+        template: object = {"get_resource": "cluster_template"}
     else:
         template = spec.template
     resources["cluster"] = {
@@ -81,7 +80,7 @@ def render(deployment: Deployment, keypair: str | None) -> dict[str, Any]:
         "heat_template_version": VERSION,
         "description": f"Kubernetes for the hub {deployment.name}",
         "parameters": {
-            "keypair": parameter | ({"default": keypair} if keypair else {}),
+            "keypair": {**parameter, **({"default": keypair} if keypair else {})},
             "workers": {"type": "number", "default": spec.workers, "constraints": [{"range": {"min": 0}}]},
         },
         "resources": resources,

@@ -1,12 +1,13 @@
-"""A kubeconfig through Magnum's certificates API: the key is made here and never leaves; Magnum signs a request for it."""
+"""A kubeconfig through Magnum's certificates API: the key is generated here and never leaves; Magnum signs a request for it."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from zerojhub.openstack import magnum
 from zerojhub.openstack.session import Cloud
 
 if TYPE_CHECKING:
@@ -16,15 +17,15 @@ CONTACT = 5
 """Seconds for a cluster's API to answer for the first time."""
 
 
-async def make(cloud: Cloud, cluster: dict) -> dict:
-    """An administrator's kubeconfig for the cluster, as a dict (Magnum API reference, certificates)."""
+async def make(cloud: Cloud, cluster: magnum.Cluster) -> dict[str, Any]:
+    """An administrator's kubeconfig for the cluster, as client-go reads it."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.x509.oid import NameOID
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    # RBAC gives system:masters every right before anything else is set up in the cluster.
+    # Members of system:masters may do everything, whatever RBAC rules the cluster has.
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:masters"),
@@ -33,8 +34,8 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     csr = request.public_bytes(serialization.Encoding.PEM).decode()
-    signed = await cloud.container_infra.post("/certificates", {"cluster_uuid": cluster["uuid"], "csr": csr})
-    authority = await cloud.container_infra.get(f"/certificates/{cluster['uuid']}")
+    certificate = await magnum.sign(cloud, cluster["uuid"], csr)
+    authority = await magnum.ca_certificate(cloud, cluster["uuid"])
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
@@ -45,13 +46,13 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
         "clusters": [
             {
                 "name": name,
-                "cluster": {"server": cluster["api_address"], "certificate-authority-data": data(authority["pem"])},
+                "cluster": {"server": cluster.get("api_address"), "certificate-authority-data": _base64(authority)},
             }
         ],
         "users": [
             {
                 "name": f"{name}-admin",
-                "user": {"client-certificate-data": data(signed["pem"]), "client-key-data": data(private.decode())},
+                "user": {"client-certificate-data": _base64(certificate), "client-key-data": _base64(private.decode())},
             }
         ],
         "contexts": [{"name": name, "context": {"cluster": name, "user": f"{name}-admin"}}],
@@ -60,7 +61,7 @@ async def make(cloud: Cloud, cluster: dict) -> dict:
 
 
 @asynccontextmanager
-async def connected(cloud: Cloud, cluster: dict) -> AsyncIterator[Kube]:
+async def connected(cloud: Cloud, cluster: magnum.Cluster) -> AsyncIterator[Kube]:
     """The cluster's API, with a kubeconfig for the occasion. CloudError, or KubeError when it does not answer from here."""
     import anyio
 
@@ -78,5 +79,5 @@ async def connected(cloud: Cloud, cluster: dict) -> AsyncIterator[Kube]:
         await kube.close()
 
 
-def data(pem: str) -> str:
+def _base64(pem: str) -> str:
     return base64.b64encode(pem.encode()).decode()

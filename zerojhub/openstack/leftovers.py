@@ -1,4 +1,4 @@
-"""What a deleted cluster leaves in the project, found by names and marks that only its own resources carry.
+"""What a deleted cluster leaves in the project, found by names and tags that only its own resources have.
 
 Names as cloud-provider-openstack gives them: load balancers `kube_service_CLUSTER_NAMESPACE_SERVICE`, where CLUSTER is the
 cluster's UUID or its name, floating IPs described as `… from cluster CLUSTER`; volumes `pvc-…` with the metadata
@@ -7,74 +7,84 @@ cluster's UUID or its name, floating IPs described as `… from cluster CLUSTER`
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
-import anyio
+from collections.abc import Sequence
+from typing import TypedDict
 
 from zerojhub.errors import CloudError
-from zerojhub.openstack import heat, magnum
+from zerojhub.openstack import cinder, magnum, neutron, octavia, stacks
 from zerojhub.openstack.session import Cloud
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 CLUSTER_METADATA = "cinder.csi.openstack.org/cluster"
 CLAIM_METADATA = "csi.storage.k8s.io/pvc/name"
-DETACHING = 30
-"""Seconds for the volumes of deleted servers to be free."""
+DETACH_TIMEOUT = 30
+"""Seconds for the volumes of deleted servers to be detached."""
 
 
-async def take_away(cloud: Cloud, cluster: dict, *, volumes_too: bool = False) -> list[dict[str, Any]]:
-    """Delete what the (deleted) cluster's Services have left: load balancers and floating IPs. List the volumes that stay.
+class VolumeRow(TypedDict):
+    """A volume of one of the cluster's claims; `owner` is the name of the claim."""
 
-    Rows are as in `volumes`; with `volumes_too` the volumes go, and the rows are of those that did not.
+    id: str
+    name: str
+    size_gb: int
+    owner: str | None
+
+
+async def take_away(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: bool = False) -> list[VolumeRow]:
+    """Delete the load balancers and floating IPs that the (deleted) cluster's Services left.
+
+    Returns the volumes of its claims, which are kept; with `volumes_too` they are deleted, and those that could not be
+    are returned.
     """
     marks = await marks_of(cloud, cluster)
     for balancer in await load_balancers(cloud, marks):
-        for floating_ip in await cloud.network.all("/floatingips", "floatingips", port_id=balancer["vip_port_id"]):
-            await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
-        await cloud.load_balancer.delete(f"/lbaas/loadbalancers/{balancer['id']}", cascade="true")
+        for floating_ip in await neutron.floating_ips(cloud, port_id=balancer["vip_port_id"]):
+            await neutron.delete_floating_ip(cloud, floating_ip["id"])
+        await octavia.delete_load_balancer(cloud, balancer["id"])
     ends = tuple(f" from cluster {mark}" for mark in marks)
-    for floating_ip in await cloud.network.all("/floatingips", "floatingips"):
+    for floating_ip in await neutron.floating_ips(cloud):
         if (floating_ip.get("description") or "").endswith(ends):
-            await cloud.network.delete(f"/floatingips/{floating_ip['id']}")
+            await neutron.delete_floating_ip(cloud, floating_ip["id"])
     left = await volumes(cloud, cluster)
     return [row for row in left if not await delete_volume(cloud, row["id"])] if volumes_too else left
 
 
-async def prefixes_of(cloud: Cloud, cluster: dict) -> tuple[str, ...]:
-    """How the names begin of what a driver makes for this cluster alone, with twelve or five characters of chance in them."""
-    names = [stack["stack_name"] for stack in await heat.stacks_of(cloud, cluster)] or [cluster.get("cluster_id")]
-    return tuple(f"{name}-" for name in names if name)
+async def prefixes_of(cloud: Cloud, cluster: magnum.Cluster) -> tuple[str, ...]:
+    """What names of a driver's resources for this cluster alone begin with; random characters in them make them unique."""
+    names = [stack["stack_name"] for stack in await stacks.of(cloud, cluster)]
+    if not names and (own := cluster.get("cluster_id")):
+        names = [own]
+    return tuple(f"{name}-" for name in names)
 
 
 async def take_ports(cloud: Cloud, prefixes: tuple[str, ...]) -> None:
-    """Delete the ports of the (deleted) cluster that no server has."""
-    for port in await cloud.network.all("/ports", "ports"):
+    """Delete the unused ports of the (deleted) cluster."""
+    for port in await neutron.ports(cloud):
         if port["name"].startswith(prefixes) and not port["device_id"]:
-            await cloud.network.delete(f"/ports/{port['id']}")
+            await neutron.delete_port(cloud, port["id"])
 
 
-async def marks_of(cloud: Cloud, cluster: dict) -> list[str]:
-    """By what its resources tell whose they are: the UUID, and the name when no other cluster has it."""
-    others = [
-        each for each in await magnum.named(cloud, "clusters", cluster["name"]) if each["uuid"] != cluster["uuid"]
-    ]
-    return [cluster["uuid"]] if others else [cluster["uuid"], cluster["name"]]
+async def marks_of(cloud: Cloud, cluster: magnum.Cluster) -> list[str]:
+    """What the names of its resources call the cluster: its UUID, and its name when no other cluster has it."""
+    named = await magnum.clusters_named(cloud, cluster["name"])
+    shared = any(each["uuid"] != cluster["uuid"] for each in named)
+    return [cluster["uuid"]] if shared else [cluster["uuid"], cluster["name"]]
 
 
-async def load_balancers(cloud: Cloud, marks: list[str]) -> list[dict]:
+async def load_balancers(cloud: Cloud, marks: Sequence[str]) -> list[octavia.LoadBalancer]:
     """Load balancers of the cluster's Services; none where the cloud has no Octavia."""
     try:
-        balancers = await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers")
+        balancers = await octavia.load_balancers(cloud)
     except CloudError:
         return []
     prefixes = tuple(f"kube_service_{mark}_" for mark in marks)
     return [balancer for balancer in balancers if balancer["name"].startswith(prefixes)]
 
 
-async def volumes(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
-    """Volumes of the cluster's claims, as rows: id, name, size_gb, owner (the name of its claim)."""
+async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[VolumeRow]:
+    """Volumes of the cluster's claims; none where the cloud has no Cinder."""
     try:
-        listed = await cloud.volume.all("/volumes/detail", "volumes")
+        listed = await cinder.volumes(cloud)
     except CloudError:
         return []
     return [
@@ -85,13 +95,16 @@ async def volumes(cloud: Cloud, cluster: dict) -> list[dict[str, Any]]:
 
 
 async def delete_volume(cloud: Cloud, volume_id: str) -> bool:
-    """Delete it once it is detached; False when Cinder does not let it go."""
-    deadline = time.monotonic() + DETACHING
-    while True:
+    """Delete it once it is detached; False when Cinder refuses."""
+
+    async def look() -> bool | NotYet:
         try:
-            await cloud.volume.delete(f"/volumes/{volume_id}")
-            return True
+            await cinder.delete_volume(cloud, volume_id)
         except CloudError as error:
-            if error.status not in (400, 409) or time.monotonic() > deadline:
-                return False
-        await anyio.sleep(2)
+            return NotYet() if error.status in (400, 409) else False
+        return True
+
+    try:
+        return await wait_until(look, timeout=DETACH_TIMEOUT, pause=(2, 2))
+    except TimedOut:
+        return False

@@ -1,60 +1,339 @@
-"""Magnum's API as the kit uses it (container-infra v1, microversions 1.1 to 1.14).
+"""Magnum (container infrastructure API v1, microversions 1.1 to 1.14): clusters, cluster templates, node groups, certificates.
 
-Magnum takes a second cluster or template of the same name, so everything is found by listing and acted on by UUID.
+Magnum accepts a second cluster or template of the same name, so they are found by name or UUID here and changed by UUID.
+Types have the keys that the product reads, as the Container Infrastructure Management API reference names them.
 """
 
 from __future__ import annotations
 
+from typing import Literal, NotRequired, TypedDict, overload
+
 from zerojhub.errors import UserError
+from zerojhub.openstack.names import refuse_several, unknown
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import nearest
-
-WORDS = {"clusters": "cluster", "clustertemplates": "cluster template"}
-"""The collections of the API, and what one item is called."""
 
 
-async def named(cloud: Cloud, kind: str, wanted: str) -> list[dict]:
-    """Every cluster or cluster template (`kind` as in the API's paths) of this UUID or name."""
-    items = await cloud.container_infra.all(f"/{kind}", kind)
-    return [item for item in items if wanted in (item["uuid"], item["name"])]
+class TemplateFields(TypedDict, total=False):
+    """What a cluster template says, and a request for a cluster or a template may set. Volume size in GB."""
+
+    coe: str
+    image_id: str | None
+    keypair_id: str | None
+    flavor_id: str | None
+    master_flavor_id: str | None
+    external_network_id: str | None
+    fixed_network: str | None
+    fixed_subnet: str | None
+    network_driver: str | None
+    volume_driver: str | None
+    docker_volume_size: int | None
+    docker_storage_driver: str | None
+    dns_nameserver: str | None
+    http_proxy: str | None
+    https_proxy: str | None
+    no_proxy: str | None
+    server_type: str | None
+    insecure_registry: str | None
+    tags: str | None
+    tls_disabled: bool
+    registry_enabled: bool
+    master_lb_enabled: bool
+    floating_ip_enabled: bool
+    public: bool
+    hidden: bool
+    labels: dict[str, str]
+    driver: str | None
+    """The driver that builds its clusters; only newer Magnums show it, and let it be chosen."""
 
 
-async def find_one(cloud: Cloud, kind: str, wanted: str) -> dict | None:
-    """The one of this UUID or name, whole; None when there is none. UserError when several have the name."""
-    found = await named(cloud, kind, wanted)
-    if len(found) > 1:
-        uuids = ", ".join(item["uuid"] for item in found)
-        raise UserError(f"{len(found)} {WORDS[kind]}s are named {wanted!r}", hint=f"name one by its UUID: {uuids}")
-    if not found or kind == "clustertemplates":  # a list of templates has them whole
-        return found[0] if found else None
-    return await cloud.container_infra.find(f"/{kind}/{found[0]['uuid']}")
+class TemplateRequest(TemplateFields):
+    """The body that creates a cluster template."""
+
+    name: str
 
 
-async def get_one(cloud: Cloud, kind: str, wanted: str) -> dict:
-    """Like find_one, but a UserError that names the nearest when there is none."""
-    found = await find_one(cloud, kind, wanted)
-    if found is None:
-        raise await unknown(cloud, kind, wanted)
-    return found
+class ClusterTemplate(TemplateFields):
+    """A cluster template; lists have them in full."""
+
+    uuid: str
+    name: str
+    cluster_distro: str | None
+    """The image's os_distro."""
 
 
-async def unknown(cloud: Cloud, kind: str, wanted: str) -> UserError:
-    """The error for a name that nothing has."""
-    known = sorted({item["name"] for item in await cloud.container_infra.all(f"/{kind}", kind)})
-    meant = nearest(wanted, known)
-    hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(known) or 'none'}"
-    return UserError(f"no {WORDS[kind]} named {wanted!r} in cloud {cloud.name}", hint=hint)
+class ClusterOptions(TypedDict):
+    """All but the template of a new cluster; `create_timeout` in minutes, `docker_volume_size` in GB."""
+
+    name: str
+    node_count: int
+    master_count: int
+    create_timeout: int
+    keypair: NotRequired[str]
+    labels: NotRequired[dict[str, str]]
+    merge_labels: NotRequired[bool]
+    flavor_id: NotRequired[str]
+    master_flavor_id: NotRequired[str]
+    docker_volume_size: NotRequired[int]
+    fixed_network: NotRequired[str]
+    fixed_subnet: NotRequired[str]
+    floating_ip_enabled: NotRequired[bool]
+    master_lb_enabled: NotRequired[bool]
+
+
+class ClusterRequest(ClusterOptions):
+    """The body that creates a cluster; `cluster_template_id` is a UUID."""
+
+    cluster_template_id: str
+
+
+class Cluster(TypedDict):
+    """A cluster. Lists leave out what is NotRequired here, as do older microversions.
+
+    `status` is an action and how it goes: CREATE, UPDATE, ROLLBACK or DELETE, and _IN_PROGRESS, _COMPLETE or _FAILED.
+    `faults` maps a failed resource to its reason. `stack_id` became `cluster_id` in microversion 1.13.
+    """
+
+    uuid: str
+    name: str
+    cluster_template_id: str
+    keypair: str | None
+    node_count: int
+    master_count: int
+    labels: dict[str, str]
+    flavor_id: str | None
+    master_flavor_id: str | None
+    status: str
+    health_status: str | None
+    status_reason: NotRequired[str | None]
+    faults: NotRequired[dict[str, str]]
+    cluster_id: NotRequired[str | None]
+    stack_id: NotRequired[str | None]
+    api_address: NotRequired[str | None]
+    coe_version: NotRequired[str | None]
+    node_addresses: NotRequired[list[str]]
+    master_addresses: NotRequired[list[str]]
+    updated_at: NotRequired[str | None]
+
+
+class NodeGroupRequest(TypedDict):
+    """The body that creates a node group. Without a flavor or image it has the cluster's."""
+
+    name: str
+    role: str
+    node_count: int
+    min_node_count: int
+    max_node_count: NotRequired[int]
+    flavor_id: NotRequired[str]
+    image_id: NotRequired[str]
+
+
+class Bounds(TypedDict, total=False):
+    """New bounds of a node group; a maximum of None removes it."""
+
+    min_node_count: int
+    max_node_count: int | None
+
+
+class NodeGroup(TypedDict):
+    """A node group (since microversion 1.9). `is_default` marks the two that the cluster was created with."""
+
+    uuid: str
+    name: str
+    role: str
+    flavor_id: str | None
+    node_count: int
+    min_node_count: int | None
+    max_node_count: int | None
+    is_default: bool
+    status: NotRequired[str]
+    stack_id: NotRequired[str | None]
+    node_addresses: NotRequired[list[str]]
+
+
+class PatchOperation(TypedDict):
+    """One operation of a JSON patch (RFC 6902)."""
+
+    op: Literal["add", "replace", "remove"]
+    path: str
+    value: NotRequired[int | str]
+
+
+async def clusters(cloud: Cloud) -> list[Cluster]:
+    return await cloud.container_infra.all("/clusters", "clusters")
+
+
+async def clusters_named(cloud: Cloud, wanted: str) -> list[Cluster]:
+    """Every cluster of this name or UUID."""
+    return [cluster for cluster in await clusters(cloud) if wanted in (cluster["uuid"], cluster["name"])]
+
+
+async def find_cluster(cloud: Cloud, wanted: str) -> Cluster | None:
+    """The cluster of this name or UUID; None when there is none. UserError when several have the name."""
+    found = await clusters_named(cloud, wanted)
+    refuse_several("cluster", wanted, [cluster["uuid"] for cluster in found])
+    return await show_cluster(cloud, found[0]["uuid"]) if found else None
+
+
+async def get_cluster(cloud: Cloud, wanted: str) -> Cluster:
+    """The cluster of this name or UUID. UserError when there is none, or several have the name."""
+    if cluster := await find_cluster(cloud, wanted):
+        return cluster
+    raise unknown("cluster", wanted, (each["name"] for each in await clusters(cloud)), cloud.name)
+
+
+async def show_cluster(cloud: Cloud, uuid: str) -> Cluster | None:
+    """The cluster of this UUID; None once it is deleted, and in the first moments of a new one."""
+    cluster: Cluster | None = await cloud.container_infra.find(f"/clusters/{uuid}")
+    return cluster
+
+
+async def create_cluster(cloud: Cloud, body: ClusterRequest) -> str:
+    """Request a cluster; returns its UUID. Magnum answers before it begins."""
+    uuid: str = (await cloud.container_infra.post("/clusters", body))["uuid"]
+    return uuid
+
+
+async def update_cluster(cloud: Cloud, uuid: str, patch: list[PatchOperation]) -> None:
+    await cloud.container_infra.patch(f"/clusters/{uuid}", patch)
+
+
+async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str, remove: list[str]) -> None:
+    """Set the number of nodes of a node group (by UUID; empty: the first workers). `remove`: UUIDs of servers."""
+    body: dict[str, object] = {"node_count": count}
+    if nodegroup:
+        body["nodegroup"] = nodegroup
+    if remove:
+        body["nodes_to_remove"] = remove
+    await cloud.container_infra.post(f"/clusters/{uuid}/actions/resize", body)
+
+
+async def upgrade_cluster(cloud: Cloud, uuid: str, template: str, *, batch: int) -> None:
+    """Move the cluster to the template of this UUID, `batch` nodes at a time."""
+    body = {"cluster_template": template, "max_batch_size": batch}
+    await cloud.container_infra.post(f"/clusters/{uuid}/actions/upgrade", body)
+
+
+async def delete_cluster(cloud: Cloud, uuid: str) -> None:
+    """Request the deletion; Magnum answers before it begins."""
+    await cloud.container_infra.delete(f"/clusters/{uuid}")
+
+
+async def rotate_credential(cloud: Cloud, uuid: str) -> None:
+    """Give the cluster another trust or application credential. CloudError (400) when its driver cannot."""
+    await cloud.container_infra.patch(f"/credentials/{uuid}", None)
+
+
+async def templates(cloud: Cloud) -> list[ClusterTemplate]:
+    return await cloud.container_infra.all("/clustertemplates", "clustertemplates")
+
+
+async def templates_named(cloud: Cloud, wanted: str) -> list[ClusterTemplate]:
+    """Every cluster template of this name or UUID."""
+    return [template for template in await templates(cloud) if wanted in (template["uuid"], template["name"])]
+
+
+async def find_template(cloud: Cloud, wanted: str) -> ClusterTemplate | None:
+    """The cluster template of this name or UUID; None when there is none. UserError when several have the name."""
+    found = await templates_named(cloud, wanted)
+    refuse_several("cluster template", wanted, [template["uuid"] for template in found])
+    return found[0] if found else None
+
+
+async def get_template(cloud: Cloud, wanted: str) -> ClusterTemplate:
+    """The cluster template of this name or UUID. UserError when there is none, or several have the name."""
+    if template := await find_template(cloud, wanted):
+        return template
+    raise await unknown_template(cloud, wanted)
+
+
+async def unknown_template(cloud: Cloud, wanted: str) -> UserError:
+    """The error for a cluster template that does not exist; it suggests one that does."""
+    return unknown("cluster template", wanted, (each["name"] for each in await templates(cloud)), cloud.name)
+
+
+async def create_template(cloud: Cloud, body: TemplateRequest) -> ClusterTemplate:
+    template: ClusterTemplate = await cloud.container_infra.post("/clustertemplates", body)
+    return template
+
+
+async def delete_template(cloud: Cloud, uuid: str) -> None:
+    """Delete it. CloudError while a cluster uses it."""
+    await cloud.container_infra.delete(f"/clustertemplates/{uuid}")
+
+
+async def nodegroups(cloud: Cloud, cluster_uuid: str) -> list[NodeGroup]:
+    """The node groups of the cluster, without their addresses. CloudError from a Magnum before microversion 1.9."""
+    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups")
+
+
+async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGroup:
+    group: NodeGroup = await cloud.container_infra.get(f"/clusters/{cluster_uuid}/nodegroups/{uuid}")
+    return group
+
+
+async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupRequest) -> NodeGroup:
+    group: NodeGroup = await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body)
+    return group
+
+
+async def update_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str, patch: list[PatchOperation]) -> None:
+    await cloud.container_infra.patch(f"/clusters/{cluster_uuid}/nodegroups/{uuid}", patch)
+
+
+async def delete_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> None:
+    await cloud.container_infra.delete(f"/clusters/{cluster_uuid}/nodegroups/{uuid}")
+
+
+async def sign(cloud: Cloud, cluster_uuid: str, csr: str) -> str:
+    """The certificate (PEM) that the cluster's CA signs for a certificate signing request (PEM)."""
+    pem: str = (await cloud.container_infra.post("/certificates", {"cluster_uuid": cluster_uuid, "csr": csr}))["pem"]
+    return pem
+
+
+async def ca_certificate(cloud: Cloud, cluster_uuid: str) -> str:
+    """The certificate (PEM) of the cluster's CA."""
+    pem: str = (await cloud.container_infra.get(f"/certificates/{cluster_uuid}"))["pem"]
+    return pem
+
+
+async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:
+    """Give the cluster a new CA; Magnum answers before it begins."""
+    await cloud.container_infra.patch(f"/certificates/{cluster_uuid}", None)
 
 
 def require(cloud: Cloud, minor: int, what: str) -> None:
-    """UserError where Magnum, which has been asked something before, ends below the microversion 1.`minor`.
+    """UserError unless Magnum, which has answered a request before, speaks microversion 1.`minor`.
 
-    Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials.
+    From Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials.
     """
-    newest = cloud.container_infra.newest
+    newest = cloud.container_infra.max_microversion
     if newest and newest < (1, minor):
         has = ".".join(str(number) for number in newest)
         raise UserError(
             f"the Magnum of cloud {cloud.name} is too old for {what}",
             hint=f"that came with microversion 1.{minor}, and this one has {has}",
         )
+
+
+@overload
+async def named(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> list[Cluster]: ...
+@overload
+async def named(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> list[ClusterTemplate]: ...
+async def named(cloud: Cloud, kind: str, wanted: str) -> list[Cluster] | list[ClusterTemplate]:
+    return await (clusters_named(cloud, wanted) if kind == "clusters" else templates_named(cloud, wanted))
+
+
+@overload
+async def find_one(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> Cluster | None: ...
+@overload
+async def find_one(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> ClusterTemplate | None: ...
+async def find_one(cloud: Cloud, kind: str, wanted: str) -> Cluster | ClusterTemplate | None:
+    return await (find_cluster(cloud, wanted) if kind == "clusters" else find_template(cloud, wanted))
+
+
+@overload
+async def get_one(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> Cluster: ...
+@overload
+async def get_one(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> ClusterTemplate: ...
+async def get_one(cloud: Cloud, kind: str, wanted: str) -> Cluster | ClusterTemplate:
+    return await (get_cluster(cloud, wanted) if kind == "clusters" else get_template(cloud, wanted))

@@ -1,46 +1,73 @@
-"""From a name or an ID to the thing itself; UserError naming the nearest when there is none, or the IDs when several."""
+"""Find one thing by its name or ID; UserError that suggests the nearest name when there is none, or the IDs of several."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TypedDict, TypeVar
+
 from zerojhub.errors import UserError
+from zerojhub.openstack import glance, neutron, nova
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import nearest
 
 
-def one(kind: str, wanted: str, items: list[dict]) -> dict:
-    """The item whose id or name is `wanted`."""
-    found = [item for item in items if item["id"] == wanted] or [item for item in items if item.get("name") == wanted]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(
-            f"{len(found)} {kind}s are named {wanted!r}",
-            hint="name one by its ID: " + ", ".join(x["id"] for x in found),
-        )
-    known = sorted({item["name"] for item in items if item.get("name")})
-    meant = nearest(wanted, known)
-    hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(known[:12]) or 'none'}"
-    raise UserError(f"no {kind} named {wanted!r}", hint=hint)
+class Named(TypedDict):
+    """What most services answer has at least these."""
+
+    id: str
+    name: str
 
 
-async def image(cloud: Cloud, wanted: str) -> dict:
-    return one("image", wanted, await cloud.image.all("/images", "images"))
+T = TypeVar("T", bound=Named)
+
+MOST = 12
+"""Existing names that an error lists."""
 
 
-async def flavor(cloud: Cloud, wanted: str) -> dict:
-    return one("flavor", wanted, await cloud.compute.all("/flavors/detail", "flavors"))
+def one(kind: str, wanted: str, items: Sequence[T]) -> T:
+    """The item whose ID or name is `wanted`."""
+    found = [item for item in items if item["id"] == wanted] or [item for item in items if item["name"] == wanted]
+    if not found:
+        raise unknown(kind, wanted, (item["name"] for item in items))
+    refuse_several(kind, wanted, [item["id"] for item in found])
+    return found[0]
 
 
-async def network(cloud: Cloud, wanted: str, *, external: bool = False) -> dict:
-    query = {"router:external": True} if external else {}
+def unknown(kind: str, wanted: str, existing: Iterable[str | None], cloud: str | None = None) -> UserError:
+    """The error for a name that does not exist (in the cloud of that name); it suggests one that does."""
+    names = sorted({name for name in existing if name})
+    meant = nearest(wanted, names)
+    hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(names[:MOST]) or 'none'}"
+    return UserError(f"no {kind} named {wanted!r}{f' in cloud {cloud}' if cloud else ''}", hint=hint)
+
+
+def refuse_several(kind: str, wanted: str, ids: Sequence[str]) -> None:
+    """UserError when more than one thing has the name."""
+    if len(ids) > 1:
+        raise UserError(f"{len(ids)} {kind}s are named {wanted!r}", hint=f"use the ID of one: {', '.join(ids)}")
+
+
+async def image(cloud: Cloud, wanted: str) -> glance.Image:
+    return one("image", wanted, await glance.images(cloud))
+
+
+async def flavor(cloud: Cloud, wanted: str) -> nova.Flavor:
+    return one("flavor", wanted, await nova.flavors(cloud))
+
+
+async def network(cloud: Cloud, wanted: str, *, external: bool = False) -> neutron.Network:
     kind = "external network" if external else "network"
-    return one(kind, wanted, await cloud.network.all("/networks", "networks", **query))
+    return one(kind, wanted, await neutron.networks(cloud, external=external))
 
 
-async def subnet(cloud: Cloud, wanted: str) -> dict:
-    return one("subnet", wanted, await cloud.network.all("/subnets", "subnets"))
+async def subnet(cloud: Cloud, wanted: str) -> neutron.Subnet:
+    return one("subnet", wanted, await neutron.subnets(cloud))
 
 
-async def keypair(cloud: Cloud, wanted: str) -> dict:
-    listed = (await cloud.compute.get("/os-keypairs"))["keypairs"]
-    return one("keypair", wanted, [{"id": each["keypair"]["name"]} | each["keypair"] for each in listed])
+async def keypair(cloud: Cloud, wanted: str) -> nova.Keypair:
+    """The keypair; a keypair has no ID besides its name."""
+    listed = await nova.keypairs(cloud)
+    for each in listed:
+        if each["name"] == wanted:
+            return each
+    raise unknown("keypair", wanted, (each["name"] for each in listed))

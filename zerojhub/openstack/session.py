@@ -1,8 +1,9 @@
-"""One authenticated session with a cloud of clouds.yaml, and an adapter for each of its services.
+"""One authenticated session with a cloud of clouds.yaml, and a client for each of its services.
 
-Answers are the services' own JSON, as dicts. Calls run in a thread, so that independent ones overlap.
-Errors: UserError (exit 2) for a cloud that is not named anywhere, that refuses the credentials or that does not answer at
-all; CloudError (exit 1) for what a service refuses later, with its own text and request id.
+Answers are the services' own JSON; the modules named after the services give them types. Calls run in a thread, so that
+independent ones overlap.
+Errors: UserError (exit 2) for a cloud that is not defined, refuses the credentials or does not respond at all; CloudError
+(exit 1) for what a service refuses later, with its own text and request id.
 """
 
 from __future__ import annotations
@@ -10,34 +11,42 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import time
 import types
 from collections.abc import AsyncIterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import anyio.to_thread
 
 from zerojhub.errors import CloudError, UserError
 from zerojhub.text import one_line
+from zerojhub.waiting import NotYet, wait_until
 
-TIMEOUT = 60.0
-"""Seconds that one request may take; nothing the kit asks of an API is slower than that."""
+if TYPE_CHECKING:
+    from keystoneauth1.exceptions import HttpError
+    from keystoneauth1.session import Session
+    from openstack.config import OpenStackConfig
+    from openstack.config.cloud_region import CloudRegion
+
+REQUEST_TIMEOUT = 60.0
+"""Seconds that one request may take; no API call of the product is slower."""
 
 INCOMPLETE = "field/attribute master_count"
-"""What Magnum says of a cluster, and of all in a list, in the moment in which it has no node groups: yet, or any more."""
-INCOMPLETE_TIMES, INCOMPLETE_PAUSE = 10, 0.5
-"""How often, and after how many seconds, such a request is made again."""
+"""What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
+INCOMPLETE_TIMEOUT, INCOMPLETE_PAUSE = 5.0, 0.5
+"""Seconds to ask again for, and between two such requests."""
 
 
-def load_config():
+def load_config() -> type[OpenStackConfig]:
     """openstacksdk's reader of clouds.yaml, without the proxies of fifty services.
 
-    `import openstack` pulls in all of them, half a second that a `cluster list` would spend on nothing: an empty stand-in
-    for the package's own `__init__` lets `openstack.config` be imported alone.
+    `import openstack` loads all of them, half a second that a `cluster list` has no use for: an empty stand-in for the
+    package's own `__init__` lets `openstack.config` be imported alone.
     """
     if "openstack" not in sys.modules:
         spec = importlib.util.find_spec("openstack")
+        assert spec is not None and spec.submodule_search_locations is not None  # a dependency of this package
         package = types.ModuleType("openstack")
         package.__path__, package.__spec__ = spec.submodule_search_locations, spec
         sys.modules["openstack"] = package
@@ -47,10 +56,10 @@ def load_config():
 
 
 class Cloud:
-    """A cloud to work in, named as in clouds.yaml (None: what OS_CLOUD or the OS_* variables say)."""
+    """A cloud to work in, named as in clouds.yaml (None: the one that OS_CLOUD or the OS_* variables select)."""
 
     def __init__(self, name: str | None = None):
-        self._named = name
+        self._requested_name = name
         self.container_infra = Service(self, "container-infra", version="v1", microversion="latest")
         self.compute = Service(self, "compute", version="v2.1", microversion="2.60")
         self.network = Service(self, "network", version="v2.0")
@@ -60,8 +69,8 @@ class Cloud:
         self.orchestration = Service(self, "orchestration")
 
     @cached_property
-    def region(self):
-        """openstacksdk's CloudRegion: credentials, region, interface, certificates."""
+    def region(self) -> CloudRegion:
+        """Credentials, region, interface and certificates. UserError when clouds.yaml does not define the cloud."""
         config_class = load_config()
         from keystoneauth1 import exceptions as ksa
         from openstack.exceptions import ConfigException
@@ -69,33 +78,32 @@ class Cloud:
         try:
             config = config_class(app_name="zerojhub")
             names = [name for name in config.get_cloud_names() if name]
-            wanted = self._named or config.default_cloud
-            if self._named and self._named not in names:
+            if self._requested_name and self._requested_name not in names:
                 files = " or ".join(str(path) for path in config._config_files[:2])
                 known = f"known: {', '.join(sorted(names))}" if names else "none is defined"
                 raise UserError(
-                    f"no cloud named {self._named!r} in clouds.yaml ({known})",
-                    hint=f"add it to {files}, or name its file in OS_CLIENT_CONFIG_FILE",
+                    f"no cloud named {self._requested_name!r} in clouds.yaml ({known})",
+                    hint=f"add it to {files}, or set OS_CLIENT_CONFIG_FILE to the file that has it",
                 )
-            return config.get_one(cloud=wanted)
+            return config.get_one(cloud=self._requested_name or config.default_cloud)
         except (ConfigException, ksa.ClientException) as error:
-            hint = "name one with --cloud, in the deployment file or in OS_CLOUD"
+            hint = "select a cloud with --cloud, in the deployment file or in OS_CLOUD"
             raise UserError(f"clouds.yaml: {one_line(str(error))}", hint=hint) from error
 
     @property
     def name(self) -> str:
-        return self._named or self.region.name or "environment"
+        return self._requested_name or self.region.name or "environment"
 
     @cached_property
-    def session(self):
-        """keystoneauth1 Session; authenticates at its first request."""
+    def session(self) -> Session:
+        """The session that every request goes through; it authenticates at the first one."""
         from keystoneauth1.exceptions import ClientException
 
         try:
             session = self.region.get_session()
         except ClientException as error:
             raise UserError(f"cloud {self.name}: {one_line(str(error))}") from error
-        session.timeout = TIMEOUT
+        session.timeout = REQUEST_TIMEOUT
         return session
 
     def authenticate(self) -> None:
@@ -115,27 +123,31 @@ class Cloud:
             raise UserError(
                 f"Keystone of cloud {self.name} does not answer: {one_line(str(error))}",
                 where=auth_url,
-                hint="check auth_url in clouds.yaml, and the way to it",
+                hint="check auth_url in clouds.yaml, and the network between here and there",
             ) from error
         except ksa.ClientException as error:
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
 
     @property
-    def project_id(self) -> str:
+    def project_id(self) -> str | None:
+        """The project that the credentials are scoped to; None when they are not scoped to one."""
         return self.session.get_project_id()
 
 
 class Service:
-    """One service of the cloud. Paths are below its versioned endpoint: `await cloud.compute.get("/servers")`."""
+    """One service of the cloud. Paths are below its versioned endpoint: `await cloud.compute.get("/servers")`.
+
+    Every method raises CloudError for what the service refuses, with its `status`, and when it does not respond.
+    """
 
     def __init__(self, cloud: Cloud, service_type: str, *, version: str | None = None, microversion: str | None = None):
         self._cloud, self.type, self._version, self._microversion = cloud, service_type, version, microversion
-        self.newest: tuple[int, ...] | None = None
+        self.max_microversion: tuple[int, ...] | None = None
         """The newest microversion that the service has, once it has answered and if it says so (Magnum does)."""
 
     @cached_property
     def endpoint(self) -> str:
-        """The endpoint in the catalogue; clouds list it with or without a version, the paths here need one."""
+        """The endpoint in the catalog; clouds list it with or without a version, the paths here need one."""
         from keystoneauth1.exceptions import EndpointNotFound
 
         region = self._cloud.region
@@ -154,47 +166,22 @@ class Service:
         has_version = re.search(r"/v\d[\d.]*(/[^/]+)?$", url)
         return url if has_version or not self._version else f"{url}/{self._version}"
 
-    def _request(self, method: str, path: str, microversion: str | None, **arguments: Any) -> Any:
-        from keystoneauth1 import exceptions as ksa
+    async def get(self, path: str, **query: Any) -> Any:
+        """The decoded answer. Asks again while Magnum cannot show a cluster that it is creating or deleting."""
+        deadline = time.monotonic() + INCOMPLETE_TIMEOUT
 
-        try:
-            answer = self._cloud.session.request(
-                path if path.startswith("http") else self.endpoint + path,
-                method,
-                endpoint_filter={"service_type": self.type},
-                microversion=microversion or self._microversion,
-                headers={"Accept": "application/json"},
-                **arguments,
-            )
-        except ksa.HttpError as error:
-            raise self._refusal(error) from error
-        except ksa.ClientException as error:
-            raise CloudError(f"{self.type} does not answer: {one_line(str(error))}") from error
-        if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
-            self.newest = tuple(int(number) for number in newest.split()[-1].split("."))
-        return answer.json() if answer.content else None
-
-    def _refusal(self, error) -> CloudError:
-        where = f"{self.type} {error.request_id}" if error.request_id else self.type
-        return CloudError(refusal_text(error), status=error.http_status, where=where)
-
-    async def _call(self, method: str, path: str, microversion: str | None = None, **arguments: Any) -> Any:
-        return await anyio.to_thread.run_sync(
-            lambda: self._request(method, path, microversion, **arguments), abandon_on_cancel=True
-        )
-
-    async def get(self, path: str, *, microversion: str | None = None, **query: Any) -> Any:
-        for _ in range(INCOMPLETE_TIMES):
+        async def look() -> Any:
             try:
-                return await self._call("GET", path, microversion, params=query)
+                return await self._call("GET", path, params=query)
             except CloudError as error:
-                if INCOMPLETE not in str(error):
+                if INCOMPLETE not in error.message or time.monotonic() > deadline:
                     raise
-            await anyio.sleep(INCOMPLETE_PAUSE)
-        return await self._call("GET", path, microversion, params=query)
+                return NotYet()
+
+        return await wait_until(look, pause=(INCOMPLETE_PAUSE, INCOMPLETE_PAUSE))
 
     async def find(self, path: str, **query: Any) -> Any | None:
-        """Like get, but None for what is not there (404)."""
+        """Like get, but None for what does not exist (404)."""
         try:
             return await self.get(path, **query)
         except CloudError as error:
@@ -202,25 +189,25 @@ class Service:
                 return None
             raise
 
-    async def post(self, path: str, body: Any, *, microversion: str | None = None) -> Any:
-        return await self._call("POST", path, microversion, json=body)
+    async def post(self, path: str, body: object) -> Any:
+        return await self._call("POST", path, json=body)
 
-    async def put(self, path: str, body: Any) -> Any:
+    async def put(self, path: str, body: object) -> Any:
         return await self._call("PUT", path, json=body)
 
-    async def patch(self, path: str, body: Any, *, microversion: str | None = None) -> Any:
-        return await self._call("PATCH", path, microversion, json=body)
+    async def patch(self, path: str, body: object) -> Any:
+        return await self._call("PATCH", path, json=body)
 
     async def delete(self, path: str, **query: Any) -> None:
-        """Delete it; quiet when it is not there any more."""
+        """Delete it; not an error when it does not exist (404)."""
         try:
             await self._call("DELETE", path, params=query)
         except CloudError as error:
             if error.status != 404:
                 raise
 
-    async def pages(self, path: str, key: str, **query: Any) -> AsyncIterator[dict]:
-        """Every item of a list, over all of its pages (`KEY_links` or `next`, as the services have it)."""
+    async def pages(self, path: str, key: str, **query: Any) -> AsyncIterator[Any]:
+        """Every item of a list, over all of its pages: the next one is in `KEY_links` or in `next`, by service."""
         answer = await self.get(path, **query)
         while True:
             for item in answer[key]:
@@ -233,21 +220,50 @@ class Service:
                 following if following.startswith("http") else path + "?" + following.partition("?")[2]
             )
 
-    async def all(self, path: str, key: str, **query: Any) -> list[dict]:
+    async def all(self, path: str, key: str, **query: Any) -> list[Any]:
+        """All that `pages` gives."""
         return [item async for item in self.pages(path, key, **query)]
 
+    async def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        return await anyio.to_thread.run_sync(lambda: self._request(method, path, **arguments), abandon_on_cancel=True)
 
-def refusal_text(error) -> str:
-    """What the service itself said, out of the body that each of them shapes in its own way."""
+    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        """The one place that requests pass through. `arguments` are those of keystoneauth1's Session.request."""
+        from keystoneauth1 import exceptions as ksa
+
+        try:
+            answer = self._cloud.session.request(
+                path if path.startswith("http") else self.endpoint + path,
+                method,
+                endpoint_filter={"service_type": self.type},
+                microversion=self._microversion,
+                headers={"Accept": "application/json"},
+                **arguments,
+            )
+        except ksa.HttpError as error:
+            where = f"{self.type} {error.request_id}" if error.request_id else self.type
+            raise CloudError(refusal_text(error), status=error.http_status, where=where) from error
+        except ksa.ClientException as error:
+            raise CloudError(f"{self.type} does not answer: {one_line(str(error))}") from error
+        if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
+            self.max_microversion = tuple(int(number) for number in newest.split()[-1].split("."))
+        return answer.json() if answer.content else None
+
+
+def refusal_text(error: HttpError) -> str:
+    """The service's own message from the body of its refusal, which each service shapes differently."""
+    fallback = one_line(error.message or str(error))
     try:
-        body = error.response.json()
-    except (AttributeError, ValueError):
-        return one_line(error.message or str(error))
+        body = error.response.json() if error.response is not None else None
+    except ValueError:
+        return fallback
+    if not isinstance(body, dict):
+        return fallback
     if errors := body.get("errors"):  # Magnum
-        return one_line(errors[0].get("detail") or errors[0].get("title") or "")
+        return one_line(errors[0].get("detail") or errors[0].get("title") or "") or fallback
     if "faultstring" in body:  # Octavia
         return one_line(body["faultstring"])
     for value in body.values():  # Keystone, Heat: error; Neutron: NeutronError; Nova, Cinder: the fault's name
         if isinstance(value, dict) and value.get("message"):
             return one_line(value["message"])
-    return one_line(body.get("message") or error.message or str(error))
+    return one_line(body.get("message") or "") or fallback

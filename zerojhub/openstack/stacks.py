@@ -1,81 +1,79 @@
-"""Heat's stacks as people use them: made from a template of their own, waited for, shown, deleted."""
+"""The stacks behind a cluster of Magnum's Heat drivers: which resource is in progress, which is late, which failed and why."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-import anyio
-
-from zerojhub.errors import CloudError, UserError, ZeroJHubError
-from zerojhub.openstack.clusters import POLL
+from zerojhub.errors import CloudError
+from zerojhub.openstack import heat, magnum
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import Say, nearest
+from zerojhub.text import elapsed, one_line
+
+DEPTH = 3
+"""Levels of nested stacks between a cluster's own stack and its servers."""
+LATE = 300
+"""Seconds after which a resource is late: a server boots, and a node joins, in less."""
 
 
-async def get_one(cloud: Cloud, wanted: str) -> dict:
-    """The stack of this name or ID. UserError naming the nearest."""
-    listed = await cloud.orchestration.all("/stacks", "stacks")
-    found = [stack for stack in listed if wanted in (stack["id"], stack["stack_name"])]
-    if not found:
-        known = [stack["stack_name"] for stack in listed]
-        meant = nearest(wanted, known)
-        hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(known) or 'none'}"
-        raise UserError(f"no stack named {wanted!r}", hint=hint)
-    return await show(cloud, found[0])
+async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[heat.Stack]:
+    """The cluster's stack, and those of node groups that were added to it.
 
-
-async def show(cloud: Cloud, stack: dict) -> dict:
-    return (await cloud.orchestration.get(path(stack)))["stack"]
-
-
-def path(stack: dict) -> str:
-    return f"/stacks/{stack['stack_name']}/{stack['id']}"
-
-
-async def create(
-    cloud: Cloud, name: str, template: dict, parameters: dict[str, Any], minutes: int, say: Say, *, wait: bool
-) -> dict:
-    """Make a stack. UserError with what Heat says of the template or its parameters; ZeroJHubError when it fails later."""
-    body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
+    Empty when there is none (Cluster API drivers), or Heat does not answer this project.
+    """
+    own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
+    ids = [own] if own else []
+    with contextlib.suppress(CloudError):  # node groups came with microversion 1.9
+        ids += [
+            stack_id for group in await magnum.nodegroups(cloud, cluster["uuid"]) if (stack_id := group["stack_id"])
+        ]
     try:
-        made = (await cloud.orchestration.post("/stacks", body))["stack"]
-    except CloudError as error:
-        if error.status in (400, 409):
-            raise UserError(error.message, where=error.where) from None
-        raise
-    stack = {"stack_name": name, "id": made["id"]}
-    return await settled(cloud, stack, say) if wait else await show(cloud, stack)
+        return [await heat.stack_of_id(cloud, stack_id) for stack_id in dict.fromkeys(ids)]
+    except CloudError:
+        return []
 
 
-async def settled(cloud: Cloud, stack: dict, say: Say) -> dict:
-    """Wait until the stack is complete. ZeroJHubError with the resource that failed."""
-    pause = POLL[0]
-    while True:
-        there = await show(cloud, stack)
-        if there["stack_status"].endswith("FAILED"):
-            raise ZeroJHubError(
-                f"stack {there['stack_name']} is {there['stack_status']}: {there['stack_status_reason']}"
-            )
-        if not there["stack_status"].endswith("IN_PROGRESS"):
-            return there
-        say(f"stack {there['stack_name']}: {there['stack_status']}")
-        await anyio.sleep(pause)
-        pause = min(pause * 1.3, POLL[1])
+async def resources(
+    cloud: Cloud, cluster: magnum.Cluster, *, resource_type: str | None = None
+) -> list[heat.StackResource]:
+    """The resources of the cluster's stacks down to the servers; empty when there is no stack."""
+    found: list[heat.StackResource] = []
+    for stack in await of(cloud, cluster):
+        with contextlib.suppress(CloudError):
+            found += await heat.resources(cloud, stack, depth=DEPTH, resource_type=resource_type)
+    return found
 
 
-async def delete(cloud: Cloud, stack: dict, say: Say) -> None:
-    """Delete the stack with its resources, and wait until it is gone and its name is free."""
-    await cloud.orchestration.delete(path(stack))
-    pause = POLL[0]
-    while there := await cloud.orchestration.find(path(stack)):
-        status = there["stack"]["stack_status"]
-        # Heat says so before it lets go of the name.
-        if status == "DELETE_COMPLETE" and there["stack"]["deletion_time"]:
-            return
-        if status == "DELETE_FAILED":
-            raise ZeroJHubError(
-                f"stack {stack['stack_name']} could not be deleted: {there['stack']['stack_status_reason']}"
-            )
-        say(f"stack {stack['stack_name']}: {status}")
-        await anyio.sleep(pause)
-        pause = min(pause * 1.3, POLL[1])
+def progress(listed: Sequence[heat.StackResource]) -> str:
+    """What is in progress, in a few words: "7 of 12 resources, now kube-master (6 min 02 s, late)"; empty for none."""
+    done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
+    # A nested stack is in progress because something in it is.
+    busy = [each for each in listed if each["resource_status"].endswith("IN_PROGRESS") and not _is_stack(each)]
+    now = [_with_time(each) for each in sorted(busy, key=_seconds, reverse=True)[:3]]
+    counted = f"{len(done)} of {len(listed)} resources" if listed else ""
+    return f"{counted}, now {', '.join(dict.fromkeys(now))}" if now else counted
+
+
+def failure(listed: Sequence[heat.StackResource]) -> str | None:
+    """The most deeply nested resource that failed, and its reason. An abort because of another failure is not a reason."""
+    failed = [each for each in listed if each["resource_status"].endswith("FAILED")]
+    reasons = [(each["resource_name"], one_line(each["resource_status_reason"] or "")) for each in failed]
+    causes = [(name, reason) for name, reason in reasons if reason and "aborted" not in reason]
+    return ": ".join(causes[-1]) if causes else None
+
+
+def _is_stack(resource: heat.StackResource) -> bool:
+    return any(link["rel"] == "nested" for link in resource.get("links", []))
+
+
+def _seconds(resource: heat.StackResource) -> float:
+    since = datetime.fromisoformat(resource["updated_time"])
+    return (datetime.now(UTC) - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
+
+
+def _with_time(resource: heat.StackResource) -> str:
+    seconds = _seconds(resource)
+    if seconds < 60:
+        return resource["resource_name"]
+    return f"{resource['resource_name']} ({elapsed(seconds)}{', late' if seconds > LATE else ''})"

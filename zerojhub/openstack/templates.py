@@ -1,22 +1,24 @@
 """Cluster templates: from options to Magnum's request, and what is wrong with one before Magnum finds out, or does not.
 
-Magnum takes a template with a keypair that does not exist, a volume too small for its storage driver, or a network driver of
-another engine, and the cluster made from it fails a quarter of an hour later: all of that is said first.
+Magnum accepts a template with a keypair that does not exist, a volume too small for its storage driver, or a network driver
+of another engine, and the cluster created from it fails a quarter of an hour later: all of that is checked first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import cast
 
 from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import names
+from zerojhub.openstack.magnum import TemplateFields, TemplateRequest
 from zerojhub.openstack.session import Cloud
 from zerojhub.tasks import gather
 
 BY_ID = ("image", "keypair", "external_network", "flavor", "master_flavor")
-"""Attributes that Magnum's API names with `_id`, though it takes names too."""
+"""Attributes that Magnum's API calls `…_id`, though it accepts names too."""
 
 NETWORK_DRIVERS = {
     "kubernetes": ("flannel", "calico", "cilium"),
@@ -25,29 +27,30 @@ NETWORK_DRIVERS = {
     "mesos": ("docker",),
 }
 SMALLEST_VOLUME = {"devicemapper": 3, "overlay": 1, "overlay2": 1}
-"""GB that docker_volume_size must have at least, by docker_storage_driver (Magnum user guide)."""
+"""Minimum of docker_volume_size in GB, by docker_storage_driver (Magnum user guide)."""
 
 
-def request(spec: TemplateSpec, name: str, labels: dict[str, str] | None = None) -> dict:
-    """The body that makes the template (Magnum API reference, cluster templates)."""
+def request(spec: TemplateSpec, name: str, labels: dict[str, str] | None = None) -> TemplateRequest:
+    """The body that creates the template, with these labels added to its own."""
     body = spec.model_dump(exclude_none=True)
     for short in BY_ID:
         if short in body:
             body[f"{short}_id"] = body.pop(short)
-    return body | {"name": name, "labels": {key: str(value) for key, value in spec.labels.items()} | (labels or {})}
+    body |= {"name": name, "labels": {key: str(value) for key, value in spec.labels.items()} | (labels or {})}
+    return cast(TemplateRequest, body)  # TemplateSpec has the API's own names and types
 
 
-async def problems(cloud: Cloud, template: dict) -> list[ZeroJHubError]:
-    """All that would stop a cluster of this template (a request, or one that is there)."""
+async def problems(cloud: Cloud, template: TemplateFields) -> list[ZeroJHubError]:
+    """All that would stop a cluster of this template (a request, or one that exists)."""
     found: list[ZeroJHubError] = [*driver_problems(template)]
 
-    async def resolve(find: Callable[[Cloud, str], Awaitable[dict]], wanted: str) -> None:
+    async def resolve(find: Callable[[Cloud, str], Awaitable[object]], wanted: str) -> None:
         try:
             await find(cloud, wanted)
         except UserError as error:
             found.append(error)
 
-    parts = {
+    parts: set[tuple[Callable[[Cloud, str], Awaitable[object]], str | None]] = {
         (names.image, template.get("image_id")),
         (names.keypair, template.get("keypair_id")),
         (names.flavor, template.get("flavor_id")),
@@ -60,15 +63,15 @@ async def problems(cloud: Cloud, template: dict) -> list[ZeroJHubError]:
     return found
 
 
-def driver_problems(template: dict) -> list[UserError]:
-    """Drivers and sizes that do not go together."""
+def driver_problems(template: TemplateFields) -> list[UserError]:
+    """Drivers and sizes that do not work together."""
     found = []
     engine, network = template.get("coe", "kubernetes"), template.get("network_driver")
     if network and network not in NETWORK_DRIVERS.get(engine, (network,)):
         found.append(
             UserError(
-                f"network driver {network!r} does not go with {engine}",
-                hint=f"{engine} takes {' or '.join(NETWORK_DRIVERS[engine])}",
+                f"network driver {network!r} does not work with {engine}",
+                hint=f"{engine} supports {' or '.join(NETWORK_DRIVERS[engine])}",
             )
         )
     storage, size = template.get("docker_storage_driver"), template.get("docker_volume_size")

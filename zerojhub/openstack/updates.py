@@ -1,35 +1,37 @@
-"""What can change in a cluster, and what cannot, with the reason, before Magnum is asked.
+"""What can be changed in a cluster, and what cannot and why, checked before Magnum is asked.
 
-The table of the user guide: node_count alone is replaced or removed (back to 1); master_count, name and discovery_url never.
+As in Magnum's user guide: only node_count can be replaced or removed (back to 1).
 """
 
 from __future__ import annotations
 
 from zerojhub.errors import UserError
+from zerojhub.openstack.magnum import PatchOperation
 
-NEVER = {
-    "master_count": "the number of masters is fixed when the cluster is made",
-    "name": "a cluster keeps the name it was made with",
-    "discovery_url": "etcd's members found each other through it once",
-    "labels": "labels are read when the cluster is made; a new template with `zerojhub cluster upgrade` changes kube_tag",
-    "flavor_id": "servers keep their flavor: add a node group of another",
-    "keypair": "servers keep the keypair they were made with",
+FIXED = {
+    "master_count": "the number of masters is fixed when the cluster is created",
+    "name": "a cluster keeps the name it was created with",
+    "discovery_url": "etcd's members used it once, to find each other",
+    "labels": "labels are read when the cluster is created; `zerojhub cluster upgrade` changes kube_tag",
+    "flavor_id": "servers keep their flavor: add a node group with another one",
+    "keypair": "servers keep the keypair they were created with",
 }
+"""Attributes that cannot change, and why."""
 OPERATIONS = ("replace", "add", "remove")
 
 
-def patch(operation: str, attributes: list[str]) -> list[dict]:
+def patch(operation: str, attributes: list[str]) -> list[PatchOperation]:
     """The JSON patch for `update OPERATION ATTRIBUTE[=VALUE] …`. UserError with the reason for what cannot change."""
     if operation not in OPERATIONS:
         raise UserError(f"unknown operation {operation!r}", hint=f"one of {', '.join(OPERATIONS)}")
-    return [_change(operation, *word.partition("=")) for word in attributes]
+    return [_change(operation, *attribute.partition("=")) for attribute in attributes]
 
 
-def _change(operation: str, name: str, equals: str, value: str) -> dict:
-    if name in NEVER:
-        raise UserError(f"{name} cannot change: {NEVER[name]}")
+def _change(operation: str, name: str, equals: str, value: str) -> PatchOperation:
+    if name in FIXED:
+        raise UserError(f"{name} cannot change: {FIXED[name]}")
     if name != "node_count":
-        raise UserError(f"{name!r} is nothing that changes in a cluster", hint="node_count does")
+        raise UserError(f"{name!r} cannot be changed", hint="only node_count can")
     if operation == "add":
         raise UserError("node_count cannot be added: the cluster has one", hint="replace node_count=N")
     if operation == "remove":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.nodes import is_ready
-from zerojhub.openstack import kubeconfig
+from zerojhub.openstack import kubeconfig, magnum
 from zerojhub.openstack.session import Cloud
 
 
-async def verdict(cloud: Cloud, cluster: dict) -> str:
+async def verdict(cloud: Cloud, cluster: magnum.Cluster) -> str:
     """In a few words: that it is usable, with how many nodes, or why it is not."""
     if not cluster.get("api_address"):
         return "not usable: it has no API yet"

@@ -37,7 +37,7 @@ class Cluster(Stage):
         problems = await templates.problems(hub.cloud, wanted)
         problems += await clusters.room(hub.cloud, wanted, spec.masters, spec.workers)
         if not hub.deployment.access.floating_ip:
-            problems += await quota.network_lack(hub.cloud, 1)
+            problems += await quota.floating_ip_shortages(hub.cloud, 1)
         return problems
 
     async def look(self, hub) -> Found | Missing | Wrong:

@@ -1,0 +1,146 @@
+"""Neutron (networking API v2.0): networks, ports, floating IPs, security group rules and the floating IP quota.
+
+Types have the keys that the product reads, as the Networking API reference names them.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from zerojhub.openstack.session import Cloud
+
+
+class Network(TypedDict):
+    """A network, of the project or shared with it."""
+
+    id: str
+    name: str
+
+
+class Subnet(TypedDict):
+    """A subnet of such a network."""
+
+    id: str
+    name: str
+
+
+class Port(TypedDict):
+    """A port. `device_id` is the server it belongs to, empty when it is unused; `security_groups` are IDs."""
+
+    id: str
+    name: str
+    device_id: str
+    security_groups: list[str]
+
+
+class FloatingIP(TypedDict):
+    """A floating IP of the project. `port_id` and `fixed_ip_address` are None while it is not attached."""
+
+    id: str
+    floating_ip_address: str
+    fixed_ip_address: str | None
+    port_id: str | None
+    description: NotRequired[str | None]
+
+
+class SecurityGroupRule(TypedDict):
+    """A security group rule; no port range means every port."""
+
+    id: str
+    security_group_id: str
+    description: NotRequired[str | None]
+    port_range_min: int | None
+    port_range_max: int | None
+
+
+class QuotaUsage(TypedDict):
+    """A limit (-1 is unlimited) and what is used of it."""
+
+    limit: int
+    used: int
+
+
+async def networks(cloud: Cloud, *, external: bool = False) -> list[Network]:
+    """The networks that the project sees; with `external` only those that floating IPs come from."""
+    query = {"router:external": True} if external else {}
+    return await cloud.network.all("/networks", "networks", **query)
+
+
+async def subnets(cloud: Cloud) -> list[Subnet]:
+    return await cloud.network.all("/subnets", "subnets")
+
+
+async def ports(cloud: Cloud) -> list[Port]:
+    return await cloud.network.all("/ports", "ports")
+
+
+async def get_port(cloud: Cloud, port_id: str) -> Port:
+    answer: dict[str, Port] = await cloud.network.get(f"/ports/{port_id}")
+    return answer["port"]
+
+
+async def delete_port(cloud: Cloud, port_id: str) -> None:
+    await cloud.network.delete(f"/ports/{port_id}")
+
+
+async def floating_ips(cloud: Cloud, **query: str) -> list[FloatingIP]:
+    """The project's floating IPs; `query` filters by their keys, such as `floating_ip_address` or `port_id`."""
+    return await cloud.network.all("/floatingips", "floatingips", **query)
+
+
+async def get_floating_ip(cloud: Cloud, floating_ip_id: str) -> FloatingIP:
+    answer: dict[str, FloatingIP] = await cloud.network.get(f"/floatingips/{floating_ip_id}")
+    return answer["floatingip"]
+
+
+async def create_floating_ip(cloud: Cloud, network_id: str, description: str) -> FloatingIP:
+    """Allocate a floating IP from the external network."""
+    body = {"floatingip": {"floating_network_id": network_id, "description": description}}
+    answer: dict[str, FloatingIP] = await cloud.network.post("/floatingips", body)
+    return answer["floatingip"]
+
+
+async def attach_floating_ip(cloud: Cloud, floating_ip_id: str, port_id: str) -> None:
+    """Attach the floating IP to the port; it leaves the port it was on."""
+    await cloud.network.put(f"/floatingips/{floating_ip_id}", {"floatingip": {"port_id": port_id}})
+
+
+async def delete_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:
+    await cloud.network.delete(f"/floatingips/{floating_ip_id}")
+
+
+async def security_group_rules(cloud: Cloud, *, description: str) -> list[SecurityGroupRule]:
+    """The project's security group rules with exactly this description."""
+    rules: list[SecurityGroupRule] = await cloud.network.all(
+        "/security-group-rules", "security_group_rules", description=description
+    )
+    # A Neutron that does not know this filter answers with every rule of the project.
+    return [rule for rule in rules if rule.get("description") == description]
+
+
+async def allow_tcp(cloud: Cloud, security_group_id: str, port: int, description: str) -> SecurityGroupRule:
+    """Add a rule to the security group that lets IPv4 connections to the TCP port in."""
+    rule = {
+        "security_group_id": security_group_id,
+        "direction": "ingress",
+        "ethertype": "IPv4",
+        "protocol": "tcp",
+        "port_range_min": port,
+        "port_range_max": port,
+        "description": description,
+    }
+    answer: dict[str, SecurityGroupRule] = await cloud.network.post(
+        "/security-group-rules", {"security_group_rule": rule}
+    )
+    return answer["security_group_rule"]
+
+
+async def delete_security_group_rule(cloud: Cloud, rule_id: str) -> None:
+    await cloud.network.delete(f"/security-group-rules/{rule_id}")
+
+
+async def floating_ip_quota(cloud: Cloud) -> QuotaUsage:
+    """The project's quota of floating IPs. CloudError where the project may not see it."""
+    answer = await cloud.network.get(f"/quotas/{cloud.project_id}/details.json")
+    quota = answer["quota"]["floatingip"]
+    return {"limit": int(quota["limit"]), "used": int(quota["used"])}

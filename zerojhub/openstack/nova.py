@@ -1,0 +1,123 @@
+"""Nova (compute API v2.1, microversion 2.60): servers, flavors, keypairs and the project's limits.
+
+Types have the keys that the product reads, as the Compute API reference names them.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from zerojhub.openstack.session import Cloud
+
+
+class Address(TypedDict):
+    """One address of a server on one of its networks."""
+
+    addr: str
+
+
+class Fault(TypedDict):
+    """Why a server is in ERROR."""
+
+    message: str
+
+
+class EmbeddedFlavor(TypedDict, total=False):
+    """The flavor inside a server: its name since microversion 2.47, before that only its ID."""
+
+    id: str
+    original_name: str
+
+
+class Server(TypedDict):
+    """A server (Compute API reference, "Show Server Details")."""
+
+    id: str
+    name: str
+    status: str
+    addresses: dict[str, list[Address]]
+    flavor: EmbeddedFlavor
+    fault: NotRequired[Fault]
+
+
+class Flavor(TypedDict):
+    """A flavor; `ram` in MB."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram: int
+
+
+class Keypair(TypedDict):
+    """A keypair of the user (not of the project); `public_key` is an OpenSSH public key line."""
+
+    name: str
+    public_key: str
+
+
+class Limits(TypedDict, total=False):
+    """The project's absolute limits and their usage; -1 is unlimited, memory in MB."""
+
+    maxTotalInstances: int
+    maxTotalCores: int
+    maxTotalRAMSize: int
+    totalInstancesUsed: int
+    totalCoresUsed: int
+    totalRAMUsed: int
+
+
+async def servers(cloud: Cloud, **query: str) -> list[Server]:
+    """The project's servers. `query` filters as the API does; `name` is a regular expression."""
+    return await cloud.compute.all("/servers/detail", "servers", **query)
+
+
+async def find_server(cloud: Cloud, server_id: str) -> Server | None:
+    answer: dict[str, Server] | None = await cloud.compute.find(f"/servers/{server_id}")
+    return answer["server"] if answer else None
+
+
+def addresses(server: Server) -> list[str]:
+    """Every address of the server, fixed and floating."""
+    return [address["addr"] for network in server["addresses"].values() for address in network]
+
+
+async def port_ids(cloud: Cloud, server: Server) -> list[str]:
+    """The Neutron ports of the server's interfaces, the first interface first."""
+    answer = await cloud.compute.get(f"/servers/{server['id']}/os-interface")
+    return [interface["port_id"] for interface in answer["interfaceAttachments"]]
+
+
+async def console_log(cloud: Cloud, server: Server) -> str:
+    """What the server has printed on its console. CloudError when the project may not read it."""
+    answer: dict[str, str] = await cloud.compute.post(f"/servers/{server['id']}/action", {"os-getConsoleOutput": {}})
+    return answer["output"]
+
+
+async def flavors(cloud: Cloud) -> list[Flavor]:
+    return await cloud.compute.all("/flavors/detail", "flavors")
+
+
+async def keypairs(cloud: Cloud) -> list[Keypair]:
+    """The user's own keypairs: Nova does not show those of other users of the project."""
+    return [item["keypair"] async for item in cloud.compute.pages("/os-keypairs", "keypairs")]
+
+
+async def find_keypair(cloud: Cloud, name: str) -> Keypair | None:
+    answer: dict[str, Keypair] | None = await cloud.compute.find(f"/os-keypairs/{name}")
+    return answer["keypair"] if answer else None
+
+
+async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
+    body = {"keypair": {"name": name, "public_key": public_key}}
+    answer: dict[str, Keypair] = await cloud.compute.post("/os-keypairs", body)
+    return answer["keypair"]
+
+
+async def delete_keypair(cloud: Cloud, name: str) -> None:
+    await cloud.compute.delete(f"/os-keypairs/{name}")
+
+
+async def limits(cloud: Cloud) -> Limits:
+    answer: dict[str, dict[str, Limits]] = await cloud.compute.get("/limits")
+    return answer["limits"]["absolute"]

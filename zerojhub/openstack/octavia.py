@@ -1,0 +1,31 @@
+"""Octavia (load balancer API v2): the project's load balancers.
+
+Types have the keys that the product reads, as the Load Balancer API reference names them.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from zerojhub.openstack.session import Cloud
+
+
+class LoadBalancer(TypedDict):
+    """A load balancer. `vip_address` is on its own network, a floating IP is on `vip_port_id`."""
+
+    id: str
+    name: str
+    vip_address: str
+    vip_port_id: str
+    operating_status: str
+    provisioning_status: str
+
+
+async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:
+    """The project's load balancers. CloudError where the cloud has no Octavia."""
+    return await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers")
+
+
+async def delete_load_balancer(cloud: Cloud, balancer_id: str) -> None:
+    """Delete it with its listeners, pools and monitors."""
+    await cloud.load_balancer.delete(f"/lbaas/loadbalancers/{balancer_id}", cascade="true")
