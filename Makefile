@@ -1,26 +1,40 @@
-# make demo: the whole journey on this machine. make test: every test. make demo-stop: everything given back.
+# make demo: the whole journey on this machine. make demo-stop: everything given back.
+# make check: lint, formatting, types, unit tests, documentation; needs Python and no root, on Linux or macOS.
+# make test: check, the APIs of the practice cloud, a journey on each road, a browser. Debian, as root.
+# make test-all: every test. make coverage: every test, and the lines that they run.
 # make docs: the documentation as a site, in docs/_build/html.
 # make dist: the wheel and the sdist, in dist, and their tests.
 # Each target sets up what it needs; nothing has to be installed by hand.
 
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := -m pytest
+RUN := $(BIN)/python $(PYTEST)
+SIDE_BY_SIDE := $(BIN)/python -m tests.side_by_side
 DEPLOYMENT := config/practice.yaml
-TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl rabbitmq-server
-INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends -o Dpkg::Use-Pty=0
+TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl iproute2 procps rabbitmq-server
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
+INSTALL := $(APT) install -y --no-install-recommends
 
-.PHONY: setup demo demo-stop dist docs test test-packages
+.PHONY: setup demo demo-stop check lint types unit docs docs-site dist test-setup test-packages test test-all coverage
 .SILENT:
 
 setup: $(VENV)/.practice
 
-# What the demonstration needs is in the extra `practice`, what the documentation needs in `docs`, what the tests need in `test`.
-$(VENV)/.practice $(VENV)/.docs $(VENV)/.test: $(VENV)/.%: pyproject.toml
+$(BIN)/python:
 	echo "· Python environment $(VENV)"
-	python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && $(INSTALL) python3-venv; } >/dev/null
-	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	python3 -c 'import ensurepip' 2>/dev/null || { $(APT) update && $(INSTALL) python3-venv; } >/dev/null
+	python3 -m venv $(VENV)
+
+# What the demonstration needs is in the extra `practice`, what `make check` needs in `check`, what the tests need in `test`.
+$(VENV)/.practice $(VENV)/.check $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(BIN)/python
+	echo "· Python packages for $(@:$(VENV)/.%=%)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(@:$(VENV)/.%=%)]'
 	touch $@
+
+# Each has what the one before it has.
+$(VENV)/.check: $(VENV)/.practice
+$(VENV)/.test: $(VENV)/.check
 
 demo: setup
 	$(BIN)/zerojhub practice build
@@ -31,19 +45,44 @@ demo: setup
 demo-stop: setup
 	$(BIN)/zerojhub practice stop
 
-docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+check: $(VENV)/.check
+	$(MAKE) --jobs 2 unit lint types docs-site
+
+lint: $(VENV)/.check
+	$(BIN)/ruff check --quiet zerojhub tests docs
+	$(BIN)/ruff format --quiet --check zerojhub tests docs
+
+unit: $(VENV)/.check
+	$(RUN) -q -m unit tests/unit
+
+docs: docs-site
 	echo "docs: docs/_build/html/index.html"
 
-dist: $(VENV)/.test
-	$(BIN)/python -m pytest -q tests/dist
+dist: $(VENV)/.check
+	$(RUN) -q tests/dist
 	echo "dist: $$(echo dist/*)"
 
-test-packages:
-	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { echo "· Debian packages $(TEST_PACKAGES)"; apt-get update -qq && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
+docs-site: $(VENV)/.check
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
-test: $(VENV)/.test test-packages
-	$(BIN)/ruff check zerojhub tests docs
-	$(BIN)/ruff format --check zerojhub tests docs
-	$(BIN)/zerojhub practice build --all
-	$(BIN)/python -m pytest
+test-packages: | $(BIN)/python
+	dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || \
+	{ echo "· Debian packages $(TEST_PACKAGES)"; $(APT) update && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
+
+test-setup: $(BIN)/python
+	$(MAKE) --jobs 2 $(VENV)/.test test-packages
+
+# Journeys mostly wait, and leave the processors to the tests of the APIs.
+test: test-setup
+	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or browser or host"' \
+	    machines '$(BIN)/zerojhub practice build -q && $(RUN) -m "journey or helm"'
+
+test-all: test-setup
+	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or agreement or browser or host"' \
+	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm"'
+
+coverage: test-setup
+	$(BIN)/python -m coverage erase
+	$(MAKE) test-all PYTEST='-m coverage run -m pytest'
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report

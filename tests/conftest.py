@@ -1,12 +1,14 @@
-"""What the tests share: the program as a person runs it, and a practice cloud for each file that needs one."""
+"""What the tests share: what kind each is, the program as a person runs it, and a practice cloud."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +18,23 @@ PROGRAM = Path(sys.executable).with_name("zerojhub")
 ROOT = Path(__file__).parents[1]
 
 
+FOLDERS = {"unit": "unit", "chart": "helm", "contract": "contract", "browser": "browser", "journey": "practice"}
+FIXTURES = {"sshd": "host", "real": "agreement"}
+KINDS = {*FOLDERS.values(), *FIXTURES.values()}
+"""Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""
+
+
 def pytest_configure() -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would every program that is tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if KINDS.isdisjoint(mark.name for mark in item.iter_markers()):
+            used = [FIXTURES[name] for name in getattr(item, "fixturenames", ()) if name in FIXTURES]
+            item.add_marker(used[0] if used else FOLDERS[item.path.relative_to(ROOT / "tests").parts[0]])
 
 
 @dataclass
@@ -84,16 +100,25 @@ def shell(tmp_path: Path) -> Shell:
     return shell_in(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory):
-    """The practice cloud, new for each file of tests: what fails in one leaves nothing to the next."""
+@pytest.fixture(scope="session")
+def practice_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The practice cloud, started once."""
     shell = shell_in(tmp_path_factory.mktemp("practice"))
     shell.zerojhub("practice", "start", timeout=300)
     try:
-        exports = shell.zerojhub("practice", "env").stdout
-        for line in exports.splitlines():
+        for line in shell.zerojhub("practice", "env").stdout.splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             shell.environment[name] = value.strip("'\"")
         yield shell
     finally:
         shell.zerojhub("practice", "stop", timeout=300)
+
+
+@pytest.fixture(scope="module")
+def cloud(practice_cloud: Shell, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The practice cloud as it is when it has just started, for each file of tests: nothing of one is left to the next."""
+    yield Shell(tmp_path_factory.mktemp("cloud"), practice_cloud.environment.copy())
+    practice_cloud.zerojhub("practice", "reset", "--yes", timeout=300)
+    for deployments in Path(practice_cloud.environment["XDG_STATE_HOME"]).glob("zerojhub/*"):
+        if deployments.name != "practice":
+            shutil.rmtree(deployments)

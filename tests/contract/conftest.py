@@ -48,7 +48,7 @@ def real_heat(real: Real) -> Iterator[Cloud]:
         yield cloud
 
 
-@pytest.fixture(scope="module", params=["practice", "real"])
+@pytest.fixture(scope="module", params=["practice", pytest.param("real", marks=pytest.mark.agreement)])
 def either(request: pytest.FixtureRequest) -> Cloud:
     """One cloud after the other: what holds on the practice cloud has to hold on a real one."""
     return request.getfixturevalue({"practice": "site", "real": "real"}[request.param])

@@ -29,7 +29,7 @@ cluster:
 """
 
 
-@pytest.fixture(scope="module", params=["site", "real_heat"])
+@pytest.fixture(scope="module", params=["site", pytest.param("real_heat", marks=pytest.mark.agreement)])
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     cloud = request.getfixturevalue(request.param)
     keypairs = cloud.client("/compute/v2.1")

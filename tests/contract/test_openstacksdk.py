@@ -60,7 +60,7 @@ def run(site: Site, folder: Path, *names: str) -> list[Outcome]:
         "OS_LOG_CAPTURE": "1",
     }
     command = [sys.executable, "-m", "tests.contract.openstacksdk", *names]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     return [Outcome(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT, Shell
 
+pytestmark = pytest.mark.journey
 FILE = f"""
 name: api-road
 cloud: practice

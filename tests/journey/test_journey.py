@@ -16,6 +16,7 @@ import pytest
 from tests.browser.browser import log_in_and_run
 from tests.conftest import PROGRAM, ROOT, Shell
 
+pytestmark = pytest.mark.journey
 STAGES = [
     "preflight",
     "keypair",

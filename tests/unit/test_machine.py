@@ -87,7 +87,7 @@ def on_ssh(sshd, function):
     return anyio.run(main)
 
 
-@pytest.fixture(params=["ssh", "local"])
+@pytest.fixture(params=[pytest.param("ssh", marks=pytest.mark.host), "local"])
 def use(request):
     """Runs an async function with a machine: both must behave alike."""
     if request.param == "local":
@@ -245,6 +245,7 @@ def test_a_forward_to_a_closed_port_fails_at_once(sshd):
         on_ssh(sshd, lambda machine: machine.forward("127.0.0.1", port))
 
 
+@pytest.mark.host
 def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
     server = Sshd(tmp_path).start()
 
@@ -298,6 +299,7 @@ def test_a_key_that_does_not_fit_is_named(sshd, key, words):
         anyio.run(sshd.connect, key, None, 0.5)
 
 
+@pytest.mark.host
 def test_it_waits_for_a_machine_that_is_coming_up(tmp_path):
     late = Sshd(tmp_path)
 
@@ -315,6 +317,7 @@ def test_it_waits_for_a_machine_that_is_coming_up(tmp_path):
         late.stop()
 
 
+@pytest.mark.host
 def test_no_answer_says_so(tmp_path):
     with pytest.raises(MachineError, match=r"SSH does not answer: .*refused.*security group"):
         anyio.run(Sshd(tmp_path).connect, "user", None, 0.1)

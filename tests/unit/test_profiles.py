@@ -8,10 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.unit.test_chart import render
 from zerojhub import deployment, profiles, yamlfile
 from zerojhub.hub import charts, values
-from zerojhub.hub.secrets import Secrets
 
 NAMES = [profile.name for profile in profiles.listed()]
 
@@ -28,8 +26,6 @@ def test_a_profile_is_a_hub_that_the_chart_takes(tmp_path, chart, name):
     user = values.UserValues(loaded.hub.values)
     assert values.problems(user, chart) == []
     assert values.lets_anyone_in(user, chart) is None
-    if not loaded.hub.contact:  # a certificate from Let's Encrypt is the other chart's
-        assert ("Deployment", "hub") in render(values.completed(user.values, Secrets(), loaded.hub, chart))
 
 
 def test_help_and_list_name_every_profile(shell):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import Shell, shell_in
+from tests.contract.conftest import Site
 
 BASE = {"name": "wrong", "cloud": "practice", "cluster": "{template: kubernetes-v1.34.4, workers: 1}"}
 SAFE = "hub: {config: {JupyterHub: {authenticator_class: dummy}, DummyAuthenticator: {password: secret}}}\n"
@@ -18,7 +24,24 @@ def hub_yaml(folder: Path, values: str = SAFE, **sections: str) -> Path:
     return path
 
 
-def refused(cloud, path: Path, *said: str) -> str:
+class Person(Shell):
+    """The program, with the APIs as its cloud."""
+
+    log: Path
+
+    def audit(self) -> list[dict]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def cloud(site: Site, tmp_path: Path) -> Person:
+    given = {"OS_CLIENT_CONFIG_FILE": str(site.clouds), "OS_CLOUD": "practice"}
+    person = Person(tmp_path, shell_in(tmp_path).environment | given)
+    person.log = site.audit
+    return person
+
+
+def refused(cloud: Person, path: Path, *said: str) -> str:
     """`up` ends with exit code 2 and these words, having made nothing."""
     before = len(cloud.audit())
     error = cloud.zerojhub("up", "-f", path, code=2).stderr
@@ -78,8 +101,6 @@ def test_two_templates_of_the_name(cloud, tmp_path):
     made = ["coe", "cluster", "template", "create", "twice", "--coe", "kubernetes", "--image", "fedora-coreos-38"]
     for _ in range(2):
         cloud.openstack(*made, "--external-network", "public", "--flavor", "m1.small")
-    import json
-
     rows = json.loads(cloud.openstack("coe", "cluster", "template", "list", "-f", "json"))
     uuids = [row["uuid"] for row in rows if row["name"] == "twice"]
     try:
@@ -125,8 +146,6 @@ def clouds_yaml(cloud, tmp_path: Path, old: str, new: str) -> None:
 
 
 def test_a_wrong_password(cloud, tmp_path, monkeypatch):
-    from ruamel.yaml import YAML
-
     auth = YAML(typ="safe").load(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
     clouds_yaml(cloud, tmp_path, auth["password"], "wrong")
     monkeypatch.setitem(cloud.environment, "OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
@@ -136,10 +155,6 @@ def test_a_wrong_password(cloud, tmp_path, monkeypatch):
 
 
 def test_an_unreachable_keystone(cloud, tmp_path, monkeypatch):
-    from urllib.parse import urlsplit
-
-    from ruamel.yaml import YAML
-
     auth = YAML(typ="safe").load(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
     clouds_yaml(cloud, tmp_path, f":{urlsplit(auth['auth_url']).port}", ":9")
     monkeypatch.setitem(cloud.environment, "OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))

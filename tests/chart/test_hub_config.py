@@ -9,7 +9,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubespawner import KubeSpawner
 from traitlets.config import PyFileConfigLoader
 
-from tests.unit.test_chart import container, render
+from tests.chart.rendering import container, render
 
 
 @pytest.fixture
