@@ -46,11 +46,14 @@ demo-stop: setup
 	$(BIN)/zerojhub practice stop
 
 check: $(VENV)/.check
-	$(MAKE) --jobs 2 unit lint types docs-site
+	$(MAKE) --no-print-directory --jobs 2 unit lint docs-site
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check --quiet zerojhub tests docs
 	$(BIN)/ruff format --quiet --check zerojhub tests docs
+
+types: $(VENV)/.check
+	$(BIN)/mypy
 
 unit: $(VENV)/.check
 	$(RUN) -q -m unit tests/unit
@@ -70,7 +73,7 @@ test-packages: | $(BIN)/python
 	{ echo "· Debian packages $(TEST_PACKAGES)"; $(APT) update && $(INSTALL) $(TEST_PACKAGES) >/dev/null; }
 
 test-setup: $(BIN)/python
-	$(MAKE) --jobs 2 $(VENV)/.test test-packages
+	$(MAKE) --no-print-directory --jobs 2 $(VENV)/.test test-packages
 
 # Journeys mostly wait, and leave the processors to the tests of the APIs.
 test: test-setup
