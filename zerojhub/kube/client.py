@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -160,7 +161,7 @@ class Kube:
                     raise _rejection(answer, "GET", path)
                 async for line in answer.aiter_lines():
                     yield line
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:  # a refused client certificate comes as it is
             raise self._no_response(error) from None
 
     async def close(self) -> None:
@@ -183,7 +184,7 @@ class Kube:
             answer = await self._client.request(
                 method, path, params=query, content=data, headers=headers, extensions=self._extensions
             )
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:  # a refused client certificate comes as it is
             raise self._no_response(error) from None
         if answer.is_error:
             raise _rejection(answer, method, path)
