@@ -81,7 +81,7 @@ test: test-setup
 	    machines '$(BIN)/zerojhub practice build -q && $(RUN) -m "journey or helm"'
 
 test-all: test-setup
-	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or agreement or browser or host"' \
+	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or agreement or browser or host or dist"' \
 	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm"'
 
 coverage: test-setup

@@ -18,7 +18,14 @@ PROGRAM = Path(sys.executable).with_name("zerojhub")
 ROOT = Path(__file__).parents[1]
 
 
-FOLDERS = {"unit": "unit", "chart": "helm", "contract": "contract", "browser": "browser", "journey": "practice"}
+FOLDERS = {
+    "unit": "unit",
+    "chart": "helm",
+    "contract": "contract",
+    "browser": "browser",
+    "journey": "practice",
+    "dist": "dist",
+}
 FIXTURES = {"sshd": "host", "real": "agreement"}
 KINDS = {*FOLDERS.values(), *FIXTURES.values()}
 """Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""

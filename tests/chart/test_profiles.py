@@ -13,7 +13,7 @@ from zerojhub.hub import charts, values
 from zerojhub.hub.secrets import Secrets
 
 
-@pytest.mark.parametrize("name", [row["name"] for row in profiles.listed()])
+@pytest.mark.parametrize("name", [each.name for each in profiles.listed()])
 def test_a_profile_renders_to_a_hub(tmp_path: Path, name: str):
     profiles.write(name, tmp_path / "hub.yaml")
     loaded = deployment.load(tmp_path / "hub.yaml")
