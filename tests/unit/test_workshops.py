@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import anyio
 import pytest
 
 from tests.conftest import ROOT, Shell
 from tests.journey import pages
+from zerojhub.errors import ZeroJHubError
 from zerojhub.practice import build
 from zerojhub.workshops import WORKSHOPS
+from zerojhub.workshops.base import NotDone, Outcome, Workshop, exercise
 from zerojhub.workshops.pages import files
+from zerojhub.workshops.world import World
 
 HOME = ROOT / "docs" / "workshops"
 each = pytest.mark.parametrize("workshop", WORKSHOPS, ids=lambda workshop: workshop.slug)
@@ -36,9 +40,9 @@ def test_the_page_checks_every_exercise_before_and_after(workshop):
         if step.text.startswith(f"zerojhub workshop check {workshop.number}")
     ]
     before, after = "\n".join(checks[0]), "\n".join(checks[-1])
-    for number, exercise in enumerate(workshop.exercises, 1):
-        assert re.search(rf"^{number} +not yet +{re.escape(exercise.text)}", before, re.M)
-        assert re.search(rf"^{number} +done +{re.escape(exercise.text)}", after, re.M)
+    for number, task in enumerate(workshop.exercises, 1):
+        assert re.search(rf"^{number} +not yet +{re.escape(task.text)}", before, re.M)
+        assert re.search(rf"^{number} +done +{re.escape(task.text)}", after, re.M)
 
 
 @each
@@ -63,6 +67,39 @@ def test_the_index_lists_every_workshop():
     for workshop in WORKSHOPS:
         row = f"| {workshop.number} | [{workshop.title()}]({workshop.slug}.md) | {workshop.minutes} |"
         assert row in text
+
+
+class Lesson(Workshop):
+    """A lesson."""
+
+    number, slug, minutes = 8, "8-a-lesson", 10
+
+
+@exercise
+async def easy(world: World) -> None:
+    """Do nothing."""
+
+
+@exercise
+async def hard(world: World) -> None:
+    """Do something."""
+    raise NotDone("nothing was done")
+
+
+@exercise
+async def unreachable(world: World) -> None:
+    """Reach the cluster."""
+    raise ZeroJHubError("no response", where="k8s")
+
+
+def test_every_exercise_is_checked_and_says_why_it_is_not_done(monkeypatch):
+    monkeypatch.setattr(Lesson, "exercises", (hard, easy, unreachable), raising=False)
+    outcomes = anyio.run(Lesson().check, World("practice"))
+    assert outcomes == [
+        Outcome(1, False, "Do something", "nothing was done"),
+        Outcome(2, True, "Do nothing"),
+        Outcome(3, False, "Reach the cluster", "k8s: no response"),
+    ]
 
 
 @pytest.mark.parametrize("command", ["check", "reset"])

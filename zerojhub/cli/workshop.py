@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output
+from zerojhub.report.workshops import show_outcomes, show_workshops
 
 if TYPE_CHECKING:
-    from zerojhub.workshops.base import Workshop
+    from zerojhub.workshops.base import Outcome, Workshop
 
 app = typer.Typer(help="Lessons on the practice cloud, from a first hub to a class.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(metavar="N", help="The workshop's number.")]
@@ -28,11 +29,7 @@ def list_workshops(output: OutputOption = Output.table) -> None:
     """
     from zerojhub.workshops import WORKSHOPS
 
-    rows = [
-        {"number": each.number, "title": each.title(), "minutes": each.minutes, "exercises": len(each.exercises)}
-        for each in WORKSHOPS
-    ]
-    show(rows, output, lambda: table(rows, ("number", "title", "minutes", "exercises")))
+    show_workshops(WORKSHOPS, output)
 
 
 @app.command()
@@ -64,9 +61,9 @@ def check(number: Number, output: OutputOption = Output.table) -> None:
 
     workshop = workshops.find(number)
     _require_practice(workshop)
-    rows = anyio.run(_look, workshop)
-    show(rows, output, lambda: table(rows, ("exercise", "state", "what", "detail")))
-    if any(row["state"] != "done" for row in rows):
+    outcomes = anyio.run(_check, workshop)
+    show_outcomes(outcomes, output)
+    if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(TO_DO)
 
 
@@ -91,21 +88,11 @@ def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) ->
     _begin(workshop, quiet=quiet)
 
 
-async def _look(workshop: type[Workshop]) -> list[dict]:
-    from zerojhub.errors import ZeroJHubError
-    from zerojhub.workshops.base import NotYet
+async def _check(workshop: type[Workshop]) -> list[Outcome]:
     from zerojhub.workshops.world import World
 
-    rows = []
     async with World(os.environ["OS_CLOUD"]) as world:
-        for place, exercise in enumerate(workshop.exercises, 1):
-            state, detail = "done", ""
-            try:
-                await exercise.look(world)
-            except (NotYet, ZeroJHubError) as why:
-                state, detail = "not yet", str(why)
-            rows.append({"exercise": place, "state": state, "what": exercise.text, "detail": detail})
-    return rows
+        return await workshop().check(world)
 
 
 def _practice(workshop: type[Workshop], *, quiet: bool) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zerojhub.kube.types import (
         ConfigMap,
         CronJob,
+        DaemonSet,
         Deployment,
         Event,
         Job,
@@ -45,7 +46,7 @@ PERSISTENT_VOLUME_CLAIM: Kind[PersistentVolumeClaim] = Kind("v1/PersistentVolume
 POD: Kind[Pod] = Kind("v1/Pod")
 SECRET: Kind[Secret] = Kind("v1/Secret")
 SERVICE: Kind[Service] = Kind("v1/Service")
-DAEMON_SET: Kind[Workload] = Kind("apps/v1/DaemonSet")
+DAEMON_SET: Kind[DaemonSet] = Kind("apps/v1/DaemonSet")
 DEPLOYMENT: Kind[Deployment] = Kind("apps/v1/Deployment")
 STATEFUL_SET: Kind[Workload] = Kind("apps/v1/StatefulSet")
 JOB: Kind[Job] = Kind("batch/v1/Job")

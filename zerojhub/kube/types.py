@@ -220,6 +220,15 @@ class Workload(Object):
     spec: WorkloadSpec
 
 
+class DaemonSetStatus(TypedDict, total=False):
+    desiredNumberScheduled: Required[int]
+    numberReady: Required[int]
+
+
+class DaemonSet(Workload):
+    status: DaemonSetStatus
+
+
 class DeploymentSpec(WorkloadSpec):
     replicas: NotRequired[int]
 

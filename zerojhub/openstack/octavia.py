@@ -19,6 +19,7 @@ class LoadBalancer(TypedDict):
     vip_port_id: str
     operating_status: str
     provisioning_status: str
+    created_at: str
 
 
 async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:

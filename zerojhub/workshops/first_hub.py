@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.kube import kinds
+from zerojhub.workshops.base import NotDone, Workshop, exercise
 from zerojhub.workshops.world import World
 
 USER = "ada"
@@ -14,15 +15,15 @@ async def up(world: World) -> None:
     """Bring up the hub."""
     async with await world.hub() as hub:
         if not await hub.is_healthy():
-            raise NotYet("the hub is not responding")
+            raise NotDone("the hub is not responding")
 
 
 @exercise
 async def logged_in(world: World) -> None:
     """Log in as ada and start a server."""
-    claims = await world.list("v1/PersistentVolumeClaim")
+    claims = await world.objects(kinds.PERSISTENT_VOLUME_CLAIM)
     if not any(f"claim-{USER}" in claim["metadata"]["name"] for claim in claims):
-        raise NotYet(f"{USER} has no volume, so her server has never started")
+        raise NotDone(f"{USER} has no volume, so her server has never started")
 
 
 @exercise
@@ -30,7 +31,7 @@ async def admin(world: World) -> None:
     """Make ada a hub admin."""
     user = (await world.users()).get(USER)
     if not (user and user.admin):
-        raise NotYet(f"{USER} is not an admin")
+        raise NotDone(f"{USER} is not an admin")
 
 
 @exercise
@@ -38,7 +39,7 @@ async def culled(world: World) -> None:
     """Stop idle servers after 30 minutes."""
     found = (await world.values()).get("cull", {}).get("timeout")
     if found != IDLE:
-        raise NotYet(f"cull.timeout is {found} seconds")
+        raise NotDone(f"cull.timeout is {found} seconds")
 
 
 class FirstHub(Workshop):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.kube import kinds
+from zerojhub.kube.types import CronJob, Job
+from zerojhub.workshops.base import NotDone, Workshop, exercise
 from zerojhub.workshops.world import World
 
 NAMESPACE = "default"
@@ -20,7 +22,7 @@ async def dice(world: World) -> None:
     """Roll a die six times, two at a time, in a job named dice."""
     job = await _complete(world, "dice", 6)
     if job["spec"].get("parallelism") != 2:
-        raise NotYet(f"its parallelism is {job['spec'].get('parallelism')}")
+        raise NotDone(f"its parallelism is {job['spec'].get('parallelism')}")
 
 
 @exercise
@@ -28,18 +30,18 @@ async def nightly(world: World) -> None:
     """Create a cron job named nightly that runs every night at 02:30."""
     found = (await _cron(world))["spec"]["schedule"]
     if found != NIGHTLY:
-        raise NotYet(f"its schedule is {found}")
+        raise NotDone(f"its schedule is {found}")
 
 
 @exercise
 async def rehearsed(world: World) -> None:
     """Run nightly once right now."""
     uid = (await _cron(world))["metadata"]["uid"]
-    for job in await world.list("batch/v1/Job", NAMESPACE):
+    for job in await world.objects(kinds.JOB, NAMESPACE):
         owners = [owner["uid"] for owner in job["metadata"].get("ownerReferences", [])]
         if uid in owners and job["status"].get("succeeded"):
             return
-    raise NotYet("none of its jobs is complete")
+    raise NotDone("none of its jobs is complete")
 
 
 class Jobs(Workshop):
@@ -49,18 +51,18 @@ class Jobs(Workshop):
     exercises = (pi, dice, nightly, rehearsed)
 
 
-async def _complete(world: World, name: str, completions: int) -> dict:
-    """The job with that name, once that many of its pods have succeeded. NotYet otherwise."""
-    found = [job for job in await world.list("batch/v1/Job", NAMESPACE) if job["metadata"]["name"] == name]
+async def _complete(world: World, name: str, completions: int) -> Job:
+    """The job with that name, once that many of its pods have succeeded. NotDone otherwise."""
+    found = [job for job in await world.objects(kinds.JOB, NAMESPACE) if job["metadata"]["name"] == name]
     if not found:
-        raise NotYet(f"no job named {name}")
+        raise NotDone(f"no job named {name}")
     if found[0]["status"].get("succeeded", 0) != completions:
-        raise NotYet(f"{found[0]['status'].get('succeeded', 0)} of {completions} pods succeeded")
+        raise NotDone(f"{found[0]['status'].get('succeeded', 0)} of {completions} pods succeeded")
     return found[0]
 
 
-async def _cron(world: World) -> dict:
-    found = [cron for cron in await world.list("batch/v1/CronJob", NAMESPACE) if cron["metadata"]["name"] == "nightly"]
+async def _cron(world: World) -> CronJob:
+    found = [cron for cron in await world.objects(kinds.CRON_JOB, NAMESPACE) if cron["metadata"]["name"] == "nightly"]
     if not found:
-        raise NotYet("no cron job named nightly")
+        raise NotDone("no cron job named nightly")
     return found[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from zerojhub.kube import kinds
 from zerojhub.text import plural
-from zerojhub.workshops.base import NotYet, Workshop, exercise
+from zerojhub.workshops.base import NotDone, Workshop, exercise
 from zerojhub.workshops.world import World
 
 STUDENTS = {"ada", "ben", "cleo"}
@@ -15,9 +16,9 @@ async def listed(world: World) -> None:
     """Allow only ada, ben and cleo."""
     config = (await world.values())["hub"]["config"].get("Authenticator", {})
     if config.get("allow_all"):
-        raise NotYet("hub.config.Authenticator.allow_all admits anyone with the password")
+        raise NotDone("hub.config.Authenticator.allow_all admits anyone with the password")
     if set(config.get("allowed_users", [])) != STUDENTS:
-        raise NotYet(f"hub.config.Authenticator.allowed_users is {config.get('allowed_users', 'not set')}")
+        raise NotDone(f"hub.config.Authenticator.allowed_users is {config.get('allowed_users', 'not set')}")
 
 
 @exercise
@@ -25,7 +26,7 @@ async def sizes(world: World) -> None:
     """Offer two server sizes."""
     found = (await world.values())["singleuser"].get("profileList") or []
     if len(found) != 2:
-        raise NotYet(f"singleuser.profileList offers {plural(len(found), 'choice')}")
+        raise NotDone(f"singleuser.profileList offers {plural(len(found), 'choice')}")
 
 
 @exercise
@@ -33,18 +34,18 @@ async def room(world: World) -> None:
     """Make room: add a second worker."""
     found = (await world.cluster())["node_count"]
     if found != 2:
-        raise NotYet(f"the cluster has {plural(found, 'worker')}")
+        raise NotDone(f"the cluster has {plural(found, 'worker')}")
 
 
 @exercise
 async def pulled(world: World) -> None:
     """Pull the image to every node ahead of time."""
-    pullers = await world.list("apps/v1/DaemonSet", labels="component=continuous-image-puller")
+    pullers = await world.objects(kinds.DAEMON_SET, labels="component=continuous-image-puller")
     if not pullers:
-        raise NotYet("no continuous image puller")
+        raise NotDone("no continuous image puller")
     status = pullers[0]["status"]
-    if not 0 < status["desiredNumberScheduled"] == status.get("numberReady"):
-        raise NotYet(f"ready on {status.get('numberReady', 0)} of {status['desiredNumberScheduled']} nodes")
+    if not 0 < status["desiredNumberScheduled"] == status["numberReady"]:
+        raise NotDone(f"ready on {status['numberReady']} of {status['desiredNumberScheduled']} nodes")
 
 
 @exercise
@@ -52,7 +53,7 @@ async def culled(world: World) -> None:
     """Stop idle servers after 20 minutes."""
     found = (await world.values())["cull"]["timeout"]
     if found != IDLE:
-        raise NotYet(f"cull.timeout is {found} seconds")
+        raise NotDone(f"cull.timeout is {found} seconds")
 
 
 class RunningAClass(Workshop):

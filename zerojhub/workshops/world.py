@@ -6,22 +6,40 @@ import base64
 import gzip
 import json
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from zerojhub.workshops.base import NotYet
+from zerojhub.kube import kinds
+from zerojhub.openstack import magnum
+from zerojhub.workshops.base import NotDone
 
 if TYPE_CHECKING:
+    from zerojhub.hub.charts import ChartValues
     from zerojhub.hub.client import HubClient, User
+    from zerojhub.kube.kinds import Kind
     from zerojhub.kube.reach import Reach
+    from zerojhub.openstack.magnum import Cluster
+
+T = TypeVar("T")
 
 NAME = "workshop"
 """The name of the workshops' deployment, and so of its cluster, namespace and release."""
 
 
+@dataclass(frozen=True)
+class Revision:
+    """A revision of a Helm release. `status`: Helm's, such as `deployed`; `values`: those of the user."""
+
+    number: int
+    status: str
+    description: str
+    values: ChartValues
+
+
 class World:
     """The practice cloud as a user sees it. An async context manager that keeps its connections open for reuse.
 
-    Methods raise NotYet when something is missing, and ZeroJHubError when the cloud or the cluster cannot be reached.
+    Methods raise NotDone when something is missing, and ZeroJHubError when the cloud or the cluster cannot be reached.
     """
 
     def __init__(self, cloud: str):
@@ -37,17 +55,16 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def clusters(self) -> list[dict]:
+    async def clusters(self) -> list[Cluster]:
         """The project's complete Magnum clusters, with all their fields."""
-        listed = await self.cloud.container_infra.all("/clusters", "clusters")
-        whole = [await self.cloud.container_infra.find(f"/clusters/{each['uuid']}") for each in listed]
+        whole = [await magnum.show_cluster(self.cloud, each["uuid"]) for each in await magnum.clusters(self.cloud)]
         return [cluster for cluster in whole if cluster and cluster["status"].endswith("COMPLETE")]
 
-    async def cluster(self, name: str = NAME) -> dict:
+    async def cluster(self, name: str = NAME) -> Cluster:
         """The complete cluster with that name."""
         found = [cluster for cluster in await self.clusters() if cluster["name"] == name]
         if not found:
-            raise NotYet(f"no complete cluster named {name}")
+            raise NotDone(f"no complete cluster named {name}")
         return found[0]
 
     async def reach(self) -> Reach:
@@ -65,26 +82,29 @@ class World:
             (self._reach,) = await journey.reach(hub, Access)
         return self._reach
 
-    async def list(self, kind: str, namespace: str | None = NAME, *, labels: str = "") -> list[dict]:
+    async def objects(self, kind: Kind[T], namespace: str | None = NAME, *, labels: str = "") -> list[T]:
         """The Kubernetes objects of that kind in the workshops' cluster."""
         return await (await self.reach()).kube.list(kind, namespace, labels=labels)
 
-    async def values(self) -> dict[str, Any]:
+    async def values(self) -> ChartValues:
         """The running hub's values, merged with the chart's defaults."""
         from ruamel.yaml import YAML
 
-        for secret in await self.list("v1/Secret", labels="component=hub"):
-            if kept := secret["data"].get("values.yaml"):
-                return json.loads(json.dumps(YAML(typ="safe").load(base64.b64decode(kept)), default=str))
-        raise NotYet("no hub in the cluster")
+        for secret in await self.objects(kinds.SECRET, labels="component=hub"):
+            if text := secret.get("data", {}).get("values.yaml"):
+                values: ChartValues = YAML(typ="safe").load(base64.b64decode(text))
+                return values
+        raise NotDone("no hub in the cluster")
 
-    async def releases(self) -> list[dict[str, Any]]:
-        """The revisions that Helm keeps of the hub's release, oldest first: `version`, `info` and `config` (the values)."""
+    async def revisions(self) -> list[Revision]:
+        """The revisions that Helm keeps of the hub's release, oldest first."""
         found = []
-        for secret in await self.list("v1/Secret", labels=f"owner=helm,name={NAME}"):
-            packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-            found.append(json.loads(gzip.decompress(packed)))
-        return sorted(found, key=lambda release: release["version"])
+        for secret in await self.objects(kinds.SECRET, labels=f"owner=helm,name={NAME}"):
+            packed = base64.b64decode(base64.b64decode(secret.get("data", {})["release"]))
+            release = json.loads(gzip.decompress(packed))
+            info = release["info"]
+            found.append(Revision(release["version"], info["status"], info["description"], release["config"] or {}))
+        return sorted(found, key=lambda revision: revision.number)
 
     async def hub(self) -> HubClient:
         """A client for the hub's API, authenticated as the service that zerojhub registers."""
@@ -96,7 +116,7 @@ class World:
         services = await discovery.services(reach, NAME)
         url = discovery.url_of(reach, services[0]) if services else None
         if not url or not token:
-            raise NotYet("no hub with an address in the cluster")
+            raise NotDone("no hub with an address in the cluster")
         return HubClient(url, token)
 
     async def users(self) -> dict[str, User]:
