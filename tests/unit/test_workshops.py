@@ -10,8 +10,9 @@ import pytest
 
 from tests.conftest import ROOT, Shell
 from tests.journey import pages
-from zerojhub.errors import ZeroJHubError
-from zerojhub.practice import build
+from zerojhub import cli
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.practice import build, control
 from zerojhub.workshops import WORKSHOPS
 from zerojhub.workshops.base import NotDone, Outcome, Workshop, exercise
 from zerojhub.workshops.pages import files
@@ -103,8 +104,10 @@ def test_every_exercise_is_checked_and_says_why_it_is_not_done(monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["check", "reset"])
-def test_without_a_practice_cloud_the_error_names_the_next_step(shell: Shell, command: str):
-    assert "zerojhub workshop start 2" in shell.zerojhub("workshop", command, "2", code=2).stderr
+def test_without_a_practice_cloud_the_error_names_the_next_step(monkeypatch, command: str):
+    monkeypatch.setattr(control, "running", lambda: None)  # the machine may run one for another user or test
+    with pytest.raises(UserError, match="zerojhub workshop start 2"):
+        cli.app(["workshop", command, "2"], standalone_mode=False)
 
 
 def test_an_unknown_number_is_refused(shell: Shell):
