@@ -9,7 +9,7 @@ project = "zerojhub"
 author = "the zerojhub developers"
 project_copyright = author
 
-extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "reference"]
+extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "differences", "reference"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -1,24 +1,23 @@
-"""Where two clouds may differ: the tables of the documentation, and answers held to them."""
+"""Where two clouds may differ: the list of known differences, and answers compared against it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from ruamel.yaml import YAML
+
 from tests.contract.clouds import Cloud
 from tests.contract.session import Answer
+from zerojhub import practice
 
-PAGE = (ROOT / "docs" / "explanation" / "practice-cloud.md").read_text()
+DIFFERENCES = YAML(typ="safe").load(Path(practice.__file__).with_name("differences.yaml"))
 
 
-def differences(heading: str) -> set[str]:
-    """The questions that the table under the heading of the documentation lists."""
-    section = re.split(r"^#+ ", PAGE.partition(f"# {heading}\n")[2], flags=re.MULTILINE)[0]
-    return {
-        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
-    }
+def differences(section: str) -> set[str]:
+    """The questions with a known difference, in a section of the file."""
+    return {name for each in DIFFERENCES[section] for name in each["requests"]}
 
 
 def known_of(cloud: Cloud, name: str, service: str) -> dict[str, str]:
@@ -29,15 +28,15 @@ def known_of(cloud: Cloud, name: str, service: str) -> dict[str, str]:
 
 
 def hold_to_questions(listed: set[str], names: Collection[str]) -> None:
-    """What the table lists is asked, and each question has a name of its own."""
+    """Everything listed is asked, and no two questions have the same name."""
     assert set(names) >= listed
     assert len(names) == len(set(names))
 
 
-def hold_to_the_table(name: str, listed: set[str], practice: Answer, real: Answer, of: Callable[[Any], Any]) -> None:
+def hold_to_the_list(name: str, listed: set[str], practice: Answer, real: Answer, of: Callable[[Any], Any]) -> None:
     """The two answers are the same by what of their bodies is compared, or listed as different and truly so."""
     ours, theirs = ((answer.status, answer.headers, of(answer.body)) for answer in (practice, real))
     if name in listed:
-        assert ours != theirs, "the table of differences lists what is none"
+        assert ours != theirs, "listed as a difference, but the answers are the same"
     else:
         assert ours == theirs

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Keystone and Magnum do, asked the same; but for what the documentation lists."""
+"""The practice cloud answers as a real Keystone and Magnum do, asked the same, except for the known differences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.agreement import differences, hold_to_questions, hold_to_the_table
+from tests.contract.agreement import differences, hold_to_questions, hold_to_the_list
 from tests.contract.clouds import Cloud, Site
 from tests.contract.session import Answer, read, replay, without
 from zerojhub.practice.recorder.asking import Question
@@ -18,7 +18,7 @@ NAMES = [
     for step in QUESTIONS["steps"]
     if isinstance(step, Question) or "name" in step
 ]
-DIFFERENCES = differences("Clusters and identity")
+DIFFERENCES = differences("clusters and identity")
 # What depends on the driver and on the machines of a cluster, or on what else a database has seen.
 MACHINES = {
     "id",
@@ -49,9 +49,9 @@ def real_answers(real: Cloud) -> dict[str, Answer]:
 @pytest.mark.parametrize("name", NAMES)
 def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
     compared = partial(without, free=MACHINES)
-    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], compared)
+    hold_to_the_list(name, DIFFERENCES, practice_answers[name], real_answers[name], compared)
 
 
-def test_the_table_of_differences_names_questions() -> None:
+def test_known_differences_are_of_questions_that_are_asked() -> None:
     assert DIFFERENCES
     hold_to_questions(DIFFERENCES, NAMES)

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Nova does, asked the same; but for what the documentation lists."""
+"""The practice cloud answers as a real Nova does, asked the same, except for the known differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.agreement import differences, hold_to_questions, hold_to_the_table, known_of
+from tests.contract.agreement import differences, hold_to_questions, hold_to_the_list, known_of
 from tests.contract.clouds import Cloud, Site, until
 from tests.contract.real.cloud import Real
 from tests.contract.real.compute import real_compute
@@ -17,7 +17,7 @@ from tests.contract.session import PATIENCE, Answer, ask, filled, read, without
 
 QUESTIONS = read(Path(__file__).with_name("compute_questions.yaml"))
 NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
-DIFFERENCES = differences("Servers")
+DIFFERENCES = differences("servers")
 DRAWN = {
     "adminPass",
     "hostId",
@@ -82,8 +82,8 @@ def comparable(body: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
-    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
+    hold_to_the_list(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
 
 
-def test_the_table_of_differences_names_questions() -> None:
+def test_known_differences_are_of_questions_that_are_asked() -> None:
     hold_to_questions(DIFFERENCES, NAMES)

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Neutron does, asked the same; but for what the documentation lists."""
+"""The practice cloud answers as a real Neutron does, asked the same, except for the known differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.agreement import differences, hold_to_questions, hold_to_the_table, known_of
+from tests.contract.agreement import differences, hold_to_questions, hold_to_the_list, known_of
 from tests.contract.clouds import Cloud, Site
 from tests.contract.real.cloud import Real
 from tests.contract.real.network import real_network
@@ -18,7 +18,7 @@ from tests.contract.session import Answer, ask, read
 
 QUESTIONS = read(Path(__file__).with_name("network_questions.yaml"))
 NAMES = [step["name"] for step in QUESTIONS["steps"]]
-DIFFERENCES = differences("Networks")
+DIFFERENCES = differences("networks")
 ADDRESSES = r"\b(127\.221|10\.9|10\.221)\.\d+\.\d+\b(?!/)"
 # What counts the changes of a record, what is drawn, and what agents say.
 DRAWN = {"revision_number", "mac_address", "status", "availability_zones"}
@@ -60,8 +60,8 @@ def comparable(body: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
-    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
+    hold_to_the_list(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
 
 
-def test_the_table_of_differences_names_questions() -> None:
+def test_known_differences_are_of_questions_that_are_asked() -> None:
     hold_to_questions(DIFFERENCES, NAMES)

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Heat does, asked the same; but for what the documentation lists."""
+"""The practice cloud answers as a real Heat does, asked the same, except for the known differences."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.agreement import differences, hold_to_questions, hold_to_the_table, known_of
+from tests.contract.agreement import differences, hold_to_questions, hold_to_the_list, known_of
 from tests.contract.clouds import Cloud, Site, until
 from tests.contract.session import PUBLIC_KEY, Answer, ask, read
 
 QUESTIONS = read(Path(__file__).with_name("stack_questions.yaml"))
 NAMES = [step["name"] for step in QUESTIONS["steps"] if "name" in step]
-DIFFERENCES = differences("Stacks")
+DIFFERENCES = differences("stacks")
 DRAWN = r"(Failed to create Cluster '\w+' - |Circular Dependency Found: ).*"
 
 
@@ -84,8 +84,8 @@ def comparable(body: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_say_the_same(practice_answers: dict[str, Answer], real_answers: dict[str, Answer], name: str) -> None:
-    hold_to_the_table(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
+    hold_to_the_list(name, DIFFERENCES, practice_answers[name], real_answers[name], comparable)
 
 
-def test_the_table_of_differences_names_questions() -> None:
+def test_known_differences_are_of_questions_that_are_asked() -> None:
     hold_to_questions(DIFFERENCES, NAMES)
