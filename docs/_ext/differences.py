@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from docutils import nodes
 from ruamel.yaml import YAML
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -24,7 +24,7 @@ class Differences(SphinxDirective):
     required_arguments = 1
     final_argument_whitespace = True
 
-    def run(self) -> list[nodes.Node]:
+    def run(self) -> list[Any]:
         self.env.note_dependency(str(FILE))
         rows = [("Request", "A real cloud", "The practice cloud", "Why"), ("---",) * 4]
         for each in YAML(typ="safe").load(FILE)[self.arguments[0]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import Problems, UserError, ZeroJHubError
@@ -16,11 +18,22 @@ app = typer.Typer(
     help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True
 )
 
+
+class Command(TyperCommand):
+    """A command that needs the packages of the `practice` extra."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from zerojhub.practice import extra
+
+        extra.require()
+        return super().invoke(ctx)
+
+
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the APIs, on loopback.")]
 PORT = 9580
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     everything: Annotated[
         bool, typer.Option("--all", help="An older Kubernetes too, for clusters to be upgraded from.")
@@ -36,7 +49,7 @@ def build(
         typer.echo("everything is built: zerojhub practice start")
 
 
-@app.command()
+@app.command(cls=Command)
 def start(
     port: PortOption = PORT,
     wanted: Annotated[
@@ -81,7 +94,7 @@ def start(
         typer.echo('next: eval "$(zerojhub practice env)"')
 
 
-@app.command()
+@app.command(cls=Command)
 def stop() -> None:
     """End it, with every machine, cluster and volume in it. What was built is kept.
 
@@ -94,7 +107,7 @@ def stop() -> None:
     typer.echo("stopped" if was_running else "not running")
 
 
-@app.command()
+@app.command(cls=Command)
 def status(output: OutputOption = Output.table) -> None:
     """Is it running, where, and with which machines?
 
@@ -118,7 +131,7 @@ def status(output: OutputOption = Output.table) -> None:
     show(found, output, people)
 
 
-@app.command()
+@app.command(cls=Command)
 def env() -> None:
     """Print the lines that point OpenStack clients to it.
 
@@ -132,7 +145,7 @@ def env() -> None:
     print(f"export OS_CLOUD={daemon.CLOUD}")
 
 
-@app.command()
+@app.command(cls=Command)
 def reset(yes: YesOption = False) -> None:
     """Delete every cluster, server, volume and address in it: back to how it was at the start.
 
@@ -151,7 +164,7 @@ def reset(yes: YesOption = False) -> None:
     typer.echo("reset")
 
 
-@app.command()
+@app.command(cls=Command)
 def logs(
     audit: Annotated[bool, typer.Option("--audit", help="The APIs' requests.")] = False,
     machine: Annotated[str | None, typer.Option("--machine", metavar="NAME", help="A machine's logs.")] = None,
@@ -172,7 +185,7 @@ def logs(
     _print(files, shape, headed=len(files) > 1, follow=follow)
 
 
-@app.command()
+@app.command(cls=Command)
 def record(
     cloud: CloudOption = None,
     path: Annotated[Path, typer.Option("--to", help="The file that is written.")] = Path("recorded.yaml"),
@@ -229,7 +242,7 @@ def named(wanted: str) -> str:
     return wanted if wanted in profile.names() else str(profile.find(wanted))
 
 
-def _print(files: list[Path], shape, *, headed: bool, follow: bool) -> None:
+def _print(files: list[Path], shape: Callable[[str], str], *, headed: bool, follow: bool) -> None:
     import time
 
     streams = [file.open(errors="replace") for file in files if file.exists()]
@@ -287,7 +300,7 @@ class one_line:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from zerojhub.practice.ground import GroundError
 
         if isinstance(error, GroundError):

@@ -99,8 +99,9 @@ def _practice(workshop: type[Workshop], *, quiet: bool) -> None:
     """The practice cloud, running, with the Kubernetes versions that the workshop needs."""
     from zerojhub.cli import practice
     from zerojhub.errors import UserError
-    from zerojhub.practice import control
+    from zerojhub.practice import control, extra
 
+    extra.require()
     with practice.one_line():
         found = control.running()
     if not found:
