@@ -252,7 +252,7 @@ class Service:
 
 def refusal_text(error: HttpError) -> str:
     """The service's own message from the body of its refusal, which each service shapes differently."""
-    fallback = one_line(error.message or str(error))
+    fallback = one_line(error.message or str(error)).partition(" (Request-ID: ")[0]
     try:
         body = error.response.json() if error.response is not None else None
     except ValueError:
