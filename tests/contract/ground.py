@@ -104,7 +104,7 @@ class InstantGround:
 
     def console(self, machine_id: str) -> str:
         if machine_id not in self.machines:
-            raise GroundError(f"there is no machine {machine_id}")
+            raise GroundError(f"no machine {machine_id}")
         return f"boot\nssh-ed25519 AAAA root@{self.machines[machine_id].name}\nlogin:\n"
 
     def alive(self, machine_id: str) -> bool:
@@ -123,7 +123,7 @@ class InstantGround:
     async def upgrade(self, cluster_id: str, machine: MachineSpec, version: str) -> None:
         await self._take_time("upgrade")
         if version not in self.versions:
-            raise GroundError(f"Kubernetes {version} is not built here: there is {', '.join(self.versions)}")
+            raise GroundError(f"Kubernetes {version} has not been built (available: {', '.join(self.versions)})")
         self.upgraded.append((machine.name, version))
 
     async def stop_cluster(self, cluster_id: str) -> None:

@@ -82,7 +82,7 @@ def test_after_an_upgrade_that_failed_only_a_resize_leads_to_another(
     magnum.client.post("/clustertemplates", json={**body, "labels": {"kube_tag": "v1.99.0"}}).raise_for_status()
     cluster = upgrade(magnum, uuid, cluster_template="future")
     assert cluster["status"] == "UPDATE_FAILED"
-    assert "Kubernetes v1.99.0 is not built here" in cluster["faults"]["default-master"]
+    assert "Kubernetes v1.99.0 has not been built" in cluster["faults"]["default-master"]
     assert cluster["coe_version"] == "v1.14.3"
     answer = magnum.client.post(f"/clusters/{uuid}/actions/upgrade", json={"cluster_template": "future"})
     said = 'Upgrading a cluster when status is "UPDATE_FAILED" is not supported.'

@@ -103,4 +103,4 @@ def test_what_is_not_running_is_said(shell: Shell, own_cloud: Shell):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refusal = shell.zerojhub("practice", "start", "--port", str(port), code=2)
-    assert f"port {port} is taken by another program" in refusal.stderr
+    assert f"port {port} is used by another program" in refusal.stderr

@@ -168,7 +168,7 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
         fixed = await until(lambda: ready("fixed", 2))
         assert {node for node, _ in web.values()} == {"one", "two"}
 
-        with pytest.raises(GroundError, match="masters, which come first"):
+        with pytest.raises(GroundError, match="upgrade the masters first"):
             await ground.upgrade("c", one, new)
         with pytest.raises(GroundError, match=r"has no Kubernetes v1\.99\.0"):
             await ground.upgrade("c", master, "v1.99.0")

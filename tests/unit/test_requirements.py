@@ -15,7 +15,7 @@ def test_a_good_machine_lacks_nothing():
 
 def test_another_system_or_user_is_said_alone_since_nothing_else_can_be_known():
     assert missing(replace(GOOD, system="Darwin")) == [
-        "the practice cloud runs on Linux, and this is Darwin: use a virtual machine with Debian 12"
+        "the practice cloud runs on Linux, not on Darwin: use a virtual machine with Debian 12"
     ]
     assert len(missing(replace(GOOD, root=False, free_disk=0))) == 1
 

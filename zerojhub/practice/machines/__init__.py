@@ -1,1 +1,1 @@
-"""Linux machines made of namespaces, and Kubernetes on them."""
+"""Linux machines built from namespaces, and Kubernetes on them."""

@@ -1,4 +1,4 @@
-"""Apply what every cluster has in it from the start: addons.yaml, and where there is a cloud, OpenStack's own controllers."""
+"""What every new cluster contains: addons.yaml and, if the cluster has a cloud provider, OpenStack's controllers."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ PATHS = {
 
 
 def of(cluster: KubernetesSpec, dns: str) -> list[Object]:
-    """All that the cluster has in it from the start; `dns` is the address of its name service."""
-    # The cloud controllers first: pods wait for them.
+    """Everything that a new cluster contains. `dns` is the address of its DNS service."""
+    # The cloud controllers come first, because other pods wait for them.
     return [*of_cloud(cluster), *_read("addons.yaml", dns=dns), *cluster.manifests]
 
 
 def of_cloud(cluster: KubernetesSpec) -> list[Object]:
-    """What of it knows the cluster's credential."""
+    """The part of it that uses the cluster's credential."""
     inside = of_cluster_api(cluster) if cluster.cluster_api else []
     return [*inside, *(_openstack(cluster) if cluster.cloud_provider else [])]
 
 
 def _openstack(cluster: KubernetesSpec) -> list[Object]:
-    """They read the cloud-config where the cluster's driver leaves it, and start again when it changes."""
+    """The cloud controllers and the CSI driver. They read the cloud-config where the cluster's driver puts it, and the
+    checksum restarts them when it changes."""
     if cluster.cluster_api:
         folder, file, source = "/etc/config", "cloud.conf", "secret: {secretName: cloud-config}"
     else:
@@ -57,7 +58,7 @@ def _openstack(cluster: KubernetesSpec) -> list[Object]:
 
 
 def of_cluster_api(cluster: KubernetesSpec) -> list[Object]:
-    """What Cluster API drivers add: a StorageClass, and the cloud-config where magnum-cluster-api leaves it."""
+    """What Cluster API drivers add: a StorageClass, and the cloud-config where magnum-cluster-api puts it."""
     where = {"name": "cloud-config", "namespace": "kube-system"}
     data = {"cloud.conf": cluster.cloud_config, "ca.crt": ""}
     return [
@@ -67,7 +68,7 @@ def of_cluster_api(cluster: KubernetesSpec) -> list[Object]:
 
 
 def storage_class(volume_type: str) -> Object:
-    """For the volumes of a type, as Cluster API drivers have one for each type."""
+    """A StorageClass for a volume type. Cluster API drivers create one for each type."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -83,7 +84,7 @@ def storage_class(volume_type: str) -> Object:
 
 
 async def apply(api: KubeAPI, objects: Iterable[Object]) -> None:
-    """Raises GroundError when Kubernetes refuses one of them."""
+    """Create or change the objects. Raises GroundError if Kubernetes rejects one."""
     for item in objects:
         await api.apply(f"{PATHS[item['kind']]}/{item['metadata']['name']}", item)
 

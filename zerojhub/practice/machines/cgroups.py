@@ -1,7 +1,7 @@
-"""A control group of its own for each machine, on either version of the kernel's interface.
+"""A control group for each machine, with cgroups version 1 or 2.
 
-Version 1 has one tree a controller, and the machine gets a folder in each; version 2 has one tree, in which the
-controllers are handed down. A machine's processes (its pods too) can be found and ended through it, whoever started them.
+Version 1 has one tree per controller, and the machine gets a folder in each. Version 2 has a single tree, in which
+controllers are delegated. All of a machine's processes, including its pods, can be found and killed through its group.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ PARENT = "zerojhub-practice"
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """One mounted tree: where it is, and the options that mount it again (none for version 2)."""
+    """A mounted tree: its path, and the options to mount it again (empty for version 2)."""
 
     path: Path
     options: str
 
 
 def hierarchies(mountinfo: str = "/proc/self/mountinfo") -> list[Hierarchy]:
-    """The version 1 trees that this machine has mounted; when there are none, its version 2 tree."""
+    """The mounted version 1 trees, or the version 2 tree if there are none."""
     mounted: dict[Path, Hierarchy] = {}
     for line in Path(mountinfo).read_text().splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         path = Path(before.split(" ")[4])
-        mounted.pop(path, None)  # covered by this one
+        mounted.pop(path, None)  # hidden by this mount
         if kind == "cgroup":
             kept = [option for option in options.split(",") if option not in ("rw", "ro", "xattr")]
             mounted[path] = Hierarchy(path, ",".join(kept))
@@ -58,13 +58,13 @@ class CGroup:
                 for above in (tree.path, path.parent):
                     _hand_down(above)
             elif "cpuset" in tree.options.split(","):
-                # A new version 1 cpuset is empty, and takes no process before it has processors and memory.
+                # A new version 1 cpuset is empty, and accepts no process until it has CPUs and memory nodes.
                 for below in (path.parent, path):
                     for part in ("cpuset.cpus", "cpuset.mems"):
                         (below / part).write_text((below.parent / part).read_text())
 
     def hand_down(self) -> None:
-        """Let the machine give its controllers to groups of its own (version 2: only a group without processes may)."""
+        """Let the machine delegate controllers to its own groups. In version 2, only a group without processes can."""
         if not self.unified:
             return
         for path in self.paths:
@@ -85,7 +85,7 @@ class CGroup:
         return found
 
     def remove(self, timeout: float = 10) -> None:
-        """End what still runs in it, and take it away."""
+        """Kill the remaining processes, then remove the group."""
         deadline = time.monotonic() + timeout
         while (pids := self.processes()) and time.monotonic() < deadline:
             for pid in pids:
@@ -99,7 +99,7 @@ class CGroup:
 
 
 def machines() -> set[str]:
-    """The names of the groups that there are: also those that a killed daemon left."""
+    """The names of all existing groups, including those left by a killed daemon."""
     parents = [tree.path / PARENT for tree in hierarchies()]
     return {child.name for parent in parents if parent.is_dir() for child in parent.iterdir() if child.is_dir()}
 
@@ -125,7 +125,7 @@ def _hand_down(path: Path) -> None:
 
 
 def _remove(folder: Path, deadline: float) -> None:
-    """Take an empty group away; the kernel says busy for a moment after its last process ended."""
+    """Remove an empty group. The kernel reports it as busy for a moment after its last process has ended."""
     while folder.is_dir():
         try:
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""Kubernetes on machines that have booted: the control plane on the masters, and nodes that join and leave."""
+"""Kubernetes on booted machines: the control plane on the masters, and nodes that join and leave."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ Answer = TypeVar("Answer")
 API_TIMEOUT = 300
 NODE_TIMEOUT = 300
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-"""Of the authorities that a machine's own system trusts: the cloud-config of Heat drivers names a copy of them."""
+"""The CA certificates that a machine's system trusts. The cloud-config of Heat drivers refers to a copy."""
 CORDONED = "node.kubernetes.io/unschedulable"
-"""The taint of a node that was told to take no pods."""
+"""The taint of a cordoned node."""
 SHUNNED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
-"""Whose taints Kubernetes itself gives nodes, and the cloud controllers."""
+"""Prefixes of the taints that Kubernetes and the cloud controllers set."""
 
 
 class Cluster:
-    """One Kubernetes cluster. Raises GroundError."""
+    """One Kubernetes cluster. Its methods raise GroundError."""
 
     def __init__(self, spec: KubernetesSpec, folder: Path):
         self.spec, self.folder = spec, folder
         self.certify()
         self._front, self._tokens = Authority("front-proxy-ca"), service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
-        """Machine's UUID -> the machine, and its pods' subnet."""
-        # A hundred nodes that come at once would be ten thousand programs at once.
+        """Machine UUID -> machine and pod subnet."""
+        # Without the lock, a hundred nodes joining together would start ten thousand programs together.
         self._routing = asyncio.Lock()
         services = IPv4Network(spec.service_network)
         self._api_service, self._dns = str(services[1]), str(services[10])
         self._subnets = list(IPv4Network(spec.pod_network).subnets(new_prefix=24))
         self.server = f"https://{spec.endpoint or spec.masters[0].address}:{API_PORT}"
-        """Where nodes that are no masters find the API."""
+        """The API's URL for workers."""
         self.api = self.client(spec.masters[0].address)
 
     def certify(self) -> None:
-        """Make a CA, and have it sign for our own client."""
+        """Create a CA, and issue our own client certificate."""
         self.authority = Authority("kubernetes")
         self.ca = self.authority.pair.certificate
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class Cluster:
             (self.folder / name).write_text(text)
 
     async def start(self, masters: list[Machine]) -> None:
-        """Bring up the control plane and the masters' nodes; returns when the API answers."""
+        """Start the control plane, and make the masters nodes. Returns once the addons are installed."""
         await asyncio.gather(*(self.start_master(machine) for machine in masters))
         deadline = time.monotonic() + API_TIMEOUT
         await self.wait_for_api(deadline)
@@ -71,7 +71,7 @@ class Cluster:
         )
 
     async def reconfigure(self, cloud_config: str) -> None:
-        """Keep another cloud-config in the Secret, and have the cloud controllers take it up."""
+        """Replace the cloud-config, and restart the cloud controllers with it."""
         self.spec = dataclasses.replace(self.spec, cloud_config=cloud_config)
         await addons.apply(self.api, addons.of_cloud(self.spec))
 
@@ -81,16 +81,16 @@ class Cluster:
     async def wait_for_api(self, deadline: float) -> None:
         while not await self.api.answers():
             if time.monotonic() > deadline:
-                raise GroundError(f"the Kubernetes API of {self.spec.name} does not answer after {API_TIMEOUT} s")
+                raise GroundError(f"the Kubernetes API of {self.spec.name} did not become ready within {API_TIMEOUT} s")
             await asyncio.sleep(0.2)
 
     async def join(self, machine: Machine) -> None:
-        """Make it a node; returns when it is Ready."""
+        """Make it a node. Returns once it is Ready."""
         await self._start_node(machine)
         await self.wait_for_node(machine.spec)
 
     async def leave(self, machine: Machine) -> None:
-        """Drain it and take it out. One that is switched off has no pods that could end."""
+        """Drain it and remove it from the cluster. A machine that is off is not drained."""
         name = machine.spec.name
         if machine.alive:
             await drain.cordon(self.api, name)
@@ -100,29 +100,29 @@ class Cluster:
         await self.forget(machine)
 
     async def reconnect(self, machine: Machine) -> None:
-        """Its node's pods are reached again once it has booted: routes are on no disk."""
+        """Restore the routes to its pods after a reboot: routes are not stored on disk."""
         await self._route_pods(machine, self.nodes[machine.spec.id][1])
 
     async def replace(self, machine: Machine) -> None:
-        """Make a machine with a new disk the node that its predecessor was. A master's etcd is gone with the old one."""
+        """Make a machine with a new disk the same node as before. A master's etcd is lost with the old disk."""
         self.nodes[machine.spec.id] = machine, self.nodes[machine.spec.id][1]
         if machine.spec not in self.spec.masters:
             await self.join(machine)
 
     async def forget(self, machine: Machine) -> None:
-        """Its pods' subnet is free again."""
+        """Release its pod subnet."""
         gone = self.nodes.pop(machine.spec.id, None)
         if gone:
             others = [other for other, _ in self.nodes.values() if other.alive]
             await asyncio.gather(*(other.run("ip", "route", "del", str(gone[1]), check=False) for other in others))
 
     def link(self, machine: Machine, programs: tuple[str, ...], version: str) -> None:
-        """From now on, this version's are what starts there."""
+        """Switch the machine's programs to this version. It takes effect when they restart."""
         for program in programs:
             machine.link(f"/usr/local/bin/{program}", f"/opt/kubernetes/{version}/{program}")
 
     def client(self, address: str) -> KubeAPI:
-        """A client, with all rights, of the API server at the address."""
+        """An admin client for the API server at that address."""
         return KubeAPI(f"https://{address}:{API_PORT}", self.ca, self.folder / "client.crt", self.folder / "client.key")
 
     async def ready(self) -> dict[str, bool]:
@@ -134,7 +134,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def start_master(self, machine: Machine) -> None:
-        """Start its etcd and control plane, with certificates that the CA signs now; or start them again."""
+        """Start or restart etcd and the control plane, with new certificates."""
         spec = machine.spec
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
         names += ["localhost", "127.0.0.1", self._api_service, *self.spec.api_addresses]
@@ -175,7 +175,7 @@ class Cluster:
         await self._introduce(spec, subnet)
 
     async def start_kubelet(self, machine: Machine) -> None:
-        """Start what makes it a node, with certificates that the CA signs now; or start it again."""
+        """Start or restart the node's programs, with new certificates."""
         spec = machine.spec
         if not self.spec.cluster_api:
             machine.write("/etc/kubernetes/cloud-config", self.spec.cloud_config, 0o600)
@@ -190,7 +190,7 @@ class Cluster:
         await machine.serve(components.node_services(self.spec, spec))
 
     async def _introduce(self, spec: MachineSpec, subnet: IPv4Network) -> None:
-        """What a node may not say of itself: its role, and the subnet that it has."""
+        """Set what a node may not set itself: its role and its pod subnet."""
         role = "master" if spec in self.spec.masters else "worker"
         labels = {
             "magnum.openstack.org/role": spec.role or role,
@@ -206,7 +206,7 @@ class Cluster:
             await asyncio.sleep(0.3)
 
     async def wait_for_node(self, spec: MachineSpec, *, version: str | None = None) -> None:
-        """Until it is Ready and Kubernetes keeps no pods off it, unless it was told to; and has the version."""
+        """Wait until it is Ready, accepts pods (unless cordoned), and runs the given version."""
         deadline = time.monotonic() + NODE_TIMEOUT
         while True:
             node = await _insist(lambda: self.api.get(f"/api/v1/nodes/{spec.name}"), deadline)
@@ -219,7 +219,7 @@ class Cluster:
             await asyncio.sleep(0.3)
 
     def _reserve(self, machine: Machine) -> IPv4Network:
-        """A subnet for its pods: the one that it has, or else a free one."""
+        """The machine's pod subnet; a free one if it has none yet."""
         if machine.spec.id in self.nodes:
             return self.nodes[machine.spec.id][1]
         used = {subnet for _, subnet in self.nodes.values()}
@@ -230,7 +230,7 @@ class Cluster:
         return subnet
 
     async def _route_pods(self, machine: Machine, subnet: IPv4Network) -> None:
-        """Pods reach pods on other nodes as they are, and the rest of the world in their node's name."""
+        """Route traffic between pods on different nodes, and masquerade pod traffic to everywhere else."""
         pods = self.spec.pod_network
         source = ("-s", str(subnet), "!", "-d", pods, "-j", "MASQUERADE")
         others = [(m, net) for m, net in self.nodes.values() if m is not machine and m.alive]
@@ -248,7 +248,7 @@ class Cluster:
 
 
 async def _insist(request: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
-    """Ask until it is answered: an API server that has just come up may be slow, or not yet sure of everyone's roles."""
+    """Retry until it succeeds: an API server that has just started may be slow, or not have loaded all roles yet."""
     while True:
         try:
             return await request()
@@ -269,7 +269,7 @@ def _is_ready(node: Object) -> bool:
 
 
 def _is_shunned(node: Object) -> bool:
-    """Does Kubernetes still keep pods off it? It goes on for a moment after the node is Ready."""
+    """Whether Kubernetes still keeps pods off it, as it does for a moment after the node becomes Ready."""
     taints = node["spec"].get("taints", [])
     return any(taint["key"].startswith(SHUNNED) and taint["key"] != CORDONED for taint in taints)
 

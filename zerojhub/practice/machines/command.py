@@ -1,4 +1,4 @@
-"""Run a program on this machine and say in one line what went wrong when it did."""
+"""Run a program on this machine; a failure becomes a one-line error."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zerojhub.practice.ground import GroundError
 
 
 async def run(*argv: str, input: str | None = None, timeout: float = 30, check: bool = True) -> str:
-    """What the program printed. Raises GroundError for a non-zero exit (unless check=False) or after `timeout` seconds."""
+    """Return the program's output. Raises GroundError if it fails (unless check=False) or after `timeout` seconds."""
     process = await asyncio.create_subprocess_exec(
         *argv, stdin=PIPE if input is not None else DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
     try:
         out, err = await asyncio.wait_for(process.communicate(input.encode() if input is not None else None), timeout)
     except (TimeoutError, asyncio.CancelledError) as stop:
-        with contextlib.suppress(ProcessLookupError):  # it may have ended at this very moment
+        with contextlib.suppress(ProcessLookupError):  # it may just have exited
             process.kill()
         await process.wait()
         if isinstance(stop, asyncio.CancelledError):

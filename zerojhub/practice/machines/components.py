@@ -1,4 +1,4 @@
-"""The programs of Kubernetes as services of a machine: the flags and files that each starts with."""
+"""The Kubernetes programs as services of a machine, with their flags and configuration files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zerojhub.practice.ground import KubernetesSpec, MachineSpec
 from zerojhub.practice.machines.pki import Pair
 
 Service = tuple[list[str], dict[str, str]]
-"""What runs, and what it finds in its environment."""
+"""Command line and environment."""
 
 PKI = "/etc/kubernetes/pki"
 API_PORT = 6443
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 NODE_PROGRAMS = ("kubelet", "kube-proxy", "kubectl")
-# Three machines share one computer: memory is dearer than the time to collect garbage.
+# All machines share one computer, so spend more time on garbage collection to save memory.
 SMALL = {"GOGC": "50"}
 
 
@@ -31,7 +31,7 @@ def master_services(cluster: KubernetesSpec, machine: MachineSpec) -> dict[str, 
 
 
 def node_services(cluster: KubernetesSpec, machine: MachineSpec) -> dict[str, Service]:
-    """What makes a machine a node, next to its containerd."""
+    """What makes a machine a node, besides containerd."""
     kubelet = ["kubelet", "--config=/etc/kubernetes/kubelet.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf"]
     kubelet += [f"--hostname-override={machine.name}", f"--node-ip={machine.address}", f"--cert-dir={PKI}"]
     kubelet += _cloud_provider(cluster)
@@ -40,7 +40,7 @@ def node_services(cluster: KubernetesSpec, machine: MachineSpec) -> dict[str, Se
 
 
 def kubeconfig(server: str, ca: str, pair: Pair) -> str:
-    """A kubeconfig that holds all it needs (JSON, which is YAML)."""
+    """A self-contained kubeconfig (JSON, which is valid YAML)."""
 
     def data(pem: str) -> str:
         return base64.b64encode(pem.encode()).decode()
@@ -106,7 +106,7 @@ def proxy_config(cluster: KubernetesSpec) -> str:
             "clusterCIDR": cluster.pod_network,
             "mode": "iptables",
             "oomScoreAdj": 0,
-            # Connection tracking's limits belong to the host, and are not a machine's to set.
+            # Connection tracking limits belong to the host; a machine must not set them.
             "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         },
         indent=1,
@@ -114,7 +114,7 @@ def proxy_config(cluster: KubernetesSpec) -> str:
 
 
 def cni_config(subnet: str) -> str:
-    """Pods of a node: a bridge, addresses from the node's own subnet, host ports."""
+    """A node's pod network: a bridge, addresses from the node's subnet, host ports."""
     bridge = {
         "type": "bridge",
         "bridge": "cni0",
@@ -140,7 +140,7 @@ def _etcd(cluster: KubernetesSpec, machine: MachineSpec) -> list[str]:
         f"--initial-cluster-token={cluster.id}",
         f"--peer-trusted-ca-file={PKI}/ca.crt",
         *tls,
-        # Nothing here outlives the machine, so nothing needs to be on the disk before it is answered.
+        # Nothing outlives the machine, so etcd need not wait for writes to reach the disk.
         "--unsafe-no-fsync",
     ]
 
@@ -171,7 +171,7 @@ def _apiserver(cluster: KubernetesSpec, machine: MachineSpec) -> list[str]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        # When it is told to end, it gives watches 2 s and not 60.
+        # Shortens the grace period for watches at shutdown from 60 s to 2 s.
         "--shutdown-send-retry-after=true",
         "--profiling=false",
     ]
@@ -205,7 +205,7 @@ def _own_kubeconfig(name: str) -> list[str]:
 
 
 def _cloud_provider(cluster: KubernetesSpec) -> list[str]:
-    """Whether to leave to a cloud controller manager what a cloud knows best."""
+    """Use the external cloud controller manager, if the cluster has a cloud provider."""
     return ["--cloud-provider=external"] if cluster.cloud_provider else []
 
 

@@ -1,4 +1,4 @@
-"""Volumes as block devices: loop devices of this machine's kernel, over sparse files, lent to machines as their disks."""
+"""Volumes as block devices: loop devices on sparse files, which machines use as their disks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MAJOR = 7
 SET_STATUS, SET_CAPACITY, CONFIGURE, GET_FREE = 0x4C04, 0x4C07, 0x4C0A, 0x4C82
 AUTOCLEAR = 4
 INFO = struct.Struct("=5Q4I64s64s32s2Q")
-"""struct loop_info64; of its fields, the fifth limits the size and the ninth holds flags."""
+"""struct loop_info64. The fifth field limits the size, the ninth holds flags."""
 CONFIG = struct.Struct(f"=2I{INFO.size}s8Q")
-"""struct loop_config: the file, the size of its blocks, the above, and what is reserved."""
+"""struct loop_config: file, block size, struct loop_info64, reserved fields."""
 SECTOR = 512
 
 
 class Disk:
-    """A file as the block device `node`, until it is pulled out or this process ends. Raises OSError.
+    """A file as the block device `node`, until it is pulled or this process ends. Raises OSError.
 
-    The kernel keeps the device for as long as it is held here or mounted anywhere, and not longer, whoever ended how.
+    The kernel frees the device once it is neither open here nor mounted anywhere, however the processes ended.
     """
 
     def __init__(self, file: Path, node: Path):
@@ -47,15 +47,15 @@ class Disk:
             except OSError as error:
                 os.close(held)
                 self.node.unlink()
-                if error.errno != errno.EBUSY:  # when someone else was faster
+                if error.errno != errno.EBUSY:  # another process took this device first
                     raise
 
     def grow(self) -> None:
-        """Have the size that the file has by now."""
+        """Adopt the file's current size."""
         fcntl.ioctl(self._held, SET_CAPACITY)
 
     def pull(self) -> None:
-        """Take it out, as from a running machine: what still has it mounted writes nothing more to the file."""
+        """Remove the disk, as from a running machine: whatever still has it mounted can no longer write to the file."""
         fcntl.ioctl(self._held, SET_STATUS, _info(SECTOR))
         os.close(self._held)
 

@@ -1,4 +1,4 @@
-"""Keep pods off a node, send away those that it has, and let it have some again."""
+"""Cordon, drain and uncordon nodes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
 
 TIMEOUT = 60
-"""Seconds until pods that a disruption budget holds, or that do not end, are let be."""
+"""Seconds after which pods that are held by a disruption budget, or do not terminate, are left alone."""
 
 
 async def cordon(api: KubeAPI, node: str, *, off: bool = False) -> None:
-    """No new pods; with `off`, new pods again."""
+    """Keep new pods off the node; with `off`, allow them again."""
     await api.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": None if off else True}})
 
 
 async def drain(api: KubeAPI, node: str) -> None:
-    """Evict the pods of a node that has been cordoned, and wait until they are gone and their volumes detached.
+    """Evict the pods of a cordoned node, and wait until they are gone and their volumes are detached.
 
-    As Cluster API does: Kubernetes takes six minutes to let go of a volume whose node is gone.
+    Cluster API waits for the volumes too: Kubernetes takes six minutes to detach one whose node is gone.
     """
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
@@ -38,7 +38,7 @@ async def drain(api: KubeAPI, node: str) -> None:
 
 
 def _stays(pod: Object) -> bool:
-    """Not a pod that has to be gone before its node may go."""
+    """Whether draining can ignore the pod."""
     owners = pod["metadata"].get("ownerReferences", [])
     finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
     going = "deletionTimestamp" in pod["metadata"]

@@ -1,4 +1,4 @@
-"""Fresh SSH host keys for a machine, and the lines by which its console log vouches for them."""
+"""New SSH host keys for a machine, and the lines that announce them in its console log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 @dataclass(frozen=True)
 class HostKey:
     kind: str
-    """As in a file's name: ed25519, ecdsa."""
+    """As in the file name: ed25519, ecdsa."""
     bits: int
     private: bytes
     """OpenSSH private key file."""
@@ -46,7 +46,7 @@ def generate() -> list[HostKey]:
 
 
 def console(name: str, keys: list[HostKey]) -> str:
-    """What cloud-init prints to the console when the host keys are made (cloud-init, tools/write-ssh-key-fingerprints)."""
+    """What cloud-init prints on the console when it generates host keys (its tools/write-ssh-key-fingerprints)."""
     stamp = f"<14>{time.strftime('%b %e %H:%M:%S')} cloud-init: "
     return "\n".join(
         [

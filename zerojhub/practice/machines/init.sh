@@ -1,11 +1,11 @@
 #!/bin/sh
-# The first process of a machine: builds its view of the world, then becomes its supervisor of services.
-# From its environment: NAME and UUID of the machine, DIR (its folder), BASE (the root that all share),
-# PROGRAMS ("VERSION=FOLDER ..." of Kubernetes), CGROUPS ("FOLDER=OPTIONS ..." of version 1 hierarchies).
+# The first process of a machine: sets up its file systems, then becomes the service supervisor.
+# Environment: NAME and UUID of the machine, DIR (its folder), BASE (the shared root file system),
+# PROGRAMS (Kubernetes versions, "VERSION=FOLDER ..."), CGROUPS (version 1 hierarchies, "FOLDER=OPTIONS ...").
 set -eu
 echo "Booting $NAME"
 hostname "$NAME"
-read -r _ # the network is plugged in when a line comes
+read -r _ # wait for a line: the network is connected
 
 cd "$DIR"
 mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$DIR/upper,workdir=$DIR/work" root
@@ -29,7 +29,7 @@ ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 for stream in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${stream%%:*}" "dev/${stream#*:}"; done
 
-# Control groups: the machine sees its own as the root of each hierarchy, and Kubernetes has one in it.
+# Control groups: the machine's own group is the root of each hierarchy, with a group for Kubernetes in it.
 if [ -n "$CGROUPS" ]; then
 	mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
 	for tree in $CGROUPS; do
@@ -50,7 +50,7 @@ else
 	mkdir sys/fs/cgroup/kubelet
 fi
 
-# The UUID that firmware would report. A host without such firmware has no file to cover, only a folder to overlay.
+# The UUID that firmware would report. If the host has no such file to mount over, overlay the folder.
 mkdir run/firmware
 if [ -e sys/class/dmi/id/product_uuid ]; then
 	(umask 377 && echo "$UUID" >run/firmware/product_uuid)
@@ -61,7 +61,7 @@ else
 	mount -t overlay overlay -o lowerdir=sys/class,upperdir=run/firmware/upper,workdir=run/firmware/work sys/class
 fi
 
-# Kubelet wants these to be so, and they belong to the whole host: it gets copies to be content with.
+# Kubelet requires these values, but they belong to the whole host, so mount copies over them.
 mkdir run/sysctl
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
 	kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
@@ -72,7 +72,7 @@ done
 [ ! -e proc/sysrq-trigger ] || mount --bind dev/null proc/sysrq-trigger
 echo 1 >proc/sys/net/ipv4/ip_forward
 
-# Containers need a real file system below them, which an overlay is not.
+# Containers cannot be stored on an overlay, so bind-mount real folders.
 for store in containerd kubelet etcd; do
 	mkdir -p "$DIR/data/$store" "var/lib/$store"
 	mount --bind "$DIR/data/$store" "var/lib/$store"
@@ -89,7 +89,7 @@ umount -l /.old
 rmdir /.old
 mount --make-rshared /
 echo "Welcome to $(. /etc/os-release && echo "$PRETTY_NAME")!"
-# No module, no clock and no power switch of the host.
+# Drop the capabilities to load modules, set the clock or reboot the host.
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
 	setpriv --bounding-set=-sys_module,-sys_time,-sys_boot,-sys_rawio,-mac_admin,-mac_override \
 	s6-svscan /etc/service </dev/null

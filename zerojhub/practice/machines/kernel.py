@@ -1,4 +1,4 @@
-"""Settings of this machine's kernel that the practice cloud needs higher than they are, put back when it ends."""
+"""Kernel settings that the practice cloud raises while it runs, and restores when it stops."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from pathlib import Path
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
 LEAST = {FORWARDING: 1, WATCHES: 1024}
-"""A kubelet that gets no inotify instance ends at once, and its node never comes. A machine takes eight, a cluster's master
-eleven more, all of root's own, which are 128 unless said otherwise: fewer than ten servers need."""
+"""Minimum values. A kubelet that cannot get an inotify instance exits immediately, and its node never registers. Each
+machine takes eight of root's instances, and a master eleven more. The kernel's default of 128 is too low for ten
+servers."""
 
 
 def change(kept: Path) -> None:
-    """Have each setting at least so high. `kept` keeps what they were. OSError when forwarding cannot be had."""
+    """Raise each setting to its minimum, and save the old values in `kept`. OSError if forwarding cannot be enabled."""
     before = {str(path): int(path.read_text()) for path in LEAST}
     kept.write_text(json.dumps(before))
     for path, least in LEAST.items():
         if before[str(path)] >= least:
             continue
-        # Where the system keeps that to itself, a few machines do with what there is.
+        # Some hosts do not allow this. The default is enough for a few machines.
         with contextlib.suppress(OSError) if path is WATCHES else contextlib.nullcontext():
             path.write_text(str(least))
 
 
 def put_back(kept: Path) -> None:
-    """Have the settings as they were before `change`; quiet when it was not called."""
+    """Restore the settings that `change` saved. Does nothing if it was not called."""
     if not kept.exists():
         return
     for path, value in json.loads(kept.read_text()).items():

@@ -1,4 +1,4 @@
-"""The ground that is real: Linux machines made of namespaces, with a real Kubernetes on them."""
+"""The real ground: Linux machines built from namespaces, with a real Kubernetes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
 
 COPY_TIMEOUT = 300
-"""Seconds for all that is in a volume."""
+"""Seconds to copy a volume."""
 
 
 class LinuxGround:
-    """See Ground. `up` makes the network, after taking away what an earlier run left; `down` leaves nothing."""
+    """See Ground. `up` creates the network, after removing what an earlier run left; `down` removes everything."""
 
     def __init__(self, state: Path, base: Path, programs: dict[str, Path], port: int):
         self._state, self._base, self._programs, self._port = state, base, programs, port
@@ -101,7 +101,9 @@ class LinuxGround:
 
     async def start_cluster(self, cluster: KubernetesSpec) -> None:
         if cluster.version not in self._programs:
-            raise GroundError(f"Kubernetes {cluster.version} is not built here: there is {', '.join(self.versions)}")
+            raise GroundError(
+                f"Kubernetes {cluster.version} has not been built (available: {', '.join(self.versions)})"
+            )
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
         await new.start([self._machine(master.id) for master in cluster.masters])
         self._start_autoscaler(new)
@@ -125,7 +127,7 @@ class LinuxGround:
         self._start_autoscaler(cluster)
 
     def _start_autoscaler(self, cluster: Cluster) -> None:
-        """What looks after the cluster's node groups from outside, where its driver has that."""
+        """Start the autoscaler outside the cluster, if its driver has one."""
         spec = cluster.spec
         if spec.autoscaler:
             address = f"https://{spec.masters[0].address}:{API_PORT}"
@@ -189,17 +191,17 @@ class LinuxGround:
 
     def _machine(self, machine_id: str) -> Machine:
         if machine_id not in self._machines:
-            raise GroundError(f"there is no machine {machine_id}")
+            raise GroundError(f"no machine {machine_id}")
         return self._machines[machine_id]
 
     def _cluster(self, cluster_id: str) -> Cluster:
         if cluster_id not in self._clusters:
-            raise GroundError(f"there is no cluster {cluster_id}")
+            raise GroundError(f"no cluster {cluster_id}")
         return self._clusters[cluster_id]
 
 
 async def sweep(state: Path) -> None:
-    """End and remove the machines that there are, whoever started them, and what they kept."""
+    """Stop and remove all machines and their state, whoever started them."""
     for name in cgroups.machines():
         await asyncio.to_thread(cgroups.CGroup(name).remove)
     cgroups.remove_parent()

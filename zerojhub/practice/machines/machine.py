@@ -1,4 +1,4 @@
-"""A Linux machine made of namespaces: its own root, network, processes, host name and control groups; sshd runs in it."""
+"""A Linux machine built from namespaces, with its own root, network, processes, host name, control groups and sshd."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ BOOT_TIMEOUT = 60
 
 @dataclass(frozen=True)
 class Site:
-    """Where machines take their parts from and keep what is theirs."""
+    """Where machines get their files and keep their state."""
 
     state: Path
     base: Path
-    """The root that all share, read only."""
+    """The root file system that all machines share, read-only."""
     programs: dict[str, Path]
-    """Kubernetes version -> folder of its programs."""
+    """Kubernetes version -> folder with its programs."""
     registry: str
-    """URL of the image registry as machines reach it."""
+    """URL of the image registry, as seen from the machines."""
 
 
 class Machine:
-    """One machine. Raises GroundError for what does not work."""
+    """One machine. Its methods raise GroundError."""
 
     def __init__(self, spec: MachineSpec, site: Site, network: Network):
         self.spec, self.site, self.network = spec, site, network
@@ -45,20 +45,20 @@ class Machine:
         self.console = self.folder / "console.log"
         self.cgroup = CGroup(spec.id)
         self.pid = 0
-        """Of its first process, as this machine counts."""
+        """The PID of its first process on the host."""
         self._process: asyncio.subprocess.Process | None = None
         self._addresses = {spec.address}
         self.volumes: dict[str, tuple[Path, str]] = {}
-        """Those that are attached: by id, each with its file and its device, whether the machine is on or not."""
+        """Attached volumes, whether the machine is running or not: id -> file and device."""
         self._disks: dict[str, tuple[Disk, Path]] = {}
-        """By volume, each with the link that names it by its serial number."""
+        """Volume -> disk, and the link that names it by serial number."""
 
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
     async def boot(self) -> None:
-        """Start it for the first time; returns when its sshd answers."""
+        """Start it for the first time. Returns once sshd responds."""
         for part in ("upper", "work", "root", "data"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         keys = hostkeys.generate()
@@ -71,7 +71,7 @@ class Machine:
         await self.start(hostkeys.console(self.spec.name, keys) + "\n")
 
     async def start(self, message: str = "") -> None:
-        """Start it from its own disk; returns when its sshd answers, with a message in its console log."""
+        """Start it from its disk. Returns once sshd responds. `message` goes to the console log."""
         self.cgroup.make()
         with self.console.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -99,7 +99,7 @@ class Machine:
             log.write(f"{message}{self.spec.name} login: \n")
 
     async def stop(self) -> None:
-        """End its processes: what is on its disk stays."""
+        """Kill its processes. Its disk is kept."""
         if self._process and self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid or self._process.pid, 9)
@@ -107,17 +107,17 @@ class Machine:
                 await asyncio.wait_for(self._process.wait(), 10)
         await asyncio.to_thread(self.cgroup.remove)
         await self.network.unplug(self.spec.id)
-        # Only now: what was not written yet is when the last that had it mounted is gone.
+        # Only now: pending writes are flushed when the last process that had the disk mounted ends.
         for volume in list(self._disks):
             self._pull(volume)
 
     async def halt(self) -> None:
-        """End it and everything of it."""
+        """Stop it and delete its state."""
         await self.stop()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def plug(self, address: str) -> None:
-        """One more address that it answers at."""
+        """Add an address."""
         self._addresses.add(address)
         if self.alive:
             await self.network.add_address(self.pid, address)
@@ -128,11 +128,11 @@ class Machine:
             await self.network.remove_address(self.pid, address)
 
     async def run(self, *argv: str, input: str | None = None, timeout: float = 30, check: bool = True) -> str:
-        """What a command printed that ran in the machine, as root."""
+        """Run a command in the machine as root, and return its output."""
         return await run("nsenter", f"--target={self.pid}", "--all", *argv, input=input, timeout=timeout, check=check)
 
     def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
-        """Put a file of root's there, whole or not at all."""
+        """Write a file as root, atomically."""
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.new")
@@ -151,7 +151,7 @@ class Machine:
         file.symlink_to(target)
 
     async def serve(self, services: dict[str, tuple[list[str], dict[str, str]]]) -> None:
-        """Keep these services (name -> argv, environment) running from now on; restart those that run already."""
+        """Start these services (name -> argv, environment) and keep them running; restart those that already run."""
         running = [name for name in services if self._at(f"/etc/service/{name}").exists()]
         for name, (argv, environment) in services.items():
             self._write_service(self._at("/"), name, argv, environment)
@@ -168,7 +168,7 @@ class Machine:
         await self.run("s6-svscanctl", "-an", "/etc/service", check=False)
 
     def attach(self, volume: str, file: Path, device: str) -> None:
-        """Have the file as the disk `device` (/dev/vdb), whenever it is on."""
+        """Attach the file as the disk `device` (such as /dev/vdb), now and after every start."""
         if self.alive:
             self._lend(volume, file, device)
         self.volumes[volume] = file, device
@@ -178,23 +178,23 @@ class Machine:
         self._pull(volume)
 
     def grow(self, volume: str) -> None:
-        """See the size that the volume has by now, if it is a disk here."""
+        """Adopt the volume's new size, if it is attached here."""
         if volume in self._disks:
             self._disks[volume][0].grow()
 
     def _lend(self, volume: str, file: Path, device: str) -> None:
-        # Where udev shows virtio's disks by their serial number.
+        # Where udev links virtio disks by serial number.
         link = self._at(f"/dev/disk/by-id/virtio-{volume[:20]}")
         try:
             self._disks[volume] = Disk(file, self._at(device)), link
             link.symlink_to(f"../../{Path(device).name}")
         except OSError as error:
-            raise GroundError(f"{self.spec.name} cannot have volume {volume} as {device}: {error}") from None
+            raise GroundError(f"cannot attach volume {volume} to {self.spec.name} as {device}: {error}") from None
 
     def _pull(self, volume: str) -> None:
         if volume in self._disks:
             disk, link = self._disks.pop(volume)
-            if self.alive:  # or else its whole /dev is gone
+            if self.alive:  # otherwise its /dev is gone
                 link.unlink(missing_ok=True)
                 disk.node.unlink(missing_ok=True)
             disk.pull()
@@ -233,7 +233,7 @@ class Machine:
         while self.alive and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 for child in children.read_text().split():
-                    # Until it has become the shell of init.sh, it may still be outside of its namespaces.
+                    # Until it runs the shell of init.sh, it may still be outside its namespaces.
                     if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0] == b"sh":
                         return int(child)
             await asyncio.sleep(0.01)
@@ -251,7 +251,7 @@ class Machine:
                     finally:
                         writer.close()
             await asyncio.sleep(0.1)
-        raise GroundError(f"{self.spec.name} booted, but its sshd does not answer: {self._last_words()}")
+        raise GroundError(f"{self.spec.name} booted, but its sshd does not respond: {self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self.console.read_text(errors="replace").split("\n") if self.console.exists() else []

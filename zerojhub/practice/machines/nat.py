@@ -1,6 +1,6 @@
-"""The packet rules behind floating IPs and load balancers, as one text that replaces the last in one go.
+"""The iptables rules behind floating IPs and load balancers, as one text that replaces the previous rules atomically.
 
-All of it lies in chains of our own, so that it can be taken away without touching a rule of anyone else.
+All rules are in our own chains, so they can be removed without touching anyone else's.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ JUMPS = (
     ("filter", "FORWARD", "ZJH-FORWARD", ()),
     ("filter", "INPUT", "ZJH-INPUT", ()),
 )
-"""Where the kernel's chains go to ours: table, its chain, our chain, and the match."""
+"""Jumps from the kernel's chains to ours: table, chain, our chain, match."""
 
 METADATA = "169.254.169.254"
-"""Where every server finds out about itself."""
+"""The address of Nova's metadata service."""
 
 
 @dataclass
 class Addresses:
-    """What reaches what. `floating` maps a floating IP to a fixed address, `balanced` an address to its listeners.
+    """`floating` maps each floating IP to a fixed address, `balanced` each load balancer's address to its listeners.
 
-    `resting` are members (address and port) that load balancers leave out, while they have others.
+    `resting` holds members (address and port) that load balancers skip while they have others.
     """
 
     floating: dict[str, str] = field(default_factory=dict)
@@ -35,13 +35,13 @@ class Addresses:
     resting: set[tuple[str, int]] = field(default_factory=set)
 
     def awake(self, address: str) -> Iterator[Listener]:
-        """The listeners of a balanced address, with the members that are to be used now."""
+        """The listeners of a balanced address, each with the members in use."""
         for listener in self.balanced[address]:
             members = tuple(member for member in listener.members if member not in self.resting)
             yield replace(listener, members=members or listener.members)
 
     def local(self) -> set[str]:
-        """Addresses that this machine must answer for."""
+        """Addresses that this machine must accept."""
         return {*self.floating, *self.balanced}
 
 
@@ -56,9 +56,9 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
         else:
             nat.append(f"-A ZJH-ADDRESSES -d {floating}/32 -j DNAT --to-destination {fixed}")
     nat += [
-        # Nova's metadata service; not for this machine, whose own cloud may have one.
+        # The metadata service, for the practice machines only: the host may be a server with its own metadata service.
         f"-A ZJH-ADDRESSES -i {bridge} -d {METADATA}/32 -p tcp --dport 80 -j REDIRECT --to-ports {port}",
-        # The answer must come back this way to be translated back, also when client and server share a machine.
+        # Replies must come back through here to be translated, even if client and server are on the same machine.
         f"-A ZJH-SOURCES -o {bridge} -m conntrack --ctstate DNAT -j MASQUERADE",
         f"-A ZJH-SOURCES -s {network} ! -o {bridge} -j MASQUERADE",
     ]
@@ -69,14 +69,14 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
         f"-A ZJH-FORWARD -o {bridge} -m conntrack --ctstate ESTABLISHED,RELATED,DNAT -j ACCEPT",
         f"-A ZJH-FORWARD -o {bridge} -j DROP",
         "-A ZJH-INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
-        # Of this machine, the others reach the practice cloud and (where it has one) its name server, and nothing else.
+        # The practice machines can reach only the practice cloud and a name server (if any) on this machine.
         f"-A ZJH-INPUT -i {bridge} -p tcp --dport {port} -j ACCEPT",
         *(f"-A ZJH-INPUT -i {bridge} -p {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp")),
         f"-A ZJH-INPUT -i {bridge} -p icmp -j RETURN",
         f"-A ZJH-INPUT -i {bridge} -p tcp -j REJECT --reject-with tcp-reset",
         f"-A ZJH-INPUT -i {bridge} -j REJECT",
     ]
-    # What nothing listens for must not end at a service of this machine that listens on every address.
+    # Traffic without a listener must not reach services of this machine that listen on all addresses.
     for address in (public, *(f"{balanced}/32" for balanced in addresses.balanced)):
         filtered += [
             f"-A ZJH-INPUT -d {address} -p tcp -j REJECT --reject-with tcp-reset",
@@ -97,13 +97,13 @@ def _balance(address: str, listeners: Iterable[Listener]) -> Iterator[str]:
 
 
 def jump(entry: tuple[str, str, str, tuple[str, ...]], action: str, bridge: str) -> list[str]:
-    """The iptables arguments that insert (-I), look for (-C) or delete (-D) one of JUMPS."""
+    """The iptables arguments that insert (-I), check (-C) or delete (-D) one of JUMPS."""
     table, chain, target, match = entry
     return ["-t", table, action, chain, *(part.format(bridge=bridge) for part in match), "-j", target]
 
 
 def chains() -> Mapping[str, list[str]]:
-    """Our chains by table."""
+    """Our chains, by table."""
     found: dict[str, list[str]] = {}
     for table, _, target, _ in JUMPS:
         if target not in found.setdefault(table, []):

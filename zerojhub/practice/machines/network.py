@@ -1,4 +1,4 @@
-"""The practice network on this machine: a bridge for the machines, and the addresses that reach them from here."""
+"""The practice network: a bridge for the machines, and the host's addresses that lead to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Network:
         self._settings_before = state / "kernel.json"
 
     async def up(self) -> None:
-        """Make it, after taking away what an earlier run left."""
+        """Create the network, after removing what an earlier run left."""
         await self.down()
         used = await ranges.in_use(BRIDGE)
         self.cidr, self.public = ranges.choose(ranges.MACHINES, used), ranges.choose(ranges.FLOATING, used)
@@ -36,14 +36,14 @@ class Network:
         await run("ip", "link", "add", BRIDGE, "type", "bridge")
         await run("ip", "address", "add", f"{self.gateway}/{IPv4Network(self.cidr).prefixlen}", "dev", BRIDGE)
         await run("ip", "link", "set", BRIDGE, "up")
-        # A floating IP that reaches nothing must not be looked for on the person's network.
+        # Packets for an unused floating IP must not leave for the host's network.
         await run("ip", "route", "add", "unreachable", self.public, "metric", "9999")
         await self._apply()
         for entry in nat.JUMPS:
             await run("iptables", "-w", *nat.jump(entry, "-I", BRIDGE))
 
     async def down(self) -> None:
-        """Leave nothing of it, whoever made it."""
+        """Remove every trace of it, including an earlier run's."""
         for entry in nat.JUMPS:
             with contextlib.suppress(GroundError):
                 await run("iptables", "-w", *nat.jump(entry, "-C", BRIDGE))
@@ -60,7 +60,7 @@ class Network:
         self._addresses = nat.Addresses()
 
     async def plug(self, pid: int, name: str, address: str) -> None:
-        """Give the network namespace of a process its address and its cable to the bridge."""
+        """Connect the network namespace of a process to the bridge, with this address."""
         mac = "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed[1:])
         cable = _cable(name)
         await run(
@@ -75,11 +75,11 @@ class Network:
         )
 
     async def unplug(self, name: str) -> None:
-        """Take the cable away, before the kernel does: it takes its time over a namespace that has ended."""
+        """Remove the cable. The kernel would do so too, but only some time after the namespace has ended."""
         await run("ip", "link", "del", _cable(name), check=False)
 
     async def add_address(self, pid: int, address: str) -> None:
-        """Let the network namespace of a process that is plugged in answer at this address too."""
+        """Add an address to the network namespace of a plugged-in process."""
         await run("nsenter", f"--target={pid}", "--net", "ip", "address", "replace", f"{address}/32", "dev", "eth0")
 
     async def remove_address(self, pid: int, address: str) -> None:
@@ -89,7 +89,7 @@ class Network:
 
     async def route(self, floating: str, fixed: str) -> None:
         if IPv4Address(floating) not in IPv4Network(self.public):
-            raise GroundError(f"{floating} is no address of {self.public}")
+            raise GroundError(f"{floating} is not an address in {self.public}")
         async with self._changing:
             self._addresses.floating[floating] = fixed
             await self._apply()
@@ -111,7 +111,7 @@ class Network:
 
     @contextlib.asynccontextmanager
     async def resting(self, address: str, port: int) -> AsyncIterator[None]:
-        """Load balancers leave the member out, as their health monitors would have them do before long."""
+        """Take a member out of all load balancers for a while, as their health monitors eventually would."""
         async with self._changing:
             self._addresses.resting.add((address, port))
             await self._apply()

@@ -1,4 +1,4 @@
-"""A cluster's certificate authority, and the certificates that it signs."""
+"""A cluster's certificate authority and the certificates it signs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pair:
 
 
 class Authority:
-    """Signs for one cluster. Keys are P-256: made and checked in a fraction of the time that RSA takes."""
+    """The CA of one cluster. Its keys are P-256, which is much faster than RSA."""
 
     def __init__(self, name: str):
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -57,8 +57,8 @@ class Authority:
         return Pair(_pem(self._certificate), private_pem(self._key))
 
     def issue(self, name: str, group: str | None = None, alternatives: Sequence[str] = ()) -> Pair:
-        """A new key and its certificate: `name` is the common name, `group` the organisation (Kubernetes' user and
-        group), `alternatives` the host names and addresses that a server answers to."""
+        """A new key and its certificate: `name` is the common name and `group` the organization (the user and group in
+        Kubernetes); `alternatives` are the host names and addresses of a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
         if group:
@@ -66,7 +66,7 @@ class Authority:
         return Pair(_pem(self._sign(x509.Name(subject), key.public_key(), alternatives)), private_pem(key))
 
     def sign(self, csr: str) -> str:
-        """A client certificate for a signing request, both PEM. Raises ValueError for what is no signing request."""
+        """A client certificate for a signing request, both PEM. Raises ValueError for an invalid request."""
         request = x509.load_pem_x509_csr(csr.encode())
         if not request.is_signature_valid:
             raise ValueError("the signing request's own signature is not valid")

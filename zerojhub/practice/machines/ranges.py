@@ -1,4 +1,4 @@
-"""Addresses for the practice networks that the person's own networks do not use."""
+"""Addresses for the practice networks that do not conflict with the host's own networks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zerojhub.practice.ground import GroundError
 from zerojhub.practice.machines.command import run
 
 MACHINES = ("10.253.0.0/16", "10.241.0.0/16", "172.30.0.0/16", "192.168.224.0/20")
-"""Candidates for the machines' network; Kubernetes has 10.100.0.0/16 and 10.254.0.0/16 for itself."""
+"""Candidates for the machines' network; Kubernetes uses 10.100.0.0/16 and 10.254.0.0/16."""
 FLOATING = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24")
 """Candidates for floating IPs: the documentation ranges of RFC 5737, which the Internet never routes."""
 
 
 def choose(candidates: Sequence[str], used: Iterable[IPv4Network]) -> str:
-    """The first candidate that overlaps nothing in use. Raises GroundError when each of them does."""
+    """The first candidate that does not overlap a network in use. Raises GroundError if they all do."""
     used = list(used)
     for candidate in candidates:
         if not any(IPv4Network(candidate).overlaps(network) for network in used):
@@ -26,7 +26,7 @@ def choose(candidates: Sequence[str], used: Iterable[IPv4Network]) -> str:
 
 
 async def in_use(ours: str) -> list[IPv4Network]:
-    """What this machine routes or has as its address, but for what belongs to `ours` (a network device) and lo."""
+    """The networks that this machine has routes or addresses in, except those of the device `ours` and of lo."""
     routes = json.loads(await run("ip", "-j", "-4", "route", "show", "table", "all"))
     links = json.loads(await run("ip", "-j", "-4", "address", "show"))
     found = []

@@ -1,4 +1,4 @@
-"""What a machine must have for the practice cloud to run on it: everything that is missing, found in one look."""
+"""What a host needs to run the practice cloud. One check reports everything that is missing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from zerojhub.practice.machines import cgroups, disks
 
 DISK = 10
-"""GB that building and one cluster take."""
+"""GB needed to build, and to run one cluster."""
 DISK_ONCE_BUILT = 4
-"""GB that a cluster takes."""
+"""GB needed to run one cluster."""
 MEMORY = 3
-"""GB that three machines, a hub and some users take."""
+"""GB needed for three machines, a hub and a few users."""
 CONTROLLERS = {"cpu", "memory", "pids"}
 
-# Tried in namespaces of their own, so that no trace is left; each says what to do when it does not work.
+# Tried in temporary namespaces, so they leave no trace. The value names the missing kernel feature.
 NETWORK_TRIALS = {
     "ip link add zjh0 type bridge": "network bridges (kernel module bridge)",
     "ip link add zjh1 type veth peer name zjh2": "virtual cables (kernel module veth)",
@@ -35,47 +35,47 @@ NETWORK_TRIALS = {
 
 @dataclass(frozen=True)
 class Host:
-    """This machine, as far as it matters."""
+    """The properties of this host that matter."""
 
     system: str
     root: bool
     tools_missing: tuple[str, ...] = ()
     free_disk: float = 0
-    """GB where the practice cloud keeps its things."""
+    """GB, in the practice cloud's state folder."""
     free_memory: float = 0
     """GB."""
     port_taken: int | None = None
-    """The port that it should listen on, when another program does."""
+    """The port to listen on, if another program uses it."""
     kernel_lacks: tuple[str, ...] = ()
     controllers: frozenset[str] = field(default_factory=frozenset)
 
 
 def missing(host: Host, *, disk: float = DISK) -> list[str]:
-    """One line for each thing that is missing, with what to do; empty when the practice cloud can run.
+    """One line for each missing requirement, with what to do about it; empty if the practice cloud can run.
 
-    `disk` is what it takes in GB.
+    `disk` is the disk space needed, in GB.
     """
     if host.system != "Linux":
-        return [f"the practice cloud runs on Linux, and this is {host.system}: use a virtual machine with Debian 12"]
+        return [f"the practice cloud runs on Linux, not on {host.system}: use a virtual machine with Debian 12"]
     if not host.root:
-        return ["it needs to be root, for namespaces, mounts and network: run it with sudo, or as root"]
+        return ["the practice cloud needs root for namespaces, mounts and networking: run it as root or with sudo"]
     lines = []
     if host.tools_missing:
-        lines.append(f"programs that are not installed: {', '.join(host.tools_missing)}: install them")
-    lines += [f"the kernel has no {feature}: load it, or use another kernel" for feature in host.kernel_lacks]
+        lines.append(f"programs not installed: {', '.join(host.tools_missing)}: install them")
+    lines += [f"the kernel lacks {feature}: load the module, or use another kernel" for feature in host.kernel_lacks]
     if lacking := CONTROLLERS - host.controllers:
-        lines.append(f"no control groups for {', '.join(sorted(lacking))}: mount them at /sys/fs/cgroup")
+        lines.append(f"no cgroup controllers {', '.join(sorted(lacking))}: mount them at /sys/fs/cgroup")
     if host.free_disk < disk:
-        lines.append(f"{host.free_disk:.1f} GB of disk are free, and it takes {disk} GB: make room")
+        lines.append(f"{host.free_disk:.1f} GB of disk space free, {disk} GB needed: free some space")
     if host.free_memory < MEMORY:
-        lines.append(f"{host.free_memory:.1f} GB of memory are free, and it takes {MEMORY} GB: close something")
+        lines.append(f"{host.free_memory:.1f} GB of memory free, {MEMORY} GB needed: close other programs")
     if host.port_taken:
-        lines.append(f"port {host.port_taken} is taken by another program: choose one with --port")
+        lines.append(f"port {host.port_taken} is used by another program: choose another port with --port")
     return lines
 
 
 def look(folder: Path, port: int | None) -> Host:
-    """What this machine has. `folder` is where the practice cloud will keep its state, `port` where it will listen."""
+    """Inspect this host. `folder` is the practice cloud's state folder, `port` the port it will listen on."""
     system, root = platform.system(), hasattr(os, "geteuid") and os.geteuid() == 0
     if system != "Linux" or not root:
         return Host(system, root)
@@ -101,7 +101,7 @@ def _kernel_lacks(folder: Path) -> tuple[str, ...]:
         feature for command, feature in NETWORK_TRIALS.items() if not _works(["unshare", "--net", *command.split()])
     ]
     try:
-        # Where the module is not loaded yet, this loads it.
+        # Opening it loads the kernel module if necessary.
         disks.CONTROL.open("rb+", buffering=0).close()
     except OSError:
         lacks.append("loop devices (kernel module loop)")

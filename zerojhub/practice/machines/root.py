@@ -1,4 +1,4 @@
-"""What distinguishes a machine's root from the base that all share: written to its upper layer before it boots."""
+"""A machine's own files, written to the upper layer of its root before it boots; the lower layer is shared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEMS = {
         'VERSION_CODENAME=jammy\nPRETTY_NAME="Ubuntu 22.04.5 LTS"\n'
     ),
 }
-"""/etc/os-release by the user that an image logs in as: what Kubernetes shows as a node's OS image."""
+"""/etc/os-release by the image's login user. Kubernetes shows it as the node's OS image."""
 
 UID = 1000
 CONTAINERD = """\
@@ -43,7 +43,7 @@ version = 2
 """
 SYSTEMCTL = """\
 #!/bin/sh
-# What people ask of systemd, for the services that s6 keeps here.
+# The most common systemctl commands, for services that s6 supervises.
 verb=$1
 shift
 for unit; do
@@ -67,7 +67,7 @@ LANG=C.UTF-8
 
 
 def write(upper: Path, base: Path, spec: MachineSpec, keys: list[HostKey], registry: str) -> None:
-    """Fill the upper layer. `registry` is the URL of the image registry that answers for all others."""
+    """Write the upper layer. `registry` is the URL of the image registry that mirrors all others."""
 
     def put(path: str, text: str | bytes, mode: int = 0o644, uid: int = 0) -> None:
         file = upper / path
@@ -108,7 +108,7 @@ def write(upper: Path, base: Path, spec: MachineSpec, keys: list[HostKey], regis
 
 
 def _nameservers() -> str:
-    """This machine's name servers, but for those that only this machine can reach."""
+    """The host's name servers, except those that only the host can reach."""
     for file in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         if Path(file).exists():
             lines = [

@@ -1,4 +1,4 @@
-"""A new CA for a cluster that runs, as Magnum's own rotation goes: all sign anew, and pods come up with the new one."""
+"""Rotate the CA of a running cluster as Magnum does: reissue all certificates, then restart pods with the new CA."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT = 180
 
 
 async def rotate(cluster: Cluster) -> None:
-    """Returns when everything has it, and Deployments and DaemonSets have been told to restart. Raises GroundError."""
+    """Return once every component has the new CA, and Deployments and DaemonSets are restarting. Raises GroundError."""
     machines = [machine for machine, _ in cluster.nodes.values() if machine.alive]
     deadline = time.monotonic() + TIMEOUT
     cluster.certify()
@@ -25,22 +25,22 @@ async def rotate(cluster: Cluster) -> None:
     await cluster.wait_for_api(deadline)
     await asyncio.gather(*(cluster.start_kubelet(machine) for machine in machines))
     await asyncio.gather(*(cluster.wait_for_node(machine.spec) for machine in machines))
-    while not await _told(cluster):
+    while not await _distributed(cluster):
         if time.monotonic() > deadline:
-            raise GroundError(f"the pods of {cluster.spec.name} cannot know its new CA after {TIMEOUT} s")
+            raise GroundError(f"the new CA of {cluster.spec.name} did not reach every namespace within {TIMEOUT} s")
         await asyncio.sleep(0.5)
     await _restart(cluster)
 
 
-async def _told(cluster: Cluster) -> bool:
-    """Does each namespace hold the new CA for its pods?"""
+async def _distributed(cluster: Cluster) -> bool:
+    """Whether every namespace has the new CA for its pods."""
     only = {"fieldSelector": "metadata.name=kube-root-ca.crt"}
     listed = await cluster.api.get("/api/v1/configmaps", **only) or {"items": []}
     return bool(listed["items"]) and all(item["data"]["ca.crt"] == cluster.ca for item in listed["items"])
 
 
 async def _restart(cluster: Cluster) -> None:
-    """Whoever read the old CA when it started reads the new one when it starts again."""
+    """Restart all workloads: they read the CA only when they start."""
     stamp = {"kubectl.kubernetes.io/restartedAt": datetime.datetime.now(datetime.UTC).isoformat()}
     change = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
     for kind in ("deployments", "daemonsets"):

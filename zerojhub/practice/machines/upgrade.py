@@ -1,4 +1,4 @@
-"""Another Kubernetes on a node that runs, as Magnum's own upgrade goes: drained, other programs, uncordoned."""
+"""Upgrade Kubernetes on a node as Magnum does: drain, switch the programs, uncordon."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TIMEOUT = 180
 
 
 async def upgrade(cluster: Cluster, machine: Machine, version: str) -> None:
-    """Returns when the node is Ready with the version. Raises GroundError."""
+    """Return once the node is Ready with that version. Raises GroundError."""
     spec = machine.spec
     if spec not in cluster.spec.masters and version != cluster.spec.version:
         raise GroundError(
-            f"{spec.name} cannot have {version}: its masters, which come first, have {cluster.spec.version}"
+            f"cannot upgrade {spec.name} to {version}: upgrade the masters first (they run {cluster.spec.version})"
         )
     if version not in machine.site.programs:
         known = ", ".join(machine.site.programs)
-        raise GroundError(f"{spec.name} has no Kubernetes {version}: there is {known}")
+        raise GroundError(f"Kubernetes {version} is not available on {spec.name} (available: {known})")
     await drain.cordon(cluster.api, spec.name)
     if not _is_alone(cluster, machine):
         await drain.drain(cluster.api, spec.name)
@@ -41,19 +41,19 @@ async def upgrade(cluster: Cluster, machine: Machine, version: str) -> None:
 
 
 def _is_alone(cluster: Cluster, machine: Machine) -> bool:
-    """Is it the only master, or the only worker? Magnum does not drain those: the pods would have nowhere to go."""
+    """Whether it is the only master or the only worker. Magnum does not drain those: pods would have nowhere to go."""
     masters = {master.id for master in cluster.spec.masters}
     like = [ident for ident in cluster.nodes if (ident in masters) == (machine.spec.id in masters)]
     return len(like) == 1
 
 
 async def _upgrade_control_plane(cluster: Cluster, machine: Machine, version: str) -> None:
-    """etcd is the machine's own, and goes on."""
+    """Switch all of it but etcd, which is not part of Kubernetes."""
     services = components.master_services(cluster.spec, machine.spec)
     del services["etcd"]
     api = {"kube-apiserver": services.pop("kube-apiserver")}
     cluster.link(machine, components.CONTROL_PLANE, version)
-    # Read once, the program is in memory by the time that the API is away for it.
+    # Running it once loads the program into the page cache, which shortens the API's downtime.
     await machine.run("/usr/local/bin/kube-apiserver", "--version")
     async with machine.network.resting(machine.spec.address, components.API_PORT):
         await machine.serve(api)
@@ -63,13 +63,15 @@ async def _upgrade_control_plane(cluster: Cluster, machine: Machine, version: st
 
 
 async def _wait_for_api(cluster: Cluster, machine: Machine, version: str) -> None:
-    """Until the machine's own API server is ready, with that version."""
+    """Wait until the machine's own API server is ready and runs that version."""
     api = cluster.client(machine.spec.address)
     deadline = time.monotonic() + TIMEOUT
     try:
         while not (await api.answers() and await _version(api) == version):
             if time.monotonic() > deadline:
-                raise GroundError(f"the API of {machine.spec.name} does not answer as {version} after {TIMEOUT} s")
+                raise GroundError(
+                    f"the API server of {machine.spec.name} did not become ready as {version} within {TIMEOUT} s"
+                )
             await asyncio.sleep(0.2)
     finally:
         await api.close()
