@@ -1,4 +1,4 @@
-"""The deployment file (hub.yaml): its models, and validation that reports every mistake with file and line."""
+"""The deployment file (hub.yaml): what a person asks for, checked whole, each mistake with its file and line."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$", max_length=242)]
-"""A name that Magnum accepts for a cluster or template."""
+"""What Magnum takes as the name of a cluster or template."""
 Labels = dict[str, str | int | bool | float]
 
 
 class Section(BaseModel):
-    """A mapping in the file. The docstring of each key is its description in the reference (docs/_ext/reference.py)."""
+    """A mapping of the file. The text under each key is its page in the reference (docs/_ext/reference.py)."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
@@ -39,147 +39,147 @@ Model = TypeVar("Model", bound=Section)
 
 
 class TemplateSpec(Section):
-    """A cluster template to create: the options of Magnum's API, under the same names without `_id`."""
+    """A cluster template to be made: the options of Magnum's API, by its names without `_id`."""
 
     name: Name | None = None
-    """Name of the template. Default: `zerojhub-` and the deployment's name."""
+    """Left out: `zerojhub-NAME`, after the deployment."""
     coe: Literal["kubernetes", "swarm", "swarm-mode", "mesos"] = "kubernetes"
-    """Container orchestration engine. A hub requires `kubernetes`."""
+    """The container orchestration engine; a hub needs `kubernetes`."""
     image: str
-    """Image of the servers, by name or ID. Magnum selects the driver by its property `os_distro`."""
+    """The servers' image, with the property `os_distro` that the driver asks for."""
     external_network: str
-    """Network that provides floating IPs, by name or ID."""
+    """The network that floating IPs come from."""
     keypair: str | None = None
-    """Keypair of clusters that specify none. Clusters created for a hub always specify one."""
+    """A keypair for clusters that name none; clusters made for a hub always do."""
     flavor: str | None = None
-    """Flavor of the workers."""
+    """The workers' flavor."""
     master_flavor: str | None = None
-    """Flavor of the masters."""
+    """The masters' flavor."""
     fixed_network: str | None = None
-    """Existing network for the servers. Default: Magnum creates a network for each cluster."""
+    """A network that is there, in place of one that is made for each cluster."""
     fixed_subnet: str | None = None
-    """Existing subnet of that network."""
+    """A subnet of it."""
     network_driver: str | None = None
-    """Pod network: `flannel`, `calico` or `cilium`. Which of these work depends on the driver."""
+    """How pods reach each other: `flannel`, `calico`, `cilium`; which there are is the driver's matter."""
     volume_driver: str | None = "cinder"
-    """Volume driver. The hub and its users need the volumes that `cinder` provides."""
+    """Without `cinder` there are no volumes for the hub and its users."""
     dns_nameserver: str | None = None
-    """DNS servers for the nodes, comma-separated."""
+    """The servers' name servers, comma-separated."""
     http_proxy: str | None = None
-    """URL of a proxy for HTTP, for clusters without direct internet access."""
+    """The way out for clusters without one of their own."""
     https_proxy: str | None = None
-    """URL of a proxy for HTTPS."""
+    """The same for HTTPS."""
     no_proxy: str | None = None
-    """Addresses to reach without the proxy, comma-separated."""
+    """Addresses that are reached without it, comma-separated."""
     docker_volume_size: int | None = Field(None, ge=1)
-    """Size of a volume for container images on each server, in GB. Default: no such volume."""
+    """GB of a volume for container images on each server."""
     docker_storage_driver: str | None = None
-    """Storage driver of the container runtime, such as `overlay2`."""
+    """How the container runtime keeps images, such as `overlay2`."""
     server_type: Literal["vm", "bm"] = "vm"
-    """Virtual machines (`vm`) or bare metal (`bm`)."""
+    """Virtual machines or bare metal."""
     labels: Labels = {}
-    """Options of the driver, such as `kube_tag`. Values can be strings, numbers or booleans."""
+    """What the driver reads, such as `kube_tag`; values may be words, numbers, true or false."""
     tls_disabled: StrictBool = False
-    """Run the API server without TLS. Insecure."""
+    """An API server without TLS; nobody should."""
     registry_enabled: StrictBool = False
-    """Run an image registry in the cluster."""
+    """A registry of images in the cluster."""
     master_lb_enabled: StrictBool = False
-    """Create a load balancer in front of the masters. Required for more than one master."""
+    """A load balancer before the masters; several masters need one."""
     floating_ip_enabled: StrictBool = False
-    """Assign a floating IP to each server."""
+    """A floating IP for each server."""
     public: StrictBool = False
-    """Share the template with all projects. Requires an administrator."""
+    """Everyone's in the cloud; for administrators."""
     hidden: StrictBool = False
-    """Hide the template from lists."""
+    """Left out of lists."""
     insecure_registry: str | None = None
-    """URL of an image registry without TLS."""
+    """A registry that is spoken to without TLS."""
     tags: str | None = None
-    """Tags, comma-separated."""
+    """Words of your own, comma-separated."""
 
 
 class ClusterSpec(Section):
-    """The cluster: created from a template, or adopted if one with this name exists."""
+    """The cluster: made from a template, or adopted when one of its name is there."""
 
     name: Name | None = None
-    """Name of the cluster. An existing cluster is adopted unchanged. Default: the deployment's name."""
+    """The cluster's name; the deployment's, when left out. One that is there is adopted as it is."""
     template: str | TemplateSpec
-    """Name or UUID of a cluster template, or a [mapping](#cluster-template-as-a-mapping) to create one."""
+    """A cluster template's name or UUID; or a mapping, and one is made (below)."""
     workers: int = Field(1, ge=0)
-    """Number of servers for the hub and its users."""
+    """How many servers for the hub and its users."""
     masters: int = Field(1, ge=1)
-    """Number of servers for the Kubernetes control plane. More than one requires `master_lb_enabled` in the template."""
+    """How many servers for Kubernetes itself. Several need a template with `master_lb_enabled`."""
     flavor: str | None = None
-    """Flavor of the workers. Default: the template's."""
+    """The workers' flavor, in place of the template's."""
     master_flavor: str | None = None
-    """Flavor of the masters. Default: the template's."""
+    """The masters' flavor, in place of the template's."""
     docker_volume_size: int | None = Field(None, ge=1)
-    """Size of a volume for container images on each server, in GB. Default: the template's."""
+    """GB of a volume for container images on each server, in place of the template's."""
     labels: Labels = {}
-    """Labels, merged over those of the template."""
+    """Labels over the template's."""
     keypair: str | None = None
-    """Existing keypair. Its private key is looked up in `~/.ssh` and the SSH agent. Default: a new keypair."""
+    """A keypair that is there; its private key is looked for in `~/.ssh` and the SSH agent. Left out: one is made."""
     fixed_network: str | None = None
-    """Existing network for the servers. Default: the template's."""
+    """A network that is there, in place of the template's."""
     fixed_subnet: str | None = None
-    """Existing subnet of that network. Default: the template's."""
+    """A subnet of it."""
     floating_ip_enabled: StrictBool | None = None
-    """Assign a floating IP to each server. Default: as in the template."""
+    """A floating IP for each server, in place of what the template says."""
     timeout: int = Field(60, ge=1)
-    """Minutes after which Magnum aborts the creation."""
+    """Minutes until Magnum gives up on the creation."""
 
 
 class AccessSpec(Section):
-    """Access to the cluster."""
+    """How the cluster is reached."""
 
     road: Literal["auto", "ssh", "api"] = "auto"
-    """`ssh`: SSH to the first master (Heat drivers). `api`: the Kubernetes API only (Cluster API drivers). `auto`: by the template."""
+    """`ssh`: to the master (Magnum's Heat drivers). `api`: the cluster's API alone (Cluster API drivers)."""
     user: str | None = None
-    """User for SSH to the master, such as `core`, `fedora` or `ubuntu`. Default: the image's usual user."""
+    """Who logs in to the master: `core`, `fedora`, `ubuntu`. Left out: whom the image has."""
     private_key: Path | None = None
-    """Private key of `cluster.keypair`, if it is not found automatically. Relative to the file, or absolute."""
+    """The private key of `cluster.keypair`, where it is not found by itself. From the file's folder, or absolute."""
     floating_ip: str | None = None
-    """Existing floating IP of the project for the master. Default: a new one."""
+    """An address of the project for the master, in place of a new one."""
 
 
 class HelmSpec(Section):
-    """The Helm program that installs the hub."""
+    """The Helm that installs the hub."""
 
     version: str | None = Field(None, pattern=r"^3\.\d+\.\d+$")
-    """Version of Helm 3. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
+    """Which Helm 3 to put beside the cluster, where there is none. Left out: a known one."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 checksum of the Helm archive. Required for a version that zerojhub does not know."""
+    """The checksum of its archive; needed for a version that is not known."""
 
 
 class StorageSpec(Section):
     """Volumes for the hub and its users."""
 
     class_name: str = Field("cinder", alias="class", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
-    """Storage class to create as the default if the cluster has no default storage class."""
+    """The storage class that is made the default, when the cluster has no default yet."""
     type: str | None = None
-    """Cinder volume type of that class. Default: the cloud's default type."""
+    """A Cinder volume type. Left out: the cloud's."""
 
 
 class HubSpec(Section):
-    """The hub: its chart, values and URL."""
+    """The hub: which chart, with which values, where people find it."""
 
     values: Path | None = None
-    """File with the chart's values, passed to Helm unchanged. Relative to this file, or absolute."""
+    """A file of chart values (Zero to JupyterHub's keys), passed through untouched. From the file's folder, or absolute."""
     chart: str = "embedded"
-    """`embedded` (a small chart that ships with zerojhub), `z2jh` (Zero to JupyterHub), a directory, a `.tgz` file or a URL."""
+    """`embedded`: the small chart that comes along. `z2jh`: Zero to JupyterHub. Or a folder, a `.tgz`, an address."""
     version: str | None = None
-    """Version of the chart. Default: the newest that supports the cluster's Kubernetes version."""
+    """The chart's version. Left out: the newest that fits the cluster's Kubernetes."""
     namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
+    """Where it is installed. Left out: the deployment's name, in lower case."""
     host: str | None = None
-    """Host name in the URL. It must resolve to the hub; if it does not, `up` prints the address for the DNS record."""
+    """The name in the URL. It must lead to the hub in the DNS; the address is told when it does not."""
     https: StrictBool = False
-    """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
+    """Is the URL `https://`? Where the certificate is from is for `contact`, or `proxy.https` in the values, to say."""
     contact: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
-    """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host`, `https` and `chart: z2jh`."""
+    """An e-mail address: the hub gets its certificate from Let's Encrypt, which asks for one. With `host`, `https` and `chart: z2jh`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
-    """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
+    """A load balancer of the cloud, or a port behind the master's floating IP."""
     open_to_anyone: StrictBool = False
-    """Allow a hub that anyone can log in to on a public address. Otherwise zerojhub refuses it."""
+    """A hub that lets anyone in is refused on a public address unless this is `true`."""
 
     @field_validator("contact")
     @classmethod
@@ -193,12 +193,12 @@ class HubSpec(Section):
 
 
 class AutoscaleSpec(Section):
-    """Autoscaling: add workers when pods do not fit, remove idle ones. Without this section the cluster keeps its size."""
+    """Workers that come when pods wait for room, and go when nobody needs them. Left out: the cluster keeps its size."""
 
     min: int = Field(ge=0)
-    """Minimum number of workers."""
+    """Fewest workers."""
     max: int = Field(ge=1)
-    """Maximum number of workers."""
+    """Most workers."""
 
     @field_validator("max")
     @classmethod
@@ -212,9 +212,9 @@ class Deployment(Section):
     """One hub on one cluster in one cloud."""
 
     name: Name
-    """Name of the deployment. Also the default name of the cluster and, in lower case, of the namespace."""
+    """The deployment's name; also the cluster's, and in lower case the namespace's."""
     cloud: str | None = None
-    """Entry of `clouds.yaml`. Default: `OS_CLOUD`, or the other `OS_…` variables."""
+    """An entry of `clouds.yaml`. Left out: `OS_CLOUD`, or the other `OS_…` variables."""
     cluster: ClusterSpec
     access: AccessSpec = AccessSpec()
     helm: HelmSpec = HelmSpec()
@@ -231,7 +231,7 @@ class Deployment(Section):
 
     @property
     def directory(self) -> Path:
-        """The directory of the deployment file. Relative paths in the file start here."""
+        """The folder of the deployment file, which relative paths in it start from."""
         return self._path.parent
 
 

@@ -1,43 +1,44 @@
-"""One Helm for both roads: pyhelm3's commands, run wherever the deployment's Helm is."""
+"""Helm on both roads: pyhelm3's commands, run on the machine where the deployment's Helm is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-from pyhelm3 import Command, errors
+from pyhelm3 import Command
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.reach import Reach
 
 
-class HelmError(errors.Error, ZeroJHubError):
-    """Helm failed; the message is what it said last (exit code 1)."""
+class HelmError(ZeroJHubError):
+    """Helm failed; the message is the last line of its standard error (exit code 1)."""
 
-    def __init__(self, returncode: int, stdout: bytes, stderr: bytes):
-        super().__init__(returncode, stdout, stderr)
+    def __init__(self, code: int, stderr: bytes):
         lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-        self.message = lines[-1].removeprefix("Error: ").strip() if lines else f"exit code {returncode}"
-        self.where = "helm"
+        message = lines[-1].removeprefix("Error: ").strip() if lines else f"exit code {code}"
+        super().__init__(message, where="helm")
 
 
-class ReleaseNotFound(HelmError, errors.ReleaseNotFoundError):
-    """There is no such release."""
+class ReleaseNotFound(HelmError):
+    """The release does not exist."""
 
 
-class Helm(Command):
-    """Helm beside the cluster. Values go by standard input, so they are seen in no process list.
+class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
+    """Helm for the cluster. Values are passed on standard input, so that no process list shows them.
 
-    Commands raise HelmError for what Helm says, and MachineError when its machine cannot be reached.
+    Commands raise HelmError when Helm fails, and MachineError when its machine cannot be reached.
     """
 
     def __init__(self, reach: Reach, executable: str, *, timeout: int = 300):
         super().__init__(executable=executable, kubeconfig=reach.kubeconfig, default_timeout=f"{timeout}s")
         self._run = partial(reach.machine.run, sudo=reach.sudo, timeout=timeout + 30, check=False)
 
-    async def run(self, command: list, input: bytes | None = None) -> bytes:
+    async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:
+        """Run a command of Helm's, given without the program, and return its standard output."""
         argv = [self._executable, *map(str, command), "--kubeconfig", self._kubeconfig]
         result = await self._run(argv, input=input)
         if result.code == 0:
             return result.stdout
         kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
-        raise kind(result.code, result.stdout, result.stderr)
+        raise kind(result.code, result.stderr)

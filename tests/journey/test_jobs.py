@@ -99,7 +99,7 @@ def test_two_thousand_digits_of_pi(every_minute, shell: Shell):
     assert (row["name"], row["state"], row["completions"]) == ("pi", "complete", "1/1")
     assert "no job named 'pie' in default (did you mean 'pi'?)" in shell.zerojhub("job", "logs", "pie", code=2).stderr
     again = shell.zerojhub("job", "run", "pi", *words, code=2).stderr
-    assert "already exists (zerojhub job delete takes it away" in again
+    assert "already exists (delete it with zerojhub job delete" in again
     assert "give --yes" in shell.zerojhub("job", "delete", "pi", code=2).stderr
     shell.zerojhub("job", "delete", "pi", "--yes")
     assert shell.json("job", "list") == []
@@ -122,9 +122,9 @@ def test_several_at_once_are_counted_and_told_apart(shell: Shell, kube):
 def test_a_work_queue_is_explained_and_what_it_may_have_left_is_said(shell: Shell):
     (shell.folder / "queue.yaml").write_text(QUEUE)
     done = shell.zerojhub("job", "run", "--from", "queue.yaml", "--wait", *HERE)
-    assert done.stderr.startswith("queue is a work queue: 3 pods, and no number of completions.")
+    assert done.stderr.startswith("queue is a work queue: 3 pods without a number of completions.")
     assert "job queue is complete: 1 succeeded" in done.stdout
-    assert re.search(r"warning: queue-\w+, queue-\w+: failed after another pod had ended well", done.stderr)
+    assert re.search(r"warning: queue-\w+, queue-\w+: failed after another pod had succeeded", done.stderr)
 
 
 def test_a_bad_file_is_refused_with_its_lines_and_makes_nothing(shell: Shell, kube):
@@ -132,7 +132,7 @@ def test_a_bad_file_is_refused_with_its_lines_and_makes_nothing(shell: Shell, ku
         (shell.folder / "bad.yaml").write_text(text)
         return shell.zerojhub("job", "run", "--from", "bad.yaml", *HERE, *more, code=2).stderr
 
-    assert "bad.yaml:5: spec.completions takes int32, not string" in refused(BAD)
+    assert "bad.yaml:5: spec.completions must be of type int32, not string" in refused(BAD)
     # What the API server says of a field, and of a value.
     known = BAD.replace("two", "-2")
     assert "bad.yaml:10: unknown field 'spec.template.spec.containers[0].imagee'" in refused(known)
@@ -152,8 +152,8 @@ def test_a_job_that_cannot_start_says_why_and_is_not_waited_for(shell: Shell, ku
     api.create_namespaced_resource_quota("full", quota)
     runs = {
         "image": (["--image", "no-such-image:1"], r"pod image-\w+ cannot pull the image no-such-image:1: .*not found"),
-        "large": (["--image", "busybox", "--cpu", "100"], r"pod large-\w+ asks for 100 cpu, and the largest worker has 2"),
-        "quota": (["--image", "busybox", "-n", "full"], r"job quota may make no pod: .*exceeded quota: none"),
+        "large": (["--image", "busybox", "--cpu", "100"], r"pod large-\w+ asks for 100 cpu, but the largest worker has 2"),
+        "quota": (["--image", "busybox", "-n", "full"], r"job quota cannot create pods: .*exceeded quota: none"),
     }  # fmt: skip
 
     def run(name: str) -> str:
@@ -172,7 +172,7 @@ def test_a_job_that_fails_has_its_pod_s_reason_and_last_words(shell: Shell):
     words = ["--image", "busybox", "--backoff-limit", "0", *HERE]
     failed = shell.zerojhub("job", "run", "bad", *words, "--wait", "--", "sh", "-c", "echo out of luck; exit 3", code=1)
     assert re.search(
-        r"job bad in default failed: BackoffLimitExceeded: .*pod bad-\w+ \(bad\) ends with exit code 3", failed.stderr
+        r"job bad in default failed: BackoffLimitExceeded: .*pod bad-\w+ \(bad\) exited with code 3", failed.stderr
     )
     assert "out of luck" in failed.stderr
 
@@ -196,7 +196,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, k
     follower = started(*said.partition("follow it: zerojhub ")[2].split())
     shell.zerojhub("job", "delete", "long", "--yes", *HERE)
     _, said = follower.communicate(timeout=30)
-    assert "job long in default is gone: it was deleted" in said
+    assert "job long in default no longer exists: it was deleted" in said
     assert follower.returncode == 1
 
 
@@ -252,7 +252,7 @@ def test_a_cron_job_runs_when_it_was_said_to_and_goes_with_its_jobs(shell: Shell
     (row,) = shell.json("cron", "list", *HERE)
     assert (row["suspended"], row["last_state"], row["next_run"]) == (True, "complete", None)
     assert shell.zerojhub("cron", "logs", "hello", *HERE).stdout == "hello\n"
-    assert "there are: hello-" in shell.zerojhub("cron", "logs", "hello", "--run", "hallo", *HERE, code=2).stderr
+    assert "its jobs: hello-" in shell.zerojhub("cron", "logs", "hello", "--run", "hallo", *HERE, code=2).stderr
 
     assert "resumed cron job hello; next: " in shell.zerojhub("cron", "resume", "hello", *HERE).stdout
     gone = shell.json("cron", "delete", "hello", "--yes", *HERE)["jobs"]
@@ -277,12 +277,12 @@ spec:
     path = shell.folder / "cron.yaml"
     path.write_text(file)
     create = ["cron", "create", "--from", "cron.yaml", *HERE]
-    assert "cron.yaml:5: hour '24': 24 is not within 0 to 23" in shell.zerojhub(*create, code=2).stderr
+    assert "cron.yaml:5: hour '24': 24 is not between 0 and 23" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4").replace("London", "Londn"))
     assert "cron.yaml:6: no time zone named 'Europe/Londn'" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4"))
     said = shell.zerojhub(*create).stdout
-    assert "made cron job early: at 04:05 on Tuesday, by Europe/London\nnext: " in said
+    assert "made cron job early: at 04:05 on Tuesday (Europe/London)\nnext: " in said
     assert re.search(r"next: (\d{4}-\d\d-\d\d 04:05 (GMT|BST)(, )?){3}\n", said)
     assert client.BatchV1Api(kube).read_namespaced_cron_job("early", "default").spec.time_zone == "Europe/London"
     assert "early" in shell.zerojhub("cron", "list", *HERE).stdout

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zerojhub.kube.client import KubeError
+from zerojhub.kube.client import Kube, KubeError
 from zerojhub.kube.kinds import NODE, POD
 
 Objects = list[dict[str, Any]]
 
 
-class Cluster:
+class Cluster(Kube):
     """Objects by kind. `before_list` is called before every list, so that a test can let time pass."""
 
     def __init__(self, **objects: Objects) -> None:
@@ -22,7 +22,7 @@ class Cluster:
         """Pod -> the status that its eviction is refused with."""
         self.before_list: Callable[[], None] = lambda: None
 
-    async def list(self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = "") -> Objects:
+    async def list(self, kind, namespace=None, *, labels="", fields=""):
         self.before_list()
         found = self.objects.get(kind.rpartition("/")[2], [])
         if namespace:
@@ -35,28 +35,28 @@ class Cluster:
             found = [each for each in found if each["spec"].get(key) == value]
         return list(found)
 
-    async def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
+    async def get(self, kind, name, namespace=None):
         found = [each for each in await self.list(kind, namespace) if each["metadata"]["name"] == name]
         return found[0] if found else None
 
-    async def apply(self, manifest: dict[str, Any]) -> None:
+    async def apply(self, manifest):
         self.applied.append(manifest)
 
-    async def merge(self, kind: str, name: str, namespace: str | None, change: dict[str, Any]) -> dict[str, Any]:
+    async def merge(self, kind, name, namespace, change):
         self.applied.append({"kind": kind, "name": name, "namespace": namespace, **change})
         return change
 
-    async def delete(self, kind: str, name: str, namespace: str | None = None, *, wait: float = 0) -> None:
+    async def delete(self, kind, name, namespace=None, *, wait=0):
         self.deleted.append(name)
         objects = self.objects.get(kind.rpartition("/")[2], [])
         objects[:] = [each for each in objects if each["metadata"]["name"] != name]
 
-    async def evict(self, pod: str, namespace: str) -> None:
+    async def evict(self, pod, namespace):
         if status := self.refusals.get(pod):
             raise KubeError("refused", status=status)
         await self.delete(POD, pod, namespace)
 
-    async def logs(self, namespace: str, pod: str, container: str, *, lines: int | None, previous: bool = False) -> str:
+    async def logs(self, namespace, pod, container=None, *, lines=100, previous=False):
         return f"{pod}/{container}{' before' if previous else ''}"
 
     def cordons(self) -> Objects:

@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
@@ -30,7 +31,7 @@ GLOBAL = {
 }
 
 
-def named(kind: str) -> dict:
+def named(kind: str) -> Any:
     files = autoscaler.cloud_config(GLOBAL, ca="PEM")
     return next(each for each in autoscaler.manifests("c1", SETTINGS, files) if each["kind"] == kind)
 
@@ -101,6 +102,7 @@ def test_what_was_told_is_read_back_also_from_magnums_own():
         "labels": {"auto_scaling_enabled": "True", "max_node_count": "4"},
         "nodegroups": [{"role": "master", "node_count": 1}, {"role": "worker", "node_count": 2}],
     }
+    theirs: Any
     [theirs] = [each for each in autoscaling.manifests(cluster, "[Global]\n") if each["kind"] == "Deployment"]
     read = autoscaler.Settings.of(theirs)
     assert read.groups == {"default-worker": (1, 4)}

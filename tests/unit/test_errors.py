@@ -22,7 +22,7 @@ EXIT_CODES = [
     (Interrupted("x"), 130),
     (KubeError("x"), 1),
     (HubError("x"), 1),
-    (HelmError(1, b"", b"x"), 1),
+    (HelmError(1, b"x"), 1),
     (TimedOut(5, "x"), 1),
 ]
 

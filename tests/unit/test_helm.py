@@ -8,11 +8,14 @@ import io
 import tarfile
 import threading
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
 
-from zerojhub.helm import HelmError, ReleaseNotFound
+from zerojhub.helm import Helm, HelmError, ReleaseNotFound
+from zerojhub.kube.reach import Reach
+from zerojhub.machine import Result
 from zerojhub.machine.local import LocalMachine
 from zerojhub.stages.helm import FETCH, FIND, _fits
 
@@ -79,7 +82,42 @@ def test_another_archive_than_the_pinned_one_is_not_installed(archive, tmp_path)
     assert not (tmp_path / "bin").exists()
 
 
-def test_helm_s_last_words_are_the_message():
-    error = HelmError(1, b"", b"warning: x\nError: UPGRADE FAILED: timed out waiting for the condition\n")
-    assert str(error) == "helm: UPGRADE FAILED: timed out waiting for the condition"
-    assert ReleaseNotFound(1, b"", b"Error: release: not found\n").exit_code == 1
+class Recorder:
+    """A machine that answers every command with the same result, and records the commands."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.calls: list[Any] = []
+
+    async def run(self, argv, **options):
+        self.calls.append((argv, options))
+        return self.result
+
+
+def helm_on(machine: Any) -> Helm:
+    kube: Any = None
+    reach = Reach(machine=machine, kubeconfig="/etc/admin.conf", kube=kube, address=None, version="v1.34.4")
+    return Helm(reach, "/opt/helm", timeout=60)
+
+
+def test_helm_runs_on_the_machine_with_its_kubeconfig_and_gets_values_on_standard_input():
+    machine = Recorder(Result(0, b"out", b""))
+    assert anyio.run(helm_on(machine).run, ["upgrade", "hub", "--timeout", 60], b"secret: 1") == b"out"
+    ((argv, options),) = machine.calls
+    assert argv == ["/opt/helm", "upgrade", "hub", "--timeout", "60", "--kubeconfig", "/etc/admin.conf"]
+    assert options == {"input": b"secret: 1", "sudo": True, "timeout": 90, "check": False}
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind", "message"),
+    [
+        (b"Error: release: not found\n", ReleaseNotFound, "helm: release: not found"),
+        (b"W0101 deprecated\nError: UPGRADE FAILED: x\n\n", HelmError, "helm: UPGRADE FAILED: x"),
+        (b"", HelmError, "helm: exit code 1"),
+    ],
+)
+def test_a_failure_of_helm_is_its_last_line(stderr, kind, message):
+    with pytest.raises(HelmError) as failure:
+        anyio.run(helm_on(Recorder(Result(1, b"", stderr))).run, ["status", "hub"])
+    assert type(failure.value) is kind
+    assert str(failure.value) == message

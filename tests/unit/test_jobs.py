@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from zerojhub.errors import UserError
 from zerojhub.kube import jobs, manifests
-from zerojhub.kube.jobs import Around
+from zerojhub.kube.jobs import Surroundings
 
 START = "2026-01-01T10:00:00Z"
 
@@ -47,12 +49,12 @@ def test_a_job_in_words():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"name": "Pi"}, "'Pi' is no name for a Job"),
-        ({"name": "a" * 64}, "63 at most"),
+        ({"name": "Pi"}, "'Pi' is not a valid name for a Job"),
+        ({"name": "a" * 64}, "at most 63"),
         ({"name": None}, "a Job needs a name"),
         ({"image": None}, "--image: a job needs an image"),
-        ({"cpu": "two"}, "--cpu: 'two' is no quantity"),
-        ({"memory": "1 GB"}, "--memory: '1 GB' is no quantity"),
+        ({"cpu": "two"}, "--cpu: 'two' is not a valid quantity"),
+        ({"memory": "1 GB"}, "--memory: '1 GB' is not a valid quantity"),
     ],
 )
 def test_words_that_make_no_job(words, said):
@@ -66,9 +68,9 @@ def test_words_that_make_no_job(words, said):
     ("text", "line", "said"),
     [
         ("kind: CronJob\napiVersion: batch/v1\n", 1, "zerojhub cron create --from"),
-        ("kind: Job\napiVersion: v1\n", 2, "a Job's is batch/v1"),
+        ("kind: Job\napiVersion: v1\n", 2, "that of a Job is batch/v1"),
         ("kind: Job\napiVersion: batch/v1\nspec: {}\n", 1, "metadata has no name"),
-        ("kind: Job\napiVersion: batch/v1\nmetadata:\n  name: A_b\nspec: {}\n", 4, "'A_b' is no name"),
+        ("kind: Job\napiVersion: batch/v1\nmetadata:\n  name: A_b\nspec: {}\n", 4, "'A_b' is not a valid name"),
         ("kind: Job\napiVersion: batch/v1\n---\nkind: Job\n", 3, "a single document"),
         ("- kind: Job\n", 1, "a Job is a mapping"),
         ("kind: Job\n  apiVersion: batch/v1\n", 2, "not valid YAML"),
@@ -83,42 +85,43 @@ def test_a_file_that_is_no_job_is_refused_with_its_line(tmp_path, text, line, sa
 
 
 def test_pods_that_share_a_work_queue():
-    assert jobs.is_work_queue({"spec": {"parallelism": 3}})
-    assert not jobs.is_work_queue({"spec": {"parallelism": 3, "completions": 6}})
-    assert not jobs.is_work_queue({"spec": {}})
+    template: Any = {}
+    assert jobs.is_work_queue({"template": template, "parallelism": 3})
+    assert not jobs.is_work_queue({"template": template, "parallelism": 3, "completions": 6})
+    assert not jobs.is_work_queue({"template": template})
 
 
 def test_how_far_a_job_is():
-    now = jobs.standing(job({"completions": 8}, active=2, succeeded=3, failed=1), [pod(phase="Running")])
+    now = jobs.row(job({"completions": 8}, active=2, succeeded=3, failed=1), [pod(phase="Running")])
     assert (now.state, now.counts()) == ("running", "2 active, 3 of 8 succeeded, 1 failed")
-    done = jobs.standing(job(None, [("Complete", {})], succeeded=1, completionTime="2026-01-01T10:01:05Z"), [])
+    done = jobs.row(job(None, [("Complete", {})], succeeded=1, completionTime="2026-01-01T10:01:05Z"), [])
     assert (done.state, done.seconds, done.detail) == ("complete", 65, "")
 
 
 def test_a_failed_job_has_its_last_pod_s_reason():
     failure = {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
     pods = [pod("crunch-1", "Failed", "2026-01-01T10:00:09Z", 3), pod("crunch-2", "Failed", "2026-01-01T10:00:05Z", 4)]
-    failed = jobs.standing(job(None, [("Failed", failure)]), pods)
+    failed = jobs.row(job(None, [("Failed", failure)]), pods)
     assert failed.state == "failed"
-    assert failed.detail.endswith("pod crunch-1 (c) ends with exit code 3")
+    assert failed.detail.endswith("pod crunch-1 (c) exited with code 3")
 
 
 def test_a_pod_larger_than_any_worker_cannot_start():
     master = node("64", [{"effect": "NoSchedule"}])
     large = [pod(requests={"cpu": "3"})]
-    now = jobs.standing(job(), large, Around(nodes=[master, node("2"), node("1500m")]))
+    now = jobs.row(job(), large, Surroundings(nodes=[master, node("2"), node("1500m")]))
     assert now.state == "cannot start"
-    assert now.detail == "pod crunch-1 asks for 3 cpu, and the largest worker has 2"
-    assert jobs.standing(job(), large, Around(nodes=[node("4")])).state == "running"
+    assert now.detail == "pod crunch-1 asks for 3 cpu, but the largest worker has 2"
+    assert jobs.row(job(), large, Surroundings(nodes=[node("4")])).state == "running"
 
 
 def test_a_pod_for_hardware_or_a_node_that_is_not_there_cannot_start():
-    gpu = jobs.standing(job(), [pod(requests={"nvidia.com/gpu": "1"})], Around(nodes=[node("2")]))
-    assert gpu.detail == "pod crunch-1 asks for 1 nvidia.com/gpu, and the largest worker has 0"
+    gpu = jobs.row(job(), [pod(requests={"nvidia.com/gpu": "1"})], Surroundings(nodes=[node("2")]))
+    assert gpu.detail == "pod crunch-1 asks for 1 nvidia.com/gpu, but the largest worker has 0"
 
     def unscheduled(message):
         waiting = pod(conditions=[{"type": "PodScheduled", "status": "False", "message": message}])
-        return jobs.standing(job(), [waiting], Around(nodes=[node("2")]))
+        return jobs.row(job(), [waiting], Surroundings(nodes=[node("2")]))
 
     other = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
     assert unscheduled(other).state == "cannot start"
@@ -128,22 +131,25 @@ def test_a_pod_for_hardware_or_a_node_that_is_not_there_cannot_start():
 
 
 def test_a_quota_that_allows_no_pod():
-    said = {
+    said: Any = {
         "involvedObject": {"name": "crunch"}, "type": "Warning", "reason": "FailedCreate", "lastTimestamp": START,
         "message": "pods is forbidden: exceeded quota",
     }  # fmt: skip
-    now = jobs.standing(job(), [], Around(events=[said]))
-    assert (now.state, now.detail) == ("cannot start", "job crunch may make no pod: pods is forbidden: exceeded quota")
+    now = jobs.row(job(), [], Surroundings(events=[said]))
+    assert (now.state, now.detail) == (
+        "cannot start",
+        "job crunch cannot create pods: pods is forbidden: exceeded quota",
+    )
     # Its other pods run: it started.
-    assert jobs.standing(job(), [pod(phase="Running")], Around(events=[said])).state == "running"
+    assert jobs.row(job(), [pod(phase="Running")], Surroundings(events=[said])).state == "running"
 
 
 def test_a_claim_that_a_pod_of_the_job_waits_for():
-    unbound = {"metadata": {"name": "data"}, "spec": {}, "status": {"phase": "Pending"}}
+    unbound: Any = {"metadata": {"name": "data"}, "spec": {}, "status": {"phase": "Pending"}}
     waiting = pod()
     waiting["spec"]["volumes"] = [{"persistentVolumeClaim": {"claimName": "data"}}]
-    assert "no storage class" in jobs.standing(job(), [waiting], Around(claims=[unbound])).detail
-    assert "data" not in jobs.standing(job(), [pod()], Around(claims=[unbound])).detail
+    assert "no storage class" in jobs.row(job(), [waiting], Surroundings(claims=[unbound])).detail
+    assert "data" not in jobs.row(job(), [pod()], Surroundings(claims=[unbound])).detail
 
 
 def test_a_work_queue_tells_who_failed_when_no_new_pod_was_started_any_more():
@@ -153,5 +159,5 @@ def test_a_work_queue_tells_who_failed_when_no_new_pod_was_started_any_more():
         pod("crunch-2", "Succeeded", "2026-01-01T10:00:05Z"),
         pod("crunch-3", "Failed", "2026-01-01T10:00:09Z", 1),
     ]
-    assert jobs.standing(queue, pods).detail.startswith("crunch-3: failed after another pod had ended well")
-    assert jobs.standing(queue, pods[:2]).detail == ""
+    assert jobs.row(queue, pods).detail.startswith("crunch-3: failed after another pod had succeeded")
+    assert jobs.row(queue, pods[:2]).detail == ""

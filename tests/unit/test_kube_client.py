@@ -297,7 +297,7 @@ def test_another_authority_is_trusted_on_neither_side(tmp_path):
     with tls_server(authority, "127.0.0.1", tmp_path) as server:
         url = f"https://127.0.0.1:{server.port}"
         assert ask(secure(authority, url), version) == "v1.34.4"
-        with pytest.raises(KubeError, match="certificate verify failed"):
+        with pytest.raises(KubeError, match=r"does not respond: .*SSL"):
             ask(secure(other, url, issuer=authority), version)
         with pytest.raises(KubeError, match="does not respond"):
             ask(secure(authority, url, issuer=other), version)

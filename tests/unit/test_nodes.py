@@ -88,7 +88,8 @@ def unschedulable(cluster):
 
 
 def test_draining_evicts_what_another_node_can_run_and_keeps_the_node_cordoned():
-    cluster, said = Cluster(Pod=[*stays(), pod("hub"), pod("proxy")]), []
+    said: list[str] = []
+    cluster = Cluster(Pod=[*stays(), pod("hub"), pod("proxy")])
     anyio.run(drain.drain, cluster, "w-0", said.append)
     assert cluster.deleted == ["hub", "proxy"]
     assert unschedulable(cluster) == [True]

@@ -63,19 +63,19 @@ def test_every_so_often_counts_from_when_it_was_made():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("61 * * * *", "minute '61': 61 is not within 0 to 59"),
+        ("61 * * * *", "minute '61': 61 is not between 0 and 59"),
         ("0 24 * * *", "hour '24'"),
-        ("0 0 0 * *", "day of the month '0': 0 is not within 1 to 31"),
+        ("0 0 0 * *", "day of the month '0': 0 is not between 1 and 31"),
         ("0 0 * 13 *", "month '13'"),
-        ("0 0 * * 7", "day of the week '7': 7 is not within 0 to 6, and Sunday is 0"),
-        ("0 0 * * FRI#1", "'FRI#1' is no number"),
-        ("0 17-9 * * *", "17 comes after 9"),
-        ("*/0 * * * *", "'0' is no step"),
+        ("0 0 * * 7", "day of the week '7': 7 is not between 0 and 6 (Sunday is 0)"),
+        ("0 0 * * FRI#1", "'FRI#1' is not a number"),
+        ("0 17-9 * * *", "17 is greater than 9"),
+        ("*/0 * * * *", "'0' is not a valid step"),
         ("* * * *", "has 4 fields"),
-        ("@reboot", "there are: @yearly"),
+        ("@reboot", "known: @yearly"),
         ("@every sometimes", "such as @every 1h30m"),
-        ("TZ=Europe/London 0 9 * * *", "give it as the time zone"),
-        ("0 0 30 2 *", "never comes"),
+        ("TZ=Europe/London 0 9 * * *", "give the time zone separately"),
+        ("0 0 30 2 *", "never runs"),
     ],
 )
 def test_a_bad_schedule_is_refused_with_its_field(text, said):

@@ -65,7 +65,8 @@ def test_deleting_all_deletes_the_claims_of_the_namespace_alone():
 
 
 def test_volumes_of_deleted_claims_are_waited_for():
-    cluster, said = Cluster(PersistentVolume=[volume("pvc-1", "a"), volume("pvc-2", "b")]), []
+    said: list[str] = []
+    cluster = Cluster(PersistentVolume=[volume("pvc-1", "a"), volume("pvc-2", "b")])
     looks = []
 
     def later():
@@ -87,7 +88,8 @@ def test_volumes_of_deleted_claims_are_waited_for():
     ],
 )
 def test_volumes_that_stay_are_not_waited_for(stays):
-    cluster, said = Cluster(PersistentVolume=[stays], PersistentVolumeClaim=[claim("kept", "pvc-1")]), []
+    said: list[str] = []
+    cluster = Cluster(PersistentVolume=[stays], PersistentVolumeClaim=[claim("kept", "pvc-1")])
     anyio.run(volumes.wait_for_deletion, cluster, "hub", said.append)
     assert said == []
 

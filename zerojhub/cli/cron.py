@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,8 +35,10 @@ from zerojhub.report.results import Output, show, table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zerojhub.kube.jobs import Say
+    from zerojhub.kube.crons import CronJobRow
     from zerojhub.kube.reach import Reach
+    from zerojhub.kube.types import CronJob, Job
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Cron jobs in the cluster: jobs on a schedule.", no_args_is_help=True)
 COLUMNS = ("name", "schedule", "suspended", "active", "last_run", "last_state", "next_run", "words")
@@ -82,21 +85,20 @@ def create(
     words = (name, command, when, zone, image, env, cpu, memory)
     if source and any(word is not None for word in words):
         raise UserError("a cron job is made from words or from a file, not from both", where="--from")
-    document = None
     if source:
-        manifest, document = manifests.read(source, "CronJob")
-        read = manifests.schedule_of(manifest, source, document)
+        given = manifests.read(source, "CronJob")
+        read = manifests.schedule_of(given)
     else:
         if when is None:
             raise UserError("a cron job needs a schedule", where="--schedule", hint="such as '0 6 * * *', daily at six")
         read = schedule.read(when, zone)
         of = manifests.job(name, image, command or [], env=parse_env(env or []), cpu=cpu, memory=memory)
-        manifest = manifests.cron_job(name, when, zone, of)
+        given = manifests.Source(manifests.cron_job(name, when, zone, of))
 
-    async def make(reach: Reach, say: Say) -> dict:
-        return await crons.Crons.of(reach, namespace).create(manifest, source, document)
+    async def make(reach: Reach, say: Say) -> CronJob:
+        return await crons.Crons.of(reach, namespace).create(given)
 
-    step = manifest["metadata"].get("name") or str(source)
+    step = given.manifest["metadata"].get("name") or str(source)
     made = in_cluster(make, Place(cluster, file, cloud), step, quiet=quiet)
     times = read.after(datetime.now(UTC))
     answer: dict[str, Any] = {
@@ -109,7 +111,7 @@ def create(
     }
 
     def people() -> None:
-        print(f"made cron job {answer['name']}: {answer['words']}, by {answer['clock']}")
+        print(f"made cron job {answer['name']}: {answer['words']} ({answer['clock']})")
         print("next: " + ", ".join(f"{each:{WHEN}}" for each in times))
 
     show(answer, output, people)
@@ -130,10 +132,10 @@ def list_crons(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import crons
 
-    async def look(reach: Reach, say: Say) -> list[dict]:
+    async def look(reach: Reach, say: Say) -> list[CronJobRow]:
         return await crons.Crons.of(reach, namespace).listed()
 
-    rows = in_cluster(look, Place(cluster, file, cloud), "cron jobs", quiet=True)
+    rows = [asdict(row) for row in in_cluster(look, Place(cluster, file, cloud), "cron jobs", quiet=True)]
     shown = [row | {"suspended": "yes" if row["suspended"] else ""} for row in rows]
     show(rows, output, lambda: table(shown, COLUMNS, empty="no cron jobs"))
 
@@ -157,7 +159,7 @@ def logs(
     from zerojhub.cli.run import Place
     from zerojhub.kube import crons
 
-    async def find(reach: Reach) -> dict:
+    async def find(reach: Reach) -> Job:
         return await crons.Crons.of(reach, namespace).run_of(name, run)
 
     print_logs(find, Place(cluster, file, cloud), namespace, name, output)
@@ -214,7 +216,7 @@ def run(
     from zerojhub.cli.run import Place
     from zerojhub.kube import crons
 
-    async def make(reach: Reach) -> dict:
+    async def make(reach: Reach) -> Job:
         return await crons.Crons.of(reach, namespace).run(name)
 
     run_job(make, Place(cluster, file, cloud), namespace, name, output, wait=wait, logs=logs, quiet=quiet)
@@ -257,7 +259,7 @@ def _suspend(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import crons
 
-    async def change(reach: Reach, say: Say) -> dict:
+    async def change(reach: Reach, say: Say) -> CronJob:
         return await crons.Crons.of(reach, namespace).suspend(name, on=on)
 
     cron = in_cluster(change, Place(cluster, file, cloud), name, quiet=True)

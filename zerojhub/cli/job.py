@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from zerojhub.cli.run import Place
-    from zerojhub.kube.jobs import Say
     from zerojhub.kube.reach import Reach
+    from zerojhub.kube.types import Job
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Jobs in the cluster: run to their end, watched, read, taken away.", no_args_is_help=True)
 COLUMNS = ("name", "state", "completions", "active", "failed", "started", "seconds", "detail")
@@ -80,33 +81,34 @@ def run(
     from zerojhub.cli.run import Place
     from zerojhub.errors import UserError
     from zerojhub.kube import jobs, manifests
+    from zerojhub.kube.kinds import JOB
 
     words = (name, command, image, completions, parallelism, backoff_limit, env, cpu, memory)
     if source and any(word is not None for word in words):
         raise UserError("a job is made from words or from a file, not from both", where="--from")
-    document = None
     if source:
-        manifest, document = manifests.read(source, "Job")
+        given = manifests.read(source, "Job")
     else:
-        manifest = manifests.job(
-            name,
-            image,
-            command or [],
-            env=parse_env(env or []),
-            cpu=cpu,
-            memory=memory,
-            completions=completions,
-            parallelism=parallelism,
-            backoff_limit=backoff_limit,
+        given = manifests.Source(
+            manifests.job(
+                name,
+                image,
+                command or [],
+                env=parse_env(env or []),
+                cpu=cpu,
+                memory=memory,
+                completions=completions,
+                parallelism=parallelism,
+                backoff_limit=backoff_limit,
+            )
         )
-    if jobs.is_work_queue(manifest) and not quiet:
-        pods = manifest["spec"]["parallelism"]
-        typer.echo(jobs.WORK_QUEUE.format(name=manifest["metadata"].get("name", source), pods=pods), err=True)
+    step, spec = given.manifest["metadata"].get("name") or str(source), given.manifest["spec"]
+    if jobs.is_work_queue(spec) and not quiet:
+        typer.echo(jobs.WORK_QUEUE.format(name=step, pods=spec["parallelism"]), err=True)
 
-    async def make(reach: Reach) -> dict:
-        return await manifests.create(reach.kube, manifest, namespace, source, document)
+    async def make(reach: Reach) -> Job:
+        return await manifests.create(reach.kube, JOB, given, namespace)
 
-    step = manifest["metadata"].get("name") or str(source)
     run_job(make, Place(cluster, file, cloud), namespace, step, output, wait=wait, logs=logs, quiet=quiet)
 
 
@@ -125,8 +127,8 @@ def list_jobs(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import jobs
 
-    async def look(reach: Reach, say: Say) -> list[dict]:
-        return [each.as_row() for each in await jobs.listed(reach.kube, namespace)]
+    async def look(reach: Reach, say: Say) -> list[dict[str, Any]]:
+        return [each.as_data() for each in await jobs.listed(reach.kube, namespace)]
 
     rows = in_cluster(look, Place(cluster, file, cloud), "jobs", quiet=True)
     show(rows, output, lambda: table(rows, COLUMNS, empty="no jobs"))
@@ -149,7 +151,7 @@ def logs(
     from zerojhub.cli.run import Place
     from zerojhub.kube import jobs
 
-    async def find(reach: Reach) -> dict:
+    async def find(reach: Reach) -> Job:
         return await jobs.find(reach.kube, namespace, name)
 
     if follow:
@@ -187,7 +189,7 @@ def delete(
 
 
 def run_job(
-    make: Callable[[Reach], Awaitable[dict]],
+    make: Callable[[Reach], Awaitable[Job]],
     place: Place,
     namespace: str,
     step: str,
@@ -209,16 +211,16 @@ def run_job(
         job = await make(reach)
         there.append(name := job["metadata"]["name"])
         if not wait and not logs:
-            return jobs.standing(job, []).as_row()
+            return jobs.row(job, []).as_data()
         log = _log_of(job, output, lines) if logs else None
-        return (await follow.wait(reach.kube, namespace, name, say, log)).as_row()
+        return (await follow.wait(reach.kube, namespace, name, say, log)).as_data()
 
     where = place.words() + (f" -n {namespace}" if namespace != "default" else "")
     try:
         done = in_cluster(work, place, step, quiet=quiet)
     except follow.JobFailed as failure:
         if output is not Output.table:
-            show(failure.standing.as_row() | {"logs": lines}, output, lambda: None)
+            show(failure.job.as_data() | {"logs": lines}, output, lambda: None)
         raise
     except KeyboardInterrupt:
         if not there:
@@ -237,7 +239,7 @@ def run_job(
 
 
 def print_logs(
-    find: Callable[[Reach], Awaitable[dict]], place: Place, namespace: str, step: str, output: Output
+    find: Callable[[Reach], Awaitable[Job]], place: Place, namespace: str, step: str, output: Output
 ) -> None:
     """Print the logs, so far, of the job that `find` finds."""
     from zerojhub.cli.run import in_cluster
@@ -260,7 +262,7 @@ def print_logs(
     show([{"source": source, "line": line} for source, line in found], output, people)
 
 
-def _log_of(job: dict, output: Output, lines: list[dict[str, str]]) -> Callable[[str, str], None]:
+def _log_of(job: Job, output: Output, lines: list[dict[str, str]]) -> Callable[[str, str], None]:
     """Where the lines of the job's pods go: to standard output as they come, or into `lines` for a program."""
     from zerojhub.report.podlogs import PodLog
 

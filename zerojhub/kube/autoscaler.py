@@ -1,4 +1,4 @@
-"""The cluster-autoscaler as objects in kube-system, under the names that Magnum gives its own, so that either is found.
+"""The cluster-autoscaler as objects in kube-system, with the names that Magnum gives its own, so that either is found.
 
 Sources: cluster-autoscaler 1.34 (flags; the Magnum provider and its examples; the status in a ConfigMap), and Magnum's
 enable-auto-scaling.sh. Durations are Go's: `10m`, `90s`, `1h30m`.
@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import minor
 from zerojhub.kube.client import OURS
+from zerojhub.kube.kinds import CONFIG_MAP, DEPLOYMENT, Kind
+from zerojhub.kube.kinds import SECRET as SECRET_KIND
+
+if TYPE_CHECKING:
+    from zerojhub.kube.types import Deployment, Manifest, Object
 
 NAMESPACE, NAME = "kube-system", "cluster-autoscaler"
 ACCOUNT, ROLE, BINDING = "cluster-autoscaler-account", "cluster-autoscaler-role", "cluster-autoscaler-rolebinding"
@@ -21,7 +27,7 @@ NEWEST = {
     **{19: 3, 20: 3, 21: 3, 22: 3, 23: 1, 24: 3, 25: 3, 26: 8, 27: 8, 28: 7, 29: 5},
     **{30: 7, 31: 5, 32: 7, 33: 6, 34: 5, 35: 2, 36: 1},
 }
-"""Minor version of Kubernetes -> newest patch of the autoscaler for it, as tagged in August 2026."""
+"""Minor version of Kubernetes -> newest patch version of its autoscaler, as tagged in August 2026."""
 CONFIG_KEYS = (
     *(
         "auth-url",
@@ -36,13 +42,13 @@ CONFIG_KEYS = (
     ),
     *("region", "tls-insecure"),
 )
-"""What the Magnum provider reads in the cloud-config's section Global. It stops at keys that it does not know."""
+"""The keys that the Magnum provider reads from the section Global of the cloud-config. It exits at unknown ones."""
 TIMES = {
     "unneeded_time": "scale-down-unneeded-time",
     "delay_after_add": "scale-down-delay-after-add",
     "delay_after_failure": "scale-down-delay-after-failure",
 }
-"""Settings -> flags of the autoscaler."""
+"""Settings -> flags of the autoscaler. All are durations."""
 
 RULES = (
     ("", "events,endpoints", "create,patch"),
@@ -59,18 +65,18 @@ RULES = (
     ("coordination.k8s.io", "leases", "create"),
     ("", "configmaps", "create,list,watch"),
 )
-"""API group, resources and verbs that it needs (the provider's example, and the Helm chart of 1.34)."""
+"""API group, resources and verbs that it needs (from the provider's example and the Helm chart of 1.34)."""
 OWN_RULES = (
     ("coordination.k8s.io", "leases", "get,update,patch,delete", NAME),
     ("", "endpoints", "get,update,patch,delete", NAME),
     ("", "configmaps", "get,update,patch,delete", STATUS),
 )
-"""The same for objects of one name."""
+"""The same, for objects with one name."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the autoscaler is told. `groups`: node group -> (fewest, most) nodes."""
+    """The autoscaler's settings. `groups`: node group -> (minimum, maximum) of nodes."""
 
     groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     unneeded_time: str = "10m"
@@ -79,8 +85,8 @@ class Settings:
     image: str = ""
 
     @classmethod
-    def of(cls, deployment: dict) -> Settings:
-        """As a Deployment that is there has them, whoever made it."""
+    def of(cls, deployment: Deployment) -> Settings:
+        """The settings of an existing Deployment, whoever created it."""
         container = deployment["spec"]["template"]["spec"]["containers"][0]
         words = [*container.get("command", []), *container.get("args", [])]
         pairs = [word[2:].partition("=")[::2] for word in words if word.startswith("--")]
@@ -88,25 +94,25 @@ class Settings:
         for key, value in pairs:
             if key == "nodes" and (found := re.fullmatch(r"(\d+):(\d+):(.+)", value)):
                 groups[found[3]] = int(found[1]), int(found[2])
-        told = dict(pairs)
-        times = {name: told[flag] for name, flag in TIMES.items() if flag in told}
+        flags = dict(pairs)
+        times = {name: flags[flag] for name, flag in TIMES.items() if flag in flags}
         return cls(groups=groups, image=container["image"], **times)
 
 
 def image_for(version: str) -> str:
-    """The image for a cluster of this version (`v1.34.4`): autoscaler and Kubernetes go by the same minor version."""
-    # Older clusters than that get the first one that knows node groups.
+    """The image for a cluster of this version (`v1.34.4`): autoscaler and Kubernetes have the same minor version."""
+    # Older clusters get the first version that supports node groups.
     wanted = max(minor(version)[1], min(NEWEST))
     return f"{IMAGE}:v1.{wanted}.{NEWEST.get(wanted, 0)}"
 
 
 def suits(image: str, version: str) -> bool:
-    """Is an image that somebody chose of the cluster's minor version?"""
+    """Whether an image is of the same minor version as the cluster."""
     return _minor_of(image) == minor(version)[1]
 
 
 def goes_by_machine_id(image: str) -> bool:
-    """Does the autoscaler know a node that is to go by its machine-id? From 1.19 on it is the system UUID."""
+    """Whether the autoscaler identifies nodes by their machine-id. From 1.19 on it uses the system UUID."""
     found = _minor_of(image)
     return found is not None and found < 19
 
@@ -117,29 +123,29 @@ def _minor_of(image: str) -> int | None:
 
 
 def cloud_config(settings: dict[str, str], ca: str | None) -> dict[str, str]:
-    """The Secret's files, from the section Global of a cluster's cloud-config, and the certificates that it names.
+    """The files of the Secret, from the section Global of a cluster's cloud-config and the CA certificates that it names.
 
-    ZeroJHubError for a credential that the Magnum provider cannot log in with: it knows passwords, with a trust or without.
+    ZeroJHubError for a credential that the Magnum provider does not support: it needs a password, with or without a trust.
     """
     if not settings.get("password"):
         raise ZeroJHubError(
-            "the cluster's own credential has no password, and the autoscaler for Magnum knows no other way to log in",
+            "the cluster's own credential has no password, which the autoscaler needs to log in to OpenStack",
             hint="see: zerojhub cluster credentials",
         )
-    told = {key: settings[key] for key in CONFIG_KEYS if settings.get(key)} | (
-        {"ca-file": "/config/ca.crt"} if ca else {}
-    )
-    lines = [f"{key}={_quoted(value)}" for key, value in told.items()]
+    config = {key: settings[key] for key in CONFIG_KEYS if settings.get(key)}
+    if ca:
+        config["ca-file"] = "/config/ca.crt"
+    lines = [f"{key}={_quoted(value)}" for key, value in config.items()]
     return {"cloud-config": "\n".join(["[Global]", *lines, ""])} | ({"ca.crt": ca} if ca else {})
 
 
 def _quoted(value: str) -> str:
-    """A value as gcfg reads it: bare, `#` and `;` would begin a comment."""
+    """A value for gcfg, in which an unquoted `#` or `;` starts a comment."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def manifests(cluster: str, settings: Settings, files: dict[str, str]) -> list[dict]:
-    """Everything that it needs, in the order to apply it. `cluster` is Magnum's UUID, `files` the Secret's."""
+def manifests(cluster: str, settings: Settings, files: dict[str, str]) -> list[Manifest]:
+    """All of its objects, in the order to apply them. `cluster` is Magnum's UUID, `files` the content of the Secret."""
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
     rights = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE}
     return [
@@ -152,23 +158,23 @@ def manifests(cluster: str, settings: Settings, files: dict[str, str]) -> list[d
     ]
 
 
-OBJECTS = (
-    ("apps/v1/Deployment", NAME, NAMESPACE),
-    ("v1/Secret", SECRET, NAMESPACE),
-    ("v1/ConfigMap", STATUS, NAMESPACE),
-    ("rbac.authorization.k8s.io/v1/ClusterRoleBinding", BINDING, None),
-    ("rbac.authorization.k8s.io/v1/ClusterRole", ROLE, None),
-    ("v1/ServiceAccount", ACCOUNT, NAMESPACE),
+OBJECTS: tuple[tuple[Kind[Object], str, str | None], ...] = (
+    (DEPLOYMENT, NAME, NAMESPACE),
+    (SECRET_KIND, SECRET, NAMESPACE),
+    (CONFIG_MAP, STATUS, NAMESPACE),
+    (Kind("rbac.authorization.k8s.io/v1/ClusterRoleBinding"), BINDING, None),
+    (Kind("rbac.authorization.k8s.io/v1/ClusterRole"), ROLE, None),
+    (Kind("v1/ServiceAccount"), ACCOUNT, NAMESPACE),
 )
-"""Kind, name and namespace of what there is to delete, in that order."""
+"""Kind, name and namespace of all that there is to delete, in that order."""
 
 
-def _object(version: str, kind: str, name: str, *, namespaced: bool = False) -> dict:
+def _object(version: str, kind: str, name: str, *, namespaced: bool = False) -> Manifest:
     where = {"namespace": NAMESPACE} if namespaced else {}
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": OURS | {"app": NAME}, **where}}
 
 
-def _rules() -> list[dict]:
+def _rules() -> list[dict[str, list[str]]]:
     rules = [(*rule, None) for rule in RULES] + list(OWN_RULES)
     return [
         {"apiGroups": [group], "resources": resources.split(","), "verbs": verbs.split(",")}
@@ -177,7 +183,7 @@ def _rules() -> list[dict]:
     ]
 
 
-def _deployment(cluster: str, settings: Settings) -> dict:
+def _deployment(cluster: str, settings: Settings) -> dict[str, Any]:
     command = [
         "./cluster-autoscaler",
         "--cloud-provider=magnum",
@@ -199,7 +205,7 @@ def _deployment(cluster: str, settings: Settings) -> dict:
         "volumeMounts": [{"name": "cloud-config", "mountPath": "/config", "readOnly": True}],
     }
     pod = {
-        # On a master, it keeps no worker from going.
+        # On a master, it does not keep a worker from being removed.
         "affinity": {"nodeAffinity": affinity},
         "tolerations": [{"operator": "Exists", "effect": effect} for effect in ("NoSchedule", "NoExecute")],
         "securityContext": {"runAsUser": 1001, "runAsNonRoot": True},

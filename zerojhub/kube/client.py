@@ -161,7 +161,7 @@ class Kube:
                     raise _rejection(answer, "GET", path)
                 async for line in answer.aiter_lines():
                     yield line
-        except (httpx.TransportError, ssl.SSLError) as error:  # a refused client certificate comes as it is
+        except (httpx.TransportError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
             raise self._no_response(error) from None
 
     async def close(self) -> None:
@@ -184,7 +184,7 @@ class Kube:
             answer = await self._client.request(
                 method, path, params=query, content=data, headers=headers, extensions=self._extensions
             )
-        except (httpx.TransportError, ssl.SSLError) as error:  # a refused client certificate comes as it is
+        except (httpx.TransportError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
             raise self._no_response(error) from None
         if answer.is_error:
             raise _rejection(answer, method, path)

@@ -1,174 +1,177 @@
-"""Jobs: how they stand, why one does not start or has failed, and taking them away."""
+"""Jobs: their state, why one does not start or has failed, and deleting them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import anyio
+from typing import TYPE_CHECKING, Any
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import quantity
-from zerojhub.kube.client import Kube
 from zerojhub.kube.explain import Trouble, last_warning, why_claim, why_pod
+from zerojhub.kube.kinds import EVENT, JOB, NODE, PERSISTENT_VOLUME_CLAIM, POD
+from zerojhub.kube.pods import claims_of, containers
 from zerojhub.tasks import gather
-from zerojhub.text import Say, nearest
+from zerojhub.text import nearest, plural
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
-KIND = "batch/v1/Job"
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Event, Job, JobSpec, Node, PersistentVolumeClaim, Pod
+    from zerojhub.text import Say
+
 GRACE = 120
-"""Seconds for the pods of a deleted job to end: their own grace is thirty, unless they say otherwise."""
+"""Seconds for the pods of a deleted job to end; their own grace period is 30 s by default."""
 
 COMPLETE, FAILED, RUNNING, SUSPENDED, BLOCKED = "complete", "failed", "running", "suspended", "cannot start"
 
 SCHEDULED = "PodScheduled"
 NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
-"""What the scheduler says of nodes whose labels are not those that a pod asks for."""
+"""How the scheduler describes nodes that lack the labels that a pod asks for."""
 
 
 WORK_QUEUE = (
-    "{name} is a work queue: {pods} pods, and no number of completions. The pods share out the work among themselves. "
-    "Once one of them ends well no new one is started, and the job is complete when the others have ended too: "
-    "each is to end well only when no work is left"
+    "{name} is a work queue: {pods} pods without a number of completions. The pods share the work among themselves. "
+    "As soon as one of them succeeds no new ones are started, and the job is complete when the others have finished: "
+    "a pod should therefore succeed only when no work is left"
 )
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a job stands."""
+class JobRow:
+    """A job and its state, as `zerojhub job list` shows it."""
 
     name: str
     state: str
-    """complete, failed, running, suspended, or `cannot start`: no pod runs, and waiting alone will hardly help."""
+    """complete, failed, running, suspended, or `cannot start`: no pod runs, and waiting is unlikely to help."""
     wanted: int | None
-    """Pods that are to succeed; None for a work queue."""
+    """Pods that have to succeed; None for a work queue."""
     active: int
     succeeded: int
     failed: int
     started: str | None
-    """When, as Kubernetes writes it (RFC 3339)."""
+    """When (RFC 3339)."""
     seconds: int
-    """From its start to its end, or till now."""
+    """From its start to its end, or until now."""
     detail: str
-    """Why it failed, does not start, or did not do all of its work."""
+    """Why it failed, does not start, or may have left work undone."""
 
     def counts(self) -> str:
         of = f" of {self.wanted}" if self.wanted is not None else ""
         return f"{self.active} active, {self.succeeded}{of} succeeded, {self.failed} failed"
 
-    def as_row(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         of = "" if self.wanted is None else f"/{self.wanted}"
         return asdict(self) | {"completions": f"{self.succeeded}{of}"}
 
 
-def is_work_queue(job: dict) -> bool:
-    """Do several pods share the work, without a number of them that is to succeed?"""
-    return job["spec"].get("completions") is None and (job["spec"].get("parallelism") or 1) > 1
+def is_work_queue(spec: JobSpec) -> bool:
+    """Whether several pods share the work, without a number of completions."""
+    return spec.get("completions") is None and (spec.get("parallelism") or 1) > 1
 
 
 @dataclass(frozen=True)
-class Around:
-    """What a pod's start depends on: the events and volume claims of its namespace, and the nodes."""
+class Surroundings:
+    """What a pod needs to start: the events and volume claims of its namespace, and the nodes."""
 
-    events: Sequence[dict] = ()
-    claims: Sequence[dict] = ()
-    nodes: Sequence[dict] = ()
+    events: Sequence[Event] = ()
+    claims: Sequence[PersistentVolumeClaim] = ()
+    nodes: Sequence[Node] = ()
 
 
-def standing(job: dict, pods: Sequence[dict], around: Around = Around()) -> Standing:
-    """How the job with these pods stands."""
-    status, name = job.get("status", {}), job["metadata"]["name"]
-    ended = {each["type"]: each for each in status.get("conditions", []) if each["status"] == "True"}
+NOTHING = Surroundings()
+
+
+def row(job: Job, pods: Sequence[Pod], around: Surroundings = NOTHING) -> JobRow:
+    """The state of the job with these pods."""
+    spec, status, name = job["spec"], job["status"], job["metadata"]["name"]
+    conditions = {each["type"]: each for each in status.get("conditions", []) if each["status"] == "True"}
+    failure, ended = conditions.get("Failed"), status.get("completionTime")
     state, detail = RUNNING, ""
-    if "Complete" in ended:
+    if "Complete" in conditions:
         state, detail = COMPLETE, _undone(job, pods)
-    elif failure := ended.get("Failed"):
+    elif failure:
         why = _why_failed(pods)
         state, detail = FAILED, f"{failure.get('reason')}: {failure.get('message')}" + (f": {why}" if why else "")
-    elif job["spec"].get("suspend"):
-        state, detail = SUSPENDED, "its spec says suspend: true"
+        ended = failure.get("lastTransitionTime")
+    elif spec.get("suspend"):
+        state, detail = SUSPENDED, "its spec has suspend: true"
     elif troubles := _why_not_started(name, pods, around):
         worst = max(troubles, key=lambda trouble: trouble.lasting)
         state, detail = BLOCKED if worst.lasting else RUNNING, str(worst)
-    started = status.get("startTime")
-    return Standing(
-        name,
-        state,
-        job["spec"].get("completions"),
-        status.get("active", 0),
-        status.get("succeeded", 0),
-        status.get("failed", 0),
-        started,
-        _seconds(started, status.get("completionTime") or ended.get("Failed", {}).get("lastTransitionTime")),
-        detail,
+    return JobRow(
+        name=name,
+        state=state,
+        wanted=spec.get("completions"),
+        active=status.get("active", 0),
+        succeeded=status.get("succeeded", 0),
+        failed=status.get("failed", 0),
+        started=status.get("startTime"),
+        seconds=_seconds(status.get("startTime"), ended),
+        detail=detail,
     )
 
 
-def _why_not_started(name: str, pods: Sequence[dict], around: Around) -> list[Trouble]:
+def _why_not_started(name: str, pods: Sequence[Pod], around: Surroundings) -> list[Trouble]:
     """Why no pod of the job runs; empty while one does."""
-    if any(pod["status"].get("phase") == "Running" for pod in pods):
+    if any(pod["status"]["phase"] == "Running" for pod in pods):
         return []
-    waiting = [pod for pod in pods if pod["status"].get("phase") == "Pending"]
-    if not waiting:
+    pending = [pod for pod in pods if pod["status"]["phase"] == "Pending"]
+    if not pending:
         warning = last_warning(around.events, name)
         if warning is None or warning.get("reason") != "FailedCreate":
             return []
-        return [Trouble(f"job {name}", f"may make no pod: {warning.get('message')}", lasting=True)]
-    found = [_never_fits(pod, around.nodes) or why_pod(pod, around.events) for pod in waiting]
-    found += [why_claim(claim, around.events) for claim in around.claims if _uses(waiting, claim["metadata"]["name"])]
+        return [Trouble(f"job {name}", f"cannot create pods: {warning.get('message')}", lasting=True)]
+    found = [_never_fits(pod, around.nodes) or why_pod(pod, around.events) for pod in pending]
+    used = {claim for pod in pending for claim in claims_of(pod)}
+    found += [why_claim(claim, around.events) for claim in around.claims if claim["metadata"]["name"] in used]
     return [trouble for trouble in found if trouble]
 
 
-def _uses(pods: Sequence[dict], claim: str) -> bool:
-    volumes = [volume for pod in pods for volume in pod["spec"].get("volumes", [])]
-    return any(volume.get("persistentVolumeClaim", {}).get("claimName") == claim for volume in volumes)
-
-
-def _never_fits(pod: dict, nodes: Sequence[dict]) -> Trouble | None:
-    """Why no worker takes the pod, be it empty: it asks for more than any has, or for a node of another kind."""
+def _never_fits(pod: Pod, nodes: Sequence[Node]) -> Trouble | None:
+    """Why no worker can run the pod, even an empty one: it asks for more than any has, or for a node of another kind."""
     subject = f"pod {pod['metadata']['name']}"
-    asked: dict[str, list[str]] = {}
+    requests: dict[str, list[str]] = {}
     for container in pod["spec"]["containers"]:
         for resource, text in container.get("resources", {}).get("requests", {}).items():
-            asked.setdefault(resource, []).append(text)
+            requests.setdefault(resource, []).append(text)
     workers = [node for node in nodes if not any(t["effect"] == "NoSchedule" for t in node["spec"].get("taints", []))]
-    for resource, texts in asked.items() if workers else ():
+    for resource, texts in requests.items() if workers else ():
         most = max((node["status"]["allocatable"].get(resource, "0") for node in workers), key=quantity.number)
-        if sum(quantity.number(text) for text in texts) > quantity.number(most):
-            why = f"asks for {' + '.join(texts)} {resource}, and the largest worker has {most}"
+        if sum(map(quantity.number, texts)) > quantity.number(most):
+            why = f"asks for {' + '.join(texts)} {resource}, but the largest worker has {most}"
             return Trouble(subject, why, lasting=True)
-    said = next(
-        (each.get("message", "") for each in pod["status"].get("conditions", []) if each["type"] == SCHEDULED), ""
-    )
-    if NO_SUCH_NODE in said and "Insufficient" not in said:
-        return Trouble(subject, f"fits on no node: {said}", lasting=True)
+    conditions = {each["type"]: each for each in pod["status"].get("conditions", [])}
+    reason = conditions[SCHEDULED].get("message", "") if SCHEDULED in conditions else ""
+    if NO_SUCH_NODE in reason and "Insufficient" not in reason:
+        return Trouble(subject, f"cannot be scheduled: {reason}", lasting=True)
     return None
 
 
-def _why_failed(pods: Sequence[dict]) -> str:
-    """Why the last pod to fail did."""
-    failed = [pod for pod in pods if pod["status"].get("phase") == "Failed"]
-    trouble = why_pod(max(failed, key=_ended)) if failed else None
+def _why_failed(pods: Sequence[Pod]) -> str:
+    """Why the last of the failed pods failed."""
+    failed = [pod for pod in pods if pod["status"]["phase"] == "Failed"]
+    trouble = why_pod(max(failed, key=_finished)) if failed else None
     return str(trouble) if trouble else ""
 
 
-def _undone(job: dict, pods: Sequence[dict]) -> str:
-    """What a complete work queue may have left undone: pods that failed after one had ended well were not replaced."""
-    ends = [_ended(pod) for pod in pods if pod["status"].get("phase") == "Succeeded"]
-    if not is_work_queue(job) or not ends:
+def _undone(job: Job, pods: Sequence[Pod]) -> str:
+    """What a complete work queue may have left undone: pods that failed after one had succeeded were not replaced."""
+    succeeded = [_finished(pod) for pod in pods if pod["status"]["phase"] == "Succeeded"]
+    if not is_work_queue(job["spec"]) or not succeeded:
         return ""
-    late = [p["metadata"]["name"] for p in pods if p["status"].get("phase") == "Failed" and _ended(p) >= min(ends)]
+    failed = [pod for pod in pods if pod["status"]["phase"] == "Failed"]
+    late = [pod["metadata"]["name"] for pod in failed if _finished(pod) >= min(succeeded)]
     if not late:
         return ""
-    return f"{', '.join(late)}: failed after another pod had ended well, and not replaced; is what it worked on done?"
+    return f"{', '.join(late)}: failed after another pod had succeeded, and not replaced; was its work done?"
 
 
-def _ended(pod: dict) -> str:
+def _finished(pod: Pod) -> str:
     """When the pod's last container ended (RFC 3339, UTC: sorts as text)."""
-    states = [each.get("state", {}) for each in pod["status"].get("containerStatuses", [])]
-    return max((state["terminated"]["finishedAt"] or "" for state in states if "terminated" in state), default="")
+    states = [each.get("state", {}) for each in containers(pod)]
+    return max((state["terminated"].get("finishedAt") or "" for state in states if "terminated" in state), default="")
 
 
 def _seconds(started: str | None, ended: str | None) -> int:
@@ -178,54 +181,56 @@ def _seconds(started: str | None, ended: str | None) -> int:
     return max(0, round((until - datetime.fromisoformat(started)).total_seconds()))
 
 
-async def find(kube: Kube, namespace: str, name: str) -> dict:
-    """The job. UserError when there is none of the name."""
-    if job := await kube.get(KIND, name, namespace):
+async def find(kube: Kube, namespace: str, name: str) -> Job:
+    """The job. UserError if there is none with that name."""
+    if job := await kube.get(JOB, name, namespace):
         return job
-    names = [each["metadata"]["name"] for each in await kube.list(KIND, namespace)]
-    meant = nearest(name, names)
+    meant = nearest(name, [each["metadata"]["name"] for each in await kube.list(JOB, namespace)])
     raise UserError(f"no job named {name!r} in {namespace}", hint=f"did you mean {meant!r}?" if meant else None)
 
 
-async def pods_of(kube: Kube, namespace: str, name: str) -> list[dict]:
-    """The job's pods, the oldest first."""
-    pods = await kube.list("v1/Pod", namespace, labels=f"job-name={name}")
+async def pods_of(kube: Kube, namespace: str, name: str) -> list[Pod]:
+    """The job's pods, oldest first."""
+    pods = await kube.list(POD, namespace, labels=f"job-name={name}")
     return sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
 
 
-async def listed(kube: Kube, namespace: str) -> list[Standing]:
-    """How every job of the namespace stands, the oldest first."""
+async def listed(kube: Kube, namespace: str) -> list[JobRow]:
+    """The jobs of the namespace, oldest first."""
     jobs, pods, around = await gather(
-        kube.list(KIND, namespace), kube.list("v1/Pod", namespace, labels="job-name"), look_around(kube, namespace)
+        kube.list(JOB, namespace), kube.list(POD, namespace, labels="job-name"), surroundings(kube, namespace)
     )
-    own: dict[str, list[dict]] = {}
+    own: dict[str, list[Pod]] = {}
     for pod in pods:
         own.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
     jobs.sort(key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
-    return [standing(job, own.get(job["metadata"]["name"], []), around) for job in jobs]
+    return [row(job, own.get(job["metadata"]["name"], []), around) for job in jobs]
 
 
-async def look_around(kube: Kube, namespace: str) -> Around:
-    """What the start of the namespace's pods depends on, as it is now."""
-    kinds = (("v1/Event", namespace), ("v1/PersistentVolumeClaim", namespace), ("v1/Node", None))
-    return Around(*await gather(*(kube.list(kind, where) for kind, where in kinds)))
+async def surroundings(kube: Kube, namespace: str) -> Surroundings:
+    return Surroundings(
+        *await gather(kube.list(EVENT, namespace), kube.list(PERSISTENT_VOLUME_CLAIM, namespace), kube.list(NODE))
+    )
 
 
 async def delete(kube: Kube, namespace: str, name: str, say: Say) -> None:
-    """Delete the job and its pods, and wait until they are gone. ZeroJHubError when one is still there in GRACE."""
-    await kube.delete(KIND, name, namespace, wait=GRACE)
+    """Delete the job and its pods, and wait until they are gone. ZeroJHubError if one still exists after GRACE."""
+    await kube.delete(JOB, name, namespace, wait=GRACE)
     await wait_for_pods(kube, namespace, {name}, say)
 
 
 async def wait_for_pods(kube: Kube, namespace: str, jobs: set[str], say: Say) -> None:
-    """Until no pod of these jobs is left. ZeroJHubError after GRACE."""
-    deadline = time.monotonic() + GRACE
-    while left := [
-        pod["metadata"]["name"]
-        for pod in await kube.list("v1/Pod", namespace, labels="job-name")
-        if pod["metadata"]["labels"]["job-name"] in jobs
-    ]:
-        if time.monotonic() > deadline:
-            raise ZeroJHubError(f"{', '.join(left)} did not end in {GRACE} s", hint="is its node well? zerojhub status")
-        say(f"waiting for {len(left)} pods to end")
-        await anyio.sleep(0.5)
+    """Wait until these jobs have no pods left. ZeroJHubError after GRACE."""
+    left: list[str] = []
+
+    async def look() -> bool | NotYet:
+        pods = await kube.list(POD, namespace, labels="job-name")
+        left[:] = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["labels"]["job-name"] in jobs]
+        return NotYet(f"waiting for {plural(len(left), 'pod')} to end") if left else True
+
+    try:
+        await wait_until(look, timeout=GRACE, pause=(0.5, 0.5), say=say)
+    except TimedOut:
+        raise ZeroJHubError(
+            f"{', '.join(left)} did not end within {GRACE} s", hint="see whether the node is ready: zerojhub status"
+        ) from None

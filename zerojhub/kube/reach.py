@@ -1,4 +1,4 @@
-"""What later stages need of a cluster, whichever road led to it."""
+"""The way into a cluster, the same for every later step whether it is SSH or the API."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reach:
-    """A cluster within reach."""
+    """A connection to a cluster."""
 
     machine: Machine
     """Where Helm runs: the master (SSH road) or this machine (API road)."""
     kubeconfig: str
     """Path of the kubeconfig on that machine."""
     kube: Kube
-    """The API, from here."""
+    """The API, used from this machine."""
     address: str | None
-    """The floating IP of the first master, when it has one."""
+    """The address of the first master on the SSH road, a floating IP if it has one; None on the API road."""
     version: str
     """The API server's version, such as `v1.34.4`."""
 
     @property
     def sudo(self) -> bool:
-        """Does reading the kubeconfig take root? A master's is root's own."""
+        """Whether reading the kubeconfig requires root: on a master, only root may read it."""
         from zerojhub.machine.local import LocalMachine
 
         return not isinstance(self.machine, LocalMachine)

@@ -1,8 +1,8 @@
-"""A cron job's schedule: read as Kubernetes reads it, in words, and when it comes next.
+"""A cron job's schedule: parsed as Kubernetes parses it, in words, and its next times.
 
-Kubernetes reads schedules with https://github.com/robfig/cron v3.0.1 (ParseStandard). It differs from the cron that
-cronsim follows: Sunday is 0 and never 7, `?` is `*`, there is no `L` or `#`, and a day fits when it fits either of two
-restricted day fields, `*/2` being restricted.
+Kubernetes parses schedules with https://github.com/robfig/cron v3.0.1 (ParseStandard). It differs from the cron that
+cronsim implements: Sunday is 0 and never 7, `?` is `*`, there is no `L` or `#`, and if both day fields are restricted
+(`*/2` counts as restricted) a day has to match only one of them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from zerojhub.text import nearest
 
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+NO_NAMES: list[str] = []
 FIELDS = (
-    ("minute", 0, 59, []),
-    ("hour", 0, 23, []),
-    ("day of the month", 1, 31, []),
+    ("minute", 0, 59, NO_NAMES),
+    ("hour", 0, 23, NO_NAMES),
+    ("day of the month", 1, 31, NO_NAMES),
     ("month", 1, 12, MONTHS),
     ("day of the week", 0, 6, DAYS),
 )
-"""Name, least, most, and names that stand for numbers from the least on."""
+"""Name, lowest and highest number, and names for the numbers from the lowest on."""
 
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -44,98 +45,100 @@ UNITS = {"h": 3600, "m": 60, "s": 1}
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule that Kubernetes takes."""
+    """A schedule that Kubernetes accepts."""
 
     text: str
-    """As it was given."""
+    """As the user wrote it."""
     zone: str | None
-    """A time zone of the IANA database; None for the clock of the cluster's controllers."""
+    """A time zone of the IANA database; None for that of the cluster's controllers."""
     fields: tuple[str, ...] = ()
-    """As cronsim takes them; empty for `@every`."""
+    """For cronsim; empty for `@every`."""
     every: timedelta | None = None
-    """Of `@every`: the time between two runs, counted from the making of the cron job."""
+    """For `@every`: the time between two runs, counted from the creation of the cron job."""
 
     def words(self) -> str:
         """Such as `at 04:05 on Tuesday`."""
         if self.every:
-            return f"every {self.text.removeprefix('@every ')} from when it is made"
-        said = Expression(["0", *self.fields]).explain()
-        return said[0].lower() + said[1:]
+            return f"every {self.text.removeprefix('@every ')} from its creation"
+        words: str = Expression(["0", *self.fields]).explain()
+        return words[0].lower() + words[1:]
 
     def clock(self) -> str:
-        """Whose clock it goes by."""
-        return self.zone or "the clock of the cluster's controllers, which is UTC unless the masters are set otherwise"
+        """The time zone that it is in."""
+        return self.zone or "the cluster's time zone: UTC, unless its masters are set otherwise"
 
     def after(self, moment: datetime, count: int = 3) -> list[datetime]:
-        """The next times after the moment (aware), in the schedule's zone; fewer when there are no more."""
+        """The next times after the moment (aware), in the schedule's zone; fewer if there are no more."""
         start = moment.astimezone(zoneinfo.ZoneInfo(self.zone) if self.zone else UTC)
         if self.every:
             return [start + self.every * each for each in range(1, count + 1)]
-        # With its seconds said, cronsim leaves out times that summer time skips, as Kubernetes does.
+        # Given seconds, cronsim leaves out times that the change to summer time skips, as Kubernetes does.
         return list(islice(CronSim(" ".join(("0", *self.fields)), start), count))
 
-    def next(self, made: datetime, last: datetime | None = None) -> datetime | None:
-        """The next time from now on, of a cron job made and last scheduled at these moments."""
+    def next(self, created: datetime, last: datetime | None = None) -> datetime | None:
+        """The next time from now on, for a cron job that was created and last scheduled at these moments."""
         now = datetime.now(UTC)
         if not self.every:
             return next(iter(self.after(now, 1)), None)
-        moment = last or made
+        moment = last or created
         return moment + self.every * max(1, -((moment - now) // self.every))
 
 
-def read(text: str, zone: str | None = None, *, where: str = "--schedule", zone_where: str = "--time-zone") -> Schedule:
-    """The schedule. UserError naming the field that is wrong, or the zone; `where` and `zone_where` say where they are."""
+def read(
+    text: str, zone: str | None = None, *, where: str | None = "--schedule", zone_where: str | None = "--time-zone"
+) -> Schedule:
+    """The schedule. UserError for an invalid field or zone; `where` and `zone_where` locate them (file:line or option)."""
     _check_zone(zone, zone_where)
     if "TZ=" in text:
-        raise UserError(f"{text!r} says its time zone itself", where=where, hint="give it as the time zone instead")
+        raise UserError(f"{text!r} includes a time zone", where=where, hint="give the time zone separately")
     if text.startswith("@every "):
         return Schedule(text, zone, every=_duration(text, where))
     if text.startswith("@") and text not in SHORTHANDS:
         raise UserError(
-            f"{text!r} is no schedule", where=where, hint=f"there are: {', '.join(SHORTHANDS)}, @every 1h30m"
+            f"{text!r} is not a schedule", where=where, hint=f"known: {', '.join(SHORTHANDS)}, @every 1h30m"
         )
     given = (SHORTHANDS.get(text) or text).split()
     if len(given) != len(FIELDS):
         names = ", ".join(name for name, *_ in FIELDS)
-        raise UserError(f"{text!r} has {len(given)} fields, and a schedule has five: {names}", where=where)
+        raise UserError(f"{text!r} has {len(given)} fields, but a schedule has five: {names}", where=where)
     fields = [_field(part, *about, where=where) for part, about in zip(given, FIELDS, strict=True)]
     if "*" not in (fields[2], fields[4]):
-        # Otherwise cronsim wants both of them to fit.
+        # Otherwise cronsim would require both to match.
         fields[2], fields[4] = fields[2].replace("*", "1-31"), fields[4].replace("*", "0-6")
     schedule = Schedule(text, zone, tuple(fields))
     try:
-        comes = schedule.after(datetime.now(UTC), 1)
+        times = schedule.after(datetime.now(UTC), 1)
     except CronSimError:
-        comes = []
-    if not comes:
-        raise UserError(f"{text!r} never comes: no month of these has such a day", where=where)
+        times = []
+    if not times:
+        raise UserError(f"{text!r} never runs: none of its months has such a day", where=where)
     return schedule
 
 
-def _field(text: str, name: str, least: int, most: int, names: list[str], *, where: str) -> str:
-    """The field as cronsim takes it. UserError saying what is wrong with it."""
+def _field(text: str, name: str, least: int, most: int, names: list[str], *, where: str | None) -> str:
+    """The field for cronsim. UserError if it is invalid."""
 
-    def wrong(why: str) -> UserError:
-        called = f", or {names[0]} to {names[-1]}" if names else ""
+    def invalid(why: str) -> UserError:
+        or_names = f" (or {names[0]} to {names[-1]})" if names else ""
         return UserError(
-            f"{name} {text!r}: {why}", where=where, hint=f"it takes {least} to {most}{called}, * , - and /"
+            f"{name} {text!r}: {why}", where=where, hint=f"valid: {least} to {most}{or_names}, and the signs * , - /"
         )
 
     def number(word: str) -> int:
         if word.upper() in names:
             return names.index(word.upper()) + least
         if not word.isascii() or not word.isdigit():
-            raise wrong(f"{word!r} is no number")
+            raise invalid(f"{word!r} is not a number")
         if not least <= int(word) <= most:
-            sunday = ", and Sunday is 0" if names is DAYS else ""
-            raise wrong(f"{word} is not within {least} to {most}{sunday}")
+            sunday = " (Sunday is 0)" if names is DAYS else ""
+            raise invalid(f"{word} is not between {least} and {most}{sunday}")
         return int(word)
 
     parts = []
     for part in text.replace("?", "*").split(","):
         span, slash, step = part.partition("/")
         if slash and (not step.isdigit() or int(step) == 0):
-            raise wrong(f"{step!r} is no step")
+            raise invalid(f"{step!r} is not a valid step")
         if span == "*":
             if step in ("", "1"):
                 return "*"
@@ -145,22 +148,22 @@ def _field(text: str, name: str, least: int, most: int, names: list[str], *, whe
         first = number(low)
         last = number(high) if dash else most if slash else first
         if first > last:
-            raise wrong(f"{low} comes after {high}")
+            raise invalid(f"{low} is greater than {high}")
         parts.append(f"{first}-{last}/{step}" if slash else f"{first}-{last}" if dash else str(first))
     return ",".join(parts)
 
 
-def _duration(text: str, where: str) -> timedelta:
-    """Go's durations, as far as schedules have them: `90s`, `1h30m`."""
+def _duration(text: str, where: str | None) -> timedelta:
+    """A duration of Go in hours, minutes and seconds: `90s`, `1h30m`."""
     given = text.removeprefix("@every ")
     parts = re.findall(r"(\d+)([hms])", given)
     seconds = sum(int(number) * UNITS[unit] for number, unit in parts)
     if not seconds or "".join(number + unit for number, unit in parts) != given:
-        raise UserError(f"{given!r} is no time between runs", where=where, hint="such as @every 1h30m")
+        raise UserError(f"{given!r} is not a valid interval", where=where, hint="such as @every 1h30m")
     return timedelta(seconds=seconds)
 
 
-def _check_zone(zone: str | None, where: str) -> None:
+def _check_zone(zone: str | None, where: str | None) -> None:
     if zone is None:
         return
     known = zoneinfo.available_timezones()

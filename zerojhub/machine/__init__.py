@@ -1,4 +1,4 @@
-"""Where commands run: the master over SSH, or this machine. The two roads differ here and nowhere else."""
+"""Where commands run: on the master over SSH, or on this machine. The two roads differ only here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Result:
-    """What a command answered."""
+    """A finished command."""
 
     code: int
     stdout: bytes
@@ -17,10 +17,10 @@ class Result:
 
 
 class Machine(Protocol):
-    """A Linux machine that commands are run on, as an argv list and never through a string-built shell.
+    """A Linux machine that runs commands, given as argv lists and not as shell text.
 
-    Every method raises MachineError: `run` for a non-zero exit code unless check=False, all of them when the machine
-    cannot be reached. Times are seconds.
+    Every method raises MachineError: all of them when the machine cannot be reached, `run` also for a non-zero exit code
+    (unless check=False) and for a command that takes longer than `timeout` seconds.
     """
 
     name: str
@@ -40,11 +40,21 @@ class Machine(Protocol):
     async def write(self, path: str, data: bytes, *, mode: int = 0o644, sudo: bool = False) -> None: ...
 
     async def put(self, source: Path, path: str, *, mode: int = 0o644, sudo: bool = False) -> None:
-        """Copy a file there (SFTP, over the connection there is)."""
+        """Copy a file to the machine."""
         ...
 
     async def forward(self, host: str, port: int) -> int:
-        """A port on this machine's loopback that reaches host:port as that machine sees it; lives as long as it."""
+        """A loopback port on this machine that leads to host:port as seen from that machine, until `close`."""
         ...
 
     async def close(self) -> None: ...
+
+
+def failure(result: Result) -> str:
+    """Why the command failed: the last line of its standard error (or output), else its exit code."""
+    lines = (result.stderr or result.stdout).decode(errors="replace").strip().splitlines()
+    if not lines:
+        return f"exit code {result.code}"
+    if "sudo: a password is required" in lines[-1]:
+        return "sudo requires a password for this user"
+    return lines[-1]

@@ -1,4 +1,4 @@
-"""A loopback port here that leads, over an SSH connection, to a port as the far machine sees it."""
+"""A loopback port on this machine that leads, over an SSH connection, to a port as seen from the remote machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Forward:
         self.port: int = self._listener.getsockname()[1]
 
     def start(self) -> None:
-        """Raises paramiko.SSHException when the far side refuses to forward."""
+        """Start to accept connections. Raises paramiko.SSHException if the remote machine refuses to forward."""
         self._open(("127.0.0.1", 0)).close()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def stop(self) -> None:
-        # close() alone does not wake a thread that waits in accept().
+        # close() alone does not wake a thread that is blocked in accept().
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -42,7 +42,7 @@ class Forward:
     def _connect(self, near: socket.socket, peer: tuple[str, int]) -> None:
         import paramiko
 
-        # Either end may go at any time, and the whole connection with it: that ends this, too.
+        # Either end may close at any time, and so may the whole SSH connection; then this ends, too.
         with contextlib.suppress(paramiko.SSHException, OSError, EOFError), near, self._open(peer) as far:
             back = threading.Thread(target=_pump, args=(far, near), daemon=True)
             back.start()
@@ -51,7 +51,7 @@ class Forward:
 
 
 def _pump(source: socket.socket | paramiko.Channel, sink: socket.socket | paramiko.Channel) -> None:
-    # EOFError is paramiko's word for a connection that has ended.
+    # paramiko raises EOFError when the connection has ended.
     with contextlib.suppress(OSError, EOFError):
         while data := source.recv(1 << 16):
             sink.sendall(data)

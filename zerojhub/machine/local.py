@@ -1,4 +1,4 @@
-"""This machine, where commands run on the API road."""
+"""This machine, on which Helm runs on the API road."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from zerojhub.errors import MachineError
-from zerojhub.machine import Result
+from zerojhub.machine import Result, failure
 
 
 class LocalMachine:
@@ -31,7 +31,7 @@ class LocalMachine:
     ) -> Result:
         command = ["sudo", "-n", "--", *argv] if sudo and os.geteuid() else argv
         try:
-            # In a session of its own, it ends with its children.
+            # In a session of its own, it can be ended together with its children.
             process = await anyio.open_process(command, start_new_session=True)
         except OSError as error:
             raise MachineError(f"{argv[0]}: {error.strerror}", where=self.name) from None
@@ -39,21 +39,19 @@ class LocalMachine:
             with anyio.fail_after(timeout):
                 result = await _converse(process, input or b"")
         except TimeoutError:
-            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was ended", where=self.name) from None
+            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name) from None
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
         if check and result.code:
-            said = (result.stderr or result.stdout).decode(errors="replace").strip().splitlines()
-            why = said[-1] if said else f"exit code {result.code}"
-            raise MachineError(f"{shlex.join(argv)}: {why}", where=self.name)
+            raise MachineError(f"{shlex.join(argv)}: {failure(result)}", where=self.name)
         return result
 
     async def read(self, path: str, *, sudo: bool = False) -> bytes:
         return (await self.run(["cat", "--", path], sudo=sudo)).stdout
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644, sudo: bool = False) -> None:
-        # mkstemp makes it 0600: nobody reads a secret between its being written and its getting its mode.
+        # mkstemp creates it with mode 0600: nobody can read a secret before the file has its final mode.
         handle, there = tempfile.mkstemp()
         try:
             with open(handle, "wb") as file:
@@ -68,14 +66,14 @@ class LocalMachine:
     async def forward(self, host: str, port: int) -> int:
         if host in ("localhost", "127.0.0.1"):
             return port
-        raise MachineError(f"{host}:{port} is reached from here as it is, without a forward", where=self.name)
+        raise MachineError(f"{host}:{port} needs no forward from this machine", where=self.name)
 
     async def close(self) -> None:
         pass
 
 
 async def _end(process: anyio.abc.Process) -> None:
-    """End what still runs: asked to first, so that it can leave things in order."""
+    """Terminate the process and its children if they still run; gently first, so that they can clean up."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -86,6 +84,8 @@ async def _end(process: anyio.abc.Process) -> None:
 
 
 async def _converse(process: anyio.abc.Process, input: bytes) -> Result:
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin and stdout and stderr  # open_process connects all three to pipes
     output, errors = bytearray(), bytearray()
 
     async def drain(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
@@ -93,13 +93,13 @@ async def _converse(process: anyio.abc.Process, input: bytes) -> Result:
             into += data
 
     async def feed() -> None:
-        # A command that ends without reading its input breaks the pipe: its exit code tells, not this.
+        # A command that exits without reading its input breaks the pipe; what counts is its exit code.
         with contextlib.suppress(anyio.BrokenResourceError):
-            await process.stdin.send(input)
-        await process.stdin.aclose()
+            await stdin.send(input)
+        await stdin.aclose()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(drain, process.stdout, output)
-        tasks.start_soon(drain, process.stderr, errors)
+        tasks.start_soon(drain, stdout, output)
+        tasks.start_soon(drain, stderr, errors)
         tasks.start_soon(feed)
     return Result(await process.wait(), bytes(output), bytes(errors))

@@ -1,4 +1,4 @@
-"""A machine over SSH: one connection, its host key pinned, on which everything runs at once."""
+"""A machine over SSH: one connection with a pinned host key, which all commands share."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ import secrets
 import shlex
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from zerojhub.errors import MachineError
-from zerojhub.machine import Result
+from zerojhub.machine import Result, failure
 from zerojhub.machine.ssh_login import CONNECT, NoAnswer, Pins, Refused, log_in
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     import paramiko
 
     from zerojhub.machine.forward import Forward
+    from zerojhub.text import Say
+
+T = TypeVar("T")
 
 GRACE = 15
-"""Seconds for a refused login to be accepted after all: sshd answers before cloud-init has brought the user's keys."""
+"""Seconds for a refused login to be accepted after all: sshd starts before cloud-init has installed the user's keys."""
 SESSIONS = 8
-"""Commands at once; OpenSSH's sshd takes 10 sessions on a connection unless told otherwise."""
+"""Concurrent commands; OpenSSH's sshd allows 10 sessions per connection by default."""
 
 
 class SSHMachine:
-    """A machine that is reached over SSH. Made by `SSHMachine.connect`."""
+    """A machine over SSH. Created by `SSHMachine.connect`."""
 
     def __init__(self, transport: paramiko.Transport, user: str, address: str):
         self.name = f"{user}@{address}"
@@ -51,36 +55,42 @@ class SSHMachine:
         port: int = 22,
         timeout: float = 120,
         forget: str = "from where it is kept",
-        say: Callable[[str], None] = lambda text: None,
+        say: Say | None = None,
     ) -> SSHMachine:
-        """Log in with the key files and the agent's keys, trying for `timeout` seconds while the machine comes up.
+        """Log in with the key files and the agent's keys, retrying for `timeout` seconds while the machine boots.
 
-        `host_keys` are what the server may identify itself with: OpenSSH public key lines or `SHA256:…` fingerprints;
-        `forget` is how a person removes them.
-        Raises MachineError: no answer in time, another host key than those, or none of the keys is accepted.
+        `host_keys`: the server must have one of these OpenSSH public key lines or `SHA256:…` fingerprints; `forget` is
+        the command that removes them, for the error's hint.
+        Raises MachineError if SSH does not respond in time, the host key is another one, or no key is accepted.
         """
         name = f"{user}@{address}"
-        attempt = partial(log_in, address, port, user, Pins.of(host_keys), key_files or [], forget)
-        deadline, refused_since = time.monotonic() + timeout, None
-        while True:
+        log_in_once = partial(log_in, address, port, user, Pins.of(host_keys), key_files or [], forget)
+        refused_since: float | None = None
+        error = MachineError("")
+
+        async def attempt() -> paramiko.Transport | NotYet:
+            nonlocal refused_since, error
             try:
-                transport = await anyio.to_thread.run_sync(attempt)
-                return cls(transport, user, address)
-            except Refused as error:
+                return await anyio.to_thread.run_sync(log_in_once)
+            except Refused as refused:
                 refused_since = refused_since or time.monotonic()
-                if time.monotonic() > min(deadline, refused_since + GRACE):
-                    raise MachineError(str(error), where=name, hint=error.hint) from None
-                say(f"{name}: {error}")
-            except NoAnswer as error:
-                if time.monotonic() > deadline:
-                    hint = f"is port {port} open to this machine in the security group?"
-                    raise MachineError(f"SSH does not answer: {error}", where=name, hint=hint) from None
-                say(f"waiting for SSH of {address}: {error}")
-            await anyio.sleep(1)
+                error = MachineError(str(refused), where=name, hint=refused.hint)
+                if time.monotonic() > refused_since + GRACE:
+                    raise error from None
+                return NotYet(f"{name}: {refused}")
+            except NoAnswer as silence:
+                hint = f"is port {port} open to this machine in the security group?"
+                error = MachineError(f"SSH does not respond: {silence}", where=name, hint=hint)
+                return NotYet(f"waiting for SSH on {address}: {silence}")
+
+        try:
+            return cls(await wait_until(attempt, timeout=timeout, pause=(1, 1), say=say), user, address)
+        except TimedOut:
+            raise error from None
 
     @property
     def host_key(self) -> str:
-        """What the server identified itself with, as an OpenSSH public key line."""
+        """The server's host key, as an OpenSSH public key line."""
         key = self._transport.get_remote_server_key()
         return f"{key.get_name()} {key.get_base64()}"
 
@@ -93,8 +103,8 @@ class SSHMachine:
         timeout: float = 60,
         check: bool = True,
     ) -> Result:
-        # The far side's own timeout ends the command even when this connection is gone by then; the fraction of its
-        # seconds is a mark to find it by.
+        # timeout(1) on the machine ends the command even if the connection is gone by then; the fraction of its seconds
+        # is a mark by which the command can be found.
         mark = f"{timeout:.0f}.{secrets.randbelow(10**9):09}"
         command = ["timeout", "--kill-after=5", mark, *argv]
         if sudo and not self._is_root:
@@ -113,16 +123,16 @@ class SSHMachine:
                 raise
             finally:
                 channel.close()
-        if result.code == -1:  # paramiko's word for no exit code
-            raise MachineError(f"{argv[0]} was killed there, or the connection broke", where=self.name)
+        if result.code == -1:  # paramiko: there was no exit code
+            raise MachineError(f"{argv[0]} was killed, or the connection broke", where=self.name)
         if result.code == 124 and time.monotonic() - started >= timeout:
-            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was ended", where=self.name)
+            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name)
         if check and result.code:
-            raise MachineError(f"{shlex.join(argv)}: {_why(result)}", where=self.name)
+            raise MachineError(f"{shlex.join(argv)}: {failure(result)}", where=self.name)
         return result
 
     async def _end(self, mark: str, sudo: bool) -> None:
-        """End a command that nobody waits for any more: closing its channel does not."""
+        """Terminate a command that nobody waits for any more; closing its channel does not."""
         kill = ["pkill", "-TERM", "-f", f"timeout --kill-after=5 {mark}"]
         if sudo and not self._is_root:
             kill = ["sudo", "-n", "--", *kill]
@@ -142,7 +152,7 @@ class SSHMachine:
             wanted = await anyio.to_thread.run_sync(_sha256, source)
             arrived = (await self.run(["sha256sum", "--", there], timeout=300)).stdout.split()[0].decode()
             if arrived != wanted:
-                raise MachineError(f"{source.name} arrived damaged: its SHA-256 is {arrived}", where=self.name)
+                raise MachineError(f"{source.name} was damaged on the way: its SHA-256 is {arrived}", where=self.name)
             await self._install(there, path, mode, sudo)
 
     async def forward(self, host: str, port: int) -> int:
@@ -159,14 +169,14 @@ class SSHMachine:
         await anyio.to_thread.run_sync(self._transport.close)
 
     @contextlib.asynccontextmanager
-    async def _upload(self, send: Callable[[paramiko.SFTPFile], None]):
-        """The path of a file over there that only this user can read, for as long as it is being installed."""
+    async def _upload(self, send: Callable[[paramiko.SFTPFile], None]) -> AsyncIterator[str]:
+        """The path of a temporary file on the machine that only this user can read."""
         there = f"/tmp/.zerojhub-{secrets.token_hex(8)}"
         async with self._sessions:
             try:
                 await self._thread(partial(_upload, self._transport, there, send))
             except OSError as error:
-                raise MachineError(f"the file could not be sent: {error}", where=self.name) from None
+                raise MachineError(f"cannot upload the file: {error}", where=self.name) from None
         try:
             yield there
         finally:
@@ -176,17 +186,17 @@ class SSHMachine:
     async def _install(self, there: str, path: str, mode: int, sudo: bool) -> None:
         await self.run(["install", "-D", f"--mode={mode:o}", "--", there, path], sudo=sudo)
 
-    async def _thread(self, function):
+    async def _thread(self, function: Callable[[], T]) -> T:
         import paramiko
 
         try:
             return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
         except (paramiko.SSHException, EOFError) as error:
-            raise MachineError(f"the SSH connection failed: {error or 'closed'}", where=self.name) from None
+            raise MachineError(f"the SSH connection failed: {str(error) or 'closed'}", where=self.name) from None
 
 
 def _converse(channel: paramiko.Channel, command: str, input: bytes | None) -> Result:
-    """Run the command: all three streams flow at once, as either side may wait for the other."""
+    """Run the command. All three streams flow concurrently, as either side may wait for the other."""
     errors: list[bytes] = []
     channel.exec_command(command)
     helpers = [
@@ -207,7 +217,7 @@ def _drain(receive: Callable[[int], bytes], into: list[bytes]) -> None:
 
 
 def _feed(channel: paramiko.Channel, data: bytes) -> None:
-    # A command that ends without reading its input closes the channel: its exit code tells, not this.
+    # A command that exits without reading its input closes the channel; what counts is its exit code.
     with contextlib.suppress(OSError, EOFError):
         channel.sendall(data)
         channel.shutdown_write()
@@ -233,12 +243,3 @@ def _send_file(source: Path, file: paramiko.SFTPFile) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _why(result: Result) -> str:
-    said = (result.stderr or result.stdout).decode(errors="replace").strip().splitlines()
-    if not said:
-        return f"exit code {result.code}"
-    if "sudo: a password is required" in said[-1]:
-        return "the user may not use sudo without a password there"
-    return said[-1]

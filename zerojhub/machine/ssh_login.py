@@ -1,4 +1,4 @@
-"""Logging in over SSH: the server shows one of the host keys that are pinned, and takes one of the user's keys."""
+"""Logging in over SSH: the server has a pinned host key and accepts one of the user's keys."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import paramiko
 
 CONNECT = 10
-"""Seconds that one attempt to connect, or to open a session, may take."""
+"""Seconds for one attempt to connect or to open a session."""
 
 
 class Refused(Exception):
-    """The machine answers, and does not let this user in."""
+    """The machine responds, but accepts none of the keys for this user."""
 
     def __init__(self, message: str, hint: str | None = None):
         super().__init__(message)
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class NoAnswer(Exception):
-    """Nothing (yet) that speaks SSH."""
+    """SSH does not respond (yet)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Pins:
 
 
 def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path], forget: str) -> paramiko.Transport:
-    """One attempt, with the key files and the agent's keys; blocks. `forget` is how a person removes a pin.
+    """One attempt with the key files and the agent's keys; blocks. `forget` is the command that removes a pin.
 
     Raises NoAnswer, Refused, or MachineError for a host key that is not pinned.
     """
@@ -64,7 +64,7 @@ def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path]
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from None
     try:
-        # A server has several keys and shows one: ask for one that is pinned.
+        # A server has several host keys and presents one: ask for a pinned one.
         options = transport.get_security_options()
         options.key_types = sorted(options.key_types, key=lambda kind: kind not in pins.types)
         try:
@@ -74,9 +74,9 @@ def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path]
         host_key = transport.get_remote_server_key()
         if host_key.fingerprint.rstrip("=") not in pins.fingerprints:
             raise MachineError(
-                f"its {host_key.get_name()} host key {host_key.fingerprint} is not the one that is known for it",
+                f"its {host_key.get_name()} host key {host_key.fingerprint} does not match the pinned one",
                 where=f"{user}@{address}",
-                hint=f"another machine may be answering; when this one was rebuilt, remove its old key: {forget}",
+                hint=f"another machine may be responding; if this one was rebuilt, remove its old key: {forget}",
             )
         _authenticate(transport, user, key_files)
         transport.set_keepalive(15)
@@ -113,5 +113,5 @@ def _authenticate(transport: paramiko.Transport, user: str, key_files: list[Path
                 raise NoAnswer(str(error) or "closed the connection") from None
     finally:
         agent.close()
-    names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "nothing (there is no usable key)"
-    raise Refused(f"it does not let {user} in with {names}", hint)
+    names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "none (no usable key)"
+    raise Refused(f"it accepts none of the keys for {user}: {names}", hint)

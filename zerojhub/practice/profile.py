@@ -1,6 +1,6 @@
-"""Profiles: the behavior of a specific cloud as data, which the practice cloud reads from a file.
+"""A cloud's manners as data: what the practice cloud takes from a file, so that it answers as another cloud does.
 
-The built-in profiles are in profiles/. `zerojhub practice record` writes others.
+The profiles that come along are in profiles/; `zerojhub practice record` writes further ones.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from zerojhub.practice.cloud import services
 FOLDER = Path(__file__).with_name("profiles")
 DEFAULT = "both"
 KUBERNETES = "{kubernetes}"
-"""Placeholder, in images, templates and labels, for a Kubernetes version that runs on the practice machine."""
+"""In an image, or in a template and its labels, this is a version that runs on the practice machine."""
 UNLIMITED = -1
 
 
 class Section(BaseModel):
-    """A mapping in the file. The docstring of each key is its description in the reference."""
+    """A mapping of the file. The text under each key is its description in the reference."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Microversions(Section):
-    """The range of microversions that a service supports."""
+    """Which microversions a service has."""
 
     oldest: str = Field(pattern=r"^\d+\.\d+$")
-    """Oldest microversion, as in `"1.1"`."""
+    """The least, as `"1.1"`."""
     newest: str = Field(pattern=r"^\d+\.\d+$")
-    """Newest microversion. Later features are unavailable: a Magnum up to 1.8 has no node groups."""
+    """The most. What came later is not there: a Magnum to 1.8 has no node groups."""
     service: str | None = None
-    """Name of the service in its response headers. Default: the name that current versions use."""
+    """The service's name in the headers of its answers. Left out: the one that a current service has."""
 
     def bounds(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The oldest and the newest microversion as numbers."""
+        """The oldest and the newest as numbers."""
         (one, two), (three, four) = (version.split(".") for version in (self.oldest, self.newest))
         return (int(one), int(two)), (int(three), int(four))
 
 
 class ServiceSpec(Section):
-    """A service in the service catalog."""
+    """A service in the catalog."""
 
     type: str
-    """Type in the catalog. Must be a service that the practice cloud has."""
+    """Its type in the catalog: one of the services that the practice cloud has."""
     name: str
-    """Name in the catalog."""
+    """Its name in the catalog."""
     path: str = ""
-    """Path of the endpoint below the service's root, such as `/v1` or `/v3/{project}`. Default: none."""
+    """What its endpoint has after the service's own root: `/v1`, `/v3/{project}`, or nothing."""
     microversions: Microversions | None = None
-    """Supported microversions, for `container-infra`, `compute` and `volumev3`."""
+    """For `container-infra`, `compute` and `volumev3`."""
 
     @field_validator("type")
     @classmethod
@@ -66,84 +66,84 @@ class ServiceSpec(Section):
 
 
 class FlavorSpec(Section):
-    """A flavor."""
+    """A flavor of servers."""
 
     name: str
-    """Name of the flavor."""
+    """Its name."""
     vcpus: int = Field(ge=1)
-    """Number of virtual CPUs."""
+    """Processors."""
     ram: int = Field(ge=1)
-    """Memory in MB."""
+    """MB of memory."""
     disk: int = Field(ge=0)
-    """Disk size in GB."""
+    """GB of its disk."""
 
 
 class ImageSpec(Section):
     """A public image."""
 
     name: str
-    """Name. With `{kubernetes}` in it, one entry for each Kubernetes version that runs on the practice machine."""
+    """Its name; with `{kubernetes}` in it there is one for each version that runs on the practice machine."""
     os_distro: str | None = None
-    """Property by which Magnum selects a driver."""
+    """The property that Magnum chooses a driver by."""
     login: str | None = None
-    """Property `os_admin_user`: the user to log in as."""
+    """The property `os_admin_user`: whom its servers are entered as."""
     kube_version: str | None = None
-    """Property of images that include Kubernetes: its version."""
+    """The property of images that have their Kubernetes in them."""
 
     def properties(self) -> dict[str, str]:
-        """Name and properties, as in Glance."""
+        """Name and properties, as Glance has them."""
         named = {"name": self.name, "os_distro": self.os_distro, "os_admin_user": self.login}
         return {key: value for key, value in (named | {"kube_version": self.kube_version}).items() if value is not None}
 
 
 class VolumeTypeSpec(Section):
-    """A volume type. The first one is the default."""
+    """A volume type; the first is the default."""
 
     name: str
-    """Name of the volume type."""
+    """Its name."""
     description: str | None = None
-    """Description."""
+    """What is said of it."""
 
 
 class ProviderSpec(Section):
-    """A load balancer provider. The first one is the default."""
+    """A provider of load balancers; the first is the default."""
 
     name: str
-    """Name of the provider."""
+    """Its name."""
     description: str = ""
-    """Description."""
+    """What is said of it."""
 
 
 class DriverSpec(Section):
-    """A Magnum driver."""
+    """A driver of Magnum's."""
 
     name: str
-    """Name of the driver, which current Magnum versions show in templates."""
+    """Its name, which a current Magnum shows in templates."""
     kind: Literal["heat", "cluster-api"]
-    """`heat`: clusters are stacks, with SSH access to masters. `cluster-api`: access through the Kubernetes API only."""
+    """How it makes clusters: as stacks with a master to log in to, or behind the cluster's API alone."""
     os_distros: list[str]
-    """Values of `os_distro` for which Magnum selects this driver."""
+    """The images that it is chosen for."""
     rotates: list[Literal["ca", "credentials"]] = []
-    """What the driver can rotate: the cluster's certificate authority, the cluster's credential."""
+    """What of a cluster it can make anew: the certificate authority, the credential that it holds."""
 
 
 class TemplateSpec(Section):
-    """A public cluster template: the options of Magnum's API, under the same names without `_id`."""
+    """A public cluster template: what Magnum's API takes, by its names without `_id`."""
 
     name: str = Field(min_length=1, max_length=255)
-    """Name. With `{kubernetes}` in it, one template for each Kubernetes version that runs on the practice machine."""
+    """With `{kubernetes}` in it there is one template for each version that runs on the practice machine."""
     coe: Literal["kubernetes"] = "kubernetes"
     """The container orchestration engine."""
     image: str
-    """Image of the servers, one of `images`."""
+    """The image of its servers: one of `images`."""
     external_network: str
-    """Network that provides floating IPs: `public`."""
+    """The network that floating IPs come from: `public`."""
     keypair: str | None = None
-    """Keypair of clusters that specify none."""
+    """The keypair of clusters that name none."""
     flavor: str | None = None
-    """Flavor of the workers."""
+    """The workers' flavor."""
     master_flavor: str | None = None
-    """Flavor of the masters."""
+    """The masters' flavor."""
     fixed_network: str | None = None
     """An existing network for all clusters. Default: a new one for each cluster."""
     fixed_subnet: str | None = None
@@ -151,7 +151,7 @@ class TemplateSpec(Section):
     network_driver: str | None = None
     """The pod network, such as `flannel`, `calico` or `cilium`."""
     volume_driver: str | None = "cinder"
-    """Volume driver. Volumes need `cinder`."""
+    """`cinder`: clusters have volumes."""
     dns_nameserver: str | None = None
     """Name servers, comma-separated."""
     http_proxy: str | None = None
@@ -169,7 +169,7 @@ class TemplateSpec(Section):
     labels: dict[str, str | int | bool | float] = {}
     """Options for the driver, such as `kube_tag`."""
     tls_disabled: StrictBool = False
-    """Run the API server without TLS."""
+    """The API server speaks plain HTTP."""
     registry_enabled: StrictBool = False
     """Clusters have an image registry."""
     master_lb_enabled: StrictBool = False
@@ -179,9 +179,9 @@ class TemplateSpec(Section):
     public: StrictBool = False
     """Ignored: templates of a profile are public."""
     hidden: StrictBool = False
-    """Hide the template from lists."""
+    """Not shown in lists."""
     insecure_registry: str | None = None
-    """URL of an image registry without TLS."""
+    """A registry to use without TLS."""
     tags: str | None = None
     """Comma-separated tags."""
 
@@ -202,16 +202,16 @@ class TemplateSpec(Section):
 
 
 class Lacks(Section):
-    """Attributes that an older Magnum does not have. They are neither shown nor accepted."""
+    """What an older Magnum's objects do not have yet: such an attribute is neither shown nor taken."""
 
     cluster: list[str] = []
-    """Missing attributes of clusters."""
+    """Attributes of clusters."""
     template: list[str] = []
-    """Missing attributes of cluster templates."""
+    """Attributes of cluster templates."""
 
 
 class ComputeQuota(Section):
-    """Nova quotas of the project."""
+    """Nova's limits of the project."""
 
     instances: int = UNLIMITED
     cores: int = UNLIMITED
@@ -223,7 +223,7 @@ class ComputeQuota(Section):
 
 
 class NetworkQuota(Section):
-    """Neutron quotas of the project."""
+    """Neutron's limits of the project."""
 
     network: int = UNLIMITED
     subnet: int = UNLIMITED
@@ -237,7 +237,7 @@ class NetworkQuota(Section):
 
 
 class VolumeQuota(Section):
-    """Cinder quotas of the project."""
+    """Cinder's limits of the project."""
 
     volumes: int = UNLIMITED
     gigabytes: int = UNLIMITED
@@ -249,7 +249,7 @@ class VolumeQuota(Section):
 
 
 class LoadBalancerQuota(Section):
-    """Octavia quotas of the project."""
+    """Octavia's limits of the project."""
 
     load_balancer: int = UNLIMITED
     listener: int = UNLIMITED
@@ -261,13 +261,13 @@ class LoadBalancerQuota(Section):
 
 
 class MagnumQuota(Section):
-    """Magnum quota of the project."""
+    """Magnum's limit of the project."""
 
     clusters: int = Field(default=20, alias="Cluster")
 
 
 class Quotas(Section):
-    """Quotas of the project by service. -1 means unlimited."""
+    """The project's limits, by service; -1 is none."""
 
     compute: ComputeQuota = ComputeQuota()
     network: NetworkQuota = NetworkQuota()
@@ -277,45 +277,45 @@ class Quotas(Section):
 
 
 class Answer(Section):
-    """A recorded response."""
+    """What a cloud answered to one question, when a profile was recorded from it."""
 
     ask: str
-    """Method and path, as on the practice cloud, and the requested microversion, if any."""
+    """Method and path, as the practice cloud has them; and the microversion, where one was asked for."""
     status: int
-    """HTTP status."""
+    """The HTTP status."""
     headers: dict[str, str] = {}
-    """Headers set by the service."""
+    """Those that belong to the service."""
     body: Any = None
-    """JSON or text."""
+    """JSON, or a text."""
 
 
 class Profile(Section):
-    """The behavior of one cloud."""
+    """One cloud's manners."""
 
     description: str
-    """One-line description of the cloud."""
+    """What cloud this is, in a line."""
     services: list[ServiceSpec] = Field(min_length=1)
-    """Service catalog."""
+    """The catalog."""
     drivers: list[DriverSpec] = Field(min_length=1)
-    """Magnum drivers."""
+    """Magnum's drivers."""
     lacks: Lacks = Lacks()
-    """What this version of Magnum lacks."""
+    """What its Magnum does not have yet."""
     templates: list[TemplateSpec] = []
-    """Public cluster templates. The external network is always `public`."""
+    """Public cluster templates. The external network is `public`."""
     flavors: list[FlavorSpec] = Field(min_length=1)
-    """Flavors, smallest first."""
+    """The flavors, smallest first."""
     images: list[ImageSpec] = Field(min_length=1)
-    """Public images."""
+    """The public images."""
     volume_types: list[VolumeTypeSpec] = Field(min_length=1)
-    """Cinder volume types."""
+    """Cinder's types."""
     load_balancer_providers: Annotated[list[ProviderSpec], Field(min_length=1)] = [ProviderSpec(name="amphora")]
-    """Octavia providers."""
+    """Octavia's."""
     availability_zones: Annotated[list[str], Field(min_length=1)] = ["nova"]
-    """Availability zones of Nova, Neutron and Cinder. Servers and volumes are in the first one."""
+    """Nova's, Neutron's and Cinder's; servers and volumes are in the first."""
     quotas: Quotas = Quotas()
-    """Quotas of the project."""
+    """The project's limits."""
     answers: dict[str, Answer] = {}
-    """Recorded responses by name of the request. The practice cloud does not read them."""
+    """In a recording: what the cloud answered, by the question's name. The practice cloud reads none of it."""
 
     def service(self, kind: str) -> ServiceSpec | None:
         """The service of this type, or of another type that is served at the same place."""
@@ -328,12 +328,12 @@ class Profile(Section):
 
 
 def names() -> list[str]:
-    """Names of the built-in profiles, the default first."""
+    """The profiles that come along, the default one first."""
     return sorted((path.stem for path in FOLDER.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
 
 
 def find(wanted: str) -> Path:
-    """The file of a built-in profile, or the given file. UserError if neither exists."""
+    """The file of a profile that comes along, or of one's own. UserError when there is neither."""
     path = FOLDER / f"{wanted}.yaml"
     if wanted in names():
         return path

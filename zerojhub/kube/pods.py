@@ -1,0 +1,29 @@
+"""Pods: whether one is ready, its containers and how they ended, and the claims that it uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zerojhub.kube.types import ContainerStatus, Pod, Terminated
+
+
+def is_ready(pod: Pod) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def containers(pod: Pod) -> list[ContainerStatus]:
+    """The statuses of its containers, init containers first; empty until it is on a node."""
+    return pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", [])
+
+
+def last_exit(container: ContainerStatus) -> Terminated | None:
+    """How the container's current or previous run ended; None if it has only been running so far."""
+    return container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+
+
+def claims_of(pod: Pod) -> list[str]:
+    """The names of the volume claims that the pod uses."""
+    volumes = pod["spec"].get("volumes", [])
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume]
