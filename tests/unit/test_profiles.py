@@ -42,7 +42,7 @@ def test_help_and_list_name_every_profile(shell):
 def test_the_smallest_is_written_when_none_is_named(shell):
     done = shell.zerojhub("init")
     assert "wrote hub.yaml and config.yaml" in done.stdout
-    assert "next: set cloud and template in hub.yaml to yours, then: zerojhub plan" in done.stdout
+    assert "next: set cloud and template in hub.yaml, then run: zerojhub plan" in done.stdout
     assert deployment.load(shell.folder / "hub.yaml").name == "workshop"
 
 

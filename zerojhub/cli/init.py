@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, FileOption, OutputOption, QuietOption
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output
 
 app = typer.Typer()
 
@@ -28,16 +28,9 @@ def init(
     zerojhub init classroom
     """
     from zerojhub import profiles
+    from zerojhub.report.profiles import show_profiles, show_written
 
     if show_all:
-        rows = profiles.listed()
-        show(rows, output, lambda: table(rows, ("name", "what")))
-        return
-    written = [str(path) for path in profiles.write(profile, file)]
-
-    def people() -> None:
-        print(f"wrote {' and '.join(written)}")
-        if not quiet:
-            print(f"next: set cloud and template in {file} to yours, then: zerojhub plan")
-
-    show({"written": written}, output, people)
+        show_profiles(profiles.listed(), output)
+    else:
+        show_written(profiles.write(profile, file), file, output, quiet=quiet)

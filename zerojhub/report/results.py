@@ -44,9 +44,19 @@ def show(result: object, output: Output, people: Callable[[], None]) -> None:
         yaml.dump(json.loads(text), sys.stdout)
 
 
+def show_line(result: object, output: Output, line: str) -> None:
+    """The result, or as text one line."""
+    show(result, output, lambda: print(line))
+
+
+def show_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, empty: str = "none") -> None:
+    """The rows in full, or as text a table with these columns (see `table`)."""
+    show(rows, output, lambda: table(rows, columns, empty=empty))
+
+
 def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
     """The item, or as text what was done: `what` is as in "made cluster"."""
-    show(item, output, lambda: print(f"{what} {item['name']} ({item['uuid']})"))
+    show_line(item, output, f"{what} {item['name']} ({item['uuid']})")
 
 
 def show_fields(item: Mapping[str, object], output: Output) -> None:
