@@ -1,1 +1,1 @@
-"""What looks after clusters from outside of them: the autoscaler of Cluster API drivers."""
+"""Controllers that run outside the clusters: the autoscaler of Cluster API drivers."""

@@ -1,6 +1,6 @@
-"""The autoscaler of clusters of Cluster API drivers: a process outside of the cluster that keeps to its node groups' bounds.
+"""The autoscaler of Cluster API drivers: a process outside the cluster that respects the node groups' limits.
 
-The same program that is in the practice cloud's image cluster-autoscaler, with the provider `clusterapi`.
+It is the program from the practice cloud's image cluster-autoscaler, with the provider `clusterapi`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from zerojhub.practice.images.catalog import HERE
 
 PROGRAM = HERE / "cluster-autoscaler" / "main.py"
 PAUSE = 2
-"""Seconds before it is started again, when it ended."""
+"""Seconds before it is restarted after an exit."""
 
 
 class Autoscaler:
-    """Runs until it is stopped. `folder` holds what the cluster's administrator logs in with."""
+    """Runs until stopped. `folder` holds the cluster's admin credentials."""
 
     def __init__(self, server: str, folder: Path, cluster_id: str, cloud_config: str):
         self._folder = folder
@@ -34,7 +34,7 @@ class Autoscaler:
             f"--cluster-name={cluster_id}",
             f"--kubeconfig={folder / 'autoscaler.kubeconfig'}",
             f"--cloud-config={folder / 'cloud-config'}",
-            # Times that a class can wait for.
+            # Short enough for a class to wait for.
             "--scale-down-unneeded-time=1m",
             "--scale-down-delay-after-add=1m",
         ]

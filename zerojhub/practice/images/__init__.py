@@ -1,4 +1,4 @@
-"""The images that the practice cloud serves in place of the public registries' ones, built on this machine."""
+"""The images that the practice cloud serves in place of the public registries, built on this machine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def layouts(cache: Path) -> Path:
-    """The OCI image layout that the images are kept in, below the build's cache."""
+    """The OCI image layout with the images, in the build's cache."""
     return cache / "images"
 
 
 def build(cache: Path, programs: Path | None, say: Callable[[str], None]) -> None:
-    """Build what is missing or changed, and say what is being done, a line at a time.
+    """Build the images that are missing or out of date, reporting progress with `say`.
 
-    `programs` is a folder with the static programs that images hold; with None those images are left for a later call,
-    and the others can be built meanwhile. Raises GroundError.
+    `programs` is the folder with the static programs that some images contain. With None, those images are left for a
+    later call, so that the others can be built in the meantime. Raises GroundError.
     """
     from zerojhub.practice.images.builder import Builder
 

@@ -1,4 +1,4 @@
-"""Builds the images with buildah, each from its Containerfile, into one OCI layout; only what changed is built."""
+"""Builds the images with buildah from their Containerfiles into one OCI layout. Only changed images are rebuilt."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from zerojhub.practice.images import debian, layout, packages
 from zerojhub.practice.images.catalog import IMAGES, Image
 
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt"}
-"""What the build runs, and the Debian package that brings it."""
+"""Programs that the build needs -> Debian package."""
 
 
 class Builder:
-    """One run of the build: its scratch folder goes when it ends, the layout stays."""
+    """One run of the build. Its scratch folder is removed at the end; the layout is kept."""
 
     def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None]):
         self.store, self.programs, self.say = store, programs, say
         self.recipes: dict[str, str] = {}
         self.index = threading.Lock()
-        """Held while an image is added to the layout: buildah reads the index, and writes it with one more entry."""
+        """Held while adding an image to the layout: buildah rewrites the whole index to add an entry."""
         self.apt = threading.Lock()
-        """Held while a Containerfile runs apt-get: they share its package lists in a cache mount, and Debian 12's buildah
-        ignores `sharing=locked`."""
+        """Held while a Containerfile runs apt-get: they share the package lists in a cache mount, and Debian
+        12's buildah ignores `sharing=locked`."""
         self.images = [image for image in IMAGES if programs or not image.program]
 
     def stale(self) -> list[Image]:
-        """The images that are not in the layout as their recipes now say, in the order to build them."""
+        """The images whose current recipe is not in the layout, in build order."""
         for image in self.images:
             self.recipes[image.name] = self._recipe(image)
         there = layout.images(self.store)
         return [image for image in self.images if there.get(image.name, ("",))[0] != self.recipes[image.name]]
 
     def build(self, stale: list[Image]) -> None:
-        """Build those, as many at once as do not need each other. Raises GroundError."""
+        """Build these images, independent ones in parallel. Raises GroundError."""
         self.tools = Tools(self.store / "logs")
         for left in self.store.glob("build-*"):
             _remove(left)
@@ -51,7 +51,7 @@ class Builder:
         self.scratch = Path(tempfile.mkdtemp(prefix="build-", dir=self.store))
         try:
             (self.scratch / "tmp").mkdir()
-            # More than there are cores: one waits for the network while another compiles.
+            # More workers than cores: some wait for the network while others compile.
             with ThreadPoolExecutor(max_workers=4) as pool:
                 self._build(stale, pool)
         finally:
@@ -63,7 +63,7 @@ class Builder:
         bases = {image.base for image in stale if image.base} - contexts.keys()
         built = {name: pool.submit(self._fetch, name) for name in bases}
         for image in stale:
-            # A job waits only for jobs that were queued before it, so the pool cannot wait for itself.
+            # A job waits only for jobs queued before it, so the pool cannot deadlock.
             needs = [contexts[image.name], *([built[image.base]] if image.base else [])]
             built[image.name] = pool.submit(self._image, image, needs)
         try:
@@ -74,7 +74,7 @@ class Builder:
             raise
 
     def _recipe(self, image: Image) -> str:
-        """A hash of everything that the image is made from."""
+        """A hash of everything that the image is built from."""
         recipe = hashlib.sha256(self.recipes.get(image.base or "", "").encode())
         for file in sorted(file for file in image.folder.rglob("*") if file.is_file()):
             recipe.update(f"{file.relative_to(image.folder)}\0".encode() + file.read_bytes())
@@ -89,7 +89,7 @@ class Builder:
         return recipe.hexdigest()[:12]
 
     def _context(self, image: Image) -> None:
-        """Lay out what the Containerfile copies."""
+        """Prepare the files that the Containerfile copies."""
         context = self.scratch / image.name
         shutil.copytree(image.folder, context)
         if image.name == "debian":
@@ -116,16 +116,16 @@ class Builder:
         self.say(f"image {image.name}: done")
 
     def _fetch(self, name: str) -> None:
-        """Bring a base that is up to date back from the layout."""
+        """Import an up-to-date base image from the layout."""
         with tempfile.TemporaryDirectory() as folder:
-            # buildah makes the image's local name of the layout's path, and takes no name with a part like `.cache`.
+            # buildah derives the image's local name from the layout's path, and rejects parts like `.cache`.
             plain = Path(folder) / name
             plain.symlink_to(self.store)
             self._buildah(name, "pull", f"oci:{plain}:{name}:{self.recipes[name]}")
         self._buildah(name, "tag", layout.image_id(self.store, name), f"localhost/{name}")
 
     def _buildah(self, name: str, *arguments: str) -> None:
-        """buildah with its storage in the scratch folder, so that nothing of this machine's own is touched."""
+        """Run buildah with its storage in the scratch folder, so that the host's own storage is not touched."""
         where = [f"--root={self.scratch / 'storage'}", f"--runroot={self.scratch / 'run'}", "--storage-driver=overlay"]
         self.tools.run(["buildah", *where, *arguments], name, env={"TMPDIR": str(self.scratch / "tmp")})
 
@@ -134,7 +134,9 @@ class Builder:
         if not missing:
             return
         if "apt" in missing:
-            raise GroundError(f"the images need {' and '.join(missing)}, which this system's apt-get would bring")
+            raise GroundError(
+                f"building images needs {' and '.join(missing)}, and this system has no apt-get to install it"
+            )
         self.say(f"Debian packages: {' '.join(missing)}")
         apt = ["apt-get", "--quiet", "--option=DPkg::Lock::Timeout=300"]
         env = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -144,7 +146,7 @@ class Builder:
 
 
 def _remove(scratch: Path) -> None:
-    """Remove a build's folder, with the mounts that an interrupted one left in it."""
+    """Remove a build's folder, including the mounts that an interrupted build left in it."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for mount in reversed(mounts):
         if mount.startswith(f"{scratch}/"):

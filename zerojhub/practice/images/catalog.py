@@ -1,4 +1,4 @@
-"""The images that the practice cloud builds, and which public repositories each one stands in for."""
+"""The images that the practice cloud builds, and the public repositories that each one stands in for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ HERE = Path(__file__).parent
 @dataclass(frozen=True)
 class Image:
     name: str
-    """Its folder here (a Containerfile and what it copies), and its name in the OCI layout."""
+    """The name of its folder here (a Containerfile and the files it copies), and of the image in the OCI layout."""
     answers: tuple[str, ...]
-    """Public repositories, with their registry, whose every tag it answers for."""
+    """Public repositories, including the registry. It stands in for every tag."""
     base: str | None = None
-    """The image here that its Containerfile starts FROM."""
+    """The image here that its Containerfile builds on (FROM)."""
     program: str | None = None
-    """A program of the practice build that it holds."""
+    """The program from the practice build that it contains."""
 
     @property
     def folder(self) -> Path:
@@ -25,12 +25,12 @@ class Image:
 
 
 def _z2jh(name: str) -> tuple[str, ...]:
-    """The chart's images moved from Docker Hub to Quay with its version 3.0."""
+    """The chart's images moved from Docker Hub to Quay in version 3.0."""
     return f"quay.io/jupyterhub/{name}", f"docker.io/jupyterhub/{name}"
 
 
 def _cloud_provider(name: str) -> tuple[str, ...]:
-    """OpenStack's programs for Kubernetes moved from Docker Hub to Kubernetes' own registry."""
+    """OpenStack's programs for Kubernetes moved from Docker Hub to the Kubernetes registry."""
     return f"registry.k8s.io/provider-os/{name}", f"docker.io/k8scloudprovider/{name}"
 
 

@@ -1,4 +1,4 @@
-"""The root that every image starts from."""
+"""The root file system that the Debian images start from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zerojhub.practice.build import debian
 from zerojhub.practice.build.tools import Tools
 
 SUITE = debian.SUITE
-# usr-is-merged keeps out Perl, which the conversion package would bring.
+# usr-is-merged prevents installing usrmerge, which depends on Perl.
 PACKAGES = ("usr-is-merged", "ca-certificates", "python3", "python-is-python3", "python3-pycurl", "tini")
 LEFT_OUT = ("man", "doc", "info", "locale", "lintian", "bash-completion")
 

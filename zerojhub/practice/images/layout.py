@@ -1,7 +1,7 @@
-"""The OCI image layout that holds every image built: blobs stored once, and an index that names the images.
+"""The OCI image layout that holds all built images: deduplicated blobs, and an index that names the images.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md. An image's reference is NAME:RECIPE, where
-RECIPE is the hash of what it was built from.
+RECIPE is a hash of everything it was built from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ REFERENCE = "org.opencontainers.image.ref.name"
 
 
 def entries(layout: Path) -> list[dict]:
-    """The index's descriptors, oldest first; none where nothing was built."""
+    """The index's descriptors, oldest first; empty if nothing has been built."""
     try:
         return json.loads((layout / "index.json").read_text())["manifests"]
     except FileNotFoundError:
@@ -22,7 +22,7 @@ def entries(layout: Path) -> list[dict]:
 
 
 def images(layout: Path) -> dict[str, tuple[str, str]]:
-    """Image name -> (recipe, manifest digest), of the newest build of each."""
+    """Image name -> (recipe, manifest digest) of its latest build."""
     found = {}
     for entry in entries(layout):
         name, _, recipe = entry["annotations"][REFERENCE].partition(":")
@@ -35,13 +35,13 @@ def blob(layout: Path, digest: str) -> Path:
 
 
 def image_id(layout: Path, name: str) -> str:
-    """The image's ID in a local store: its configuration's digest."""
+    """The image's ID in a local store: the digest of its configuration."""
     _, digest = images(layout)[name]
     return json.loads(blob(layout, digest).read_text())["config"]["digest"].removeprefix("sha256:")
 
 
 def prune(layout: Path) -> None:
-    """Forget all but the newest build of each image, then the blobs that none of them needs."""
+    """Remove all but the latest build of each image, and the blobs that are no longer used."""
     current = {f"{name}:{recipe}" for name, (recipe, _) in images(layout).items()}
     kept = [entry for entry in entries(layout) if entry["annotations"][REFERENCE] in current]
     needed = set()

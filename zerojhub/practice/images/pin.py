@@ -1,8 +1,8 @@
-"""Writes each image's requirements.txt from the requirements.in beside it: `python -m zerojhub.practice.images.pin`.
+"""Updates each image's requirements.txt from its requirements.in: `python -m zerojhub.practice.images.pin`.
 
-For developers, and only when the images are to have newer versions. What the hub and the user's server share goes to
-the image beneath both, so that a node keeps it once. Run it with a Python 3.11, as the images have: pip judges the
-conditions of dependencies by the Python that it runs on.
+For developers who want newer versions in the images. Packages that the hub and the user's server share go into their
+common base image, so that a node stores them once. Run it with Python 3.11, like the images: pip evaluates environment
+markers for the Python that it runs on.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from zerojhub.practice.images.packages import TARGET
 HERE = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip"]
 NO_WHEEL = ("onetimepass",)
-"""Packages that their authors publish as source only: pip resolves for another Python from wheels alone."""
+"""Packages without a wheel. pip needs wheels to resolve for another Python, so these are built first."""
 LEFT_OUT = ("rfc3987-syntax", "lark")
-"""jsonschema looks for it to check IRIs, which nothing here does; it works out its grammar on each import, in 1.6 s of
-the four that a user waits for a server."""
+"""Optional dependencies of jsonschema for checking IRIs, which nothing here does. Compiling their grammar on every
+import takes 1.6 s of the four that a user waits for a server."""
 
 
 def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str) -> dict[str, str]:
-    """Name -> version of everything that `wanted` (images' names) needs, with the `fixed` versions where they occur."""
+    """Name -> version of every package that the images `wanted` need, using the `fixed` versions."""
     report = subprocess.run(
         [
             *(*PIP, "install", "--quiet", "--dry-run", "--ignore-installed", "--report=-"),
