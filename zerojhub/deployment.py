@@ -1,4 +1,4 @@
-"""The deployment file (hub.yaml): what a person asks for, checked whole, each mistake with its file and line."""
+"""The deployment file (hub.yaml): its models, and validation that reports every mistake with file and line."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$", max_length=242)]
-"""What Magnum takes as the name of a cluster or template."""
+"""A name that Magnum accepts for a cluster or template."""
 Labels = dict[str, str | int | bool | float]
 
 
 class Section(BaseModel):
-    """A mapping of the file. The text under each key is its page in the reference (docs/_ext/reference.py)."""
+    """A mapping in the file. The docstring of each key is its description in the reference (docs/_ext/reference.py)."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
@@ -39,147 +39,147 @@ Model = TypeVar("Model", bound=Section)
 
 
 class TemplateSpec(Section):
-    """A cluster template to be made: the options of Magnum's API, by its names without `_id`."""
+    """A cluster template to create: the options of Magnum's API, under the same names without `_id`."""
 
     name: Name | None = None
-    """Left out: `zerojhub-NAME`, after the deployment."""
+    """Name of the template. Default: `zerojhub-` and the deployment's name."""
     coe: Literal["kubernetes", "swarm", "swarm-mode", "mesos"] = "kubernetes"
-    """The container orchestration engine; a hub needs `kubernetes`."""
+    """Container orchestration engine. A hub requires `kubernetes`."""
     image: str
-    """The servers' image, with the property `os_distro` that the driver asks for."""
+    """Image of the servers, by name or ID. Magnum selects the driver by its property `os_distro`."""
     external_network: str
-    """The network that floating IPs come from."""
+    """Network that provides floating IPs, by name or ID."""
     keypair: str | None = None
-    """A keypair for clusters that name none; clusters made for a hub always do."""
+    """Keypair of clusters that specify none. Clusters created for a hub always specify one."""
     flavor: str | None = None
-    """The workers' flavor."""
+    """Flavor of the workers."""
     master_flavor: str | None = None
-    """The masters' flavor."""
+    """Flavor of the masters."""
     fixed_network: str | None = None
-    """A network that is there, in place of one that is made for each cluster."""
+    """Existing network for the servers. Default: Magnum creates a network for each cluster."""
     fixed_subnet: str | None = None
-    """A subnet of it."""
+    """Existing subnet of that network."""
     network_driver: str | None = None
-    """How pods reach each other: `flannel`, `calico`, `cilium`; which there are is the driver's matter."""
+    """Pod network: `flannel`, `calico` or `cilium`. Which of these work depends on the driver."""
     volume_driver: str | None = "cinder"
-    """Without `cinder` there are no volumes for the hub and its users."""
+    """Volume driver. The hub and its users need the volumes that `cinder` provides."""
     dns_nameserver: str | None = None
-    """The servers' name servers, comma-separated."""
+    """DNS servers for the nodes, comma-separated."""
     http_proxy: str | None = None
-    """The way out for clusters without one of their own."""
+    """URL of a proxy for HTTP, for clusters without direct internet access."""
     https_proxy: str | None = None
-    """The same for HTTPS."""
+    """URL of a proxy for HTTPS."""
     no_proxy: str | None = None
-    """Addresses that are reached without it, comma-separated."""
+    """Addresses to reach without the proxy, comma-separated."""
     docker_volume_size: int | None = Field(None, ge=1)
-    """GB of a volume for container images on each server."""
+    """Size of a volume for container images on each server, in GB. Default: no such volume."""
     docker_storage_driver: str | None = None
-    """How the container runtime keeps images, such as `overlay2`."""
+    """Storage driver of the container runtime, such as `overlay2`."""
     server_type: Literal["vm", "bm"] = "vm"
-    """Virtual machines or bare metal."""
+    """Virtual machines (`vm`) or bare metal (`bm`)."""
     labels: Labels = {}
-    """What the driver reads, such as `kube_tag`; values may be words, numbers, true or false."""
+    """Options of the driver, such as `kube_tag`. Values can be strings, numbers or booleans."""
     tls_disabled: StrictBool = False
-    """An API server without TLS; nobody should."""
+    """Run the API server without TLS. Insecure."""
     registry_enabled: StrictBool = False
-    """A registry of images in the cluster."""
+    """Run an image registry in the cluster."""
     master_lb_enabled: StrictBool = False
-    """A load balancer before the masters; several masters need one."""
+    """Create a load balancer in front of the masters. Required for more than one master."""
     floating_ip_enabled: StrictBool = False
-    """A floating IP for each server."""
+    """Assign a floating IP to each server."""
     public: StrictBool = False
-    """Everyone's in the cloud; for administrators."""
+    """Share the template with all projects. Requires an administrator."""
     hidden: StrictBool = False
-    """Left out of lists."""
+    """Hide the template from lists."""
     insecure_registry: str | None = None
-    """A registry that is spoken to without TLS."""
+    """URL of an image registry without TLS."""
     tags: str | None = None
-    """Words of your own, comma-separated."""
+    """Tags, comma-separated."""
 
 
 class ClusterSpec(Section):
-    """The cluster: made from a template, or adopted when one of its name is there."""
+    """The cluster: created from a template, or adopted if one with this name exists."""
 
     name: Name | None = None
-    """The cluster's name; the deployment's, when left out. One that is there is adopted as it is."""
+    """Name of the cluster. An existing cluster is adopted unchanged. Default: the deployment's name."""
     template: str | TemplateSpec
-    """A cluster template's name or UUID; or a mapping, and one is made (below)."""
+    """Name or UUID of a cluster template, or a [mapping](#cluster-template-as-a-mapping) to create one."""
     workers: int = Field(1, ge=0)
-    """How many servers for the hub and its users."""
+    """Number of servers for the hub and its users."""
     masters: int = Field(1, ge=1)
-    """How many servers for Kubernetes itself. Several need a template with `master_lb_enabled`."""
+    """Number of servers for the Kubernetes control plane. More than one requires `master_lb_enabled` in the template."""
     flavor: str | None = None
-    """The workers' flavor, in place of the template's."""
+    """Flavor of the workers. Default: the template's."""
     master_flavor: str | None = None
-    """The masters' flavor, in place of the template's."""
+    """Flavor of the masters. Default: the template's."""
     docker_volume_size: int | None = Field(None, ge=1)
-    """GB of a volume for container images on each server, in place of the template's."""
+    """Size of a volume for container images on each server, in GB. Default: the template's."""
     labels: Labels = {}
-    """Labels over the template's."""
+    """Labels, merged over those of the template."""
     keypair: str | None = None
-    """A keypair that is there; its private key is looked for in `~/.ssh` and the SSH agent. Left out: one is made."""
+    """Existing keypair. Its private key is looked up in `~/.ssh` and the SSH agent. Default: a new keypair."""
     fixed_network: str | None = None
-    """A network that is there, in place of the template's."""
+    """Existing network for the servers. Default: the template's."""
     fixed_subnet: str | None = None
-    """A subnet of it."""
+    """Existing subnet of that network. Default: the template's."""
     floating_ip_enabled: StrictBool | None = None
-    """A floating IP for each server, in place of what the template says."""
+    """Assign a floating IP to each server. Default: as in the template."""
     timeout: int = Field(60, ge=1)
-    """Minutes until Magnum gives up on the creation."""
+    """Minutes after which Magnum aborts the creation."""
 
 
 class AccessSpec(Section):
-    """How the cluster is reached."""
+    """Access to the cluster."""
 
     road: Literal["auto", "ssh", "api"] = "auto"
-    """`ssh`: to the master (Magnum's Heat drivers). `api`: the cluster's API alone (Cluster API drivers)."""
+    """`ssh`: SSH to the first master (Heat drivers). `api`: the Kubernetes API only (Cluster API drivers). `auto`: by the template."""
     user: str | None = None
-    """Who logs in to the master: `core`, `fedora`, `ubuntu`. Left out: whom the image has."""
+    """User for SSH to the master, such as `core`, `fedora` or `ubuntu`. Default: the image's usual user."""
     private_key: Path | None = None
-    """The private key of `cluster.keypair`, where it is not found by itself. From the file's folder, or absolute."""
+    """Private key of `cluster.keypair`, if it is not found automatically. Relative to the file, or absolute."""
     floating_ip: str | None = None
-    """An address of the project for the master, in place of a new one."""
+    """Existing floating IP of the project for the master. Default: a new one."""
 
 
 class HelmSpec(Section):
-    """The Helm that installs the hub."""
+    """The Helm program that installs the hub."""
 
     version: str | None = Field(None, pattern=r"^3\.\d+\.\d+$")
-    """Which Helm 3 to put beside the cluster, where there is none. Left out: a known one."""
+    """Version of Helm 3. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-    """The checksum of its archive; needed for a version that is not known."""
+    """SHA-256 checksum of the Helm archive. Required for a version that zerojhub does not know."""
 
 
 class StorageSpec(Section):
     """Volumes for the hub and its users."""
 
     class_name: str = Field("cinder", alias="class", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
-    """The storage class that is made the default, when the cluster has no default yet."""
+    """Storage class to create as the default if the cluster has no default storage class."""
     type: str | None = None
-    """A Cinder volume type. Left out: the cloud's."""
+    """Cinder volume type of that class. Default: the cloud's default type."""
 
 
 class HubSpec(Section):
-    """The hub: which chart, with which values, where people find it."""
+    """The hub: its chart, values and URL."""
 
     values: Path | None = None
-    """A file of chart values (Zero to JupyterHub's keys), passed through untouched. From the file's folder, or absolute."""
+    """File with the chart's values, passed to Helm unchanged. Relative to this file, or absolute."""
     chart: str = "embedded"
-    """`embedded`: the small chart that comes along. `z2jh`: Zero to JupyterHub. Or a folder, a `.tgz`, an address."""
+    """`embedded` (a small chart that ships with zerojhub), `z2jh` (Zero to JupyterHub), a directory, a `.tgz` file or a URL."""
     version: str | None = None
-    """The chart's version. Left out: the newest that fits the cluster's Kubernetes."""
+    """Version of the chart. Default: the newest that supports the cluster's Kubernetes version."""
     namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    """Where it is installed. Left out: the deployment's name, in lower case."""
+    """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
     host: str | None = None
-    """The name in the URL. It must lead to the hub in the DNS; the address is told when it does not."""
+    """Host name in the URL. It must resolve to the hub; if it does not, `up` prints the address for the DNS record."""
     https: StrictBool = False
-    """Is the URL `https://`? Where the certificate is from is for `contact`, or `proxy.https` in the values, to say."""
+    """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
     contact: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
-    """An e-mail address: the hub gets its certificate from Let's Encrypt, which asks for one. With `host`, `https` and `chart: z2jh`."""
+    """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host`, `https` and `chart: z2jh`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
-    """A load balancer of the cloud, or a port behind the master's floating IP."""
+    """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
     open_to_anyone: StrictBool = False
-    """A hub that lets anyone in is refused on a public address unless this is `true`."""
+    """Allow a hub that anyone can log in to on a public address. Otherwise zerojhub refuses it."""
 
     @field_validator("contact")
     @classmethod
@@ -193,12 +193,12 @@ class HubSpec(Section):
 
 
 class AutoscaleSpec(Section):
-    """Workers that come when pods wait for room, and go when nobody needs them. Left out: the cluster keeps its size."""
+    """Autoscaling: add workers when pods do not fit, remove idle ones. Without this section the cluster keeps its size."""
 
     min: int = Field(ge=0)
-    """Fewest workers."""
+    """Minimum number of workers."""
     max: int = Field(ge=1)
-    """Most workers."""
+    """Maximum number of workers."""
 
     @field_validator("max")
     @classmethod
@@ -212,9 +212,9 @@ class Deployment(Section):
     """One hub on one cluster in one cloud."""
 
     name: Name
-    """The deployment's name; also the cluster's, and in lower case the namespace's."""
+    """Name of the deployment. Also the default name of the cluster and, in lower case, of the namespace."""
     cloud: str | None = None
-    """An entry of `clouds.yaml`. Left out: `OS_CLOUD`, or the other `OS_…` variables."""
+    """Entry of `clouds.yaml`. Default: `OS_CLOUD`, or the other `OS_…` variables."""
     cluster: ClusterSpec
     access: AccessSpec = AccessSpec()
     helm: HelmSpec = HelmSpec()
@@ -231,7 +231,7 @@ class Deployment(Section):
 
     @property
     def directory(self) -> Path:
-        """The folder of the deployment file, which relative paths in it start from."""
+        """The directory of the deployment file. Relative paths in the file start here."""
         return self._path.parent
 
 

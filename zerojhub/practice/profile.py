@@ -1,6 +1,6 @@
-"""A cloud's manners as data: what the practice cloud takes from a file, so that it answers as another cloud does.
+"""Profiles: the behavior of a specific cloud as data, which the practice cloud reads from a file.
 
-The profiles that come along are in profiles/; `zerojhub practice record` writes further ones.
+The built-in profiles are in profiles/. `zerojhub practice record` writes others.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from zerojhub.practice.cloud import services
 FOLDER = Path(__file__).with_name("profiles")
 DEFAULT = "both"
 KUBERNETES = "{kubernetes}"
-"""In an image, or in a template and its labels, this is a version that runs on the practice machine."""
+"""Placeholder, in images, templates and labels, for a Kubernetes version that runs on the practice machine."""
 UNLIMITED = -1
 
 
 class Section(BaseModel):
-    """A mapping of the file. The text under each key is its description in the reference."""
+    """A mapping in the file. The docstring of each key is its description in the reference."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Microversions(Section):
-    """Which microversions a service has."""
+    """The range of microversions that a service supports."""
 
     oldest: str = Field(pattern=r"^\d+\.\d+$")
-    """The least, as `"1.1"`."""
+    """Oldest microversion, as in `"1.1"`."""
     newest: str = Field(pattern=r"^\d+\.\d+$")
-    """The most. What came later is not there: a Magnum to 1.8 has no node groups."""
+    """Newest microversion. Later features are unavailable: a Magnum up to 1.8 has no node groups."""
     service: str | None = None
-    """The service's name in the headers of its answers. Left out: the one that a current service has."""
+    """Name of the service in its response headers. Default: the name that current versions use."""
 
     def bounds(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The oldest and the newest as numbers."""
+        """The oldest and the newest microversion as numbers."""
         (one, two), (three, four) = (version.split(".") for version in (self.oldest, self.newest))
         return (int(one), int(two)), (int(three), int(four))
 
 
 class ServiceSpec(Section):
-    """A service in the catalog."""
+    """A service in the service catalog."""
 
     type: str
-    """Its type in the catalog: one of the services that the practice cloud has."""
+    """Type in the catalog. Must be a service that the practice cloud has."""
     name: str
-    """Its name in the catalog."""
+    """Name in the catalog."""
     path: str = ""
-    """What its endpoint has after the service's own root: `/v1`, `/v3/{project}`, or nothing."""
+    """Path of the endpoint below the service's root, such as `/v1` or `/v3/{project}`. Default: none."""
     microversions: Microversions | None = None
-    """For `container-infra`, `compute` and `volumev3`."""
+    """Supported microversions, for `container-infra`, `compute` and `volumev3`."""
 
     @field_validator("type")
     @classmethod
@@ -66,84 +66,84 @@ class ServiceSpec(Section):
 
 
 class FlavorSpec(Section):
-    """A flavor of servers."""
+    """A flavor."""
 
     name: str
-    """Its name."""
+    """Name of the flavor."""
     vcpus: int = Field(ge=1)
-    """Processors."""
+    """Number of virtual CPUs."""
     ram: int = Field(ge=1)
-    """MB of memory."""
+    """Memory in MB."""
     disk: int = Field(ge=0)
-    """GB of its disk."""
+    """Disk size in GB."""
 
 
 class ImageSpec(Section):
     """A public image."""
 
     name: str
-    """Its name; with `{kubernetes}` in it there is one for each version that runs on the practice machine."""
+    """Name. With `{kubernetes}` in it, one entry for each Kubernetes version that runs on the practice machine."""
     os_distro: str | None = None
-    """The property that Magnum chooses a driver by."""
+    """Property by which Magnum selects a driver."""
     login: str | None = None
-    """The property `os_admin_user`: whom its servers are entered as."""
+    """Property `os_admin_user`: the user to log in as."""
     kube_version: str | None = None
-    """The property of images that have their Kubernetes in them."""
+    """Property of images that include Kubernetes: its version."""
 
     def properties(self) -> dict[str, str]:
-        """Name and properties, as Glance has them."""
+        """Name and properties, as in Glance."""
         named = {"name": self.name, "os_distro": self.os_distro, "os_admin_user": self.login}
         return {key: value for key, value in (named | {"kube_version": self.kube_version}).items() if value is not None}
 
 
 class VolumeTypeSpec(Section):
-    """A volume type; the first is the default."""
+    """A volume type. The first one is the default."""
 
     name: str
-    """Its name."""
+    """Name of the volume type."""
     description: str | None = None
-    """What is said of it."""
+    """Description."""
 
 
 class ProviderSpec(Section):
-    """A provider of load balancers; the first is the default."""
+    """A load balancer provider. The first one is the default."""
 
     name: str
-    """Its name."""
+    """Name of the provider."""
     description: str = ""
-    """What is said of it."""
+    """Description."""
 
 
 class DriverSpec(Section):
-    """A driver of Magnum's."""
+    """A Magnum driver."""
 
     name: str
-    """Its name, which a current Magnum shows in templates."""
+    """Name of the driver, which current Magnum versions show in templates."""
     kind: Literal["heat", "cluster-api"]
-    """How it makes clusters: as stacks with a master to log in to, or behind the cluster's API alone."""
+    """`heat`: clusters are stacks, with SSH access to masters. `cluster-api`: access through the Kubernetes API only."""
     os_distros: list[str]
-    """The images that it is chosen for."""
+    """Values of `os_distro` for which Magnum selects this driver."""
     rotates: list[Literal["ca", "credentials"]] = []
-    """What of a cluster it can make anew: the certificate authority, the credential that it holds."""
+    """What the driver can rotate: the cluster's certificate authority, the cluster's credential."""
 
 
 class TemplateSpec(Section):
-    """A public cluster template: what Magnum's API takes, by its names without `_id`."""
+    """A public cluster template: the options of Magnum's API, under the same names without `_id`."""
 
     name: str = Field(min_length=1, max_length=255)
-    """With `{kubernetes}` in it there is one template for each version that runs on the practice machine."""
+    """Name. With `{kubernetes}` in it, one template for each Kubernetes version that runs on the practice machine."""
     coe: Literal["kubernetes"] = "kubernetes"
     """The container orchestration engine."""
     image: str
-    """The image of its servers: one of `images`."""
+    """Image of the servers, one of `images`."""
     external_network: str
-    """The network that floating IPs come from: `public`."""
+    """Network that provides floating IPs: `public`."""
     keypair: str | None = None
-    """The keypair of clusters that name none."""
+    """Keypair of clusters that specify none."""
     flavor: str | None = None
-    """The workers' flavor."""
+    """Flavor of the workers."""
     master_flavor: str | None = None
-    """The masters' flavor."""
+    """Flavor of the masters."""
     fixed_network: str | None = None
     """An existing network for all clusters. Default: a new one for each cluster."""
     fixed_subnet: str | None = None
@@ -151,7 +151,7 @@ class TemplateSpec(Section):
     network_driver: str | None = None
     """The pod network, such as `flannel`, `calico` or `cilium`."""
     volume_driver: str | None = "cinder"
-    """`cinder`: clusters have volumes."""
+    """Volume driver. Volumes need `cinder`."""
     dns_nameserver: str | None = None
     """Name servers, comma-separated."""
     http_proxy: str | None = None
@@ -169,7 +169,7 @@ class TemplateSpec(Section):
     labels: dict[str, str | int | bool | float] = {}
     """Options for the driver, such as `kube_tag`."""
     tls_disabled: StrictBool = False
-    """The API server speaks plain HTTP."""
+    """Run the API server without TLS."""
     registry_enabled: StrictBool = False
     """Clusters have an image registry."""
     master_lb_enabled: StrictBool = False
@@ -179,9 +179,9 @@ class TemplateSpec(Section):
     public: StrictBool = False
     """Ignored: templates of a profile are public."""
     hidden: StrictBool = False
-    """Not shown in lists."""
+    """Hide the template from lists."""
     insecure_registry: str | None = None
-    """A registry to use without TLS."""
+    """URL of an image registry without TLS."""
     tags: str | None = None
     """Comma-separated tags."""
 
@@ -202,16 +202,16 @@ class TemplateSpec(Section):
 
 
 class Lacks(Section):
-    """What an older Magnum's objects do not have yet: such an attribute is neither shown nor taken."""
+    """Attributes that an older Magnum does not have. They are neither shown nor accepted."""
 
     cluster: list[str] = []
-    """Attributes of clusters."""
+    """Missing attributes of clusters."""
     template: list[str] = []
-    """Attributes of cluster templates."""
+    """Missing attributes of cluster templates."""
 
 
 class ComputeQuota(Section):
-    """Nova's limits of the project."""
+    """Nova quotas of the project."""
 
     instances: int = UNLIMITED
     cores: int = UNLIMITED
@@ -223,7 +223,7 @@ class ComputeQuota(Section):
 
 
 class NetworkQuota(Section):
-    """Neutron's limits of the project."""
+    """Neutron quotas of the project."""
 
     network: int = UNLIMITED
     subnet: int = UNLIMITED
@@ -237,7 +237,7 @@ class NetworkQuota(Section):
 
 
 class VolumeQuota(Section):
-    """Cinder's limits of the project."""
+    """Cinder quotas of the project."""
 
     volumes: int = UNLIMITED
     gigabytes: int = UNLIMITED
@@ -249,7 +249,7 @@ class VolumeQuota(Section):
 
 
 class LoadBalancerQuota(Section):
-    """Octavia's limits of the project."""
+    """Octavia quotas of the project."""
 
     load_balancer: int = UNLIMITED
     listener: int = UNLIMITED
@@ -261,13 +261,13 @@ class LoadBalancerQuota(Section):
 
 
 class MagnumQuota(Section):
-    """Magnum's limit of the project."""
+    """Magnum quota of the project."""
 
     clusters: int = Field(default=20, alias="Cluster")
 
 
 class Quotas(Section):
-    """The project's limits, by service; -1 is none."""
+    """Quotas of the project by service. -1 means unlimited."""
 
     compute: ComputeQuota = ComputeQuota()
     network: NetworkQuota = NetworkQuota()
@@ -277,45 +277,45 @@ class Quotas(Section):
 
 
 class Answer(Section):
-    """What a cloud answered to one question, when a profile was recorded from it."""
+    """A recorded response."""
 
     ask: str
-    """Method and path, as the practice cloud has them; and the microversion, where one was asked for."""
+    """Method and path, as on the practice cloud, and the requested microversion, if any."""
     status: int
-    """The HTTP status."""
+    """HTTP status."""
     headers: dict[str, str] = {}
-    """Those that belong to the service."""
+    """Headers set by the service."""
     body: Any = None
-    """JSON, or a text."""
+    """JSON or text."""
 
 
 class Profile(Section):
-    """One cloud's manners."""
+    """The behavior of one cloud."""
 
     description: str
-    """What cloud this is, in a line."""
+    """One-line description of the cloud."""
     services: list[ServiceSpec] = Field(min_length=1)
-    """The catalog."""
+    """Service catalog."""
     drivers: list[DriverSpec] = Field(min_length=1)
-    """Magnum's drivers."""
+    """Magnum drivers."""
     lacks: Lacks = Lacks()
-    """What its Magnum does not have yet."""
+    """What this version of Magnum lacks."""
     templates: list[TemplateSpec] = []
-    """Public cluster templates. The external network is `public`."""
+    """Public cluster templates. The external network is always `public`."""
     flavors: list[FlavorSpec] = Field(min_length=1)
-    """The flavors, smallest first."""
+    """Flavors, smallest first."""
     images: list[ImageSpec] = Field(min_length=1)
-    """The public images."""
+    """Public images."""
     volume_types: list[VolumeTypeSpec] = Field(min_length=1)
-    """Cinder's types."""
+    """Cinder volume types."""
     load_balancer_providers: Annotated[list[ProviderSpec], Field(min_length=1)] = [ProviderSpec(name="amphora")]
-    """Octavia's."""
+    """Octavia providers."""
     availability_zones: Annotated[list[str], Field(min_length=1)] = ["nova"]
-    """Nova's, Neutron's and Cinder's; servers and volumes are in the first."""
+    """Availability zones of Nova, Neutron and Cinder. Servers and volumes are in the first one."""
     quotas: Quotas = Quotas()
-    """The project's limits."""
+    """Quotas of the project."""
     answers: dict[str, Answer] = {}
-    """In a recording: what the cloud answered, by the question's name. The practice cloud reads none of it."""
+    """Recorded responses by name of the request. The practice cloud does not read them."""
 
     def service(self, kind: str) -> ServiceSpec | None:
         """The service of this type, or of another type that is served at the same place."""
@@ -328,12 +328,12 @@ class Profile(Section):
 
 
 def names() -> list[str]:
-    """The profiles that come along, the default one first."""
+    """Names of the built-in profiles, the default first."""
     return sorted((path.stem for path in FOLDER.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
 
 
 def find(wanted: str) -> Path:
-    """The file of a profile that comes along, or of one's own. UserError when there is neither."""
+    """The file of a built-in profile, or the given file. UserError if neither exists."""
     path = FOLDER / f"{wanted}.yaml"
     if wanted in names():
         return path
