@@ -1,4 +1,4 @@
-{{/* What is before the name of each resource of the namespace. */}}
+{{/* Prefix of the names of namespaced resources. */}}
 {{- define "jupyterhub.prefix" -}}
 {{- if kindIs "string" .Values.fullnameOverride -}}
 {{- with .Values.fullnameOverride }}{{ . }}-{{ end -}}
@@ -8,7 +8,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* The same for what the whole cluster shares: never empty. */}}
+{{/* Prefix of the names of cluster-wide resources: never empty. */}}
 {{- define "jupyterhub.clusterPrefix" -}}
 {{- include "jupyterhub.prefix" . | default (print .Release.Name "-") -}}
 {{- end }}
@@ -24,7 +24,7 @@ helm.sh/chart: {{ $chart }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 
-{{/* Those that stay the same when the chart is upgraded. */}}
+{{/* Labels that do not change when the chart is upgraded: (list root component). */}}
 {{- define "jupyterhub.podLabels" -}}
 {{- $root := index . 0 -}}
 {{ include "jupyterhub.selector" . }}
@@ -40,7 +40,7 @@ component: {{ index . 1 }}
 release: {{ $root.Release.Name }}
 {{- end }}
 
-{{/* A secret that is given, or was made by an earlier release, or is made now: (list root given key). 64 hex digits. */}}
+{{/* A secret of 64 hex digits: the given one, that of an earlier release, or a new one: (list root given key). */}}
 {{- define "jupyterhub.secret" -}}
 {{- $root := index . 0 -}}
 {{- $there := lookup "v1" "Secret" $root.Release.Namespace (print (include "jupyterhub.prefix" $root) "hub") | default dict -}}
@@ -58,7 +58,7 @@ imagePullPolicy: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Environment, from a list as Kubernetes takes it or a mapping of names to texts or sources. */}}
+{{/* Environment variables, from a list as in Kubernetes or a mapping of names to values or sources. */}}
 {{- define "jupyterhub.env" -}}
 {{- if kindIs "slice" . }}
 {{- toYaml . }}
@@ -74,7 +74,7 @@ imagePullPolicy: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The pod settings that the hub, the proxy and the scheduler have in common: (list root values-section). */}}
+{{/* Pod settings common to the hub, the proxy and the scheduler: (list root values-section). */}}
 {{- define "jupyterhub.corePod" -}}
 {{- $root := index . 0 -}}
 {{- $of := index . 1 -}}
@@ -94,7 +94,7 @@ tolerations:
 {{- include "jupyterhub.pullSecrets" (list $root $of.image) }}
 {{- end }}
 
-{{/* Affinity to nodes kept for a purpose, core or user: (list purpose prefer|require|ignore). */}}
+{{/* Affinity to nodes reserved for a purpose, core or user: (list purpose prefer|require|ignore). */}}
 {{- define "jupyterhub.nodePurpose" -}}
 {{- $term := dict "matchExpressions" (list (dict "key" "hub.jupyter.org/node-purpose" "operator" "In" "values" (list (index . 0)))) -}}
 {{- if eq (index . 1) "prefer" }}
@@ -127,7 +127,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Data of a Secret that holds extraFiles. */}}
+{{/* Data of a Secret with extraFiles. */}}
 {{- define "jupyterhub.files" -}}
 {{- range $name, $file := . }}
 {{- if $file.binaryData }}
@@ -144,7 +144,7 @@ imagePullSecrets:
 {{- else if has $kind (list ".yaml" ".yml") }}{{ toYaml .data }}
 {{- else if eq $kind ".json" }}{{ toJson .data }}
 {{- else if eq $kind ".toml" }}{{ toToml .data }}
-{{- else }}{{ fail (print "extraFiles: data for " .mountPath " is written as the path ends, in .yaml, .yml, .json or .toml: give stringData for other files") }}
+{{- else }}{{ fail (print "extraFiles: data for " .mountPath " needs a path that ends in .yaml, .yml, .json or .toml; for other files use stringData") }}
 {{- end }}
 {{- end }}
 

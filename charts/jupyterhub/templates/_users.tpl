@@ -1,4 +1,4 @@
-{{/* What pods beside the users' own need to land where those land: (list root image [tolerations]). */}}
+{{/* Settings that place a pod on the same nodes as users' pods: (list root image [tolerations]). */}}
 {{- define "jupyterhub.userPod" -}}
 {{- $values := (index . 0).Values -}}
 {{- $more := gt (len .) 2 | ternary (last .) list -}}
@@ -14,7 +14,7 @@ tolerations:
 {{- include "jupyterhub.pullSecrets" (list (index . 0) (index . 1)) }}
 {{- end }}
 
-{{/* The resources of a user's server, as Kubernetes has them. */}}
+{{/* Resource requests and limits of a user's server. */}}
 {{- define "jupyterhub.userResources" -}}
 {{- $user := .Values.singleuser -}}
 {{- $requests := merge (dict) $user.extraResource.guarantees -}}
@@ -26,7 +26,7 @@ tolerations:
 {{- toYaml (dict "requests" $requests "limits" $limits) }}
 {{- end }}
 
-{{/* Every image that a user's pod may need, as a YAML list. */}}
+{{/* Every image that a user's pod can need, as a YAML list. */}}
 {{- define "jupyterhub.userImages" -}}
 {{- $user := .Values.singleuser -}}
 {{- $images := list (print $user.image.name ":" $user.image.tag) -}}

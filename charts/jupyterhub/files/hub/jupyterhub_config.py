@@ -1,23 +1,23 @@
-"""JupyterHub's configuration, made from the chart's values when the hub starts."""
+"""JupyterHub's configuration, generated from the chart's values when the hub starts."""
 
 import os
 import re
 import sys
 from pathlib import Path
 
-c = get_config()  # noqa: F821 (JupyterHub puts it here)
+c = get_config()  # noqa: F821 (JupyterHub defines it)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tornado.httpclient import AsyncHTTPClient  # noqa: E402
 from z2jh import get_config, get_name, get_secret_value, set_config_if_not_none  # noqa: E402
 
-# Many calls to the proxy at once are faster through libcurl.
+# libcurl is faster with many concurrent calls to the proxy.
 AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
 
 CLUSTER_PREFIX = os.environ["CLUSTER_RESOURCE_PREFIX"]
 
-# Of traits that are set from a value as it is: the value is named as the trait, in camel case, unless given here.
+# Trait -> key of the value it is set from. Default: the name of the trait in camel case.
 HUB = {
     "concurrent_spawn_limit": None,
     "active_server_limit": None,
@@ -72,7 +72,7 @@ def set_all(section, traits, place):
 
 
 def listed(value, key):
-    """Items of a list, or of a mapping whose keys are the items' names."""
+    """The items of a list, or of a mapping of names to items."""
     if isinstance(value, dict):
         return [{key: name, **item} for name, item in value.items()]
     return value or []
@@ -83,7 +83,7 @@ def hub():
     c.JupyterHub.hub_connect_url = f"http://{get_name('hub')}:8081"
     c.ConfigurableHTTPProxy.api_url = f"http://{get_name('proxy-api')}:8001"
     c.ConfigurableHTTPProxy.should_start = False
-    # Users' servers are pods of their own, which go on while the hub restarts.
+    # Users' servers are separate pods, which keep running while the hub restarts.
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.last_activity_interval = 60
     c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
@@ -121,7 +121,7 @@ def spawner():
     }
     set_all(c.KubeSpawner, SPAWNER, "singleuser")
     c.KubeSpawner.image = f"{get_config('singleuser.image.name')}:{get_config('singleuser.image.tag')}"
-    # Kubernetes takes texts only, where YAML has numbers.
+    # Kubernetes accepts strings only, but YAML values can be numbers.
     c.KubeSpawner.environment = {
         key: value if isinstance(value, dict) else str(value)
         for key, value in get_config("singleuser.extraEnv").items()
@@ -153,7 +153,7 @@ def pull_secrets():
 
 
 def metadata_block():
-    """An init container that keeps the user's pod from the cloud's metadata server, and so from the node's secrets."""
+    """An init container that blocks the cloud's metadata server, which exposes the node's credentials."""
     drop = ["--protocol", "tcp", "--destination-port", "80", "--jump", "DROP"]
     image = get_config("singleuser.networkTools.image")
     return {
@@ -173,7 +173,7 @@ def metadata_block():
 
 
 def storage():
-    """The user's home, files and further volumes."""
+    """The user's home directory, extra files and extra volumes."""
     home = {"mountPath": get_config("singleuser.storage.homeMountPath")}
     volumes, mounts = [], []
     kind = get_config("singleuser.storage.type")
@@ -203,7 +203,7 @@ def storage():
 
 
 def services():
-    """Services of the hub, each with the token that the chart keeps for it, and the roles that they have."""
+    """The hub's services with the tokens that the chart stores for them, and their roles."""
     c.JupyterHub.services = []
     c.JupyterHub.load_roles = listed(get_config("hub.loadRoles"), "name")
     if get_config("cull.enabled"):
@@ -215,7 +215,7 @@ def services():
 
 
 def cull():
-    """The service that stops servers nobody uses, with the scopes it needs and no more."""
+    """The service that stops idle servers, with only the scopes it needs."""
     api = f"http://localhost:8081{get_config('hub.baseUrl').rstrip('/')}/hub/api"
     command = [sys.executable, "-m", "jupyterhub_idle_culler", f"--url={api}"]
     for flag, key in {
@@ -240,7 +240,7 @@ def cull():
 
 
 def passed_through():
-    """hub.config, where the chart has not already used a value: traits as JupyterHub has them."""
+    """hub.config, without the secrets that the chart sets itself."""
     c.JupyterHub.cookie_secret = get_secret_value("hub.config.JupyterHub.cookie_secret")
     c.CryptKeeper.keys = get_secret_value("hub.config.CryptKeeper.keys").split(";")
     kept = {("JupyterHub", "cookie_secret"), ("ConfigurableHTTPProxy", "auth_token"), ("CryptKeeper", "keys")}

@@ -1,6 +1,6 @@
-"""The chart's values, as the hub's configuration and hub.extraConfig read them.
+"""Access to the chart's values for the hub's configuration and hub.extraConfig.
 
-Named as in Zero to JupyterHub, whose users' code imports these functions from here.
+Module and functions have the same names as in Zero to JupyterHub, because users' code imports them.
 """
 
 import os
@@ -18,7 +18,7 @@ def _values():
 
 
 def get_config(key, default=None):
-    """The value at a dotted key, such as `singleuser.memory.limit`; the default where the values have no such key."""
+    """The value at a dotted key, such as `singleuser.memory.limit`, or the default if there is no such key."""
     value = _values()
     for step in key.split("."):
         if not isinstance(value, dict) or step not in value:
@@ -35,7 +35,7 @@ def set_config_if_not_none(section, trait, key):
 
 
 def get_secret_value(key, *default):
-    """A secret that the chart keeps, such as `hub.services.NAME.apiToken`. KeyError where there is no such secret."""
+    """A secret stored by the chart, such as `hub.services.NAME.apiToken`. Raises KeyError if it does not exist."""
     path = SECRET / key
     if path.exists():
         return path.read_text()
@@ -50,5 +50,5 @@ def get_name(name):
 
 
 def get_name_env(name, suffix=""):
-    """What Kubernetes' environment variable NAME_SUFFIX says of one of the chart's Services."""
+    """The environment variable NAME_SUFFIX that Kubernetes sets for one of the chart's Services."""
     return os.environ[(get_name(name) + suffix).upper().replace("-", "_")]
