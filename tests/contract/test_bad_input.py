@@ -135,7 +135,7 @@ def test_a_hub_that_lets_anyone_in(cloud, tmp_path, values):
 
 def test_more_than_the_quota(cloud, tmp_path):
     path = hub_yaml(tmp_path, cluster="{template: kubernetes-v1.34.4, workers: 500}")
-    refused(cloud, path, "quota:", "instances are needed")
+    refused(cloud, path, "quota:", "instances needed")
 
 
 def clouds_yaml(cloud, tmp_path: Path, old: str, new: str) -> None:

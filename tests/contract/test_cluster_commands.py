@@ -131,7 +131,7 @@ def test_no_hub_on_another_engine(site, shell):
         (["--keypair", "yourkey"], "no keypair named 'yourkey'"),
         (["--keypair", "mykey", "--flavor", "m1.smal"], "did you mean 'm1.small'?"),
         (["--keypair", "mykey", "--masters", "3"], "3 masters need a template with master_lb_enabled"),
-        (["--keypair", "mykey", "--workers", "500"], "instances are needed"),
+        (["--keypair", "mykey", "--workers", "500"], "instances needed"),
     ],
 )
 def test_clusters_that_would_fail_are_refused(site, shell, key, words, said):
@@ -146,7 +146,7 @@ def test_a_clusters_life(site, shell, magnum):
     shown = json.loads(shell.openstack("coe", "cluster", "show", "mine", "-f", "json"))
     assert (shown["uuid"], shown["node_count"]) == (made["uuid"], 2)
     assert shown["labels"] == {"kube_tag": "v1.34.4", "extra": "1"}
-    refused(site, shell, *create, said="there is a cluster named 'mine'")
+    refused(site, shell, *create, said="cluster 'mine' already exists")
     template = shell.json("template", "show", "kubernetes-v1.34.4")["name"]
     refused(site, shell, "template", "delete", template, "--yes", said=f"template {template} is used by mine")
     shell.zerojhub("cluster", "delete", "mine", "--yes")

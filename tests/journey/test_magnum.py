@@ -183,7 +183,7 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
         (["replace", "node_count=many"], "is not a number of workers"),
         (["change", "node_count=3"], "unknown operation 'change'"),
         (["replace", "colour=red"], "cannot be changed (only node_count can)"),
-        (["replace", "node_count=500"], "instances are needed"),
+        (["replace", "node_count=500"], "instances needed"),
     ],
 )
 def test_what_cannot_change_is_refused_with_the_reason(cloud, school, words, said):

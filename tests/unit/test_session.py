@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
 import pytest
 
-from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, clouds_yaml, served
+from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, clouds_yaml
 from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack import session
 from zerojhub.openstack.session import Cloud, Service
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
-    with served() as fake:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds_yaml(tmp_path / "clouds.yaml", f"{fake.url}/identity")))
-        monkeypatch.delenv("OS_CLOUD", raising=False)
-        yield fake
-
-
-@pytest.fixture
-def cloud(fake: FakeCloud) -> Cloud:
+def cloud(fake_cloud: FakeCloud) -> Cloud:
     return Cloud("fake")
 
 
@@ -37,22 +28,22 @@ NOT_FOUND = Answer(404, {"errors": [{"detail": "Cluster x could not be found."}]
 OTHER_STATUSES = (400, 403, 405, 409, 410, 500)
 
 
-def test_what_does_not_exist_is_deleted_already(fake, cloud):
-    fake.answer("DELETE /container-infra/v1/clusters/x", NOT_FOUND)
+def test_what_does_not_exist_is_deleted_already(fake_cloud, cloud):
+    fake_cloud.answer("DELETE /container-infra/v1/clusters/x", NOT_FOUND)
     call(cloud.container_infra.delete, "/clusters/x")
-    assert [request.method for request in fake.requests] == ["DELETE"]
+    assert [request.method for request in fake_cloud.requests] == ["DELETE"]
 
 
 @pytest.mark.parametrize("status", OTHER_STATUSES)
-def test_any_other_refusal_of_a_deletion_is_an_error(fake, cloud, status):
-    fake.answer("DELETE /container-infra/v1/clusters/x", Answer(status, {"errors": [{"detail": "in use"}]}))
+def test_any_other_refusal_of_a_deletion_is_an_error(fake_cloud, cloud, status):
+    fake_cloud.answer("DELETE /container-infra/v1/clusters/x", Answer(status, {"errors": [{"detail": "in use"}]}))
     with pytest.raises(CloudError, match="in use") as refused:
         call(cloud.container_infra.delete, "/clusters/x")
     assert refused.value.status == status
 
 
-def test_find_gives_none_for_what_does_not_exist(fake, cloud):
-    fake.answer("GET /container-infra/v1/clusters/x", NOT_FOUND)
+def test_find_gives_none_for_what_does_not_exist(fake_cloud, cloud):
+    fake_cloud.answer("GET /container-infra/v1/clusters/x", NOT_FOUND)
     assert call(cloud.container_infra.find, "/clusters/x") is None
     with pytest.raises(CloudError, match=r"Cluster x could not be found\.") as refused:
         call(cloud.container_infra.get, "/clusters/x")
@@ -60,21 +51,21 @@ def test_find_gives_none_for_what_does_not_exist(fake, cloud):
 
 
 @pytest.mark.parametrize("status", OTHER_STATUSES)
-def test_find_raises_any_other_refusal(fake, cloud, status):
-    fake.answer("GET /container-infra/v1/clusters/x", Answer(status, {"errors": [{"detail": "no"}]}))
+def test_find_raises_any_other_refusal(fake_cloud, cloud, status):
+    fake_cloud.answer("GET /container-infra/v1/clusters/x", Answer(status, {"errors": [{"detail": "no"}]}))
     with pytest.raises(CloudError) as refused:
         call(cloud.container_infra.find, "/clusters/x")
     assert refused.value.status == status
 
 
-def test_a_body_goes_out_and_comes_back_as_json(fake, cloud):
+def test_a_body_goes_out_and_comes_back_as_json(fake_cloud, cloud):
     path = "/network/v2.0/floatingips/f1"
     for method in ("POST", "PUT", "PATCH"):
-        fake.answer(f"{method} {path}", Answer(200, {"floatingip": {"id": "f1"}}))
+        fake_cloud.answer(f"{method} {path}", Answer(200, {"floatingip": {"id": "f1"}}))
         send = getattr(cloud.network, method.lower())
         assert call(send, "/floatingips/f1", {"floatingip": {"port_id": "p1"}}) == {"floatingip": {"id": "f1"}}
-        assert fake.requests[-1].body == {"floatingip": {"port_id": "p1"}}
-    fake.answer(f"PUT {path}", Answer(204))
+        assert fake_cloud.requests[-1].body == {"floatingip": {"port_id": "p1"}}
+    fake_cloud.answer(f"PUT {path}", Answer(204))
     assert call(cloud.network.put, "/floatingips/f1", {}) is None
 
 
@@ -90,63 +81,63 @@ def test_a_body_goes_out_and_comes_back_as_json(fake, cloud):
         ("block-storage", f"/volume/v3/{PROJECT}", f"/volume/v3/{PROJECT}"),
     ],
 )
-def test_the_catalog_may_list_an_endpoint_with_or_without_its_version(fake, cloud, service, listed, base):
-    fake.catalog[service] = listed
-    fake.answer(f"GET {base}/things", Answer(200, {"things": []}))
+def test_the_catalog_may_list_an_endpoint_with_or_without_its_version(fake_cloud, cloud, service, listed, base):
+    fake_cloud.catalog[service] = listed
+    fake_cloud.answer(f"GET {base}/things", Answer(200, {"things": []}))
     client = {each.type: each for each in vars(cloud).values() if isinstance(each, Service)}[service]
     assert call(client.get, "/things") == {"things": []}
 
 
-def test_a_service_that_the_catalog_does_not_list(fake, cloud):
-    del fake.catalog["load-balancer"]
+def test_a_service_that_the_catalog_does_not_list(fake_cloud, cloud):
+    del fake_cloud.catalog["load-balancer"]
     with pytest.raises(CloudError, match="cloud fake has no load-balancer service in its catalogue"):
         call(cloud.load_balancer.get, "/lbaas/loadbalancers")
 
 
-def test_microversions(fake, cloud):
+def test_microversions(fake_cloud, cloud):
     newest = {"OpenStack-API-Maximum-Version": "container-infrastructure-management 1.12"}
-    fake.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": []}, newest))
-    fake.answer("GET /compute/v2.1/servers", Answer(200, {"servers": []}))
-    fake.answer("GET /network/v2.0/ports", Answer(200, {"ports": []}))
+    fake_cloud.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": []}, newest))
+    fake_cloud.answer("GET /compute/v2.1/servers", Answer(200, {"servers": []}))
+    fake_cloud.answer("GET /network/v2.0/ports", Answer(200, {"ports": []}))
     call(cloud.container_infra.get, "/clusters")
     call(cloud.compute.get, "/servers")
     call(cloud.network.get, "/ports")
-    asked = [request.headers.get("openstack-api-version") for request in fake.requests]
+    asked = [request.headers.get("openstack-api-version") for request in fake_cloud.requests]
     assert asked == ["container-infra latest", "compute 2.60", None]
     assert (cloud.container_infra.max_microversion, cloud.compute.max_microversion) == ((1, 12), None)
 
 
-def test_pages_by_links(fake, cloud):
-    url = f"{fake.url}/compute/v2.1/servers/detail"
+def test_pages_by_links(fake_cloud, cloud):
+    url = f"{fake_cloud.url}/compute/v2.1/servers/detail"
     first = {"servers": [{"id": "a"}], "servers_links": [{"rel": "next", "href": f"{url}?name=x&marker=a"}]}
     last = {"servers": [{"id": "b"}], "servers_links": [{"rel": "previous", "href": url}]}
-    fake.answer("GET /compute/v2.1/servers/detail", Answer(200, first), Answer(200, last))
+    fake_cloud.answer("GET /compute/v2.1/servers/detail", Answer(200, first), Answer(200, last))
     listed = call(cloud.compute.all, "/servers/detail", "servers", name="x")
     assert [server["id"] for server in listed] == ["a", "b"]
-    assert [request.query for request in fake.requests] == [{"name": "x"}, {"name": "x", "marker": "a"}]
+    assert [request.query for request in fake_cloud.requests] == [{"name": "x"}, {"name": "x", "marker": "a"}]
 
 
-def test_pages_by_a_path(fake, cloud):
+def test_pages_by_a_path(fake_cloud, cloud):
     first = {"images": [{"id": "a"}], "next": "/v2/images?marker=a&limit=1"}
-    fake.answer("GET /image/v2/images", Answer(200, first), Answer(200, {"images": [{"id": "b"}]}))
+    fake_cloud.answer("GET /image/v2/images", Answer(200, first), Answer(200, {"images": [{"id": "b"}]}))
     assert [image["id"] for image in call(cloud.image.all, "/images", "images")] == ["a", "b"]
-    assert fake.requests[-1].query == {"marker": "a", "limit": "1"}
+    assert fake_cloud.requests[-1].query == {"marker": "a", "limit": "1"}
 
 
 INCOMPLETE = Answer(500, {"errors": [{"detail": "Invalid input for field/attribute master_count. Value: 'None'."}]})
 
 
-def test_a_cluster_that_is_not_complete_yet_is_asked_for_again(fake, cloud, monkeypatch):
+def test_a_cluster_that_is_not_complete_yet_is_asked_for_again(fake_cloud, cloud, monkeypatch):
     monkeypatch.setattr(session, "INCOMPLETE_PAUSE", 0.01)
-    fake.answer("GET /container-infra/v1/clusters/x", INCOMPLETE, INCOMPLETE, Answer(200, {"uuid": "x"}))
+    fake_cloud.answer("GET /container-infra/v1/clusters/x", INCOMPLETE, INCOMPLETE, Answer(200, {"uuid": "x"}))
     assert call(cloud.container_infra.get, "/clusters/x") == {"uuid": "x"}
-    assert len(fake.requests) == 3
+    assert len(fake_cloud.requests) == 3
 
 
-def test_it_is_not_asked_for_without_end(fake, cloud, monkeypatch):
+def test_it_is_not_asked_for_without_end(fake_cloud, cloud, monkeypatch):
     monkeypatch.setattr(session, "INCOMPLETE_PAUSE", 0.01)
     monkeypatch.setattr(session, "INCOMPLETE_TIMEOUT", 0.05)
-    fake.answer("GET /container-infra/v1/clusters/x", INCOMPLETE)
+    fake_cloud.answer("GET /container-infra/v1/clusters/x", INCOMPLETE)
     with pytest.raises(CloudError, match="master_count") as refused:
         call(cloud.container_infra.find, "/clusters/x")
     assert refused.value.status == 500
@@ -170,15 +161,15 @@ def test_it_is_not_asked_for_without_end(fake, cloud, monkeypatch):
     ],
     ids=["magnum", "magnum without detail", "octavia", "keystone", "heat", "neutron", "cinder", "glance", "html", "empty", "list", "none"],
 )  # fmt: skip
-def test_a_refusal_has_the_services_own_words(fake, cloud, body, text):
+def test_a_refusal_has_the_services_own_words(fake_cloud, cloud, body, text):
     headers = {"x-openstack-request-id": "req-7"}
-    fake.answer("POST /network/v2.0/things", Answer(409, body, headers))
+    fake_cloud.answer("POST /network/v2.0/things", Answer(409, body, headers))
     with pytest.raises(CloudError) as refused:
         call(cloud.network.post, "/things", {})
     assert str(refused.value) == f"network req-7: {text}"
 
 
-def test_a_service_that_does_not_answer(fake, cloud):
+def test_a_service_that_does_not_answer(fake_cloud, cloud):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     call(cloud.network.find, "/ports")  # signs in
@@ -188,16 +179,16 @@ def test_a_service_that_does_not_answer(fake, cloud):
     assert failed.value.status is None
 
 
-def test_wrong_credentials_are_the_users_error(fake, tmp_path):
-    clouds_yaml(tmp_path / "clouds.yaml", f"{fake.url}/identity", password="wrong")
+def test_wrong_credentials_are_the_users_error(fake_cloud, tmp_path):
+    clouds_yaml(tmp_path / "clouds.yaml", f"{fake_cloud.url}/identity", password="wrong")
     with pytest.raises(UserError) as refused:
         call(Cloud("fake").compute.get, "/servers")
     assert str(refused.value).startswith("keystone req-1: Keystone refused the credentials of cloud fake: ")
     assert "wrong" not in str(refused.value)
-    assert fake.requests == []
+    assert fake_cloud.requests == []
 
 
-def test_an_auth_url_where_nobody_answers_is_the_users_error(fake, tmp_path):
+def test_an_auth_url_where_nobody_answers_is_the_users_error(fake_cloud, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/identity"
     clouds_yaml(tmp_path / "clouds.yaml", url)
@@ -206,12 +197,12 @@ def test_an_auth_url_where_nobody_answers_is_the_users_error(fake, tmp_path):
     assert failed.value.where == url
 
 
-def test_a_cloud_that_clouds_yaml_does_not_define(fake):
+def test_a_cloud_that_clouds_yaml_does_not_define(fake_cloud):
     with pytest.raises(UserError, match=r"no cloud named 'fakes' in clouds\.yaml \(known: fake\)"):
         call(Cloud("fakes").compute.get, "/servers")
 
 
-def test_the_names_of_a_cloud(fake, cloud, monkeypatch):
+def test_the_names_of_a_cloud(fake_cloud, cloud, monkeypatch):
     assert (cloud.name, cloud.project_id) == ("fake", PROJECT)
     monkeypatch.setenv("OS_CLOUD", "fake")
     assert Cloud().name == "fake"

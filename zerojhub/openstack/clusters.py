@@ -134,8 +134,8 @@ async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplic
     found: list[ZeroJHubError] = []
     chosen = await magnum.get_template(cloud, template)
     if not duplicate and await magnum.clusters_named(cloud, options["name"]):
-        hint = "--duplicate makes another all the same"
-        found.append(UserError(f"there is a cluster named {options['name']!r}", hint=hint))
+        hint = "--duplicate creates another one"
+        found.append(UserError(f"cluster {options['name']!r} already exists", hint=hint))
     if not options.get("keypair") and not chosen.get("keypair_id") and not is_cluster_api(chosen):
         found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))
     combined = overridden(chosen, options)

@@ -37,7 +37,7 @@ def unknown(kind: str, wanted: str, existing: Iterable[str | None], cloud: str |
     """The error for a name that does not exist (in the cloud of that name); it suggests one that does."""
     names = sorted({name for name in existing if name})
     meant = nearest(wanted, names)
-    hint = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(names[:MOST]) or 'none'}"
+    hint = f"did you mean {meant!r}?" if meant else f"existing {kind}s: {', '.join(names[:MOST]) or 'none'}"
     return UserError(f"no {kind} named {wanted!r}{f' in cloud {cloud}' if cloud else ''}", hint=hint)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack import names, neutron, nova
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import plural
 
 UNLIMITED = -1
 
@@ -15,17 +16,25 @@ async def compute_shortages(cloud: Cloud, servers: Mapping[str, int]) -> list[Us
     """Where the compute quota is too small for this many servers of each flavor (name or ID -> count)."""
     limits = await nova.limits(cloud)
     flavors = {wanted: await names.flavor(cloud, wanted) for wanted in servers}
+    instances = sum(servers.values())
     cores = sum(flavors[wanted]["vcpus"] * count for wanted, count in servers.items())
     memory = sum(flavors[wanted]["ram"] * count for wanted, count in servers.items())
     return [
-        *shortage(
-            "instances",
-            sum(servers.values()),
+        *_shortage(
+            plural(instances, "instance"),
+            instances,
             limits.get("maxTotalInstances", UNLIMITED),
             limits.get("totalInstancesUsed", 0),
         ),
-        *shortage("cores", cores, limits.get("maxTotalCores", UNLIMITED), limits.get("totalCoresUsed", 0)),
-        *shortage("MB of memory", memory, limits.get("maxTotalRAMSize", UNLIMITED), limits.get("totalRAMUsed", 0)),
+        *_shortage(
+            plural(cores, "core"), cores, limits.get("maxTotalCores", UNLIMITED), limits.get("totalCoresUsed", 0)
+        ),
+        *_shortage(
+            f"{memory} MB of memory",
+            memory,
+            limits.get("maxTotalRAMSize", UNLIMITED),
+            limits.get("totalRAMUsed", 0),
+        ),
     ]
 
 
@@ -35,11 +44,11 @@ async def floating_ip_shortages(cloud: Cloud, count: int) -> list[UserError]:
         quota = await neutron.floating_ip_quota(cloud)
     except CloudError:
         return []
-    return shortage("floating IPs", count, quota["limit"], quota["used"])
+    return _shortage(plural(count, "floating IP"), count, quota["limit"], quota["used"])
 
 
-def shortage(what: str, wanted: int, limit: int, used: int) -> list[UserError]:
+def _shortage(what: str, wanted: int, limit: int, used: int) -> list[UserError]:
     """One problem, or none."""
     if limit == UNLIMITED or used + wanted <= limit:
         return []
-    return [UserError(f"quota: {wanted} {what} are needed, {max(limit - used, 0)} of {limit} are free")]
+    return [UserError(f"quota: {what} needed, {max(limit - used, 0)} of {limit} free")]
