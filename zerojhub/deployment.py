@@ -230,6 +230,16 @@ class Deployment(Section):
         return self._path
 
     @property
+    def cluster_name(self) -> str:
+        """The cluster's name or UUID."""
+        return self.cluster.name or self.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the hub's release."""
+        return self.hub.namespace or self.name.lower().replace("_", "-").replace(".", "-")[:63].rstrip("-")
+
+    @property
     def directory(self) -> Path:
         """The directory of the deployment file. Relative paths in the file start here."""
         return self._path.parent
@@ -242,10 +252,6 @@ def load(path: Path) -> Deployment:
         raise UserError("a deployment file must be a mapping with name, cloud, cluster and hub", where=f"{path}:1")
     deployment = validated(Deployment, path, document)
     deployment._path = path.absolute()
-    if deployment.hub.namespace is None:
-        deployment.hub.namespace = deployment.name.lower().replace("_", "-").replace(".", "-")[:63].rstrip("-")
-    if deployment.cluster.name is None:
-        deployment.cluster.name = deployment.name
     if deployment.hub.values:
         deployment.hub.values = deployment.directory / deployment.hub.values.expanduser()
     if deployment.access.private_key:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from zerojhub.journey import upstream
+from zerojhub.graph import AnyStage, upstream
 from zerojhub.report.svg import Drawing
-from zerojhub.stages import STAGES, Stage
+from zerojhub.stages import STAGES
 
 BOX, GAP, MARGIN = (104, 34), (44, 18), 8
 STYLE = """
@@ -41,17 +41,17 @@ def drawn() -> str:
     return drawing.finished(max(x for x, _ in places.values()) + BOX[0] + MARGIN, height)
 
 
-def column_of(stage: type[Stage]) -> int:
+def column_of(stage: AnyStage) -> int:
     """The column before the first stage that needs it; if none does, the column after its own dependencies."""
     following = [column_of(other) for other in STAGES if stage in other.needs]
     return min(following) - 1 if following else depth(stage)
 
 
-def depth(stage: type[Stage]) -> int:
+def depth(stage: AnyStage) -> int:
     """The length of the longest chain of dependencies before it."""
     return 1 + max(map(depth, stage.needs)) if stage.needs else 0
 
 
-def direct(stage: type[Stage]) -> list[type[Stage]]:
+def direct(stage: AnyStage) -> list[AnyStage]:
     """Its dependencies, without those that others of them already imply."""
     return [need for need in stage.needs if not any(need in upstream(other) for other in stage.needs)]

@@ -62,7 +62,7 @@ def test_a_cluster_that_is_there_keeps_its_keypair(site, shell, magnum):
     """No other is made that could not log in; without its private half, there is no SSH road, and an API road all the same."""
     magnum.settled(magnum.create("mine"))
     error = shell.zerojhub("plan", "-f", "../hub.yaml", code=2).stderr
-    assert "no private key here fits the keypair 'mykey'" in error
+    assert "no private key on this machine matches keypair 'mykey'" in error
     with (shell.folder.parent / "hub.yaml").open("a") as file:
         file.write("access: {road: api}\n")
     assert stages(shell)["keypair"]["detail"].startswith("mykey")

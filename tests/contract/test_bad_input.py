@@ -92,7 +92,7 @@ def test_a_private_key_that_does_not_fit_the_keypair(cloud, tmp_path):
             cluster="{template: kubernetes-v1.34.4, keypair: one}",
             access=f"{{private_key: {tmp_path / 'other'}}}",
         )
-        refused(cloud, path, "does not fit the keypair 'one'")
+        refused(cloud, path, "does not match keypair 'one'")
     finally:
         cloud.openstack("keypair", "delete", "one")
 

@@ -182,7 +182,7 @@ def test_after_a_change_that_failed_a_resize_leads_to_an_upgrade(site, shell, ma
     site.store.quotas["compute"]["cores"] = cores
     refused(
         *(site, shell, "cluster", "upgrade", "hub", "--kube-tag", "v1.35.0"),
-        said="first have Magnum try again: zerojhub cluster resize hub 2",
+        said="have Magnum retry first: zerojhub cluster resize hub 2",
         code=1,
     )
     shell.zerojhub("cluster", "resize", "hub", "2")

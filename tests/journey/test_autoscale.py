@@ -196,14 +196,14 @@ def test_mended_and_unprotected_the_node_goes(heat: Scaled) -> None:
 def test_what_cannot_be_is_refused_before_anything_changes(heat: Scaled) -> None:
     assert "--max 1 is less than --min 2" in heat.do("autoscale", "enable", "--min", "2", "--max", "1", code=2)
     refused = heat.do("autoscale", "enable", "--min", "2", "--max", "3", code=2)
-    assert "node group default-worker has 1 node, and is to have between 2 and 3" in refused
+    assert "node group default-worker has 1 node, which is not between 2 and 3" in refused
     assert "zerojhub cluster resize ssh-road 2 --nodegroup default-worker" in refused
     soon = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--unneeded-time", "soon", code=2)
     assert "no duration such as 10m" in " ".join(soon.split())
     masters = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--nodegroup", "default-master", code=2)
     assert "default-master are the masters" in masters
     assert "no node named 'nobody'" in heat.do("autoscale", "protect", "nobody", code=2)
-    assert "no node is named nobody" in heat.do("node", "fix-machine-id", "nobody", "--yes", code=2)
+    assert "no node named nobody" in heat.do("node", "fix-machine-id", "nobody", "--yes", code=2)
     assert [(group["min"], group["max"]) for group in heat.do("autoscale", "status")["groups"]] == [(1, 2)]
 
 
@@ -211,32 +211,32 @@ def test_a_group_that_is_not_scaled_any_more_is_free_to_be_resized(heat: Scaled)
     bounds = {"min_node_count", "max_node_count"}
     before = heat.do("nodegroup", "show", "default-worker")
     assert {key: before[key] for key in bounds} == {"min_node_count": 1, "max_node_count": 2}
-    assert "not scaled by itself" in heat.do("autoscale", "disable", "--nodegroup", "gpu", "--yes", code=2)
+    assert "is not autoscaled" in heat.do("autoscale", "disable", "--nodegroup", "gpu", "--yes", code=2)
     heat.do("autoscale", "disable", "--nodegroup", "default-worker", "--yes")
     after = heat.do("nodegroup", "show", "default-worker")
     assert {key: after[key] for key in bounds} == {"min_node_count": 0, "max_node_count": None}
 
 
-# -- Cluster API: an autoscaler outside of the cluster, and the node group's bounds --------------------------------------
+# -- Cluster API: an autoscaler outside the cluster, and the node group's bounds --------------------------------------
 
 
 def test_one_outside_of_the_cluster_keeps_to_the_node_groups_bounds(capi: Scaled) -> None:
     status = capi.do("autoscale", "status")
-    assert (status["enabled"], status["where"], status["image"]) == (True, "outside of the cluster", None)
+    assert (status["enabled"], status["where"], status["image"]) == (True, "outside the cluster", None)
     assert [(group["min"], group["max"]) for group in status["groups"]] == [(1, 2)]
     capi.run_pods(3)
     until("two pods run", lambda: len(capi.running()) == 2)
     assert max(map(waited, capi.running())) < 90
     until("the third waits", lambda: "default-worker has 2 of 2 nodes" in capi.why_waiting(), 60)
-    assert "cloud's operators alone see its log" in capi.do("autoscale", "logs", code=2)
+    assert "only the cloud's operators can read its log" in capi.do("autoscale", "logs", code=2)
     refused = capi.do("autoscale", "enable", "--min", "1", "--max", "3", "--unneeded-time", "1m", code=2)
-    assert "its times are the cloud's to choose" in refused
+    assert "its operators choose the times" in refused
 
 
 def test_bounds_that_the_file_raises_are_raised_by_up(capi: Scaled) -> None:
     capi.file.write_text(capi.file.read_text().replace("max: 2", "max: 3"))
     plan = {stage["name"]: stage for stage in capi.cloud.json("plan", "-f", capi.file, code=3)["stages"]}
-    assert plan["autoscale"]["detail"] == "1 to 3 workers, and the autoscaler keeps to 1 to 2"
+    assert plan["autoscale"]["detail"] == "1 to 3 workers, but the bounds are 1 to 2"
     capi.cloud.zerojhub("up", "-f", capi.file, "--only", "autoscale", "-q")
     until("all three run", lambda: len(capi.running()) == 3)
 

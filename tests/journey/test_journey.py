@@ -28,6 +28,7 @@ STAGES = [
     "storage",
     "values",
     "chart",
+    "address",
     "endpoint",
     "check",
 ]

@@ -149,7 +149,7 @@ def test_credentials_work_and_are_masked(cloud, school):
     assert open_["password"] not in cloud.zerojhub("cluster", "credentials", school.name).stdout
     said = cloud.zerojhub("cluster", "credentials", school.name, "--rotate", "--yes", code=1).stderr
     assert "Credential rotation is not supported by driver." in said
-    assert "only a new cluster has another" in said
+    assert "only a new cluster gets a new one" in said
 
 
 def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
@@ -332,7 +332,7 @@ def test_adopting_a_cluster_takes_nothing_and_deletes_nothing(cloud, by_hand, tm
     file.write_text(base + f"access: {{private_key: {key}}}\n")
     before = len(cloud.audit())
     stages = {row["name"]: row for row in cloud.json("up", "-f", file, "--only", "access")["stages"]}
-    assert stages["floating-ip"]["detail"] == f"{address}, which the master has already"
+    assert stages["floating-ip"]["detail"] == f"{address}, already on the master"
     assert f"core@{address}" in stages["access"]["detail"]
     assert [call["path"] for call in cloud.writes(before) if not call["path"].endswith("/action")] == []
 

@@ -4,16 +4,15 @@ import importlib.util
 import sys
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 from ruamel.yaml import YAML
 
+from zerojhub.cluster import autoscale_status
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import autoscaler
-from zerojhub.operations import autoscale_status
 from zerojhub.practice.cloud.magnum import autoscaling
 from zerojhub.practice.images.catalog import HERE
 
@@ -200,9 +199,9 @@ def test_nothing_is_left_where_its_image_is_built_from(program):
 # -- why no node comes --------------------------------------------------------------------------------------------------
 
 
-def group(**more) -> dict:
+def group(**more) -> autoscale_status.GroupStatus:
     usual = {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "ready": 1, "error": None, "flavor": "m1.small"}
-    return usual | more
+    return autoscale_status.GroupStatus(**{"scale_up": None, "scale_down": None} | usual | more)
 
 
 NOT = "pod didn't trigger scale-up: 1 "
@@ -212,14 +211,20 @@ NOT = "pod didn't trigger scale-up: 1 "
     ("groups", "reason", "message", "lacking", "told"),
     [
         ([group(max=None)], None, "", [], "autoscaling is off (zerojhub autoscale enable); the scheduler: 0/2 nodes"),
-        ([group()], None, "", [], "the autoscaler has not looked yet; 0/2 nodes"),
-        ([group()], "TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", [], "a node is on its way: [{a 1->2}]"),
-        ([group(nodes=3, ready=2)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "a node is on its way"),
-        ([group(nodes=3, ready=3)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "the bounds are reached"),
-        ([group(error="Quota exceeded")], "TriggeredScaleUp", "pod", [], "the cloud gives no node: Quota exceeded"),
-        ([group(nodes=3)], None, "", [], "the bounds are reached: default-worker has 3 of 3 nodes"),
-        ([group()], "NotTriggerScaleUp", NOT + "max node group size reached", [], "the bounds are reached"),
-        ([group(error="no host")], "NotTriggerScaleUp", NOT + "in backoff after failed scale-up", [], "later: no host"),
+        ([group()], None, "", [], "the autoscaler has not reacted yet; the scheduler: 0/2 nodes"),
+        ([group()], "TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", [], "a node is being added: [{a 1->2}]"),
+        ([group(nodes=3, ready=2)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "a node is being added"),
+        ([group(nodes=3, ready=3)], "TriggeredScaleUp", "pod: [{a 2->3}]", [], "the upper bounds are reached"),
+        ([group(error="Quota exceeded")], "TriggeredScaleUp", "pod", [], "the cloud provides no node: Quota exceeded"),
+        ([group(nodes=3)], None, "", [], "the upper bounds are reached: default-worker has 3 of 3 nodes"),
+        ([group()], "NotTriggerScaleUp", NOT + "max node group size reached", [], "the upper bounds are reached"),
+        (
+            [group(error="no host")],
+            "NotTriggerScaleUp",
+            NOT + "in backoff after failed scale-up",
+            [],
+            "retrying later: no host",
+        ),
         (
             [group()],
             "NotTriggerScaleUp",
@@ -238,6 +243,5 @@ def test_the_reason_that_no_node_comes_is_told(monkeypatch, groups, reason, mess
     monkeypatch.setattr(autoscale_status.clusters, "room", room)
     said = {"reason": reason, "message": message} if reason else None
     refused = "0/2 nodes are available"
-    hub = SimpleNamespace(cloud=None)
-    why = anyio.run(lambda: autoscale_status.why_no_node(hub, groups, said, refused, enabled=True))
+    why = anyio.run(autoscale_status.why_no_node, None, groups, said, refused)
     assert told in why

@@ -23,9 +23,9 @@ def write(folder: Path, text: str) -> Path:
 
 def test_the_least_file_has_good_defaults(tmp_path):
     loaded = deployment.load(write(tmp_path, LEAST))
-    assert loaded.cluster.name == "workshop"
+    assert loaded.cluster_name == "workshop"
     assert (loaded.cluster.masters, loaded.cluster.workers, loaded.cluster.timeout) == (1, 3, 60)
-    assert loaded.hub.namespace == "workshop"
+    assert loaded.namespace == "workshop"
     assert loaded.hub.values == tmp_path / "config.yaml"
     assert loaded.storage.class_name == "cinder"
     assert not loaded.hub.open_to_anyone

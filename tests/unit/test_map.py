@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from zerojhub.operations.survey import LoadBalancer, Pod, Server, Survey, Volume
+from zerojhub.cluster.survey import LoadBalancer, Pod, Server, Survey, Volume
 from zerojhub.report.map import CHIP, drawn
 from zerojhub.report.svg import NAMESPACE, shortened
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
-from zerojhub.report.results import Output, show, table
-from zerojhub.text import plural
+from zerojhub.report.results import Output, show
+
+if TYPE_CHECKING:
+    from zerojhub.cluster import Connect
+    from zerojhub.cluster.autoscale_status import AutoscaleStatus
+    from zerojhub.openstack.magnum import NodeGroup
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Clusters that grow and shrink by themselves.", no_args_is_help=True)
 
@@ -24,7 +30,7 @@ def duration(text: str | None) -> str | None:
     return text
 
 
-def time_option(flag: str, text: str, usual: str):
+def time_option(flag: str, text: str, usual: str) -> Any:
     return Annotated[
         str | None, typer.Option(flag, metavar="TIME", callback=duration, help=f"{text} [{usual} at first]")
     ]
@@ -50,7 +56,8 @@ def enable(
 
     zerojhub autoscale enable k8s --min 1 --max 5 --unneeded-time 5m
     """
-    from zerojhub.operations import autoscale
+    from zerojhub.cluster import autoscale
+    from zerojhub.report.autoscale import show_enabled
 
     if most < least:
         raise typer.BadParameter(f"--max {most} is less than --min {least}")
@@ -60,17 +67,11 @@ def enable(
         "delay_after_failure": delay_after_failure,
     }
     times = {name: value for name, value in given.items() if value}
-    group = on_cluster(
-        cluster, lambda hub, say: autoscale.enable(hub, (least, most), nodegroup, times, say), cloud, quiet
-    )
-    row = {"nodegroup": group["name"], "nodes": group["node_count"], "min": least, "max": most}
 
-    def people() -> None:
-        now = plural(group["node_count"], "node")
-        print(f"{group['name']} of {cluster} has {now} now, and from {least} to {most} as needed")
-        print(f"see: zerojhub autoscale status {cluster}")
+    async def work(run: Run, connect: Connect, say: Say) -> NodeGroup:
+        return await autoscale.enable(run, connect, (least, most), nodegroup, times, say)
 
-    show(row, output, people)
+    show_enabled(cluster, on_cluster(cluster, work, cloud, quiet), (least, most), output)
 
 
 @app.command("status")
@@ -81,28 +82,15 @@ def status(
 
     zerojhub autoscale status k8s
     """
-    from zerojhub.operations.autoscale_status import status as look
+    from zerojhub.cluster import autoscale_status
+    from zerojhub.openstack import magnum
+    from zerojhub.report.autoscale import show_autoscaling
 
-    found = on_cluster(cluster, lambda hub, say: look(hub), cloud, quiet, locked=False)
+    async def work(run: Run, connect: Connect, say: Say) -> AutoscaleStatus:
+        reach = await connect()
+        return await autoscale_status.status(run.cloud, await magnum.get_cluster(run.cloud, cluster), reach)
 
-    def people() -> None:
-        if not found["enabled"]:
-            print(f"autoscaling of {found['cluster']} is off")
-        else:
-            times = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found["times"].items())
-            state = "runs" if found["running"] else "does not run"
-            print(f"the autoscaler {state} {found['where']}{f' ({times})' if times else ''}")
-        if found["trouble"]:
-            print(found["trouble"])
-        table(found["groups"], ("name", "min", "max", "nodes", "ready", "scale_up", "scale_down", "error"))
-        print()
-        table(found["pending"], ("namespace", "pod", "why"), empty="no pod waits for a node")
-        marked = [node for node in found["nodes"] if node["protected"] or node["trouble"]]
-        if marked:
-            print()
-            table(marked, ("name", "protected", "trouble"))
-
-    show(found, output, people)
+    show_autoscaling(on_cluster(cluster, work, cloud, quiet, locked=False), output)
 
 
 @app.command("logs")
@@ -115,9 +103,12 @@ def logs(
 
     zerojhub autoscale logs k8s --lines 20
     """
-    from zerojhub.operations import autoscale
+    from zerojhub.cluster import autoscale
 
-    print(on_cluster(cluster, lambda hub, say: autoscale.logs(hub, lines), cloud, True, locked=False), end="")
+    async def work(run: Run, connect: Connect, say: Say) -> str:
+        return await autoscale.logs(await connect(), lines)
+
+    print(on_cluster(cluster, work, cloud, True, locked=False), end="")
 
 
 @app.command("protect")
@@ -132,10 +123,7 @@ def protect(
 
     zerojhub autoscale protect k8s k8s-x2x3-node-0
     """
-    from zerojhub.operations import autoscale
-
-    done = on_cluster(cluster, lambda hub, say: autoscale.protect(hub, node, on=True), cloud, quiet)
-    show(done, output, lambda: print(f"the autoscaler does not remove {node} any more"))
+    _protect(cluster, node, cloud, output, quiet, on=True)
 
 
 @app.command("unprotect")
@@ -150,10 +138,18 @@ def unprotect(
 
     zerojhub autoscale unprotect k8s k8s-x2x3-node-0
     """
-    from zerojhub.operations import autoscale
+    _protect(cluster, node, cloud, output, quiet, on=False)
 
-    done = on_cluster(cluster, lambda hub, say: autoscale.protect(hub, node, on=False), cloud, quiet)
-    show(done, output, lambda: print(f"the autoscaler may remove {node} again"))
+
+def _protect(cluster: str, node: str, cloud: str | None, output: Output, quiet: bool, *, on: bool) -> None:
+    from zerojhub.cluster import autoscale
+
+    async def work(run: Run, connect: Connect, say: Say) -> None:
+        await autoscale.protect(await connect(), node, on=on)
+
+    on_cluster(cluster, work, cloud, quiet)
+    done = f"the autoscaler no longer removes {node}" if on else f"the autoscaler may remove {node} again"
+    show({"node": node, "protected": on}, output, lambda: print(done))
 
 
 @app.command("disable")
@@ -169,8 +165,12 @@ def disable(
 
     zerojhub autoscale disable k8s
     """
-    from zerojhub.operations import autoscale
+    from zerojhub.cluster import autoscale
 
     confirm(f"Stop scaling {nodegroup or 'the node groups'} of {cluster}?", yes=yes)
-    done = on_cluster(cluster, lambda hub, say: autoscale.disable(hub, nodegroup, say), cloud, quiet)
-    show(done, output, lambda: print(f"not scaled any more: {', '.join(done['disabled']) or 'nothing was'}"))
+
+    async def work(run: Run, connect: Connect, say: Say) -> list[str]:
+        return await autoscale.disable(run, connect, nodegroup, say)
+
+    disabled = on_cluster(cluster, work, cloud, quiet)
+    show({"disabled": disabled}, output, lambda: print(f"no longer autoscaled: {', '.join(disabled) or 'nothing was'}"))

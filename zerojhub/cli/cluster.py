@@ -8,12 +8,17 @@ import typer
 
 from zerojhub.cli import cluster_access
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
-from zerojhub.cli.run import on_cluster, under_way
+from zerojhub.cli.run import in_cloud, on_cluster
 from zerojhub.report.results import Output, show, show_done, table
 
 if TYPE_CHECKING:
-    from zerojhub.openstack.clusters import Say
+    from zerojhub.cluster import Connect
+    from zerojhub.cluster.upgrade import Upgraded
+    from zerojhub.openstack.leftovers import KeptVolume
+    from zerojhub.openstack.magnum import Cluster
     from zerojhub.openstack.session import Cloud
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Clusters of the project.", no_args_is_help=True)
 app.add_typer(cluster_access.app)
@@ -42,18 +47,11 @@ def show_cluster(name: NameArgument, cloud: CloudOption = None, output: OutputOp
     """
     import anyio
 
-    from zerojhub.openstack import clusters
+    from zerojhub.cluster.lifecycle import describe
     from zerojhub.openstack.session import Cloud
+    from zerojhub.report.clusters import show_description
 
-    cluster = anyio.run(clusters.describe, Cloud(cloud), name)
-    rows = [{"field": key, "value": value} for key, value in cluster.items() if key not in ("links", "servers")]
-
-    def people() -> None:
-        table(rows, ("field", "value"))
-        print()
-        table(cluster["servers"], ("name", "status", "flavor", "addresses", "fault"), empty="no servers are to be seen")
-
-    show(cluster, output, people)
+    show_description(anyio.run(describe, Cloud(cloud), name), output)
 
 
 @app.command("create")
@@ -90,6 +88,7 @@ def create_cluster(
     zerojhub cluster create k8s --template kubernetes-v1.34.4 --keypair mykey --workers 2
     """
     from zerojhub.cli.arguments import parse_labels
+    from zerojhub.cluster import lifecycle
     from zerojhub.openstack import clusters
 
     optional = {
@@ -114,9 +113,9 @@ def create_cluster(
 
     async def create(here: Cloud, say: Say) -> dict:
         uuid = await clusters.create(here, template, body, duplicate=duplicate)
-        return await clusters.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
+        return await lifecycle.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
 
-    show_done(under_way(name, create, cloud, quiet), output, "making cluster" if not wait else "made cluster")
+    show_done(in_cloud(name, create, cloud, quiet), output, "making cluster" if not wait else "made cluster")
 
 
 @app.command("delete")
@@ -135,21 +134,21 @@ def delete_cluster(
     """
     import anyio
 
+    from zerojhub.cluster.delete import delete as delete_whole
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.delete import delete as end
 
-    cluster = anyio.run(magnum.get_one, Cloud(cloud), "clusters", name)
+    cluster = anyio.run(magnum.get_cluster, Cloud(cloud), name)
     data = " AND THE VOLUMES OF ITS CLAIMS" if delete_data else ""
     confirm(f"Delete the cluster {cluster['name']} ({cluster['uuid']}){data}?", yes=yes)
 
-    async def delete(here: Cloud, say: Say) -> list[dict]:
+    async def delete(here: Cloud, say: Say) -> list[KeptVolume]:
         if not wait:
-            await here.container_infra.delete(f"/clusters/{cluster['uuid']}")
+            await magnum.delete_cluster(here, cluster["uuid"])
             return []
-        return await end(here, cluster, say, data=delete_data)
+        return await delete_whole(here, cluster, say, data=delete_data)
 
-    kept = under_way(cluster["name"], delete, cloud, quiet)
+    kept = in_cloud(cluster["name"], delete, cloud, quiet)
 
     def people() -> None:
         print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
@@ -176,13 +175,13 @@ def update_cluster(
 
     zerojhub cluster update k8s replace node_count=3
     """
+    from zerojhub.cluster.resize import update
     from zerojhub.openstack import updates
-    from zerojhub.operations.resize import update
 
     patch = updates.patch(operation, attributes)
 
-    def work(hub, say: Say):
-        return update(hub, patch, say, lambda question: confirm(question, yes=yes))
+    async def work(run: Run, connect: Connect, say: Say) -> Cluster:
+        return await update(run, connect, patch, say, lambda question: confirm(question, yes=yes))
 
     show_done(on_cluster(name, work, cloud, quiet), output, "updated cluster")
 
@@ -204,10 +203,11 @@ def resize_cluster(
 
     zerojhub cluster resize k8s 3
     """
-    from zerojhub.operations.resize import resize
+    from zerojhub.cluster.resize import resize
 
-    def work(hub, say: Say):
-        return resize(hub, count, nodegroup, nodes_to_remove or [], say, lambda question: confirm(question, yes=yes))
+    async def work(run: Run, connect: Connect, say: Say) -> Cluster:
+        leaving = nodes_to_remove or []
+        return await resize(run, connect, count, nodegroup, leaving, say, lambda question: confirm(question, yes=yes))
 
     show_done(on_cluster(name, work, cloud, quiet), output, "resized cluster")
 
@@ -226,20 +226,18 @@ def upgrade_cluster(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Another Kubernetes, node by node, checked before and verified after.
 
     zerojhub cluster upgrade k8s --kube-tag v1.34.5
     """
-    from dataclasses import asdict
+    from zerojhub.cluster.upgrade import upgrade
+    from zerojhub.report.clusters import show_upgraded
 
-    from zerojhub.operations.upgrade import upgrade
+    async def work(run: Run, connect: Connect, say: Say) -> Upgraded:
+        return await upgrade(
+            run, connect, kube_tag, template, batch, hub_url, say, lambda question: confirm(question, yes=yes)
+        )
 
-    done = on_cluster(name, lambda hub, say: upgrade(hub, kube_tag, template, batch, hub_url, say), cloud, quiet)
-
-    def people() -> None:
-        table(done.nodes, ("name", "kubelet", "runtime"))
-        if done.silent is not None:
-            print(f"the hub went without an answer for {done.silent} s")
-
-    show(asdict(done), output, people)
+    show_upgraded(on_cluster(name, work, cloud, quiet), output)

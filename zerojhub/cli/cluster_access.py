@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
-from zerojhub.cli.run import on_cluster, under_way
-from zerojhub.report.results import Output, show, show_done, table
+from zerojhub.cli.run import in_cloud, on_cluster
+from zerojhub.report.results import Output, show, show_done
 
 if TYPE_CHECKING:
-    from zerojhub.openstack.clusters import Say
+    from zerojhub.cluster import Connect
+    from zerojhub.cluster.credentials import Credential, Replaced
+    from zerojhub.openstack.magnum import Cluster
     from zerojhub.openstack.session import Cloud
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
 app = typer.Typer()
 
@@ -34,22 +38,17 @@ def show_credentials(
 
     zerojhub cluster credentials k8s --rotate
     """
-    from zerojhub.operations import credentials
+    from zerojhub.cluster import credentials
+    from zerojhub.report.credentials import show_credential
 
-    def work(hub, say: Say):
+    async def work(run: Run, connect: Connect, say: Say) -> tuple[Credential, Replaced | None]:
         if rotate:
-            return credentials.rotate(hub, say, lambda question: confirm(question, yes=yes), show_secrets=show_secrets)
-        return credentials.read(hub, show_secrets=show_secrets)
+            return await credentials.rotate(
+                run, connect, say, lambda question: confirm(question, yes=yes), show_secrets=show_secrets
+            )
+        return await credentials.read(await connect(), show_secrets=show_secrets), None
 
-    found = on_cluster(name, work, cloud, quiet)
-
-    def people() -> None:
-        if before := found.get("before"):
-            print(f"{before['kind']} {before['id']} {'works still' if before['works'] else 'is ended'}")
-        print(f"{found['kind']} {found['id']} {'works' if found['works'] else 'does not work: ' + found['why_not']}")
-        table([{"setting": key, "value": value} for key, value in found["settings"].items()], ("setting", "value"))
-
-    show(found, output, people)
+    show_credential(*on_cluster(name, work, cloud, quiet), output)
 
 
 @app.command("rotate-ca")
@@ -67,19 +66,20 @@ def rotate_ca(
     """
     import anyio
 
-    from zerojhub.openstack import clusters
+    from zerojhub.cluster import lifecycle
+    from zerojhub.openstack import clusters, magnum
     from zerojhub.openstack.session import Cloud
 
     cluster = anyio.run(clusters.settled, Cloud(cloud), name)
     confirm(f"Make a new CA for {cluster['name']}, and every kubeconfig so far useless?", yes=yes)
 
-    async def rotate(here: Cloud, say: Say) -> dict:
-        await here.container_infra.patch(f"/certificates/{cluster['uuid']}", None)
+    async def rotate(here: Cloud, say: Say) -> Cluster:
+        await magnum.rotate_ca(here, cluster["uuid"])
         if not wait:
             return cluster
-        return await clusters.wait(here, cluster["uuid"], say, minutes=60, before=cluster)
+        return await lifecycle.wait(here, cluster["uuid"], say, minutes=60, before=cluster)
 
-    show_done(under_way(name, rotate, cloud, quiet), output, "made a new CA for cluster")
+    show_done(in_cloud(name, rotate, cloud, quiet), output, "made a new CA for cluster")
 
 
 @app.command("kubeconfig")
@@ -100,15 +100,15 @@ def write_kubeconfig(
 
     import anyio
 
+    from zerojhub.cluster.kubeconfig import merged, there, write
     from zerojhub.openstack import kubeconfig, magnum
     from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.kubeconfig import merged, there, write
 
     target = path or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or "~/.kube/config").expanduser()
     here, before = Cloud(cloud), there(target, merge=merge)
 
-    async def make() -> dict:
-        return await kubeconfig.make(here, await magnum.get_one(here, "clusters", name))
+    async def make() -> kubeconfig.Kubeconfig:
+        return await kubeconfig.make(here, await magnum.get_cluster(here, name))
 
     config = anyio.run(make)
     write(target, merged(before, config))
@@ -134,7 +134,10 @@ def ssh(
     """
     import os
 
-    from zerojhub.operations.login import ssh_words
+    from zerojhub.cluster import ssh as login
 
-    words = on_cluster(name, lambda hub, say: ssh_words(hub, node), cloud, quiet) + (command or [])
+    async def work(run: Run, connect: Connect, say: Say) -> list[str]:
+        return await login.command(run, await connect(), node)
+
+    words = on_cluster(name, work, cloud, quiet) + (command or [])
     os.execvp(words[0], words)

@@ -18,7 +18,7 @@ from zerojhub.cli.options import (
     YesOption,
     confirm,
 )
-from zerojhub.cli.run import under_way
+from zerojhub.cli.run import in_cloud
 from zerojhub.report.results import Output, show, table
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def create_stack(
 
     zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
     """
-    from zerojhub.deployment import plain, read_yaml
     from zerojhub.openstack import heat
+    from zerojhub.yamlfile import plain, read_yaml
 
     body, given = plain(read_yaml(template)), parse_labels(parameters or [])
     # YAML reads an unquoted version as a date, and Heat wants the words.
@@ -79,7 +79,7 @@ def create_stack(
         stack = await heat.create_stack(here, name, body, given, timeout)
         return await (heat.wait_until_complete(here, stack, say) if wait else heat.show_stack(here, stack))
 
-    made = under_way(name, create, cloud, quiet)
+    made = in_cloud(name, create, cloud, quiet)
     show(made, output, lambda: _print(made))
 
 
@@ -132,7 +132,7 @@ def delete_stack(
 
     stack = anyio.run(heat.get_stack, Cloud(cloud), name)
     confirm(f"Delete the stack {stack['stack_name']} ({stack['id']}) and what it made?", yes=yes)
-    under_way(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
+    in_cloud(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
     show({"deleted": stack["id"]}, output, lambda: print(f"deleted stack {stack['stack_name']}"))
 
 

@@ -1,43 +1,51 @@
-"""zerojhub helm: Helm as it is, wherever the deployment's Helm runs, with the cluster's kubeconfig."""
+"""zerojhub helm: Helm itself, wherever the deployment's Helm runs, with the cluster's kubeconfig."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption
 
+if TYPE_CHECKING:
+    from zerojhub.run import Run
+
 app = typer.Typer()
+NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def helm(
-    arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENTS...", help="What Helm is to do.")],
+    arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENTS...", help="Helm's own arguments.")],
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
 ) -> None:
-    """Run Helm for the hub's cluster, in its namespace, on the master or here.
+    """Run Helm for the hub's cluster, in its namespace, on the master or on this machine.
 
-    zerojhub helm list        zerojhub helm -f other.yaml get values workshop
+    zerojhub helm list
+
+    zerojhub helm -f other.yaml get values workshop
     """
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
-    from zerojhub.stages import Access, HelmProgram
+    from zerojhub import running
+    from zerojhub.cli.run import with_run
+    from zerojhub.graph import with_needs
+    from zerojhub.machine import Result
+    from zerojhub.report.results import show_drift
+    from zerojhub.stages import HelmProgram
 
-    async def run(hub) -> int:
-        reach, program = await journey.reach(hub, Access, HelmProgram)
-        words = [program, *arguments, "--kubeconfig", reach.kubeconfig]
-        words += (
-            []
-            if {"-n", "--namespace", "-A", "--all-namespaces"} & set(arguments)
-            else ["--namespace", hub.deployment.hub.namespace]
-        )
+    async def work(run: Run) -> Result:
+        found = await running.look(run, with_needs([HelmProgram]))
+        reach = found.reach
+        show_drift(found.drift)
+        words = [found.run[HelmProgram], *arguments, "--kubeconfig", reach.kubeconfig]
+        if not NAMESPACE_OPTIONS & set(arguments):
+            words += ["--namespace", run.deployment.namespace]
         data = None if sys.stdin.isatty() else sys.stdin.buffer.read()
-        result = await reach.machine.run(words, sudo=reach.sudo, input=data, timeout=1800, check=False)
-        sys.stdout.buffer.write(result.stdout)
-        sys.stderr.buffer.write(result.stderr)
-        return result.code
+        return await reach.machine.run(words, sudo=reach.sudo, input=data, timeout=1800, check=False)
 
-    raise typer.Exit(with_hub(run, file, cloud, quiet=True))
+    result = with_run(work, file, cloud, quiet=True)
+    sys.stdout.buffer.write(result.stdout)
+    sys.stderr.buffer.write(result.stderr)
+    raise typer.Exit(result.code)

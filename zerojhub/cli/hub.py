@@ -8,27 +8,32 @@ import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption
 from zerojhub.report.hub import show_proof, show_users
-from zerojhub.report.results import Output, show
+from zerojhub.report.results import Output, show, show_drift
 
 if TYPE_CHECKING:
     from zerojhub.hub.client import User
     from zerojhub.hub.proof import Proof
+    from zerojhub.run import Run
+    from zerojhub.running import Running
 
 app = typer.Typer(help="The running hub.", no_args_is_help=True)
 
 
 @app.command()
 def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """Print the hub's URL, for scripts and browsers.
+    """Print the hub's URL.
 
     xdg-open "$(zerojhub hub url)"
     """
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
+    from zerojhub import running
+    from zerojhub.cli.run import with_run
+    from zerojhub.graph import with_needs
     from zerojhub.stages import Endpoint
 
-    (found,) = with_hub(lambda hub: journey.reach(hub, Endpoint), file, cloud, quiet=True)
-    show({"url": found}, output, lambda: print(found))
+    found = with_run(lambda run: running.look(run, with_needs([Endpoint])), file, cloud, quiet=True)
+    address = found.require_url()
+    show_drift(found.drift)
+    show({"url": address}, output, lambda: print(address))
 
 
 @app.command()
@@ -38,61 +43,71 @@ def check(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Log in, start a server, run a cell and stop it, and say how long each took.
+    """Log in, start a server, run a cell, stop the server, and print how long each step took.
 
     zerojhub hub check
     """
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
     from zerojhub.stages import Check, Endpoint
-    from zerojhub.stages.check import forget
+    from zerojhub.stages.check import prove
 
-    async def prove(hub) -> Proof:
-        await journey.reach(hub, Endpoint)
-        await forget(hub)
-        await journey.up(hub, act=[Check])
-        return hub[Check]
+    async def work(run: Run) -> tuple[Running, Proof]:
+        found = await running.look(run, graph.with_needs([Endpoint]))
+        found.require_url()
+        with graph.step(found.run, Check.name) as step:
+            proof = await prove(found.run)
+            step.outcome, step.detail = "done", str(proof)
+        return found, proof
 
-    show_proof(with_hub(prove, file, cloud, quiet=quiet, locked=True), output)
+    found, proof = with_run(work, file, cloud, quiet=quiet, locked=True)
+    show_drift(found.drift)
+    show_proof(proof, output)
 
 
 @app.command()
 def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """Who has an account, whose server runs, and when each was last seen.
+    """List the hub's accounts, their running servers and last activity.
 
     zerojhub hub users
     """
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
     from zerojhub.hub.client import HubClient
-    from zerojhub.stages import Chart, Endpoint
+    from zerojhub.stages import Endpoint
 
-    async def ask(hub) -> list[User]:
-        where, release = await journey.reach(hub, Endpoint, Chart)
-        async with HubClient(where, release.secrets.api_token) as client:
-            return await client.users()
+    async def work(run: Run) -> tuple[Running, list[User]]:
+        found = await running.look(run, graph.with_needs([Endpoint]))
+        async with HubClient(found.require_url(), found.release.secrets.api_token) as client:
+            return found, await client.users()
 
-    show_users(with_hub(ask, file, cloud, quiet=True), output)
+    found, listed = with_run(work, file, cloud, quiet=True)
+    show_drift(found.drift)
+    show_users(listed, output)
 
 
 @app.command()
 def logs(
-    user: Annotated[str | None, typer.Option("--user", help="The log of this person's server, not the hub's.")] = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many lines of its end.")] = 100,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Show the log of this user's server, not the hub's.")
+    ] = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of lines from the end.")] = 100,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
 ) -> None:
-    """The end of the hub's log, or of a person's server.
+    """Print the end of the hub's log, or of a user's server's.
 
     zerojhub hub logs --user alice
     """
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
     from zerojhub.hub import pods
     from zerojhub.stages import Access
 
-    async def read(hub) -> str:
-        (reach,) = await journey.reach(hub, Access)
-        return await pods.logs(reach.kube, hub.deployment.hub.namespace, user=user, lines=lines)
+    async def work(run: Run) -> tuple[Running, str]:
+        found = await running.look(run, graph.with_needs([Access]))
+        return found, await pods.logs(found.reach.kube, run.deployment.namespace, user=user, lines=lines)
 
-    print(with_hub(read, file, cloud, quiet=True), end="")
+    found, text = with_run(work, file, cloud, quiet=True)
+    show_drift(found.drift)
+    print(text, end="")

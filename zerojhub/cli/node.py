@@ -2,67 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output
 
 app = typer.Typer(help="Nodes of a cluster, and their machine-ids.", no_args_is_help=True)
-COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "fits", "protected")
 
 
 @app.command("list")
 def list_nodes(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
-    """The nodes of a cluster, each with its server's UUID and its machine-id: FITS says whether they are the same.
+    """List a cluster's nodes with their servers' UUIDs and their machine-ids: FITS shows whether they are the same.
 
     zerojhub node list k8s
     """
-    from zerojhub.operations.machine_ids import listed
+    from zerojhub.cluster import Connect, machine_ids
+    from zerojhub.kube.nodes import NodeRow
+    from zerojhub.report.nodes import show_nodes
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
-    rows = [asdict(row) for row in on_cluster(cluster, lambda hub, say: listed(hub), cloud, quiet, locked=False)]
-    people = [
-        {key: {True: "yes", False: "NO" if key == "fits" else "no"}.get(value, value) for key, value in row.items()}
-        for row in rows
-    ]
-    show(rows, output, lambda: table(people, COLUMNS))
+    async def work(run: Run, connect: Connect, say: Say) -> list[NodeRow]:
+        return await machine_ids.list_nodes(await connect())
+
+    show_nodes(on_cluster(cluster, work, cloud, quiet, locked=False), output)
 
 
 @app.command("fix-machine-id")
 def fix_machine_id(
     cluster: ClusterArgument,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE...]", help="All, when left out.")] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave a DaemonSet that does it on nodes that come later, too.")
-    ] = False,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE...]", help="Nodes (default: all).")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a DaemonSet that fixes nodes added later, too.")] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Make /etc/machine-id the UUID of the node's server, restart its kubelet, and wait until Kubernetes shows it.
+    """Set /etc/machine-id to the UUID of the node's server, restart its kubelet, and wait until Kubernetes shows it.
 
-    Pods go on running. Over SSH, or by a DaemonSet where nobody logs in to nodes. What --keep leaves goes with
+    Pods keep running. Done over SSH, or by a DaemonSet where nodes have no SSH access. To remove what --keep leaves:
     `kubectl -n kube-system delete daemonset zerojhub-machine-id`.
 
     zerojhub node fix-machine-id k8s
     """
-    from zerojhub.operations.machine_ids import mend
+    from zerojhub.cluster import Connect, machine_ids
+    from zerojhub.kube.nodes import NodeRow
+    from zerojhub.report.nodes import show_fixed
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
     confirm(f"Rewrite /etc/machine-id on {', '.join(nodes or ['every node'])} of {cluster}?", yes=yes)
-    done = [
-        asdict(row)
-        for row in on_cluster(cluster, lambda hub, say: mend(hub, nodes or [], say, keep=keep), cloud, quiet)
-    ]
 
-    def people() -> None:
-        table(done, ("name", "server", "machine_id"), empty="every machine-id is its server's UUID")
-        if keep:
-            print("nodes that come later are mended by the DaemonSet kube-system/zerojhub-machine-id")
+    async def work(run: Run, connect: Connect, say: Say) -> list[NodeRow]:
+        return await machine_ids.fix(run, await connect(), nodes or [], say, keep=keep)
 
-    show(done, output, people)
+    show_fixed(on_cluster(cluster, work, cloud, quiet), output, keep=keep)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
-from zerojhub.cli.run import on_cluster, under_way
+from zerojhub.cli.run import in_cloud, on_cluster
 from zerojhub.report.results import Output, show, table
+
+if TYPE_CHECKING:
+    from zerojhub.cluster import Connect
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
 app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)
 COLUMNS = ("uuid", "name", "flavor_id", "node_count", "min_node_count", "max_node_count", "status", "role")
@@ -24,7 +29,7 @@ def list_groups(cluster: ClusterArgument, cloud: CloudOption = None, output: Out
     """
     import anyio
 
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
     from zerojhub.openstack.session import Cloud
 
     groups = anyio.run(nodegroups.listed, Cloud(cloud), cluster)
@@ -41,7 +46,7 @@ def show_group(
     """
     import anyio
 
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
     from zerojhub.openstack.session import Cloud
 
     found = anyio.run(nodegroups.get_one, Cloud(cloud), cluster, group)
@@ -68,13 +73,13 @@ def create_group(
 
     zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
     """
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
 
     body = {"name": group, "node_count": nodes, "min_node_count": least, "role": role}
     body |= {
         key: value for key, value in (("max_node_count", most), ("flavor_id", flavor), ("image_id", image)) if value
     }
-    made = under_way(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
+    made = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
     show(made, output, lambda: print(f"made node group {made['name']} ({made['uuid']})"))
 
 
@@ -92,10 +97,10 @@ def update_group(
 
     zerojhub nodegroup update k8s default-worker --min 1 --max 6
     """
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
 
     bounds = {key: value for key, value in (("min_node_count", least), ("max_node_count", most)) if value is not None}
-    changed = under_way(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
+    changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
     show(changed, output, lambda: table([changed], COLUMNS))
 
 
@@ -115,15 +120,15 @@ def delete_group(
     """
     import anyio
 
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
+    from zerojhub.cluster.resize import remove_group
     from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.resize import remove_group
 
     gone = anyio.run(nodegroups.removable, Cloud(cloud), cluster, group)
     confirm(f"Delete the node group {gone['name']} of {cluster} and its {gone['node_count']} nodes?", yes=yes)
 
-    def work(hub, say):
-        return remove_group(hub, gone["uuid"], say, lambda question: confirm(question, yes=yes), wait=wait)
+    async def work(run: Run, connect: Connect, say: Say) -> None:
+        await remove_group(run, connect, gone["uuid"], say, lambda question: confirm(question, yes=yes), wait=wait)
 
     on_cluster(cluster, work, cloud, quiet)
     show({"deleted": gone["uuid"]}, output, lambda: print(f"deleted node group {gone['name']}"))

@@ -1,61 +1,74 @@
-"""From a command's options to a deployment under way."""
+"""From a command's options to a run: the deployment file or a cluster, the lock, live progress, connections closed at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zerojhub.cli.options import DEFAULT_FILE
 from zerojhub.errors import UserError, ZeroJHubError
 
 if TYPE_CHECKING:
-    from zerojhub.journey import Hub
+    from zerojhub.cluster import Connect
+    from zerojhub.deployment import Deployment
     from zerojhub.kube.reach import Reach
-    from zerojhub.openstack.clusters import Say
     from zerojhub.openstack.session import Cloud
+    from zerojhub.run import Run
+    from zerojhub.text import Say
 
 Answer = TypeVar("Answer")
 
-NAMED = ("embedded", "z2jh")
+CHART_NAMES = ("embedded", "z2jh")
 """Charts that are not paths."""
 
 
-def with_hub(
-    work: Callable[[Hub], Awaitable[Answer]],
+def with_run(
+    work: Callable[[Run], Awaitable[Answer]],
     file: Path,
     cloud: str | None,
     *,
     quiet: bool,
     verbose: bool = False,
     locked: bool = False,
-    delete_data: bool = False,
     chart: str | None = None,
 ) -> Answer:
-    """Load the deployment, run `work(hub)`, close its connections. `locked`: one such at a time for the deployment."""
+    """Load the deployment and run `work(run)`. `locked`: only one such command at a time for the deployment.
+
+    `chart`: in place of the deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
+    """
     import anyio
 
-    from zerojhub import deployment, journey
     from zerojhub.report import Progress
+    from zerojhub.run import Run
 
-    wanted = deployment.load(file)
-    if cloud:
-        wanted.cloud = cloud
+    deployment = load(file, cloud)
     if chart:
-        # A path in the file is relative to the file, one on the command line to where the person is.
-        wanted.hub.chart = str(Path(chart).absolute()) if chart not in NAMED and Path(chart).exists() else chart
+        # A path in the file is relative to the file, one on the command line to the working directory.
+        path = Path(chart)
+        deployment.hub.chart = str(path.absolute()) if chart not in CHART_NAMES and path.exists() else chart
 
-    async def run() -> Answer:
-        hub = journey.Hub(wanted, progress, delete_data=delete_data)
+    async def start() -> Answer:
+        run = Run(deployment, progress)
         try:
-            return await work(hub)
+            return await work(run)
         finally:
-            await hub.close()
+            await run.close()
 
-    with Progress(quiet=quiet, verbose=verbose) as progress, lock(wanted, wanted_lock=locked):
-        return anyio.run(run)
+    with Progress(quiet=quiet, verbose=verbose) as progress, lock(deployment, wanted=locked):
+        return anyio.run(start)
+
+
+def load(file: Path, cloud: str | None) -> Deployment:
+    """The deployment of the file, in the cloud given on the command line if there is one."""
+    from zerojhub import deployment
+
+    loaded = deployment.load(file)
+    loaded.cloud = cloud or loaded.cloud
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -67,45 +80,49 @@ class Place:
     cloud: str | None
 
     def words(self) -> str:
-        """The options that lead another command there."""
+        """The options with which another command works on the same cluster."""
         named = ["--cluster", self.cluster] if self.cluster else ["-f", str(self.file)] * (self.file != DEFAULT_FILE)
         return "".join(f" {word}" for word in [*named, *(["--cloud", self.cloud] if self.cloud else [])])
 
 
 def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, step: str, *, quiet: bool) -> Answer:
-    """Run `work(reach, say)` in the cluster, as a step of live progress. UserError when there is no such cluster."""
+    """Run `work(reach, say)` in the cluster as it is, as a step of live progress. UserError when there is no such cluster."""
     import anyio
 
-    from zerojhub import deployment, journey
+    from zerojhub import running
+    from zerojhub.cluster.adopt import deployment_of
+    from zerojhub.graph import with_needs
     from zerojhub.openstack.session import Cloud
-    from zerojhub.operations.adopt import deployment_of
     from zerojhub.report import Progress
+    from zerojhub.report.results import show_drift
+    from zerojhub.run import Run
     from zerojhub.stages import Access
 
     if not place.cluster and not place.file.exists():
         hint = "name a deployment file with -f, or a cluster with --cluster"
         raise UserError("no such file", where=str(place.file), hint=hint)
 
-    async def run() -> Answer:
+    async def start() -> Answer:
         if place.cluster:
-            wanted = await deployment_of(Cloud(place.cloud), place.cluster, place.cloud)
+            deployment = await deployment_of(Cloud(place.cloud), place.cluster, place.cloud)
         else:
-            wanted = deployment.load(place.file)
-            wanted.cloud = place.cloud or wanted.cloud
-        hub = journey.Hub(wanted, Progress(quiet=True))
-        with hub.progress:
+            deployment = load(place.file, place.cloud)
+        with Progress(quiet=True) as silent:
+            run = Run(deployment, silent)
             try:
-                (reach,) = await journey.reach(hub, Access)
-                return await work(reach, tell)
+                found = await running.look(run, with_needs([Access]))
+                reach = found.reach
+                show_drift(found.drift)
+                return await work(reach, say)
             finally:
-                await hub.close()
+                await run.close()
 
-    with _as_step(step, quiet=quiet) as tell:
-        return anyio.run(run)
+    with _as_step(step, quiet=quiet) as say:
+        return anyio.run(start)
 
 
-def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: str | None, quiet: bool) -> Any:
-    """Run `work` with a step of live progress named after the cluster."""
+def in_cloud(name: str, work: Callable[[Cloud, Say], Awaitable[Answer]], cloud: str | None, quiet: bool) -> Answer:
+    """Run `work(cloud, say)` as a step of live progress of that name."""
     import anyio
 
     from zerojhub.openstack.session import Cloud
@@ -115,33 +132,44 @@ def under_way(name: str, work: Callable[[Cloud, Say], Awaitable[Any]], cloud: st
 
 
 def on_cluster(
-    name: str, work: Callable[[Any, Say], Awaitable[Any]], cloud: str | None, quiet: bool, *, locked: bool = True
-) -> Any:
-    """Run `work(hub, say)` on the deployment that the cluster belongs to, or on one that adopts it.
+    name: str,
+    work: Callable[[Run, Connect, Say], Awaitable[Answer]],
+    cloud: str | None,
+    quiet: bool,
+    *,
+    locked: bool = True,
+) -> Answer:
+    """Run `work(run, connect, say)` on the deployment that the cluster belongs to, or on one that adopts it.
 
-    `locked`: while no other command works on it; what only looks may do so at any time.
+    `locked`: only one such command at a time; commands that only look run at any time.
     """
-    from zerojhub.journey import Hub
-    from zerojhub.operations.adopt import deployment_of
+    from zerojhub import graph
+    from zerojhub.cluster.adopt import deployment_of
     from zerojhub.report import Progress
+    from zerojhub.run import Run
+    from zerojhub.stages import Access
 
-    async def run(here: Cloud, say: Say) -> Any:
+    async def start(here: Cloud, say: Say) -> Answer:
         deployment = await deployment_of(here, name, cloud)
-        with lock(deployment, wanted_lock=locked), Progress(quiet=True) as progress:
-            hub = Hub(deployment, progress)
-            try:
-                return await work(hub, say)
-            finally:
-                await hub.close()
+        with lock(deployment, wanted=locked), Progress(quiet=True) as silent:
+            run = Run(deployment, silent, here)
 
-    return under_way(name, run, cloud, quiet)
+            async def connect() -> Reach:
+                run.forget_answers()
+                await graph.require(run, Access)
+                return run[Access]
+
+            try:
+                return await work(run, connect, say)
+            finally:
+                await run.close()
+
+    return in_cloud(name, start, cloud, quiet)
 
 
 @contextmanager
 def _as_step(name: str, *, quiet: bool) -> Iterator[Say]:
-    """The one step of a command's live progress, which has failed when anything is raised in it."""
-    from functools import partial
-
+    """The only step of a command's live progress; it has failed when anything is raised in it."""
     from zerojhub.report import Progress
 
     with Progress(quiet=quiet) as progress:
@@ -155,18 +183,18 @@ def _as_step(name: str, *, quiet: bool) -> Iterator[Say]:
 
 
 @contextmanager
-def lock(deployment, *, wanted_lock: bool):
-    """Hold the deployment's lock, or say who does."""
-    if not wanted_lock:
+def lock(deployment: Deployment, *, wanted: bool) -> Iterator[None]:
+    """Hold the deployment's lock. ZeroJHubError with the process that holds it already."""
+    if not wanted:
         yield
         return
     import os
 
     from filelock import FileLock, Timeout
 
-    from zerojhub.journey import state_folder
+    from zerojhub.run import folder_of
 
-    path = state_folder(deployment) / "lock"
+    path = folder_of(deployment) / "lock"
     held = FileLock(path, timeout=0)
     try:
         held.acquire()

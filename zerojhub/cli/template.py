@@ -81,14 +81,14 @@ def create_template(
 
     async def create() -> dict:
         here = Cloud(cloud)
-        if not duplicate and await magnum.named(here, "clustertemplates", name):
+        if not duplicate and await magnum.templates_named(here, name):
             raise UserError(
                 f"there is a cluster template named {name!r}", hint="--duplicate makes another all the same"
             )
         body = templates.request(spec, name)
         if found := await templates.problems(here, body):
             raise Problems(found)
-        return await here.container_infra.post("/clustertemplates", body)
+        return await magnum.create_template(here, body)
 
     made = anyio.run(create)
     show(made, output, lambda: print(f"made template {made['name']} ({made['uuid']})"))
@@ -119,7 +119,7 @@ def show_template(name: NameArgument, cloud: CloudOption = None, output: OutputO
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
 
-    template = anyio.run(magnum.get_one, Cloud(cloud), "clustertemplates", name)
+    template = anyio.run(magnum.get_template, Cloud(cloud), name)
     rows = [{"field": key, "value": value} for key, value in template.items() if key != "links"]
     show(template, output, lambda: table(rows, ("field", "value")))
 
@@ -141,8 +141,8 @@ def delete_template(
     here = Cloud(cloud)
 
     async def find() -> dict:
-        template = await magnum.get_one(here, "clustertemplates", name)
-        clusters = await here.container_infra.all("/clusters", "clusters")
+        template = await magnum.get_template(here, name)
+        clusters = await magnum.clusters(here)
         users = [each["name"] for each in clusters if each["cluster_template_id"] == template["uuid"]]
         if users:
             raise UserError(
@@ -152,5 +152,5 @@ def delete_template(
 
     template = anyio.run(find)
     confirm(f"Delete the template {template['name']} ({template['uuid']})?", yes=yes)
-    anyio.run(here.container_infra.delete, f"/clustertemplates/{template['uuid']}")
+    anyio.run(magnum.delete_template, here, template["uuid"])
     show({"deleted": template["uuid"]}, output, lambda: print(f"deleted template {template['name']}"))

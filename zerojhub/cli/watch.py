@@ -9,61 +9,62 @@ from typing import NoReturn
 
 import anyio
 
-from zerojhub import journey
-from zerojhub.cli.journey import show_status
+from zerojhub import running
+from zerojhub.cluster.survey import survey
 from zerojhub.errors import ZeroJHubError
-from zerojhub.operations.survey import survey
 from zerojhub.report.board import Board, Hidden, Look
 from zerojhub.report.results import Output
+from zerojhub.report.stages import show_status
+from zerojhub.run import Run
+from zerojhub.stages import Access
 
 EVERY = 2.0
-"""Seconds from one look to the next, or as long as a look takes."""
+"""Seconds from one look to the next, unless a look takes longer."""
 
 
-async def watch_status(hub: journey.Hub, output: Output) -> NoReturn:
-    """Until it is interrupted. A mistake of the user's ends it at the first look; what breaks later is shown, and looked at
-    again."""
-    look = await _look(hub)
+async def watch_status(run: Run, output: Output) -> NoReturn:
+    """Show the status until interrupted. The user's mistakes end it at the first look; later failures are shown."""
+    look = await _look(run)
     with Board() if output is Output.table and sys.stdout.isatty() else Changes(output) as shown:
         while True:
             shown.show(look)
             started = time.monotonic()
             try:
-                look = await _look(hub)
+                look = await _look(run)
             except ZeroJHubError as error:
-                look = Look(look.standings, look.url, look.survey, trouble=str(error))
+                look = Look(look.statuses, look.url, look.survey, look.drift, trouble=str(error))
             await anyio.sleep(max(0.0, EVERY - (time.monotonic() - started)))
 
 
-class Changes(AbstractContextManager):
-    """A status whenever it is another one than before."""
+class Changes(AbstractContextManager["Changes"]):
+    """Prints a status whenever it differs from the one before."""
 
     def __init__(self, output: Output):
-        self._output, self._told = output, None
+        self._output = output
+        self._printed: tuple[object, ...] | None = None
 
     def __exit__(self, *_: object) -> None:
         pass
 
     def show(self, look: Look) -> None:
-        now = ([(standing.state, standing.detail) for standing in look.standings], look.trouble)
-        if now == self._told:
+        now = (*((status.state, status.detail) for status in look.statuses), look.trouble)
+        if now == self._printed:
             return
-        self._told = now
+        self._printed = now
         if look.trouble:
             print(f"error: {look.trouble}", file=sys.stderr)
             return
         if self._output is Output.yaml:
             print("---")
-        show_status(look.url, look.standings, self._output)
+        show_status(look.url, look.statuses, look.drift, self._output)
         sys.stdout.flush()
 
 
-async def _look(hub: journey.Hub) -> Look:
-    """With a hub of its own, on the same credentials: what was found before may be gone."""
-    afresh = journey.Hub(hub.deployment, Hidden(quiet=True))
-    afresh.cloud = hub.cloud
+async def _look(run: Run) -> Look:
+    """Look in a run of its own with the same credentials: what an earlier look found may be gone."""
+    fresh = Run(run.deployment, Hidden(quiet=True), run.cloud)
     try:
-        standings = await journey.look(afresh)
-        return Look(standings, afresh.url(), await survey(afresh))
+        found = await running.look(fresh)
+        return Look(found.statuses, found.url, await survey(found.run, found.run.get(Access), found.url), found.drift)
     finally:
-        await afresh.close()
+        await fresh.close()

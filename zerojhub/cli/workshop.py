@@ -137,14 +137,15 @@ def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
     """Make what the workshop begins with."""
     import anyio
 
-    from zerojhub import journey
-    from zerojhub.cli.run import with_hub
+    from zerojhub import graph
+    from zerojhub.cli.run import with_run
+    from zerojhub.stages import STAGES
     from zerojhub.workshops import pages
     from zerojhub.workshops.world import World
 
     if workshop.hub:
         with pages.untouched(workshop) as file:
-            with_hub(journey.up, file, None, quiet=quiet, locked=True)
+            with_run(lambda run: graph.up(run, STAGES), file, None, quiet=quiet, locked=True)
 
     async def begin() -> None:
         async with World(os.environ["OS_CLOUD"]) as world:

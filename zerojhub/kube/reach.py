@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
@@ -26,8 +26,13 @@ class Reach:
     """The API server's version, such as `v1.34.4`."""
 
     @property
-    def sudo(self) -> bool:
-        """Whether reading the kubeconfig requires root: on a master, only root may read it."""
+    def road(self) -> Literal["ssh", "api"]:
+        """How it was reached: SSH to the master, or the API alone."""
         from zerojhub.machine.local import LocalMachine
 
-        return not isinstance(self.machine, LocalMachine)
+        return "api" if isinstance(self.machine, LocalMachine) else "ssh"
+
+    @property
+    def sudo(self) -> bool:
+        """Whether reading the kubeconfig needs root: on a master only root can."""
+        return self.road == "ssh"

@@ -37,8 +37,8 @@ SESSIONS = 8
 class SSHMachine:
     """A machine over SSH. Created by `SSHMachine.connect`."""
 
-    def __init__(self, transport: paramiko.Transport, user: str, address: str):
-        self.name = f"{user}@{address}"
+    def __init__(self, transport: paramiko.Transport, user: str, address: str, key_files: list[Path]):
+        self.name, self.user, self.key_files = f"{user}@{address}", user, key_files
         self._is_root = user == "root"
         self._transport = transport
         self._sessions = anyio.Semaphore(SESSIONS)
@@ -84,7 +84,8 @@ class SSHMachine:
                 return NotYet(f"waiting for SSH on {address}: {silence}")
 
         try:
-            return cls(await wait_until(attempt, timeout=timeout, pause=(1, 1), say=say), user, address)
+            transport = await wait_until(attempt, timeout=timeout, pause=(1, 1), say=say)
+            return cls(transport, user, address, key_files or [])
         except TimedOut:
             raise error from None
 

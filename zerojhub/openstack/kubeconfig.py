@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from zerojhub.openstack import magnum
 from zerojhub.openstack.session import Cloud
 
-if TYPE_CHECKING:
-    from zerojhub.kube.client import Kube
-
-CONTACT = 5
-"""Seconds for a cluster's API to answer for the first time."""
+Kubeconfig: TypeAlias = dict[str, Any]
+"""A kubeconfig, as client-go reads it."""
 
 
-async def make(cloud: Cloud, cluster: magnum.Cluster) -> dict[str, Any]:
-    """An administrator's kubeconfig for the cluster, as client-go reads it."""
+async def make(cloud: Cloud, cluster: magnum.Cluster) -> Kubeconfig:
+    """An administrator's kubeconfig for the cluster."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -58,25 +53,6 @@ async def make(cloud: Cloud, cluster: magnum.Cluster) -> dict[str, Any]:
         "contexts": [{"name": name, "context": {"cluster": name, "user": f"{name}-admin"}}],
         "current-context": name,
     }
-
-
-@asynccontextmanager
-async def connected(cloud: Cloud, cluster: magnum.Cluster) -> AsyncIterator[Kube]:
-    """The cluster's API, with a kubeconfig for the occasion. CloudError, or KubeError when it does not answer from here."""
-    import anyio
-
-    from zerojhub.kube import client
-
-    config = await make(cloud, cluster)
-    kube = await anyio.to_thread.run_sync(client.connect, config)
-    try:
-        with anyio.move_on_after(CONTACT) as contact:
-            await kube.version()
-        if contact.cancelled_caught:
-            raise client.KubeError(f"the Kubernetes API does not answer in {CONTACT} s", where=cluster["api_address"])
-        yield kube
-    finally:
-        await kube.close()
 
 
 def _base64(pem: str) -> str:

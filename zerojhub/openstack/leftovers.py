@@ -8,7 +8,7 @@ cluster's UUID or its name, floating IPs described as `… from cluster CLUSTER`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from dataclasses import dataclass
 
 from zerojhub.errors import CloudError
 from zerojhub.openstack import cinder, magnum, neutron, octavia, stacks
@@ -21,8 +21,9 @@ DETACH_TIMEOUT = 30
 """Seconds for the volumes of deleted servers to be detached."""
 
 
-class VolumeRow(TypedDict):
-    """A volume of one of the cluster's claims; `owner` is the name of the claim."""
+@dataclass(frozen=True)
+class KeptVolume:
+    """A volume that outlives its cluster; `owner` is the user, or else the claim, that it belongs to."""
 
     id: str
     name: str
@@ -30,7 +31,7 @@ class VolumeRow(TypedDict):
     owner: str | None
 
 
-async def take_away(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: bool = False) -> list[VolumeRow]:
+async def delete_rest(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: bool = False) -> list[KeptVolume]:
     """Delete the load balancers and floating IPs that the (deleted) cluster's Services left.
 
     Returns the volumes of its claims, which are kept; with `volumes_too` they are deleted, and those that could not be
@@ -46,7 +47,7 @@ async def take_away(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: bool 
         if (floating_ip.get("description") or "").endswith(ends):
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
     left = await volumes(cloud, cluster)
-    return [row for row in left if not await delete_volume(cloud, row["id"])] if volumes_too else left
+    return [row for row in left if not await delete_volume(cloud, row.id)] if volumes_too else left
 
 
 async def prefixes_of(cloud: Cloud, cluster: magnum.Cluster) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ async def prefixes_of(cloud: Cloud, cluster: magnum.Cluster) -> tuple[str, ...]:
     return tuple(f"{name}-" for name in names)
 
 
-async def take_ports(cloud: Cloud, prefixes: tuple[str, ...]) -> None:
+async def delete_ports(cloud: Cloud, prefixes: tuple[str, ...]) -> None:
     """Delete the unused ports of the (deleted) cluster."""
     for port in await neutron.ports(cloud):
         if port["name"].startswith(prefixes) and not port["device_id"]:
@@ -81,14 +82,14 @@ async def load_balancers(cloud: Cloud, marks: Sequence[str]) -> list[octavia.Loa
     return [balancer for balancer in balancers if balancer["name"].startswith(prefixes)]
 
 
-async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[VolumeRow]:
+async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
     """Volumes of the cluster's claims; none where the cloud has no Cinder."""
     try:
         listed = await cinder.volumes(cloud)
     except CloudError:
         return []
     return [
-        {"id": each["id"], "name": each["name"], "size_gb": each["size"], "owner": each["metadata"].get(CLAIM_METADATA)}
+        KeptVolume(each["id"], each["name"], each["size"], each["metadata"].get(CLAIM_METADATA))
         for each in listed
         if each["metadata"].get(CLUSTER_METADATA) == cluster["uuid"]
     ]

@@ -6,7 +6,7 @@ Types have the keys that the product reads, as the Container Infrastructure Mana
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict, overload
+from typing import Literal, NotRequired, TypedDict
 
 from zerojhub.errors import UserError
 from zerojhub.openstack.names import refuse_several, unknown
@@ -313,27 +313,3 @@ def require(cloud: Cloud, minor: int, what: str) -> None:
             f"the Magnum of cloud {cloud.name} is too old for {what}",
             hint=f"that came with microversion 1.{minor}, and this one has {has}",
         )
-
-
-@overload
-async def named(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> list[Cluster]: ...
-@overload
-async def named(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> list[ClusterTemplate]: ...
-async def named(cloud: Cloud, kind: str, wanted: str) -> list[Cluster] | list[ClusterTemplate]:
-    return await (clusters_named(cloud, wanted) if kind == "clusters" else templates_named(cloud, wanted))
-
-
-@overload
-async def find_one(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> Cluster | None: ...
-@overload
-async def find_one(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> ClusterTemplate | None: ...
-async def find_one(cloud: Cloud, kind: str, wanted: str) -> Cluster | ClusterTemplate | None:
-    return await (find_cluster(cloud, wanted) if kind == "clusters" else find_template(cloud, wanted))
-
-
-@overload
-async def get_one(cloud: Cloud, kind: Literal["clusters"], wanted: str) -> Cluster: ...
-@overload
-async def get_one(cloud: Cloud, kind: Literal["clustertemplates"], wanted: str) -> ClusterTemplate: ...
-async def get_one(cloud: Cloud, kind: str, wanted: str) -> Cluster | ClusterTemplate:
-    return await (get_cluster(cloud, wanted) if kind == "clusters" else get_template(cloud, wanted))

@@ -12,6 +12,11 @@ LOGINS = {"fedora-atomic": "fedora", "fedora": "fedora", "fedora-coreos": "core"
 """The login user, by the image's os_distro (Magnum user guide, driver images)."""
 
 
+def login(template: magnum.ClusterTemplate) -> str:
+    """The login user of the servers that the template makes."""
+    return LOGINS.get(template.get("cluster_distro") or "", "core")
+
+
 async def first_master(cloud: Cloud, cluster: magnum.Cluster) -> nova.Server:
     """The server of the cluster's first master. ZeroJHubError when the project does not see one."""
     in_stacks = await stacks.resources(cloud, cluster, resource_type="OS::Nova::Server")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from zerojhub.journey import Standing
-    from zerojhub.operations.survey import Pod, Server, Survey
+    from zerojhub.cluster.survey import Pod, Server, Survey
+    from zerojhub.graph import StageStatus
 
 MARKS = {
     "found": ("✓", "green"),
@@ -38,11 +38,12 @@ class Hidden(Progress):
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found. `trouble`: why the next look failed, if it did."""
+    """What one look found. `drift`: how the deployment differs; `trouble`: why the next look failed, if it did."""
 
-    standings: Sequence[Standing]
+    statuses: Sequence[StageStatus]
     url: str | None
     survey: Survey | None
+    drift: Sequence[str] = ()
     trouble: str = ""
 
 
@@ -69,7 +70,7 @@ class Board:
         from rich.text import Text
 
         survey = look.survey
-        parts: list[RenderableType] = [_head(survey), Text(), _stages(look.standings)]
+        parts: list[RenderableType] = [_head(survey), Text(), _stages(look.statuses)]
         if survey and survey.servers:
             parts += [Text(), _servers(survey.servers)]
         if survey and survey.waiting:
@@ -98,13 +99,13 @@ def _head(survey: Survey | None) -> Text:
     )
 
 
-def _stages(standings: Sequence[Standing]) -> Table:
+def _stages(statuses: Sequence[StageStatus]) -> Table:
     from rich.text import Text
 
     table = _columns(4)
-    for standing in standings:
-        mark, style = MARKS[standing.state]
-        cells = ((mark, style), (standing.stage.name, ""), (standing.state, style), (standing.detail, "dim"))
+    for status in statuses:
+        mark, style = MARKS[status.state]
+        cells = ((mark, style), (status.stage.name, ""), (status.state, style), (status.detail, "dim"))
         table.add_row(*(Text(*cell) for cell in cells))
     return table
 

@@ -9,7 +9,7 @@ from zerojhub.report.svg import LETTER, Drawing
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
-    from zerojhub.operations.survey import Pod, Server, Survey, Volume
+    from zerojhub.cluster.survey import Pod, Server, Survey, Volume
 
 T = TypeVar("T")
 U = TypeVar("U")

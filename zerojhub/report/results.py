@@ -59,6 +59,12 @@ def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
     show_line(item, output, f"{what} {item['name']} ({item['uuid']})")
 
 
+def show_drift(drift: Sequence[str]) -> None:
+    """On standard error, next to the answer: how what is running differs from the deployment file."""
+    for line in drift:
+        print(f"differs from the deployment: {line}", file=sys.stderr)
+
+
 def show_fields(item: Mapping[str, object], output: Output) -> None:
     """One API object, as text with a line per field."""
     show(item, output, lambda: print_fields(item))

@@ -1,11 +1,12 @@
-"""The stages between an empty project and a hub, in the order in which people tell them.
+"""The stages between an empty project and a hub, listed in the order in which people think of them.
 
-The true order comes from what each of them needs (see journey.py): what can overlap does.
+The engine (zerojhub/graph.py) derives the real order from what each stage needs, and runs stages concurrently.
 """
 
+from zerojhub.graph import AnyStage
 from zerojhub.stages.access import Access
+from zerojhub.stages.address import Address
 from zerojhub.stages.autoscale import Autoscale
-from zerojhub.stages.base import Stage
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.check import Check
 from zerojhub.stages.cluster import Cluster
@@ -18,7 +19,25 @@ from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.template import Template
 from zerojhub.stages.values import Values
 
-STAGES: tuple[type[Stage], ...] = (
+__all__ = [
+    "STAGES",
+    "Access",
+    "Address",
+    "Autoscale",
+    "Chart",
+    "Check",
+    "Cluster",
+    "Endpoint",
+    "FloatingIP",
+    "HelmProgram",
+    "Keypair",
+    "Preflight",
+    "StorageClass",
+    "Template",
+    "Values",
+]
+
+STAGES: tuple[AnyStage, ...] = (
     Preflight,
     Keypair,
     Template,
@@ -30,6 +49,7 @@ STAGES: tuple[type[Stage], ...] = (
     StorageClass,
     Values,
     Chart,
+    Address,
     Endpoint,
     Check,
 )

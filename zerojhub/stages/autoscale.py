@@ -1,50 +1,53 @@
-"""Workers that come and go by themselves: the bounds of `autoscale`, where the file has it."""
+"""The bounds between which the cluster's workers are scaled, where the deployment has `autoscale`."""
 
 from __future__ import annotations
 
+from zerojhub.cluster import autoscale
+from zerojhub.deployment import AutoscaleSpec, Deployment
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.openstack import clusters
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Wrong
 from zerojhub.stages.access import Access
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.cluster import Cluster
 
 
-class Autoscale(Stage):
-    """Workers that come when pods wait for room, and go when nobody needs them.
+class Autoscale(Stage[None]):
+    """Workers that are added when pods wait for room, and removed when they are idle.
 
-    Looks for the bounds of the first workers, and for an autoscaler that keeps to them. A cluster that is made gets both
-    by its labels; one that is there gets the autoscaler in kube-system, or new bounds where it runs outside of the cluster.
-    Takes nothing away: the cluster's end is its own.
+    Looks for the bounds of the default worker group and for an autoscaler that keeps to them. A new cluster gets both
+    through its labels; an existing one gets the autoscaler in kube-system or, where it runs outside the cluster, new bounds.
+    `down` removes nothing: the autoscaler goes with the cluster.
     """
 
     name = "autoscale"
     needs = (Access,)
 
     @classmethod
-    def applies(cls, deployment) -> bool:
+    def applies(cls, deployment: Deployment) -> bool:
         return deployment.autoscale is not None
 
-    async def check(self, hub) -> list[ZeroJHubError]:
-        wanted, workers = hub.deployment.autoscale, hub.deployment.cluster.workers
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        wanted, workers = run.deployment.autoscale, run.deployment.cluster.workers
         if wanted is None or wanted.min <= workers <= wanted.max:
             return []
-        return [
-            UserError(f"{workers} workers are not between {wanted.min} and {wanted.max}", hint="workers, or autoscale")
-        ]
+        problem = f"{workers} workers are not between {wanted.min} and {wanted.max}"
+        return [UserError(problem, hint="correct cluster.workers or autoscale")]
 
-    async def look(self, hub) -> Found | Missing:
-        from zerojhub.operations import autoscale
+    async def look(self, run: Run) -> Found[None] | Missing[None]:
+        wanted = bounds(run)
+        current = await autoscale.current(run.cloud, run[Cluster], run[Access])
+        requested = f"{wanted.min} to {wanted.max} workers"
+        if current == (wanted.min, wanted.max):
+            return Found(requested, None)
+        return Missing(f"{requested}, but the bounds are {current[0]} to {current[1]}" if current else requested)
 
-        wanted = hub.deployment.autoscale
-        there = await autoscale.current(hub)
-        asked = f"{wanted.min} to {wanted.max} workers"
-        if there == (wanted.min, wanted.max):
-            return Found(asked)
-        return Missing(f"{asked}, and the autoscaler keeps to {there[0]} to {there[1]}" if there else asked)
+    async def do(self, run: Run, state: Missing[None] | Wrong[None]) -> None:
+        wanted = bounds(run)
+        cluster = await clusters.settled(run.cloud, run[Cluster]["uuid"])
+        await autoscale.scale(run.cloud, cluster, run[Access], (wanted.min, wanted.max), say=run.say)
 
-    async def do(self, hub, state: Missing | Wrong) -> None:
-        from zerojhub.openstack import clusters
-        from zerojhub.operations import autoscale
 
-        wanted = hub.deployment.autoscale
-        cluster = await clusters.settled(hub.cloud, hub[Cluster]["uuid"])
-        await autoscale.scale(hub, cluster, (wanted.min, wanted.max), None, {}, hub.say)
+def bounds(run: Run) -> AutoscaleSpec:
+    assert run.deployment.autoscale is not None  # or else the stage does not apply
+    return run.deployment.autoscale

@@ -4,230 +4,251 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.kube import kinds, volumes
+from zerojhub.kube.client import OURS, KubeError
+from zerojhub.kube.types import Deployment
+from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
 from zerojhub.stages.helm import HelmProgram
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.values import Values, misfit_error
+from zerojhub.tasks import gather
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.helm import Helm
     from zerojhub.hub.secrets import Secrets
-    from zerojhub.journey import Hub
     from zerojhub.kube.explain import Trouble
 
-PATIENCE = 600
-"""Seconds for the hub to come up: images are pulled and a volume is made."""
-INSTALL = 300
+START_TIMEOUT = 600
+"""Seconds for the hub's pods to become ready: images are pulled and a volume is provisioned."""
+INSTALL_TIMEOUT = 300
 """Seconds for Helm, which waits only for the chart's own hooks."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A hub's Helm release, with all of its deployments available."""
+    """The hub's Helm release. `values`: those it was installed with, secrets included."""
 
     name: str
     namespace: str
     revision: int
     secrets: Secrets
+    values: dict[str, Any] = field(repr=False)
 
 
-class Chart(Stage):
-    """The JupyterHub chart, as a Helm release whose pods are up.
+class Chart(Stage[Release]):
+    """The JupyterHub chart, as a Helm release whose pods are ready.
 
-    Installs or upgrades the release when its chart or values differ; what does not come up is told from pods, events and
-    claims. `down` uninstalls it, load balancers first; users' volumes are kept and listed.
+    Installs or upgrades the release when its chart or values differ. What does not start is explained by its pods, events
+    and claims. `down` uninstalls it, load balancers first; users' volumes are kept and listed.
     """
 
     name = "chart"
     needs = (HelmProgram, StorageClass, Values)
 
-    async def look(self, hub: Hub) -> Found | Missing | Wrong:
+    async def look(self, run: Run) -> Found[Release] | Missing[Release] | Wrong[Release]:
         from zerojhub.hub.release import difference, installed_release
         from zerojhub.hub.secrets import Secrets
-        from zerojhub.tasks import gather
 
-        name, namespace = release_name(hub), hub.deployment.hub.namespace
-        there, late = await gather(installed_release(_helm(hub), name, namespace), unavailable(hub))
-        if there is None:
+        name, namespace = release_name(run), run.deployment.namespace
+        installed, late = await gather(installed_release(_helm(run), name, namespace), unavailable(run))
+        if installed is None:
             return Missing(f"there is no release {name} in namespace {namespace}")
-        kept = Secrets.of(hub.state, there.values)
-        if differs := difference(there, hub[Values].chart, hub[Values].values(kept)):
-            return Wrong(differs)
+        kept = Secrets.of(run.folder, installed.values)
+        release = Release(name, namespace, installed.revision, kept, installed.values)
+        if differs := difference(installed, run[Values].chart, run[Values].values(kept)):
+            return Wrong(differs, release)
         if late:
-            return Wrong(f"not available: {', '.join(late)}")
-        release = Release(name, namespace, there.revision, kept)
-        return Found(f"{there.chart} in namespace {namespace}, revision {there.revision}", release)
+            return Wrong(f"not available: {', '.join(late)}", release)
+        return Found(f"{installed.chart} in namespace {namespace}, revision {installed.revision}", release)
 
-    async def do(self, hub: Hub, state: Missing | Wrong) -> None:
+    async def do(self, run: Run, state: Missing[Release] | Wrong[Release]) -> None:
         from zerojhub.hub.release import difference, installed_release, recover
         from zerojhub.hub.secrets import Secrets
 
-        chart, version = hub[Values].chart, hub[Access].version
+        chart, version = run[Values].chart, run[Access].version
         if misfit := chart.misfit(version):
-            raise misfit_error(misfit, f"the cluster has {version}", version, str(hub.deployment.path))
-        name, namespace = release_name(hub), hub.deployment.hub.namespace
-        there = await installed_release(_helm(hub), name, namespace)
-        kept = Secrets.of(hub.state, there.values if there else None)
-        kept.keep(hub.state)
-        values = hub[Values].values(kept)
-        if there:
-            await recover(_helm(hub), name, namespace, there)
-        # A release that is as it should be, and whose pods are late, is only waited for.
-        if there is None or difference(there, chart, values) or not await _deployments(hub):
-            await _make_namespace(hub)
-            await _install(hub, values)
-        await _wait(hub)
+            raise misfit_error(misfit, f"the cluster has {version}", version, str(run.deployment.path))
+        name, namespace = release_name(run), run.deployment.namespace
+        installed = await installed_release(_helm(run), name, namespace)
+        kept = Secrets.of(run.folder, installed.values if installed else None)
+        kept.keep(run.folder)
+        values = run[Values].values(kept)
+        if installed:
+            await recover(_helm(run), name, namespace, installed)
+        # A release that is as it should be, but whose pods are late, is only waited for.
+        if installed is None or difference(installed, chart, values) or not await _deployments(run):
+            await _make_namespace(run)
+            await _install(run, values)
+        await _wait(run)
 
-    async def undo(self, hub: Hub) -> None:
+    async def undo(self, run: Run, teardown: Teardown) -> None:
         from zerojhub.helm import ReleaseNotFound
-        from zerojhub.kube import volumes
 
-        kube, namespace = hub[Access].kube, hub.deployment.hub.namespace
-        await _delete_load_balancers(hub)
-        hub.say("uninstalling the release")
+        kube, namespace = run[Access].kube, run.deployment.namespace
+        await _delete_load_balancers(run)
+        run.say("uninstalling the release")
         with contextlib.suppress(ReleaseNotFound):
-            await _helm(hub).uninstall(release_name(hub), namespace=namespace, wait=True)
-        for pod in await kube.list("v1/Pod", namespace, labels="component=singleuser-server"):
-            await kube.delete("v1/Pod", pod["metadata"]["name"], namespace)
-        if hub.delete_data:
+            await _helm(run).uninstall(release_name(run), namespace=namespace, wait=True)
+        for pod in await kube.list(kinds.POD, namespace, labels="component=singleuser-server"):
+            await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
+        if teardown.delete_data:
             await volumes.delete_all(kube, namespace)
-        hub.kept += [
-            {"id": each.id, "name": each.name, "size_gb": each.size_gb, "owner": each.owner}
-            for each in await volumes.keep(kube, namespace)
+        teardown.kept += [
+            KeptVolume(volume.id or "", volume.name, volume.size_gb, volume.owner)
+            for volume in await volumes.keep(kube, namespace)
         ]
-        await volumes.wait_for_deletion(kube, namespace, hub.say)
-        there = await kube.get("v1/Namespace", namespace)
-        if there and _is_ours(there) and not await kube.list("v1/PersistentVolumeClaim", namespace):
-            hub.say(f"deleting namespace {namespace}")
-            await kube.delete("v1/Namespace", namespace, wait=120)
+        await volumes.wait_for_deletion(kube, namespace, run.say)
+        there = await kube.get(kinds.NAMESPACE, namespace)
+        ours = there and OURS.items() <= there["metadata"].get("labels", {}).items()
+        if ours and not await kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace):
+            run.say(f"deleting namespace {namespace}")
+            await kube.delete(kinds.NAMESPACE, namespace, wait=120)
 
 
-def release_name(hub: Hub) -> str:
+async def release_as_installed(run: Run) -> Release | None:
+    """The release as it is installed, whatever the deployment asks for; None when there is none."""
+    from zerojhub.hub.release import installed_release
+    from zerojhub.hub.secrets import Secrets
+
+    name, namespace = release_name(run), run.deployment.namespace
+    installed = await installed_release(_helm(run), name, namespace)
+    if installed is None:
+        return None
+    kept = Secrets.of(run.folder, installed.values)
+    return Release(name, namespace, installed.revision, kept, installed.values)
+
+
+def release_name(run: Run) -> str:
     """Helm's names are shorter than Kubernetes' namespaces."""
-    return hub.deployment.hub.namespace[:53].rstrip("-")
+    return run.deployment.namespace[:53].rstrip("-")
 
 
-def labels_of(hub: Hub) -> str:
+def labels_of(run: Run) -> str:
     """The selector of the hub's own parts; the users' servers carry the release's label too."""
-    return f"release={release_name(hub)},component!=singleuser-server"
+    return f"release={release_name(run)},component!=singleuser-server"
 
 
-async def unavailable(hub: Hub) -> list[str]:
+async def unavailable(run: Run) -> list[str]:
     """The deployments of the release that are not available; `hub` when there are none at all."""
     from zerojhub.kube.explain import is_available
 
-    deployments = await _deployments(hub)
+    deployments = await _deployments(run)
     return [each["metadata"]["name"] for each in deployments if not is_available(each)] if deployments else ["hub"]
 
 
-async def _deployments(hub: Hub) -> list[dict]:
-    return await hub[Access].kube.list("apps/v1/Deployment", hub.deployment.hub.namespace, labels=labels_of(hub))
+async def _deployments(run: Run) -> list[Deployment]:
+    return await run[Access].kube.list(kinds.DEPLOYMENT, run.deployment.namespace, labels=labels_of(run))
 
 
-def _helm(hub: Hub) -> Helm:
+def _helm(run: Run) -> Helm:
     from zerojhub.helm import Helm
 
-    return Helm(hub[Access], hub[HelmProgram], timeout=INSTALL)
+    return Helm(run[Access], run[HelmProgram], timeout=INSTALL_TIMEOUT)
 
 
-async def _make_namespace(hub: Hub) -> None:
-    from zerojhub.kube.client import OURS
-
-    kube, namespace = hub[Access].kube, hub.deployment.hub.namespace
-    if await kube.get("v1/Namespace", namespace) is None:
+async def _make_namespace(run: Run) -> None:
+    kube, namespace = run[Access].kube, run.deployment.namespace
+    if await kube.get(kinds.NAMESPACE, namespace) is None:
         await kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": OURS}})
 
 
-def _is_ours(namespace: dict) -> bool:
-    from zerojhub.kube.client import OURS
-
-    return OURS.items() <= (namespace["metadata"].get("labels") or {}).items()
-
-
-async def _install(hub: Hub, values: dict) -> None:
+async def _install(run: Run, values: dict[str, Any]) -> None:
     from zerojhub.helm import HelmError
     from zerojhub.hub.release import description_of
-    from zerojhub.kube.explain import why_not_ready
-    from zerojhub.tasks import gather
 
-    machine, chart = hub[Access].machine, hub[Values].chart
+    machine, chart = run[Access].machine, run[Values].chart
     archive = f"/tmp/zerojhub-chart-{secrets.token_hex(4)}.tgz"
     await machine.write(archive, chart.content)
-    hub.say(f"helm upgrade --install {release_name(hub)}, chart {chart.name}-{chart.version}")
-    narration = anyio.CancelScope()
+    run.say(f"helm upgrade --install {release_name(run)}, chart {chart.name}-{chart.version}")
+    installing = anyio.CancelScope()
 
     async def install() -> None:
         try:
-            await _helm(hub).install_or_upgrade(
-                release_name(hub), archive, values,
-                namespace=hub.deployment.hub.namespace, create_namespace=False, description=description_of(chart),
+            await _helm(run).install_or_upgrade(
+                release_name(run), archive, values,
+                namespace=run.deployment.namespace, create_namespace=False, description=description_of(chart),
             )  # fmt: skip
         finally:
-            narration.cancel()
+            installing.cancel()
 
     try:
-        await gather(install(), _narrate(hub, narration))
+        await gather(install(), _watch_hooks(run, installing))
     except HelmError as error:
-        troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
-        raise _failure(f"helm could not install the hub: {error.message}", troubles) from None
+        raise _failure(f"helm could not install the hub: {error.message}", await _troubles(run)) from None
     finally:
         with anyio.CancelScope(shield=True):
             await machine.run(["rm", "-f", "--", archive], check=False)
 
 
-async def _narrate(hub: Hub, scope: anyio.CancelScope) -> None:
-    """Say what the chart's hooks wait for, until the scope is cancelled; an error when they wait in vain."""
-    from zerojhub.kube.client import KubeError
-    from zerojhub.kube.explain import Patience, why_not_ready
+async def _watch_hooks(run: Run, scope: anyio.CancelScope) -> None:
+    """Report what the chart's hooks wait for, until the scope is cancelled. ZeroJHubError when it will not happen."""
+    from zerojhub.kube.explain import Patience
 
     patience = Patience()
     with scope:
         while True:
             await anyio.sleep(2)
             with contextlib.suppress(KubeError):
-                troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
+                troubles = await _troubles(run)
                 if patience.is_over(troubles):
-                    raise _failure("the chart's hooks wait in vain", troubles)
+                    raise _failure("the chart's hooks cannot finish", troubles)
                 for trouble in troubles[:1]:
-                    hub.say(f"{trouble.subject} {trouble.why}")
+                    run.say(f"{trouble.subject} {trouble.why}")
 
 
-async def _wait(hub: Hub) -> None:
-    """Until every deployment of the release is available, and still is a second later, saying why one is not."""
-    from zerojhub.kube.explain import Patience, why_not_ready
+async def _wait(run: Run) -> None:
+    """Wait until every deployment of the release is available, and still is a second later."""
+    from zerojhub.kube.explain import Patience
 
-    deadline, pause, patience = time.monotonic() + PATIENCE, 0.3, Patience()
-    while True:
-        while late := await unavailable(hub):
-            troubles = await why_not_ready(hub[Access].kube, hub.deployment.hub.namespace, labels_of(hub))
-            if patience.is_over(troubles) or time.monotonic() > deadline:
-                raise _failure(f"the hub does not come up: {', '.join(late)} not available", troubles)
-            hub.say(f"{troubles[0].subject} {troubles[0].why}" if troubles else f"waiting for {', '.join(late)}")
-            await anyio.sleep(pause)
-            pause = min(pause * 1.5, 2)
-        await anyio.sleep(1)
-        if not await unavailable(hub):
-            return
+    patience = Patience()
+    troubles: list[Trouble] = []
+
+    async def available() -> NotYet | None:
+        nonlocal troubles
+        if not (late := await unavailable(run)):
+            await anyio.sleep(1)
+            late = await unavailable(run)
+        if not late:
+            return None
+        troubles = await _troubles(run)
+        if patience.is_over(troubles):
+            raise _failure(f"the hub does not start: {', '.join(late)} not available", troubles)
+        waiting = f"{troubles[0].subject} {troubles[0].why}" if troubles else f"waiting for {', '.join(late)}"
+        return NotYet(waiting)
+
+    try:
+        await wait_until(available, timeout=START_TIMEOUT, pause=(0.3, 2), say=run.say)
+    except TimedOut:
+        late = await unavailable(run)
+        raise _failure(f"the hub does not start: {', '.join(late)} not available", troubles) from None
+
+
+async def _troubles(run: Run) -> list[Trouble]:
+    from zerojhub.kube.explain import why_not_ready
+
+    return await why_not_ready(run[Access].kube, run.deployment.namespace, labels_of(run))
 
 
 def _failure(message: str, troubles: list[Trouble]) -> ZeroJHubError:
-    """The error with what Kubernetes says of it, in place of what was waited for in vain."""
+    """The error with Kubernetes' own reasons below it."""
     return ZeroJHubError(message + "".join(f"\n  {trouble}" for trouble in troubles))
 
 
-async def _delete_load_balancers(hub: Hub) -> None:
-    """Their Services go first, as only the running cluster takes their load balancers and addresses away."""
-    kube, namespace = hub[Access].kube, hub.deployment.hub.namespace
-    for service in await kube.list("v1/Service", namespace):
+async def _delete_load_balancers(run: Run) -> None:
+    """Delete their Services first: only a running cluster removes their load balancers and addresses."""
+    kube, namespace = run[Access].kube, run.deployment.namespace
+    for service in await kube.list(kinds.SERVICE, namespace):
         if service["spec"].get("type") == "LoadBalancer":
             name = service["metadata"]["name"]
-            hub.say(f"waiting for the load balancer of service {name} to go")
-            await kube.delete("v1/Service", name, namespace, wait=300)
+            run.say(f"waiting until the load balancer of service {name} is deleted")
+            await kube.delete(kinds.SERVICE, name, namespace, wait=300)

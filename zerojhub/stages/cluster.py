@@ -1,113 +1,122 @@
-"""The cluster: created from the template, or adopted when one of that name is there; waited for, with its reasons."""
+"""The cluster: created from the template, or adopted when one of that name exists."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from zerojhub.cluster import lifecycle
+from zerojhub.cluster.delete import delete
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import clusters, magnum, quota, templates
-from zerojhub.operations.delete import delete
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
+from zerojhub.openstack.magnum import Cluster as MagnumCluster
+from zerojhub.openstack.magnum import ClusterRequest
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
 from zerojhub.text import plural
 
-OWNER_LABEL = "zerojhub_cluster"
-"""The label that marks a cluster as made for a deployment: only such a one is ever deleted."""
 
-
-class Cluster(Stage):
+class Cluster(Stage[MagnumCluster]):
     """The Kubernetes cluster, created by Magnum or adopted.
 
-    Looks for a cluster of the name, and makes it when there is none. While it waits it says which resource is being made;
-    a failure is told down to the server's fault. `down` deletes a cluster that was made for this deployment, and no other,
-    once it has given back the load balancers of its Services.
+    Looks for a cluster of the name, and creates it when there is none. While it waits it reports which resource is being
+    created; a failure is traced down to the server's fault. `down` deletes a cluster that was created for this deployment,
+    and no other, after it has removed the load balancers of its Services.
     """
 
     name = "cluster"
     needs = (Template, Keypair)
 
-    async def check(self, hub) -> list[ZeroJHubError]:
-        """Everything that the template names, and room in the quotas for what would be made."""
-        template = await expected(hub)
-        if template is None or await find(hub) is not None:
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        """Everything that the template names, and room in the quotas for what would be created."""
+        template = await expected(run)
+        if template is None or await find(run) is not None:
             return []
-        spec = hub.deployment.cluster
-        flavors = {"master_flavor_id": spec.master_flavor, "flavor_id": spec.flavor}
-        # The cluster is made with a keypair of its own, whatever the template says.
-        wanted = template | {"keypair_id": None} | {key: value for key, value in flavors.items() if value}
-        problems = await templates.problems(hub.cloud, wanted)
-        problems += await clusters.room(hub.cloud, wanted, spec.masters, spec.workers)
-        if not hub.deployment.access.floating_ip:
-            problems += await quota.floating_ip_shortages(hub.cloud, 1)
+        spec = run.deployment.cluster
+        # The cluster gets a keypair of its own, whatever the template says.
+        wanted = template | {"keypair_id": None}
+        if spec.flavor:
+            wanted["flavor_id"] = spec.flavor
+        if spec.master_flavor:
+            wanted["master_flavor_id"] = spec.master_flavor
+        problems = await templates.problems(run.cloud, wanted)
+        problems += await clusters.room(run.cloud, wanted, spec.masters, spec.workers)
+        if not run.deployment.access.floating_ip:
+            problems += await quota.floating_ip_shortages(run.cloud, 1)
         return problems
 
-    async def look(self, hub) -> Found | Missing | Wrong:
-        cluster = await find(hub)
+    async def look(self, run: Run) -> Found[MagnumCluster] | Missing[MagnumCluster] | Wrong[MagnumCluster]:
+        cluster = await find(run)
         if cluster is None:
-            return Missing(f"there is no cluster {hub.deployment.cluster.name}")
+            return Missing(f"there is no cluster {run.deployment.cluster_name}")
         status, reason = cluster["status"], cluster.get("status_reason") or "no reason given"
         if status.startswith("DELETE"):
             return Wrong(f"cluster {cluster['name']} is {status}")
         if status == "CREATE_FAILED":
-            return Wrong(await clusters.failure(hub.cloud, cluster))
-        if status.endswith("IN_PROGRESS") and not (hub.takes_changing and status.startswith("UPDATE")):
-            return Missing(f"cluster {cluster['name']} is {status}")
-        detail = (
-            f"{cluster['name']}: {plural(cluster['master_count'], 'master')}, {plural(cluster['node_count'], 'worker')}"
-        )
+            return Wrong(await lifecycle.failure(run.cloud, cluster))
+        if status.endswith("IN_PROGRESS"):
+            # One that is being resized or upgraded works; an autoscaler may resize it at any time.
+            usable = cluster if status.startswith("UPDATE") else None
+            return Missing(f"cluster {cluster['name']} is {status}", usable)
+        masters, workers = plural(cluster["master_count"], "master"), plural(cluster["node_count"], "worker")
+        detail = f"{cluster['name']}: {masters}, {workers}"
         if status.endswith("FAILED"):
             detail += f"; {status}: {reason}"
-        by_itself = hub.deployment.autoscale or autoscaled(cluster)
-        if cluster["node_count"] != hub.deployment.cluster.workers and not by_itself:
-            detail += f" ({hub.deployment.cluster.workers} asked for)"
+        autoscaled = run.deployment.autoscale or clusters.autoscaled(cluster)
+        if cluster["node_count"] != run.deployment.cluster.workers and not autoscaled:
+            detail += f" ({run.deployment.cluster.workers} requested)"
         return Found(detail, cluster)
 
-    async def do(self, hub, state: Missing | Wrong) -> None:
+    async def do(self, run: Run, state: Missing[MagnumCluster] | Wrong[MagnumCluster]) -> None:
+        cluster = await find(run)
         if isinstance(state, Wrong):
-            raise ZeroJHubError(state.how, hint=clusters.way_out(await find(hub)))
-        cluster = await find(hub)
-        uuid = cluster["uuid"] if cluster else (await hub.cloud.container_infra.post("/clusters", body_of(hub)))["uuid"]
-        await clusters.wait(hub.cloud, uuid, hub.say, minutes=hub.deployment.cluster.timeout)
+            raise ZeroJHubError(state.detail, hint=clusters.way_out(cluster) if cluster else None)
+        uuid = cluster["uuid"] if cluster else await magnum.create_cluster(run.cloud, request(run))
+        await lifecycle.wait(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
 
-    async def undo(self, hub) -> None:
-        cluster = await find(hub)
-        if cluster is None or cluster["labels"].get(OWNER_LABEL) != hub.deployment.name:
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        cluster = await find(run)
+        if cluster is None or cluster["labels"].get(clusters.OWNER_LABEL) != run.deployment.name:
             return
-        left = {row["name"]: row for row in await delete(hub.cloud, cluster, hub.say, data=False)}
+        left = await delete(run.cloud, cluster, run.say, data=False)
         # Kubernetes knew whose the volumes are, Cinder knows which of them are still there.
-        owners = {row["name"]: row["owner"] for row in hub.kept}
-        hub.kept = [row | {"owner": owners.get(name, row["owner"])} for name, row in left.items()]
+        owners = {volume.name: volume.owner for volume in teardown.kept}
+        teardown.kept = [replace(volume, owner=owners.get(volume.name, volume.owner)) for volume in left]
 
 
-async def find(hub) -> dict | None:
-    return await magnum.find_one(hub.cloud, "clusters", hub.deployment.cluster.name)
+async def find(run: Run) -> MagnumCluster | None:
+    """The deployment's cluster, if it exists. UserError when several have the name."""
+    return await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
 
 
-def autoscaled(cluster: dict) -> bool:
-    return str(cluster["labels"].get("auto_scaling_enabled", "")).lower() == "true"
-
-
-def body_of(hub) -> dict:
-    """The request that makes the cluster (Magnum API reference, clusters)."""
-    spec = hub.deployment.cluster
-    labels = {key: str(value) for key, value in spec.labels.items()} | {OWNER_LABEL: hub.deployment.name}
-    if bounds := hub.deployment.autoscale:
+def request(run: Run) -> ClusterRequest:
+    """The request that creates the cluster (Magnum API reference, clusters)."""
+    spec, key = run.deployment.cluster, run[Keypair]
+    labels = {name: str(value) for name, value in spec.labels.items()} | {clusters.OWNER_LABEL: run.deployment.name}
+    if bounds := run.deployment.autoscale:
         labels |= {"auto_scaling_enabled": "true", "min_node_count": str(bounds.min), "max_node_count": str(bounds.max)}
-    optional = {
-        "keypair": hub[Keypair] and hub[Keypair].name,
-        "flavor_id": spec.flavor,
-        "master_flavor_id": spec.master_flavor,
-        "docker_volume_size": spec.docker_volume_size,
-        "fixed_network": spec.fixed_network,
-        "fixed_subnet": spec.fixed_subnet,
-        "floating_ip_enabled": spec.floating_ip_enabled,
-    }
-    return {
-        "name": spec.name,
-        "cluster_template_id": hub[Template]["uuid"],
+    body: ClusterRequest = {
+        "name": run.deployment.cluster_name,
+        "cluster_template_id": run[Template]["uuid"],
         "node_count": spec.workers,
         "master_count": spec.masters,
         "create_timeout": spec.timeout,
-        # As merge_labels has Magnum do it, which one before OpenStack Victoria does not know.
-        "labels": hub[Template]["labels"] | labels,
-        **{key: value for key, value in optional.items() if value is not None},
+        # Merged here: Magnum has merge_labels only since OpenStack Victoria.
+        "labels": run[Template]["labels"] | labels,
     }
+    if key:
+        body["keypair"] = key.name
+    if spec.flavor:
+        body["flavor_id"] = spec.flavor
+    if spec.master_flavor:
+        body["master_flavor_id"] = spec.master_flavor
+    if spec.docker_volume_size:
+        body["docker_volume_size"] = spec.docker_volume_size
+    if spec.fixed_network:
+        body["fixed_network"] = spec.fixed_network
+    if spec.fixed_subnet:
+        body["fixed_subnet"] = spec.fixed_subnet
+    if spec.floating_ip_enabled is not None:
+        body["floating_ip_enabled"] = spec.floating_ip_enabled
+    return body

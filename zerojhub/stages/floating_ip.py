@@ -1,85 +1,90 @@
-"""A floating IP for the master, taken while the cluster builds. A master that has one already keeps it, whoever put it there."""
+"""A floating IP for the master, allocated while the cluster builds. A master that has one keeps it, whoever attached it."""
 
 from __future__ import annotations
 
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.openstack import magnum, masters, names
+from zerojhub.openstack import magnum, masters, names, neutron
+from zerojhub.openstack.neutron import FloatingIP as Address
 from zerojhub.openstack.roads import road_of
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.template import Template
 
 
-class FloatingIP(Stage):
-    """A floating IP for the master: the one that it has, or one marked as this hub's.
+class FloatingIP(Stage[Address | None]):
+    """A floating IP for the master: the one it has, or one marked as this hub's.
 
-    Takes one from the template's external network while the cluster builds, described as `zerojhub:NAME`; `down` gives it
-    back. A cluster that is reached by its API needs none.
+    Allocates one from the template's external network while the cluster builds, described as `zerojhub:NAME`; `down`
+    releases it. A cluster that is reached by its API needs none.
     """
 
     name = "floating-ip"
     needs = (Template,)
 
-    async def check(self, hub) -> list[ZeroJHubError]:
-        wanted = hub.deployment.access.floating_ip
-        if wanted and not await listed(hub, floating_ip_address=wanted):
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        wanted = run.deployment.access.floating_ip
+        if wanted and not await with_address(run, wanted):
             return [UserError(f"the project has no floating IP {wanted}", hint="see: openstack floating ip list")]
         return []
 
-    async def look(self, hub) -> Found | Missing:
-        if road_of(hub.deployment, hub[Template]) == "api":
-            return Found("not needed: the API server has an address of its own")
-        if wanted := hub.deployment.access.floating_ip:
-            [floating_ip] = await listed(hub, floating_ip_address=wanted)
-            return Found(wanted, floating_ip)
-        ours = await own(hub)
+    async def look(self, run: Run) -> Found[Address | None] | Missing[Address | None]:
+        if road_of(run.deployment, run[Template]) == "api":
+            return Found("not needed: the API server has an address of its own", None)
+        if wanted := run.deployment.access.floating_ip:
+            [given] = await with_address(run, wanted)
+            return Found(wanted, given)
+        ours = await own(run)
         if ours and ours[0]["port_id"]:
             return Found(ours[0]["floating_ip_address"], ours[0])
-        if there := await on_master(hub):
-            return Found(f"{there['floating_ip_address']}, which the master has already", there)
+        if attached := await on_master(run):
+            return Found(f"{attached['floating_ip_address']}, already on the master", attached)
         if ours:
             return Found(ours[0]["floating_ip_address"], ours[0])
-        if given_by_magnum(hub):
-            return Found("not needed: Magnum gives the master one")
+        if assigned_by_magnum(run):
+            return Found("not needed: Magnum assigns the master one", None)
         return Missing("the master needs an address that is reachable from here")
 
-    async def do(self, hub, state: Missing | Wrong) -> None:
-        external = await names.network(hub.cloud, hub[Template]["external_network_id"], external=True)
-        body = {"floating_network_id": external["id"], "description": mark(hub)}
-        await hub.cloud.network.post("/floatingips", {"floatingip": body})
+    async def do(self, run: Run, state: Missing[Address | None] | Wrong[Address | None]) -> None:
+        external = await names.network(run.cloud, run[Template]["external_network_id"] or "", external=True)
+        await neutron.create_floating_ip(run.cloud, external["id"], mark(run))
 
-    async def undo(self, hub) -> None:
-        for floating_ip in await own(hub):
-            await hub.cloud.network.delete(f"/floatingips/{floating_ip['id']}")
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        for floating_ip in await own(run):
+            await neutron.delete_floating_ip(run.cloud, floating_ip["id"])
 
 
-async def on_master(hub) -> dict | None:
-    """The floating IP that the first master of a cluster that is there has, whoever put it there."""
-    cluster = await magnum.find_one(hub.cloud, "clusters", hub.deployment.cluster.name)
-    if cluster is None or not cluster["master_addresses"]:
+async def on_master(run: Run) -> Address | None:
+    """The floating IP that the first master of an existing cluster has, whoever attached it."""
+    cluster = await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+    if cluster is None or not cluster.get("master_addresses"):
         return None
     try:
-        server = await masters.first_master(hub.cloud, cluster)
-    except ZeroJHubError:  # a cluster that is going, or never came; its own stage tells of it
+        server = await masters.first_master(run.cloud, cluster)
+    except ZeroJHubError:  # a cluster that is being deleted, or was never created: the cluster stage reports that
         return None
     addresses = masters.addresses(server)
     # Two networks may have the same addresses: the floating IP's own address is the server's as well.
-    found = [each for each in await listed(hub) if each["floating_ip_address"] in addresses]
-    return found[0] if found else None
+    return next((each for each in await floating_ips(run) if each["floating_ip_address"] in addresses), None)
 
 
-def given_by_magnum(hub) -> bool:
-    wanted = hub.deployment.cluster.floating_ip_enabled
-    return hub[Template]["floating_ip_enabled"] if wanted is None else wanted
+def assigned_by_magnum(run: Run) -> bool:
+    wanted = run.deployment.cluster.floating_ip_enabled
+    return run[Template].get("floating_ip_enabled", False) if wanted is None else wanted
 
 
-def mark(hub) -> str:
-    """The description by which Neutron's resources are known as this hub's."""
-    return f"zerojhub:{hub.deployment.name}"
+def mark(run: Run) -> str:
+    """The description that identifies Neutron's resources as this hub's."""
+    return f"zerojhub:{run.deployment.name}"
 
 
-async def own(hub) -> list[dict]:
-    return [each for each in await listed(hub) if each.get("description") == mark(hub)]
+async def floating_ips(run: Run) -> list[Address]:
+    return await run.once(neutron.floating_ips, run.cloud)
 
 
-async def listed(hub, **query: str) -> list[dict]:
-    return await hub.cloud.network.all("/floatingips", "floatingips", **query)
+async def with_address(run: Run, address: str) -> list[Address]:
+    return [each for each in await floating_ips(run) if each["floating_ip_address"] == address]
+
+
+async def own(run: Run) -> list[Address]:
+    """The floating IPs that were allocated for this hub."""
+    return [each for each in await floating_ips(run) if each.get("description") == mark(run)]

@@ -1,4 +1,4 @@
-"""Helm, where the deployment's Helm runs."""
+"""The Helm program on the machine where it runs: the master, or this one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ import shutil
 import sys
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 
 from zerojhub.errors import MachineError, UserError, ZeroJHubError
+from zerojhub.machine import Machine
 from zerojhub.machine.local import LocalMachine
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
-
-if TYPE_CHECKING:
-    from zerojhub.journey import Hub
-    from zerojhub.machine import Machine
 
 VERSION = "3.18.4"
-"""The Helm that is fetched when the deployment names none."""
+"""The Helm version that is downloaded when the deployment names none."""
 LEAST = (3, 8)
-"""The oldest Helm that takes everything asked of it here."""
+"""The oldest Helm that has every option used here."""
 URL = "https://get.helm.sh/helm-v{version}-linux-{arch}.tar.gz"
 CHECKSUMS = {
     ("3.16.4", "amd64"): "fc307327959aa38ed8f9f7e66d45492bb022a66c3e5da6063958254b9767d179",
@@ -35,10 +32,10 @@ CHECKSUMS = {
     ("3.18.4", "amd64"): "f8180838c23d7c7d797b208861fecb591d9ce1690d8704ed1e4cb8e2add966c1",
     ("3.18.4", "arm64"): "c0a45e67eef0c7416a8a8c9e9d5d2d30d70e4f4d3f7bea5de28241fffa8f3b89",
 }
-"""SHA-256 of the archives at get.helm.sh, as published beside them."""
+"""SHA-256 of the archives at get.helm.sh, as published next to them."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SHARED = ["/usr/local/bin/helm", "/opt/bin/helm"]
-"""Where everyone's programs go; some images keep the first read-only, and have the second or the user's own for this."""
+"""Folders for programs of all users; on some images the first is read-only, so the second, or the user's own, is used."""
 
 FIND = """
 for helm in "$@" "$HOME/.local/bin/helm" "$(command -v helm)"; do
@@ -55,27 +52,27 @@ install -D --mode=755 "$work/helm" "$3"
 """
 
 
-class HelmProgram(Stage):
-    """Helm beside the cluster, at a pinned version whose checksum is compared.
+class HelmProgram(Stage[str]):
+    """Helm for the cluster, at a pinned version with a verified checksum.
 
-    Downloads it to where it runs: to the master, or here. Where the master has no way out, it is copied over SFTP. `down`
-    takes away the one that was put on the master; one that is here stays, for the next time.
+    Downloads it to the machine where it runs: the master, or this one. A master without internet access gets a copy over
+    SFTP. `down` deletes the copy on the master; one on this machine is kept for the next time.
     """
 
     name = "helm"
     needs = (Access,)
 
-    async def check(self, hub: Hub) -> list[ZeroJHubError]:
-        wanted = hub.deployment.helm
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        wanted = run.deployment.helm
         if not wanted.version or wanted.sha256 or (wanted.version, "amd64") in CHECKSUMS:
             return []
         known = ", ".join(sorted({version for version, _ in CHECKSUMS}))
-        hint = f"give helm.sha256 (it stands beside the archive at get.helm.sh), or use one of {known}"
-        where = str(hub.deployment.path)
+        hint = f"set helm.sha256 (published next to the archive at get.helm.sh), or use one of {known}"
+        where = str(run.deployment.path)
         return [UserError(f"no checksum is known for Helm {wanted.version}", where=where, hint=hint)]
 
-    async def look(self, hub: Hub) -> Found | Missing:
-        machine, wanted = hub[Access].machine, hub.deployment.helm.version
+    async def look(self, run: Run) -> Found[str] | Missing[str]:
+        machine, wanted = run[Access].machine, run.deployment.helm.version
         places = [*await _places(machine, wanted), _beside_python()] if _is_local(machine) else SHARED
         answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
         found = [line.split(" ", 1) for line in answer.stdout.decode().splitlines()]
@@ -84,63 +81,64 @@ class HelmProgram(Stage):
                 return Found(f"{version} on {machine.name}", path)
         need = wanted or f"{LEAST[0]}.{LEAST[1]} or a later 3"
         others = ", ".join(version for version, _ in found)
-        return Missing(f"{machine.name} has {f'Helm {others}' if others else 'no Helm'}, and {need} is needed")
+        return Missing(f"{machine.name} has {f'Helm {others}' if others else 'no Helm'}, but {need} is needed")
 
-    async def do(self, hub: Hub, state: Missing | Wrong) -> None:
-        machine, wanted = hub[Access].machine, hub.deployment.helm
+    async def do(self, run: Run, state: Missing[str] | Wrong[str]) -> None:
+        machine, wanted = run[Access].machine, run.deployment.helm
         arch = ARCHITECTURES.get((await machine.run(["uname", "-m"])).stdout.decode().strip())
         if not arch:
-            raise ZeroJHubError(f"there is no Helm for the processor of {machine.name}")
+            raise ZeroJHubError(f"there is no Helm for the processor architecture of {machine.name}")
         version = wanted.version or VERSION
         checksum = wanted.sha256 or CHECKSUMS.get((version, arch))
         if not checksum:
-            raise UserError(f"no checksum is known for Helm {version} on {arch}", hint="give helm.sha256")
+            raise UserError(f"no checksum is known for Helm {version} on {arch}", hint="set helm.sha256")
         url = URL.format(version=version, arch=arch)
         for path in await _places(machine, wanted.version):
             if not await _is_free(machine, path):
                 continue
-            await self._bring(hub, machine, path, url, checksum, arch)
-            # What tells `down` that this Helm is of this deployment, as long as nobody replaced it.
-            mark = f"{await _digest(machine, path)} {hub.deployment.name}\n"
+            await self._bring(run, machine, path, url, checksum, arch)
+            # By this `down` knows that the program is this deployment's, and whether somebody replaced it.
+            mark = f"{await _digest(machine, path)} {run.deployment.name}\n"
             await machine.write(f"{path}.zerojhub", mark.encode(), sudo=_is_shared(path))
             return
-        raise MachineError("there is no folder for a program that can be written", where=machine.name)
+        raise MachineError("no folder for programs is writable", where=machine.name)
 
-    async def undo(self, hub: Hub) -> None:
-        machine = hub[Access].machine
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        machine = run[Access].machine
         if _is_local(machine):
-            return  # kept in the user's cache, for the next time and for other deployments
+            return  # stays in the user's cache, for the next time and for other deployments
         for path in await _places(machine, None):
             mark = await machine.run(["cat", "--", f"{path}.zerojhub"], check=False)
-            if mark.code == 0 and mark.stdout.split()[1].decode() == hub.deployment.name:
+            if mark.code == 0 and mark.stdout.split()[1].decode() == run.deployment.name:
                 ours = [path] if await _digest(machine, path) == mark.stdout.split()[0].decode() else []
                 await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *ours], sudo=_is_shared(path))
 
-    async def _bring(self, hub: Hub, machine: Machine, path: str, url: str, checksum: str, arch: str) -> None:
-        """The first way that works: the machine fetches it, this one fetches it, or this one has one."""
-        hub.say(f"{machine.name} downloads {url}")
+    async def _bring(self, run: Run, machine: Machine, path: str, url: str, checksum: str, arch: str) -> None:
+        """Install Helm the first way that works: the machine downloads it, this one downloads it, or this one has a copy."""
+        run.say(f"{machine.name} downloads {url}")
         fetch = ["sh", "-c", FETCH, "fetch-helm", url, checksum, path]
         answer = await machine.run(fetch, sudo=_is_shared(path), timeout=300, check=False)
         if answer.code == 0:
             return
         if answer.code == 3:
             raise MachineError(f"{url}: {answer.stderr.decode().strip()}", where=machine.name)
-        hub.say(f"{machine.name} has no way to the internet; downloading here")
+        run.say(f"{machine.name} has no internet access; downloading to this machine")
         try:
-            program = await _download(url, checksum)
-        except _NoWayOut as error:
-            program = await _own(hub.deployment.helm.version, arch)
+            program: Path | None = await _download(url, checksum)
+        except _NoInternet as error:
+            program = await _own(run.deployment.helm.version, arch)
             if not program:
-                wanted = hub.deployment.helm.version or "3"
+                wanted = run.deployment.helm.version or "3"
                 raise ZeroJHubError(
-                    f"Helm can be downloaded neither by {machine.name} nor here: {error}",
-                    hint=f"put a Helm {wanted} into this machine's PATH, and it is copied there",
+                    f"neither {machine.name} nor this machine can download Helm: {error}",
+                    hint=f"install Helm {wanted} on this machine, in PATH: it will be copied",
                 ) from None
-        hub.say(f"copying {program} to {machine.name}")
+        run.say(f"copying {program} to {machine.name}")
+        assert program is not None
         await machine.put(program, path, mode=0o755, sudo=_is_shared(path))
 
 
-class _NoWayOut(Exception):
+class _NoInternet(Exception):
     """This machine cannot download."""
 
 
@@ -149,7 +147,7 @@ def _is_local(machine: Machine) -> bool:
 
 
 async def _places(machine: Machine, version: str | None) -> list[str]:
-    """Where Helm goes, best first."""
+    """Where Helm may be installed, best place first."""
     if _is_local(machine):
         return [str(_cache() / f"helm-v{version or VERSION}")]
     home = (await machine.run(["printenv", "HOME"])).stdout.decode().strip()
@@ -157,7 +155,7 @@ async def _places(machine: Machine, version: str | None) -> list[str]:
 
 
 async def _digest(machine: Machine, path: str) -> str | None:
-    """The file's SHA-256, None when it is not there."""
+    """The file's SHA-256; None when it does not exist."""
     answer = await machine.run(["sha256sum", "--", path], check=False)
     return answer.stdout.split()[0].decode() if answer.code == 0 else None
 
@@ -167,7 +165,7 @@ def _is_shared(path: str) -> bool:
 
 
 async def _is_free(machine: Machine, path: str) -> bool:
-    """Can Helm go there? Not on a read-only part of the machine, and not in the place of one that others put there."""
+    """Whether Helm can be installed there: the folder is writable, and no Helm of somebody else is there."""
     sudo, folder = _is_shared(path), path.rsplit("/", 1)[0]
     await machine.run(["mkdir", "-p", folder], sudo=sudo, check=False)
     writable = await machine.run(["test", "-w", folder], sudo=sudo, check=False)
@@ -196,7 +194,7 @@ def _cache() -> Path:
 
 
 async def _download(url: str, checksum: str) -> Path:
-    """Helm out of the archive, kept in the cache under the archive's checksum."""
+    """Download the archive and extract Helm; kept in the cache under the archive's checksum."""
     import httpx
 
     program = _cache() / f"helm-{checksum[:12]}"
@@ -208,9 +206,9 @@ async def _download(url: str, checksum: str) -> Path:
             answer = await client.get(url)
             answer.raise_for_status()
     except httpx.HTTPError as error:
-        raise _NoWayOut(str(error) or type(error).__name__) from None
+        raise _NoInternet(str(error) or type(error).__name__) from None
     if hashlib.sha256(answer.content).hexdigest() != checksum:
-        raise ZeroJHubError(f"{url}: its SHA-256 is not {checksum}")
+        raise ZeroJHubError(f"{url}: the SHA-256 is not {checksum}")
     await anyio.to_thread.run_sync(_unpack, answer.content, program)
     return program
 
@@ -220,13 +218,15 @@ def _unpack(archive: bytes, program: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         member = next(each for each in tar if each.name.endswith("/helm"))
         part = program.with_suffix(".part")
-        part.write_bytes(tar.extractfile(member).read())
+        content = tar.extractfile(member)
+        assert content, member.name  # a regular file
+        part.write_bytes(content.read())
     part.chmod(0o755)
     part.rename(program)
 
 
 async def _own(wanted: str | None, arch: str) -> Path | None:
-    """A Helm of this machine that fits: beside the Python that runs this, or in PATH."""
+    """A suitable Helm of this machine: next to the running Python, or in PATH."""
     here = LocalMachine()
     if ARCHITECTURES.get((await here.run(["uname", "-m"])).stdout.decode().strip()) != arch:
         return None

@@ -1,4 +1,4 @@
-"""Before anything is made: every stage says what would stop it, and all of that is listed at once."""
+"""The way into the cloud: credentials that work and the services that every cluster needs."""
 
 from __future__ import annotations
 
@@ -6,56 +6,35 @@ import anyio
 import anyio.to_thread
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
+from zerojhub.openstack.session import Cloud
+from zerojhub.run import Run
+from zerojhub.stage import Found, Stage
 
-SERVICES = ("container_infra", "compute", "network", "image")
-"""Without these there is no cluster; whatever else a stage needs, it asks for itself."""
 
+class Preflight(Stage[None]):
+    """Check the credentials, the services, quotas and everything that the deployment names.
 
-class Preflight(Stage):
-    """Check the credentials, the services, quotas and everything the deployment names.
-
-    Every stage says what would stop it, and all of that is told at once, before anything is made. It makes nothing itself.
+    Before anything is created, every stage reports what would stop it, and all of that is listed at once. Creates nothing.
     """
 
     name = "preflight"
 
-    async def look(self, hub) -> Found:
-        await anyio.to_thread.run_sync(hub.cloud.authenticate)
-        problems: list[ZeroJHubError] = []
-
-        async def ask(check) -> None:
-            try:
-                problems.extend(await check)
-            except UserError as error:
-                problems.append(error)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, services(hub.cloud))
-            for stage in hub.checked:
-                if stage.check is not Stage.check:
-                    tasks.start_soon(ask, stage().check(hub))
-        if problems:
-            raise Problems(unique(problems))
-        return Found(f"cloud {hub.cloud.name} can take it")
-
-    async def do(self, hub, state: Missing | Wrong) -> None:
-        """Nothing to do: a look that finds problems raises them."""
+    async def look(self, run: Run) -> Found[None]:
+        # Every stage needs this one: the engine asks all of them for problems once the cloud has answered.
+        await anyio.to_thread.run_sync(run.cloud.authenticate)
+        if problems := await anyio.to_thread.run_sync(missing_services, run.cloud):
+            raise Problems(problems)
+        return Found(f"cloud {run.cloud.name} is ready", None)
 
 
-async def services(cloud) -> list[ZeroJHubError]:
-    """The services that the catalogue lacks."""
-    lacking = []
-    for name in SERVICES:
+def missing_services(cloud: Cloud) -> list[ZeroJHubError]:
+    """The services that no cluster can do without and the catalog lacks; other stages ask for theirs themselves."""
+    missing: list[ZeroJHubError] = []
+    for service in (cloud.container_infra, cloud.compute, cloud.network, cloud.image):
         try:
-            _ = getattr(cloud, name).endpoint
+            _ = service.endpoint
         except UserError:
             raise
         except ZeroJHubError as error:
-            lacking.append(UserError(str(error)))
-    return lacking
-
-
-def unique(problems: list[ZeroJHubError]) -> list[ZeroJHubError]:
-    """Each problem once, though two stages may have met the same."""
-    return list({str(problem): problem for problem in problems}.values())
+            missing.append(UserError(str(error)))
+    return missing

@@ -5,53 +5,56 @@ from __future__ import annotations
 from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import magnum, templates
-from zerojhub.stages.base import Found, Missing, Stage, Wrong
+from zerojhub.openstack.magnum import ClusterTemplate, TemplateRequest
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.preflight import Preflight
 
 OWNER_LABEL = "zerojhub_template"
 """The label that marks a template as made for a deployment; drivers ignore labels that they do not know."""
 
 
-class Template(Stage):
-    """A cluster template: the one named, or one made as the deployment file has it.
+class Template(Stage[ClusterTemplate]):
+    """A cluster template: the one named, or one made as the deployment file describes it.
 
-    Looks by name or UUID. When the file has it as a mapping, it makes one, which `down` takes away.
+    Looks it up by name or UUID. When the file has it as a mapping, it creates one, which `down` deletes.
     """
 
     name = "template"
     needs = (Preflight,)
 
-    async def check(self, hub) -> list[ZeroJHubError]:
-        wanted = hub.deployment.cluster.template
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        wanted = run.deployment.cluster.template
         if isinstance(wanted, TemplateSpec):
-            return [not_kubernetes(own_name(hub), wanted.coe)] if wanted.coe != "kubernetes" else []
-        template = await magnum.find_one(hub.cloud, "clustertemplates", wanted)
+            return [not_kubernetes(own_name(run), wanted.coe)] if wanted.coe != "kubernetes" else []
+        template = await find(run)
         if template is None:
-            return [await magnum.unknown(hub.cloud, "clustertemplates", wanted)]
+            return [await magnum.unknown_template(run.cloud, wanted)]
         return [not_kubernetes(wanted, template["coe"])] if template["coe"] != "kubernetes" else []
 
-    async def look(self, hub) -> Found | Missing | Wrong:
-        template = await find(hub)
+    async def look(self, run: Run) -> Found[ClusterTemplate] | Missing[ClusterTemplate] | Wrong[ClusterTemplate]:
+        template = await find(run)
         if template is None:
-            return Missing(f"there is no template {own_name(hub)}")
-        if isinstance(hub.deployment.cluster.template, TemplateSpec):
-            body = body_of(hub)
-            other = [key for key, value in body.items() if template.get(key) != value]
-            if other and template["labels"].get(OWNER_LABEL) == hub.deployment.name:
-                return Wrong(f"template {template['name']} was made with another {', '.join(other)}")
+            return Missing(f"there is no template {own_name(run)}")
+        spec = run.deployment.cluster.template
+        if isinstance(spec, TemplateSpec) and template["labels"].get(OWNER_LABEL) == run.deployment.name:
+            differing = [key for key, value in request(run, spec).items() if template.get(key) != value]
+            if differing:
+                return Wrong(f"template {template['name']} was made with a different {', '.join(differing)}", template)
         version = template["labels"].get("kube_tag")
         return Found(f"{template['name']}{f', Kubernetes {version}' if version else ''} ({template['uuid']})", template)
 
-    async def do(self, hub, state: Missing | Wrong) -> None:
-        if isinstance(state, Wrong):
+    async def do(self, run: Run, state: Missing[ClusterTemplate] | Wrong[ClusterTemplate]) -> None:
+        spec = run.deployment.cluster.template
+        if isinstance(state, Wrong) or not isinstance(spec, TemplateSpec):
             hint = "a template in use cannot change: give it another name in the deployment file, or delete it first"
-            raise ZeroJHubError(state.how, hint=hint)
-        await hub.cloud.container_infra.post("/clustertemplates", body_of(hub))
+            raise ZeroJHubError(state.detail, hint=hint)
+        await magnum.create_template(run.cloud, request(run, spec))
 
-    async def undo(self, hub) -> None:
-        template = await find(hub)
-        if template and template["labels"].get(OWNER_LABEL) == hub.deployment.name:
-            await hub.cloud.container_infra.delete(f"/clustertemplates/{template['uuid']}")
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        template = await find(run)
+        if template and template["labels"].get(OWNER_LABEL) == run.deployment.name:
+            await magnum.delete_template(run.cloud, template["uuid"])
 
 
 def not_kubernetes(name: str, engine: str) -> UserError:
@@ -60,23 +63,23 @@ def not_kubernetes(name: str, engine: str) -> UserError:
     )
 
 
-async def find(hub) -> dict | None:
-    return await magnum.find_one(hub.cloud, "clustertemplates", own_name(hub))
+async def find(run: Run) -> ClusterTemplate | None:
+    """The template, if it exists. UserError when several have the name."""
+    return await run.once(magnum.find_template, run.cloud, own_name(run))
 
 
-def own_name(hub) -> str:
+def own_name(run: Run) -> str:
     """The name or UUID to find the template by."""
-    wanted = hub.deployment.cluster.template
-    return (wanted.name or f"zerojhub-{hub.deployment.name}") if isinstance(wanted, TemplateSpec) else wanted
+    wanted = run.deployment.cluster.template
+    return (wanted.name or f"zerojhub-{run.deployment.name}") if isinstance(wanted, TemplateSpec) else wanted
 
 
-def body_of(hub) -> dict:
-    """The request that makes the template, marked as this deployment's."""
-    spec = hub.deployment.cluster.template
-    return templates.request(spec, own_name(hub), {OWNER_LABEL: hub.deployment.name})
+def request(run: Run, spec: TemplateSpec) -> TemplateRequest:
+    """The request that creates the template, labelled as this deployment's."""
+    return templates.request(spec, own_name(run), {OWNER_LABEL: run.deployment.name})
 
 
-async def expected(hub) -> dict | None:
-    """The template as it is, or as it would be made; None for a named one that does not exist."""
-    there = await find(hub)
-    return body_of(hub) if there is None and isinstance(hub.deployment.cluster.template, TemplateSpec) else there
+async def expected(run: Run) -> ClusterTemplate | TemplateRequest | None:
+    """The template as it is, or as it would be created; None for a named one that does not exist."""
+    spec = run.deployment.cluster.template
+    return await find(run) or (request(run, spec) if isinstance(spec, TemplateSpec) else None)

@@ -3,77 +3,66 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zerojhub.deployment import HubSpec, TemplateSpec
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub import charts
+from zerojhub.openstack.magnum import ClusterTemplate
+from zerojhub.run import Run
+from zerojhub.stage import Found, Stage
 from zerojhub.stages import template
-from zerojhub.stages.base import Found, Stage
 from zerojhub.stages.template import Template
 
 if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartArchive
     from zerojhub.hub.secrets import Secrets
     from zerojhub.hub.values import UserValues
-    from zerojhub.journey import Hub
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A chart and the user's values, which fit together."""
+    """A chart and the user's values, which fit each other."""
 
     chart: ChartArchive
     user: UserValues
     wanted: HubSpec
 
-    @property
-    def merged(self) -> dict:
-        """The user's values over the chart's own."""
-        from zerojhub.hub.values import merged
-
-        return merged(self.chart.defaults, self.user.values)
-
-    def values(self, secrets: Secrets) -> dict:
-        """What Helm is to be given."""
+    def values(self, secrets: Secrets) -> dict[str, Any]:
+        """The values to give to Helm."""
         from zerojhub.hub.values import completed
 
         return completed(self.user.values, secrets, self.wanted, self.chart)
 
 
-class Values(Stage):
-    """The hub's chart, and the values for it, checked against its schema before anything is sent.
+class Values(Stage[Rendered]):
+    """The hub's chart and the values for it, validated against its schema before anything is sent.
 
-    Fetches the chart and reads the values; each key that the chart does not know is told with its line. It makes nothing.
+    Downloads the chart and reads the values; a key that the chart does not know is reported with its line. Creates nothing.
     """
 
     name = "values"
     needs = (Template,)
 
-    async def check(self, hub: Hub) -> list[ZeroJHubError]:
-        try:
-            await render(hub, kubernetes_of(hub, await template.find(hub)))
-        except Problems as found:
-            return found.problems
-        except UserError as error:
-            return [error]
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        await render(run, kubernetes_of(run, await template.find(run)))
         return []
 
-    async def look(self, hub: Hub) -> Found:
-        rendered = await render(hub, kubernetes_of(hub, hub[Template]))
-        source = rendered.user.path.name if rendered.user.path else "its own values"
+    async def look(self, run: Run) -> Found[Rendered]:
+        rendered = await render(run, kubernetes_of(run, run[Template]))
+        source = rendered.user.path.name if rendered.user.path else "its default values"
         return Found(f"chart {rendered.chart.name} {rendered.chart.version} with {source}", rendered)
 
 
-async def render(hub: Hub, kubernetes: str | None) -> Rendered:
-    """The chart and the values that the deployment names. Problems with what does not fit, each with its line."""
+async def render(run: Run, kubernetes: str | None) -> Rendered:
+    """The chart and the values of the deployment. Problems with whatever does not fit, each with its line."""
     from zerojhub.hub import values
 
-    wanted, where = hub.deployment.hub, str(hub.deployment.path)
-    chart = await charts.find(wanted.chart, wanted.version, kubernetes, hub.deployment.directory)
+    wanted, where = run.deployment.hub, str(run.deployment.path)
+    chart = await run.once(charts.find, wanted.chart, wanted.version, kubernetes, run.deployment.directory)
     user = values.UserValues(wanted.values)
-    problems = values.problems(user, chart)
-    if misfit := chart.misfit(kubernetes):
+    problems: list[ZeroJHubError] = [*values.problems(user, chart)]
+    if kubernetes and (misfit := chart.misfit(kubernetes)):
         problems.append(misfit_error(misfit, f"the template has {kubernetes}", kubernetes, where))
     if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone and not problems:
         problems += filter(None, [values.lets_anyone_in(user, chart)])
@@ -82,18 +71,19 @@ async def render(hub: Hub, kubernetes: str | None) -> Rendered:
     return Rendered(chart, user, wanted)
 
 
-def kubernetes_of(hub: Hub, cluster_template: dict | None) -> str | None:
-    """The Kubernetes that a cluster of the template gets, as far as its labels say."""
-    wanted = hub.deployment.cluster
+def kubernetes_of(run: Run, cluster_template: ClusterTemplate | None) -> str | None:
+    """The Kubernetes version that a cluster of the template gets, if its labels name one."""
+    wanted = run.deployment.cluster
+    labels: dict[str, Any] = {}
     if cluster_template:
-        labels = cluster_template["labels"]
-    else:
-        labels = wanted.template.labels if isinstance(wanted.template, TemplateSpec) else {}
+        labels = dict(cluster_template["labels"])
+    elif isinstance(wanted.template, TemplateSpec):
+        labels = dict(wanted.template.labels)
     version = (labels | wanted.labels).get("kube_tag")
     return str(version) if version else None
 
 
 def misfit_error(misfit: str, but: str, kubernetes: str, where: str) -> UserError:
-    """A chart that does not fit the cluster, and one that does."""
-    hint = f"hub: {{chart: z2jh, version: {charts.fitting(kubernetes)}}} fits Kubernetes {kubernetes}"
-    return UserError(f"{misfit}, and {but}", where=where, hint=hint)
+    """The error for a chart that does not support the cluster's Kubernetes; it names one that does."""
+    hint = f"hub: {{chart: z2jh, version: {charts.fitting(kubernetes)}}} supports Kubernetes {kubernetes}"
+    return UserError(f"{misfit}, but {but}", where=where, hint=hint)

@@ -13,7 +13,7 @@ WORKERS = "!node-role.kubernetes.io/control-plane"
 @exercise
 async def enabled(world: World) -> None:
     """Autoscale the cluster between one and three workers."""
-    from zerojhub.openstack import nodegroups
+    from zerojhub.cluster import nodegroups
 
     if not await world.objects(kinds.DEPLOYMENT, "kube-system", labels="app=cluster-autoscaler"):
         raise NotDone("no autoscaler in the cluster")

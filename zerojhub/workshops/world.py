@@ -69,17 +69,19 @@ class World:
 
     async def reach(self) -> Reach:
         """A connection to the workshops' cluster."""
-        from zerojhub import journey
-        from zerojhub.operations.adopt import deployment_of
+        from zerojhub import graph
+        from zerojhub.cluster.adopt import deployment_of
         from zerojhub.report import Progress
+        from zerojhub.run import Run
         from zerojhub.stages import Access
 
         await self.cluster()
         if self._reach is None:
             deployment = await deployment_of(self.cloud, NAME, self.cloud.name)
-            hub = journey.Hub(deployment, self._open.enter_context(Progress(quiet=True)))
-            self._open.push_async_callback(hub.close)
-            (self._reach,) = await journey.reach(hub, Access)
+            run = Run(deployment, self._open.enter_context(Progress(quiet=True)), self.cloud)
+            self._open.push_async_callback(run.close)
+            await graph.require(run, Access)
+            self._reach = run[Access]
         return self._reach
 
     async def objects(self, kind: Kind[T], namespace: str | None = NAME, *, labels: str = "") -> list[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zerojhub.cluster import lifecycle
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack import clusters, magnum, names
 from zerojhub.openstack.magnum import Bounds, Cluster, NodeGroup, NodeGroupRequest, PatchOperation
@@ -82,7 +83,7 @@ async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *
         raise Problems(found)
     created = await magnum.create_nodegroup(cloud, before["uuid"], body)
     if wait:
-        await clusters.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)
+        await lifecycle.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)
     return created
 
 
@@ -106,7 +107,7 @@ async def update(cloud: Cloud, cluster: str, wanted: str, bounds: Bounds, say: S
         removed: PatchOperation = {"op": "remove", "path": "/max_node_count"}
         patch.append({"op": "replace", "path": "/max_node_count", "value": most} if most is not None else removed)
     await magnum.update_nodegroup(cloud, current["uuid"], group["uuid"], patch)
-    await clusters.wait(cloud, current["uuid"], say, minutes=MINUTES)
+    await lifecycle.wait(cloud, current["uuid"], say, minutes=MINUTES)
     return await magnum.show_nodegroup(cloud, current["uuid"], group["uuid"])
 
 
@@ -125,4 +126,4 @@ async def delete(cloud: Cloud, before: Cluster, group: NodeGroup, say: Say, *, w
     """Delete a group of the cluster, with its nodes and whatever runs on them."""
     await magnum.delete_nodegroup(cloud, before["uuid"], group["uuid"])
     if wait:
-        await clusters.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)
+        await lifecycle.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)

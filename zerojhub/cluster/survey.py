@@ -1,25 +1,26 @@
-"""What a deployment consists of right now, from its servers to its users' pods: of the cloud and Kubernetes, read only."""
+"""What a deployment consists of right now, from its URL down to its volumes: read from OpenStack and Kubernetes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zerojhub.kube import nodes, volumes
+from zerojhub.cluster import lifecycle
+from zerojhub.kube import kinds, nodes, types, volumes
+from zerojhub.kube.client import Kube
 from zerojhub.kube.drain import USER_SERVER
+from zerojhub.kube.reach import Reach
 from zerojhub.kube.volumes import USERNAME
-from zerojhub.openstack import clusters, leftovers
-from zerojhub.stages import Access, cluster
+from zerojhub.openstack import leftovers, magnum, neutron
+from zerojhub.openstack.magnum import Cluster
+from zerojhub.openstack.servers import ServerRow
+from zerojhub.run import Run
 from zerojhub.tasks import gather
-
-if TYPE_CHECKING:
-    from zerojhub.journey import Hub
-    from zerojhub.kube.client import Kube
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume in Cinder. `owner`: the user, or the claim, that it belongs to; `claim`: the claim that it is bound to."""
+    """A volume in Cinder. `owner`: the user, or else the claim, that it belongs to; `claim`: the claim bound to it."""
 
     name: str
     size_gb: int | None
@@ -29,7 +30,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the hub's namespace. `kind`: the chart's component (hub, proxy, …), or user."""
+    """A pod of the hub's namespace. `kind`: the chart's component (hub, proxy, …), or `user`."""
 
     name: str
     kind: str
@@ -40,7 +41,7 @@ class Pod:
 
 @dataclass
 class Server:
-    """A server of the cluster, and the node that it is. `state` is Kubernetes' word when it has joined, else Nova's."""
+    """A server of the cluster. `state`: that of its node once it has joined Kubernetes, before that Nova's status."""
 
     name: str
     role: str
@@ -57,7 +58,7 @@ class Server:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A load balancer of a Service. `address`: where people come in."""
+    """A load balancer of a Service. `address`: where users connect."""
 
     name: str
     address: str | None
@@ -77,9 +78,9 @@ class Survey:
     servers: list[Server]
     balancers: list[LoadBalancer] = field(default_factory=list)
     waiting: list[Pod] = field(default_factory=list)
-    """Pods that are on no server yet."""
+    """Pods that are not scheduled yet."""
     resting: list[Volume] = field(default_factory=list)
-    """Volumes that no pod uses now."""
+    """Volumes that no pod uses."""
 
     @property
     def users(self) -> list[str]:
@@ -89,41 +90,37 @@ class Survey:
         return asdict(self)
 
 
-async def survey(hub: Hub) -> Survey | None:
-    """After a look: what there is, as far as it was within reach; None while there is no cluster."""
-    there = await cluster.find(hub)
-    if there is None:
+async def survey(run: Run, reach: Reach | None, url: str | None) -> Survey | None:
+    """What there is, as far as it can be read: without a reach, only what OpenStack knows. None without a cluster."""
+    cluster = await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+    if cluster is None:
         return None
-    described = await clusters.describe(hub.cloud, there["uuid"])
+    described = await lifecycle.describe(run.cloud, cluster["uuid"])
     found = Survey(
-        name=hub.deployment.name,
-        cloud=hub.cloud.name,
-        url=hub.url(),
-        cluster=there["name"],
-        cluster_state=there["status"],
-        kubernetes=hub[Access].version if hub.has(Access) else there.get("coe_version"),
-        servers=[_server(row) for row in described["servers"]],
+        name=run.deployment.name,
+        cloud=run.cloud.name,
+        url=url,
+        cluster=cluster["name"],
+        cluster_state=cluster["status"],
+        kubernetes=reach.version if reach else cluster.get("coe_version"),
+        servers=[_server(row) for row in described.servers],
     )
-    if hub.has(Access):
-        servers = {row["id"]: server for row, server in zip(described["servers"], found.servers, strict=True)}
-        await _fill(found, servers, hub[Access].kube, hub.deployment.hub.namespace)
-        found.balancers = await _balancers(hub, there)
+    if reach:
+        servers = {row["id"]: server for row, server in zip(described.servers, found.servers, strict=True)}
+        await _fill(found, servers, reach.kube, run.deployment.namespace)
+        found.balancers = await _balancers(run, cluster)
     found.servers.sort(key=lambda server: (server.role != "master", server.name))
     return found
 
 
-def _server(row: dict) -> Server:
+def _server(row: ServerRow) -> Server:
     role = "master" if "-master-" in row["name"] or "control-plane" in row["name"] else "worker"
     return Server(row["name"], role, row["flavor"], row["addresses"], row["status"])
 
 
 async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace: str) -> None:
-    """Put nodes, pods and volumes where they belong."""
-    listed, pods, kept = await gather(
-        kube.list("v1/Node"),
-        kube.list("v1/Pod"),
-        volumes.keep(kube, namespace),
-    )
+    """Add nodes, pods and volumes where they belong."""
+    listed, pods, claimed = await gather(kube.list(kinds.NODE), kube.list(kinds.POD), volumes.keep(kube, namespace))
     by_node: dict[str, Server] = {}
     for node in listed:
         name = node["metadata"]["name"]
@@ -134,21 +131,21 @@ async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace
         server.role = "master" if nodes.is_master(node) else "worker"
         server.state = _node_state(node)
         by_node[name] = server
-    there = {each.claim: Volume(each.name, each.size_gb, each.owner, each.claim) for each in kept}
+    by_claim = {each.claim: Volume(each.name, each.size_gb, each.owner, each.claim) for each in claimed}
     used: set[str] = set()
     for pod in pods:
-        server = by_node.get(pod["spec"].get("nodeName"))
-        if pod["metadata"]["namespace"] != namespace:
-            if server:
-                server.system_pods += 1
+        on = by_node.get(pod["spec"].get("nodeName", ""))
+        if pod["metadata"].get("namespace") != namespace:
+            if on:
+                on.system_pods += 1
             continue
-        made = _pod(pod, there)
+        made = _pod(pod, by_claim)
         used |= {volume.claim for volume in made.volumes}
-        (server.pods if server else found.waiting).append(made)
-    found.resting = [volume for claim, volume in there.items() if claim not in used]
+        (on.pods if on else found.waiting).append(made)
+    found.resting = [volume for claim, volume in by_claim.items() if claim not in used]
 
 
-def _pod(pod: dict, volumes: dict[str, Volume]) -> Pod:
+def _pod(pod: types.Pod, by_claim: dict[str, Volume]) -> Pod:
     meta, status = pod["metadata"], pod["status"]
     labels = meta.get("labels") or {}
     component = labels.get("component", "other")
@@ -159,23 +156,23 @@ def _pod(pod: dict, volumes: dict[str, Volume]) -> Pod:
     state = "Leaving" if "deletionTimestamp" in meta else status["phase"]
     if state == "Running" and not ready:
         state = "Starting"
-    claims = [(each.get("persistentVolumeClaim") or {}).get("claimName") for each in pod["spec"].get("volumes", [])]
-    mounted = tuple(volumes[claim] for claim in claims if claim in volumes)
+    sources = [each.get("persistentVolumeClaim") for each in pod["spec"].get("volumes", [])]
+    claims = [source["claimName"] for source in sources if source]
+    mounted = tuple(by_claim[claim] for claim in claims if claim in by_claim)
     return Pod(meta["name"], "user" if user else component, user, state, mounted)
 
 
-def _node_state(node: dict) -> str:
+def _node_state(node: types.Node) -> str:
     state = "Ready" if nodes.is_ready(node) else "NotReady"
     return f"{state}, cordoned" if node["spec"].get("unschedulable") else state
 
 
-async def _balancers(hub: Hub, there: dict) -> list[LoadBalancer]:
+async def _balancers(run: Run, cluster: Cluster) -> list[LoadBalancer]:
     """The cluster's load balancers, with the floating IPs that lead to them."""
-    balancers = await leftovers.load_balancers(hub.cloud, await leftovers.marks_of(hub.cloud, there))
+    balancers = await leftovers.load_balancers(run.cloud, await leftovers.marks_of(run.cloud, cluster))
     if not balancers:
         return []
-    floating = await hub.cloud.network.all("/floatingips", "floatingips")
-    addresses = {each["port_id"]: each["floating_ip_address"] for each in floating}
+    addresses = {each["port_id"]: each["floating_ip_address"] for each in await neutron.floating_ips(run.cloud)}
     return [
         LoadBalancer(each["name"], addresses.get(each["vip_port_id"], each["vip_address"]), each["operating_status"])
         for each in balancers

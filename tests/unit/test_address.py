@@ -1,4 +1,4 @@
-"""The URL that a hub's service leads to."""
+"""The address of a hub's service, and the URL there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from zerojhub.deployment import HubSpec
+from zerojhub.deployment import Deployment
 from zerojhub.errors import ZeroJHubError
+from zerojhub.report import Progress
+from zerojhub.run import Run
 from zerojhub.stages.access import Access
-from zerojhub.stages.endpoint import _url
-from zerojhub.stages.values import Values
+from zerojhub.stages.address import address_of
+from zerojhub.stages.chart import Chart
+from zerojhub.stages.endpoint import url_of
 
 HTTP = {"name": "http", "port": 80, "nodePort": 30080}
 HTTPS = {"name": "https", "port": 443, "nodePort": 30443}
@@ -21,14 +24,14 @@ def service(kind, ports=(HTTP,), **ingress):
     return {"spec": {"type": kind, "ports": list(ports)}, "status": {"loadBalancer": {"ingress": [ingress]}}}
 
 
-def url(asked, values=None, address="203.0.113.9", **wanted):
-    merged = values or {}
-    rendered = SimpleNamespace(user=SimpleNamespace(values=merged), merged=merged)
-
-    class Hub(dict):
-        deployment = SimpleNamespace(hub=HubSpec(**wanted))
-
-    return anyio.run(_url, Hub({Values: rendered, Access: SimpleNamespace(address=address)}), asked)
+def url(found, values=None, master="203.0.113.9", **wanted):
+    """The URL of a hub that is installed with these values; None without an address."""
+    document = {"name": "toy", "cloud": "c", "cluster": {"template": "t"}, "hub": wanted}
+    run = Run(Deployment.model_validate(document), Progress(quiet=True))
+    run[Chart] = SimpleNamespace(values=values or {})
+    run[Access] = SimpleNamespace(address=master)
+    address = anyio.run(address_of, run, found)
+    return address and url_of(address, run.deployment.hub.host, values or {})
 
 
 def test_a_load_balancer_by_address_or_name():
@@ -36,7 +39,7 @@ def test_a_load_balancer_by_address_or_name():
     assert url(service("LoadBalancer", hostname="lb.example.org")) == "http://lb.example.org/"
 
 
-def test_a_load_balancer_without_an_address_leads_nowhere_yet():
+def test_a_load_balancer_without_an_address_has_no_url_yet():
     assert url(service("LoadBalancer")) is None
 
 
@@ -44,7 +47,7 @@ def test_a_node_port_is_behind_the_masters_address():
     assert url(service("NodePort")) == "http://203.0.113.9:30080/"
 
 
-def test_the_name_and_https_that_were_asked_for():
+def test_the_requested_name_and_https():
     both = service("LoadBalancer", (HTTPS, HTTP), ip="203.0.113.7")
     assert url(both, host="hub.example.org", https=True) == "https://hub.example.org/"
     assert url(both, {"proxy": {"https": {"enabled": True}}}) == "https://203.0.113.7/"
@@ -61,5 +64,5 @@ def test_a_hub_below_a_path():
 
 def test_a_service_inside_the_cluster_needs_the_name_of_its_ingress():
     assert url(service("ClusterIP"), host="hub.example.org") == "http://hub.example.org/"
-    with pytest.raises(ZeroJHubError, match=r"leads nowhere outside the cluster.*hub\.host"):
+    with pytest.raises(ZeroJHubError, match=r"not reachable from outside the cluster.*hub\.host"):
         url(service("ClusterIP"))

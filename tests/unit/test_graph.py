@@ -1,0 +1,361 @@
+"""The engine, with toy stages: order, concurrency, failures, what a look may change, and the way back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import anyio
+import pytest
+
+from zerojhub import graph
+from zerojhub.deployment import Deployment
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.report import Progress
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
+
+
+class World:
+    """What exists, and what has been done to it."""
+
+    def __init__(self):
+        self.existing: set[str] = set()
+        self.log: list[str] = []
+        self.running = 0
+        self.most_at_once = 0
+
+
+class Toy(Stage[str]):
+    """Finds its own name in the world, or puts it there."""
+
+    world: ClassVar[World]
+
+    async def look(self, run):
+        if self.name in self.world.existing:
+            return Found(f"{self.name} exists", self.name.upper())
+        return Missing(f"no {self.name}")
+
+    async def do(self, run, state):
+        self.world.running += 1
+        self.world.most_at_once = max(self.world.most_at_once, self.world.running)
+        try:
+            await anyio.sleep(0.01)
+        finally:
+            self.world.running -= 1
+        self.world.log.append(self.name)
+        self.world.existing.add(self.name)
+
+    async def undo(self, run, teardown):
+        self.world.log.append(f"undo {self.name}")
+        self.world.existing.discard(self.name)
+
+
+class First(Toy):
+    """The root of the others."""
+
+    name = "first"
+
+
+class Left(Toy):
+    name = "left"
+    needs = (First,)
+
+
+class Right(Toy):
+    name = "right"
+    needs = (First,)
+
+
+class Last(Toy):
+    name = "last"
+    needs = (Left, Right)
+
+    async def look(self, run):
+        assert (run[Left], run[Right]) == ("LEFT", "RIGHT")
+        return await super().look(run)
+
+
+STAGES = (First, Left, Right, Last)
+
+
+@pytest.fixture
+def world():
+    Toy.world = World()
+    return Toy.world
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, world):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    deployment = Deployment.model_validate({"name": "toy", "cloud": "toy", "cluster": {"template": "t"}})
+    with Progress(quiet=True) as progress:
+        yield Run(deployment, progress)
+
+
+def up(run, stages=STAGES, **options):
+    return anyio.run(lambda: graph.up(run, stages, **options))
+
+
+def look(run, stages=STAGES):
+    return {status.stage.name: status for status in anyio.run(graph.look, run, stages)}
+
+
+def journal(run):
+    return (run.folder / "journal.jsonl").read_text()
+
+
+# -- order --------------------------------------------------------------------------------------------------------------
+
+
+def test_independent_stages_overlap_and_the_others_wait_for_what_they_need(run, world):
+    statuses = up(run)
+    assert [status.state for status in statuses] == ["found"] * 4
+    assert (world.log[0], set(world.log[1:3]), world.log[3]) == ("first", {"left", "right"}, "last")
+    assert world.most_at_once == 2
+
+
+def test_the_order_comes_from_the_needs_and_the_statuses_keep_the_given_order(run, world):
+    statuses = up(run, (Last, Right, Left, First))
+    assert world.log[0] == "first"
+    assert world.log[3] == "last"
+    assert [status.stage.name for status in statuses] == ["last", "right", "left", "first"]
+
+
+def test_what_exists_is_left_alone(run, world):
+    world.existing = {stage.name for stage in STAGES}
+    up(run)
+    assert world.log == []
+
+
+def test_down_runs_in_reverse_order_whatever_order_the_stages_are_given_in(run, world):
+    world.existing = {stage.name for stage in STAGES}
+    anyio.run(graph.down, run, (Last, First, Right, Left), Teardown())
+    assert (world.log[0], set(world.log[1:3]), world.log[3]) == ("undo last", {"undo left", "undo right"}, "undo first")
+
+
+def test_with_needs_is_the_closure_each_stage_after_its_needs():
+    assert graph.with_needs([Last]) == [First, Left, Right, Last]
+    assert graph.with_needs([Right]) == [First, Right]
+    assert graph.upstream(Last) == {First, Left, Right}
+    assert graph.downstream(STAGES, Left) == [Left, Last]
+
+
+# -- looking ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_changes_nothing_and_says_what_waits_for_what(run, world):
+    world.existing = {"first"}
+    found = look(run)
+    assert [status.state for status in found.values()] == ["found", "missing", "missing", "waiting"]
+    assert found["last"].detail == "after left"
+    assert world.log == []
+
+
+def test_a_look_goes_on_past_a_stage_that_is_not_as_wanted_but_has_a_value(run, world, monkeypatch):
+    async def differs(self, run):
+        return Wrong("left differs", "LEFT")
+
+    world.existing = {"first", "right", "last"}
+    monkeypatch.setattr(Left, "look", differs)
+    found = look(run)
+    assert (found["left"].state, found["left"].detail, found["last"].state) == ("wrong", "left differs", "found")
+
+
+@pytest.mark.parametrize("state", [Wrong("left differs"), Missing("no left")])
+def test_a_look_stops_at_a_stage_without_a_value(run, world, monkeypatch, state):
+    async def nothing(self, run):
+        return state
+
+    world.existing = {"first", "right", "last"}
+    monkeypatch.setattr(Left, "look", nothing)
+    assert look(run)["last"].state == "waiting"
+
+
+def test_a_failing_look_is_a_status_and_the_other_stages_are_looked_at(run, world, monkeypatch):
+    async def fail(self, run):
+        raise ZeroJHubError("the API is down")
+
+    world.existing = {"first", "right"}
+    monkeypatch.setattr(Left, "look", fail)
+    found = look(run)
+    assert (found["left"].state, found["left"].detail) == ("failed", "the API is down")
+    assert (found["right"].state, found["last"].state) == ("found", "waiting")
+
+
+def test_a_mistake_of_the_users_ends_a_look(run, world, monkeypatch):
+    async def refuse(self, run):
+        raise UserError("no such template")
+
+    world.existing = {"first"}
+    monkeypatch.setattr(Left, "look", refuse)
+    with pytest.raises(UserError, match="no such template"):
+        look(run)
+
+
+def test_a_stage_that_does_not_apply_is_neither_looked_at_nor_listed(run, world, monkeypatch):
+    monkeypatch.setattr(Last, "applies", classmethod(lambda cls, deployment: deployment.name != "toy"))
+    statuses = up(run)
+    assert [status.stage.name for status in statuses] == ["first", "left", "right"]
+    assert "last" not in world.log
+
+
+def test_require_leaves_the_values_or_names_the_stage_that_has_none(run, world):
+    world.existing = {"first", "left"}
+    anyio.run(graph.require, run, Left)
+    assert run[Left] == "LEFT"
+    assert Right not in run
+    with pytest.raises(ZeroJHubError, match=r"right: no right \(zerojhub up\)"):
+        anyio.run(graph.require, run, Last)
+
+
+# -- checks -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_check_is_asked_before_any_other_look_and_all_problems_are_listed_once(run, world, monkeypatch):
+    async def refuse(self, run):
+        world.log.append(f"check {self.name}")
+        return [UserError("no quota")]
+
+    async def give_up(self, run):
+        raise Problems([UserError("no quota"), UserError("no image")])
+
+    world.existing = {"first"}
+    monkeypatch.setattr(Left, "check", refuse)
+    monkeypatch.setattr(Last, "check", give_up)
+    with pytest.raises(Problems) as caught:
+        up(run)
+    assert sorted(problem.message for problem in caught.value.problems) == ["no image", "no quota"]
+    assert world.log == ["check left"]
+
+
+def test_checks_of_stages_that_are_not_walked_are_not_asked(run, world, monkeypatch):
+    async def refuse(self, run):
+        raise UserError("no image")
+
+    world.existing = {"first", "left"}
+    monkeypatch.setattr(Right, "check", refuse)
+    assert [status.state for status in up(run, (First, Left))] == ["found", "found"]
+
+
+# -- doing --------------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_stages_to_act_on_are_done(run, world):
+    world.existing = {"first"}
+    statuses = up(run, (First, Left), act=[Left])
+    assert world.log == ["left"]
+    assert [status.state for status in statuses] == ["found", "found"]
+
+
+def test_a_stage_is_not_done_before_what_it_needs_is_there(run, world):
+    with pytest.raises(
+        ZeroJHubError, match=r"stage left needs first, which is not there \(run: zerojhub up --only first\)"
+    ):
+        up(run, (First, Left), act=[Left])
+    assert world.log == []
+
+
+def test_a_stage_is_not_done_on_top_of_one_that_is_wrong(run, world, monkeypatch):
+    async def differs(self, run):
+        return Wrong("first differs", "FIRST")
+
+    monkeypatch.setattr(First, "look", differs)
+    with pytest.raises(ZeroJHubError, match="stage left needs first"):
+        up(run, (First, Left), act=[Left])
+    assert world.log == []
+
+
+def test_a_stage_that_is_still_missing_after_it_was_done_fails(run, world, monkeypatch):
+    async def nothing(self, run, state):
+        world.log.append("tried")
+
+    monkeypatch.setattr(First, "do", nothing)
+    with pytest.raises(ZeroJHubError, match="stage first ran, but: no first"):
+        up(run)
+    assert world.log == ["tried"]
+
+
+def test_the_first_failure_cancels_the_stages_beside_it_and_is_raised(run, world, monkeypatch):
+    cancelled = []
+
+    async def fail(self, run, state):
+        raise ZeroJHubError("no valid host", hint="another flavor")
+
+    async def wait(self, run, state):
+        try:
+            await anyio.sleep(30)
+        except anyio.get_cancelled_exc_class():
+            cancelled.append(self.name)
+            raise
+
+    monkeypatch.setattr(Left, "do", wait)
+    monkeypatch.setattr(Right, "do", fail)
+    with pytest.raises(ZeroJHubError, match=r"no valid host \(another flavor\)"):
+        up(run)
+    assert cancelled == ["left"]
+    assert world.log == ["first"]
+    assert '"failed", "stage": "right", "detail": "no valid host' in journal(run)
+
+
+def test_answers_are_asked_for_again_once_a_stage_has_done_something(run, world):
+    asked = []
+
+    async def question(what):
+        asked.append(what)
+        return len(asked)
+
+    class Asking(Toy):
+        name = "asking"
+
+        async def look(self, run):
+            await run.once(question, "x")
+            await run.once(question, "x")
+            return await super().look(run)
+
+    up(run, (Asking,))
+    assert asked == ["x", "x"]  # once by each of the two looks
+
+
+# -- down ---------------------------------------------------------------------------------------------------------------
+
+
+def test_down_goes_on_past_a_stage_whose_needs_are_gone(run, world):
+    world.existing = {"first"}
+    anyio.run(graph.down, run, STAGES, Teardown())
+    assert "undo last" not in world.log
+    assert world.log[-1] == "undo first"
+
+
+def test_down_stops_at_the_first_failure(run, world, monkeypatch):
+    async def fail(self, run, teardown):
+        raise ZeroJHubError("still in use")
+
+    world.existing = {stage.name for stage in STAGES}
+    monkeypatch.setattr(Right, "undo", fail)
+    with pytest.raises(ZeroJHubError, match="still in use"):
+        anyio.run(graph.down, run, STAGES, Teardown())
+    assert "undo first" not in world.log
+
+
+def test_stages_report_to_the_teardown_what_they_keep(run, world, monkeypatch):
+    async def keep(self, run, teardown):
+        teardown.kept.append("data" if not teardown.delete_data else "none")
+
+    world.existing = {"first"}
+    monkeypatch.setattr(First, "undo", keep)
+    teardown = Teardown()
+    anyio.run(graph.down, run, (First,), teardown)
+    assert teardown.kept == ["data"]
+
+
+# -- names --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_stage_lists_the_known_ones():
+    with pytest.raises(UserError, match=r"no stage named 'frist'.*stages: first, left, right, last"):
+        graph.find_stage(STAGES, "frist")
+    assert graph.find_stage(STAGES, "left") is Left
+
+
+def test_a_description_is_the_first_line_of_the_docstring():
+    assert First.description() == "The root of the others."

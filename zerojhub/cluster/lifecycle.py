@@ -1,0 +1,129 @@
+"""A cluster while Magnum creates, changes or deletes it: the wait with its reasons, and what became of it.
+
+Progress is reported through `say`. Times are seconds unless they say minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from zerojhub.cluster.usable import verdict
+from zerojhub.errors import ZeroJHubError
+from zerojhub.openstack import magnum, servers, stacks
+from zerojhub.openstack.clusters import way_out
+from zerojhub.openstack.magnum import Cluster
+from zerojhub.openstack.session import Cloud
+from zerojhub.text import Say, elapsed, one_line
+from zerojhub.waiting import NotYet, wait_until
+
+PAUSE = (1.0, 3.0)
+"""Between two looks at a cluster: at first, and at most."""
+
+TIMEOUT_GRACE = 120
+"""How long to wait, after the creation's own timeout, for Magnum to report that it timed out, and why."""
+
+START_GRACE = 30
+"""How long Magnum may take to begin what it was asked for."""
+
+USUAL_MINUTES = 14
+"""What creating a cluster with one master and one worker takes on a usual cloud (user guide)."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A cluster with its servers and, if it failed, why."""
+
+    cluster: Cluster
+    servers: list[servers.ServerRow]
+    failure: str | None
+
+
+async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: Cluster | None = None) -> Cluster:
+    """Wait until nothing is in progress any more, and return the cluster.
+
+    `before` is the cluster as it was when a change was requested: Magnum answers before it begins, and shows the cluster
+    as it was until then. It does not show a new one at first. Raises ZeroJHubError, with the reasons down to the server's
+    fault, when the cluster failed, was deleted, or takes too long.
+    """
+    started, seen = time.monotonic(), before is not None
+
+    async def look() -> Cluster | NotYet:
+        nonlocal seen
+        cluster, waited = await magnum.show_cluster(cloud, uuid), time.monotonic() - started
+        if cluster is None and not seen and waited < START_GRACE:
+            return NotYet()
+        if cluster is None:
+            raise ZeroJHubError("the cluster was deleted while it was waited for")
+        seen = True
+        if before and not _differs(cluster, before) and waited < START_GRACE:
+            return NotYet()
+        if cluster["status"].endswith("FAILED"):
+            raise ZeroJHubError(await failure(cloud, cluster), hint=way_out(cluster))
+        if not cluster["status"].endswith("IN_PROGRESS"):
+            return cluster
+        progress = await current_progress(cloud, cluster)
+        if waited > minutes * 60 + TIMEOUT_GRACE:
+            raise ZeroJHubError(await stall(cloud, cluster, progress, minutes))
+        usual = f" (usually {USUAL_MINUTES} min)" if cluster["status"].startswith("CREATE") else ""
+        return NotYet(f"{cluster['status']}{f': {progress}' if progress else ''}{usual}")
+
+    return await wait_until(look, pause=PAUSE, say=say)
+
+
+def _differs(cluster: Cluster, before: Cluster) -> bool:
+    keys = ("status", "updated_at", "node_count")
+    return any(cluster.get(key) != before.get(key) for key in keys)
+
+
+async def delete(cloud: Cloud, cluster: Cluster, say: Say) -> None:
+    """Delete the cluster and wait until it is gone. ZeroJHubError when that fails."""
+    name, before = cluster["name"], cluster.get("updated_at")
+    await magnum.delete_cluster(cloud, cluster["uuid"])
+
+    async def look() -> NotYet | None:
+        current = await magnum.show_cluster(cloud, cluster["uuid"])
+        if current is None:
+            return None
+        if current["status"] == "DELETE_FAILED" and current.get("updated_at") != before:
+            reason = current.get("status_reason") or "Magnum gives no reason"
+            raise ZeroJHubError(f"cluster {name} could not be deleted: {reason}", hint="deleting again may help")
+        return NotYet(f"cluster {name}: {current['status']}")
+
+    await wait_until(look, pause=PAUSE, say=say)
+
+
+async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
+    """What is being created right now, and what of it is late; empty when nothing can be seen."""
+    if resources := await stacks.resources(cloud, cluster):
+        return stacks.progress(resources)
+    return servers.progress(await servers.of(cloud, cluster))
+
+
+async def failure(cloud: Cloud, cluster: Cluster) -> str:
+    """Why the cluster failed, down to the resource and the server's fault; and whether it is usable all the same."""
+    faults = [f"{name}: {one_line(reason)}" for name, reason in (cluster.get("faults") or {}).items() if reason]
+    deepest = (
+        servers.failure(await servers.of(cloud, cluster))
+        or stacks.failure(await stacks.resources(cloud, cluster))
+        or "; ".join(dict.fromkeys(faults))
+    )
+    reason = cluster.get("status_reason") or "Magnum gives no reason"
+    chain = [f"cluster {cluster['name']} is {cluster['status']}", reason, *([deepest] if deepest else [])]
+    return f"{': '.join(chain)}; {await verdict(cloud, cluster)}"
+
+
+async def stall(cloud: Cloud, cluster: Cluster, progress: str, minutes: int) -> str:
+    """Why the wait ends here: what is still in progress, a server's fault, and whether the cluster is usable all the same."""
+    fault = servers.failure(await servers.of(cloud, cluster))
+    at = "".join(f": {text}" for text in (progress and f"still at {progress}", fault) if text)
+    summary = f"cluster {cluster['name']} is {cluster['status']} after {elapsed(minutes * 60)}{at}"
+    return f"{summary}; {await verdict(cloud, cluster)}"
+
+
+async def describe(cloud: Cloud, name: str) -> Description:
+    """The cluster of this name or UUID, with its servers and why it failed. UserError when there is none."""
+    cluster = await magnum.get_cluster(cloud, name)
+    rows = [servers.row(server) for server in await servers.of(cloud, cluster)]
+    failed = cluster["status"].endswith("FAILED")
+    return Description(cluster, rows, await failure(cloud, cluster) if failed else None)

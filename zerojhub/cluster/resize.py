@@ -1,0 +1,177 @@
+"""More workers, or fewer: nodes are drained before they are removed, and nobody's server is stopped without asking."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from zerojhub.cluster import Ask, Connect, lifecycle, nodegroups
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.hub.watch import Watch
+from zerojhub.kube import drain, kinds
+from zerojhub.kube.nodes import is_ready, server_id
+from zerojhub.kube.reach import Reach
+from zerojhub.kube.types import Node
+from zerojhub.openstack import clusters, magnum
+from zerojhub.openstack.magnum import Cluster, NodeGroup, PatchOperation
+from zerojhub.openstack.session import Cloud
+from zerojhub.run import Run
+from zerojhub.tasks import gather
+from zerojhub.text import Say
+
+MINUTES = 60
+
+
+async def resize(
+    run: Run, connect: Connect, count: int, group_name: str | None, leaving: list[str], say: Say, ask: Ask
+) -> Cluster:
+    """Resize the node group (None: the default workers) to `count` nodes. Returns the cluster.
+
+    Asked for its current size, Magnum finishes a resize that failed. `leaving`: the nodes to remove, by name or server UUID;
+    when empty, those with the fewest users' servers.
+    """
+    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    magnum.require(run.cloud, 7, "resizing")
+    if group_name:
+        groups = await nodegroups.of(run.cloud, cluster["uuid"])
+    else:
+        groups = await nodegroups.workers_of(run.cloud, cluster)
+    group = workers(groups, group_name)
+    check_bounds(group, count)
+    fewer = group["node_count"] - count
+    if fewer <= 0 and leaving:
+        raise UserError(f"--nodes-to-remove names nodes, but {count} nodes are not fewer than {group['node_count']}")
+    if fewer == 0 and not cluster["status"].endswith("FAILED"):
+        return cluster
+    if fewer < 0:
+        await check_room(run.cloud, group, count)
+    async with _drained(run.cloud, connect, cluster, group, fewer, leaving, say, ask) as servers:
+        await magnum.resize_cluster(run.cloud, cluster["uuid"], count, nodegroup=group["uuid"], remove=servers)
+        return await lifecycle.wait(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+
+
+async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: Say, ask: Ask) -> Cluster:
+    """Apply a patch of node_count (`updates.patch`). Nodes are removed as `resize` removes them."""
+    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    group = workers(await nodegroups.workers_of(run.cloud, cluster), None)
+    count = int(patch[-1].get("value", 1))  # removing node_count resets it to 1
+    if count <= group["node_count"]:
+        return await resize(run, connect, count, None, [], say, ask)
+    check_bounds(group, count)
+    await check_room(run.cloud, group, count)
+    await magnum.update_cluster(run.cloud, cluster["uuid"], patch)
+    return await lifecycle.wait(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+
+
+async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: Ask, *, wait: bool) -> None:
+    """Delete a node group after draining its nodes. UserError for the groups that the cluster was created with."""
+    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    group = await nodegroups.removable(run.cloud, cluster["uuid"], wanted)
+    async with _drained(run.cloud, connect, cluster, group, group["node_count"], [], say, ask):
+        await nodegroups.delete(run.cloud, cluster, group, say, wait=wait)
+
+
+async def check_room(cloud: Cloud, group: NodeGroup, count: int) -> None:
+    """Problems when the quotas do not allow `count` nodes in the group."""
+    more = count - group["node_count"]
+    if found := await clusters.room(cloud, {"flavor_id": group["flavor_id"]}, 0, more):
+        raise Problems(found)
+
+
+def workers(groups: list[NodeGroup], wanted: str | None) -> NodeGroup:
+    """The node group of that name, or the default workers. UserError for masters."""
+    if wanted is None:
+        return next(group for group in groups if group["is_default"] and group["role"] != "master")
+    group = nodegroups.choose(groups, wanted)
+    if group["role"] == "master":
+        raise UserError(
+            f"node group {group['name']} has the masters: their number is fixed when the cluster is created"
+        )
+    return group
+
+
+def check_bounds(group: NodeGroup, count: int) -> None:
+    """UserError when the group's own bounds do not allow `count` nodes."""
+    least, most = group["min_node_count"] or 0, group["max_node_count"]
+    if count < least or (most is not None and count > most):
+        bounds = f"between {least} and {most}" if most is not None else f"{least} or more"
+        raise UserError(
+            f"node group {group['name']} must have {bounds} nodes, not {count}",
+            hint="zerojhub nodegroup update changes its bounds",
+        )
+
+
+@asynccontextmanager
+async def _drained(
+    cloud: Cloud,
+    connect: Connect,
+    cluster: Cluster,
+    group: NodeGroup,
+    fewer: int,
+    leaving: list[str],
+    say: Say,
+    ask: Ask,
+) -> AsyncIterator[list[str]]:
+    """Within: the nodes to remove are drained; yields their servers' UUIDs. If they are not removed, uncordon them."""
+    if fewer <= 0:
+        yield []
+        return
+    reach = await connect()
+    chosen = await _choose(reach, group, fewer, leaving, ask)
+    try:
+        await _drain(reach, chosen, say)
+        yield [server_id(node) for node in chosen]
+    except ZeroJHubError as error:
+        if names := await _uncordon(cloud, reach, cluster, chosen):
+            uncordoned = f"{', '.join(names)} {'accepts' if len(names) == 1 else 'accept'} pods again"
+            error.hint = f"{error.hint}; {uncordoned}" if error.hint else uncordoned
+        raise
+
+
+async def _uncordon(cloud: Cloud, reach: Reach, cluster: Cluster, chosen: list[Node]) -> list[str]:
+    """Uncordon those nodes that still exist, and return their names; none while Magnum is changing the cluster."""
+    now = await magnum.show_cluster(cloud, cluster["uuid"])
+    if now is None or now["status"].endswith("IN_PROGRESS"):
+        return []
+    existing = {node["metadata"]["name"] for node in await reach.kube.list(kinds.NODE)}
+    names = [node["metadata"]["name"] for node in chosen if node["metadata"]["name"] in existing]
+    for name in names:
+        await drain.cordon(reach.kube, name, on=False)
+    return names
+
+
+async def _choose(reach: Reach, group: NodeGroup, fewer: int, leaving: list[str], ask: Ask) -> list[Node]:
+    """The nodes to remove, once the user has agreed to stop the servers on them."""
+    addresses = set(group.get("node_addresses") or [])
+    nodes = [node for node in await reach.kube.list(kinds.NODE) if addresses & set(_addresses(node))]
+    users = {node["metadata"]["name"]: await drain.users_on(reach.kube, node["metadata"]["name"]) for node in nodes}
+    if leaving:
+        by_name = {name: node for node in nodes for name in (node["metadata"]["name"], server_id(node))}
+        unknown = [name for name in leaving if name not in by_name]
+        if unknown:
+            raise UserError(f"no node of {group['name']} is {', '.join(unknown)}", hint=f"nodes: {', '.join(users)}")
+        if len(leaving) != fewer:
+            raise UserError(f"{len(leaving)} nodes are named for removal, but the new size removes {fewer}")
+        chosen = [by_name[name] for name in leaving]
+    else:
+        chosen = sorted(nodes, key=lambda node: len(users[node["metadata"]["name"]]))[:fewer]
+    names = [node["metadata"]["name"] for node in chosen]
+    if affected := sorted({user for name in names for user in users[name]}):
+        ask(f"The servers of {', '.join(affected)} on {', '.join(names)} will be stopped (files are kept). Continue?")
+    return chosen
+
+
+async def _drain(reach: Reach, nodes: list[Node], say: Say) -> None:
+    # Pods never leave a node that is down.
+    up = [node["metadata"]["name"] for node in nodes if is_ready(node)]
+    watch = await Watch.of(reach)
+
+    async def drained() -> None:
+        await gather(*(drain.drain(reach.kube, name, say) for name in up))
+        await watch.back()
+
+    await watch.during(drained())
+
+
+def _addresses(node: Node) -> list[str]:
+    return [each["address"] for each in node["status"]["addresses"]]

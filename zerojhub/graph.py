@@ -1,0 +1,225 @@
+"""The engine: look at every stage, do what is missing, or undo it all, as concurrently as the stages' needs allow.
+
+It is handed the stages and knows none of them by name. It is the only place that decides order, and it remembers nothing
+between runs: every walk looks at the world.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import anyio
+
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.run import Run
+from zerojhub.stage import Found, Missing, Stage, Teardown
+from zerojhub.tasks import task_group
+
+AnyStage: TypeAlias = type[Stage[Any]]
+Result = Literal["found", "missing", "wrong", "waiting", "failed"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """How a walk left one stage. `waiting`: a stage that it needs has nothing for it; `failed`: looking at it failed."""
+
+    stage: AnyStage
+    state: Result
+    detail: str
+    seconds: float = 0.0
+
+
+def find_stage(stages: Sequence[AnyStage], name: str) -> AnyStage:
+    """The stage of that name. UserError with the names there are."""
+    for stage in stages:
+        if stage.name == name:
+            return stage
+    raise UserError(f"no stage named {name!r}", hint=f"stages: {', '.join(stage.name for stage in stages)}")
+
+
+def upstream(stage: AnyStage) -> set[AnyStage]:
+    """Every stage that this one needs, directly or through another."""
+    return set(stage.needs).union(*(upstream(need) for need in stage.needs))
+
+
+def downstream(stages: Sequence[AnyStage], first: AnyStage) -> list[AnyStage]:
+    """`first` and every stage that needs it, directly or through another."""
+    return [stage for stage in stages if stage is first or first in upstream(stage)]
+
+
+def with_needs(wanted: Sequence[AnyStage]) -> list[AnyStage]:
+    """These stages and all that they need, each after its needs, otherwise in the given order."""
+    ordered: dict[AnyStage, None] = {}
+
+    def add(stage: AnyStage) -> None:
+        for need in stage.needs:
+            add(need)
+        ordered.setdefault(stage)
+
+    for stage in wanted:
+        add(stage)
+    return list(ordered)
+
+
+async def look(run: Run, stages: Sequence[AnyStage]) -> list[StageStatus]:
+    """The status of every stage, in the given order. Changes nothing. Raises UserError for a mistake of the user's."""
+    return await _walk(run, stages, act=frozenset())
+
+
+async def require(run: Run, *wanted: AnyStage) -> None:
+    """Look until `run[stage]` is there for each of these stages. ZeroJHubError for the first stage that has nothing."""
+    for status in await look(run, with_needs(wanted)):
+        if status.stage not in run:
+            raise ZeroJHubError(f"{status.stage.name}: {status.detail}", hint="zerojhub up")
+
+
+async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] | None = None) -> list[StageStatus]:
+    """Look at the stages, and do what is missing in those of `act` (all when None).
+
+    Raises the first failure, after the stages beside it have been cancelled.
+    """
+    run.write_journal("up")
+    statuses = await _walk(run, stages, act=frozenset(stages if act is None else act))
+    run.write_journal("up done")
+    return statuses
+
+
+async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None:
+    """Undo the stages in reverse order. One whose needs are gone has nothing left to undo, and does not stop the rest."""
+    run.write_journal("down")
+    statuses = {status.stage: status for status in await look(run, stages)}
+    for stage in reversed(with_needs(stages)):
+        if stage.undo is Stage.undo:
+            continue
+        with step(run, stage.name) as shown:
+            lacking = [need for need in stage.needs if need not in run]
+            if lacking:
+                shown.outcome, shown.detail = "kept", f"nothing to remove: {statuses[lacking[0]].detail}"
+                continue
+            await stage().undo(run, teardown)
+            shown.outcome = "removed"
+    run.write_journal("down done")
+
+
+async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) -> list[StageStatus]:
+    """Visit each stage in a task of its own, which starts when the stage's needs have ended."""
+    stages = [stage for stage in stages if stage.applies(run.deployment)]
+    ended = {stage: anyio.Event() for stage in stages}
+    statuses: dict[AnyStage, StageStatus] = {}
+
+    async def walk(stage: AnyStage) -> None:
+        for need in stage.needs:
+            await ended[need].wait()
+        lacking = [need for need in stage.needs if statuses[need].state != "found"]
+        if stage in act and lacking:
+            needed = ", ".join(need.name for need in lacking)
+            raise ZeroJHubError(
+                f"stage {stage.name} needs {needed}, which is not there",
+                hint=f"run: zerojhub up --only {lacking[0].name}",
+            )
+        # A look goes on past a stage that is not as wanted, as long as it has a value.
+        without = [need for need in stage.needs if need not in run]
+        if without:
+            statuses[stage] = StageStatus(stage, "waiting", f"after {without[0].name}")
+        else:
+            statuses[stage] = await _visit(run, stage, stages, doing=stage in act, tolerant=not act)
+        ended[stage].set()
+
+    async with task_group() as tasks:
+        for stage in stages:
+            tasks.start_soon(walk, stage)
+    return [statuses[stage] for stage in stages]
+
+
+async def _visit(
+    run: Run, stage_class: AnyStage, walked: Sequence[AnyStage], *, doing: bool, tolerant: bool
+) -> StageStatus:
+    """Look, do if asked and needed, look again. `tolerant`: a failure to look is a status, unless the user is to blame."""
+    stage, name = stage_class(), stage_class.name
+    with step(run, name) as shown:
+        try:
+            state = await stage.look(run)
+            if not stage.needs:
+                await _check(run, [other for other in walked if stage_class in upstream(other)])
+            if doing and not isinstance(state, Found):
+                run.write_journal("do", name, state.detail)
+                run.say(state.detail)
+                try:
+                    await stage.do(run, state)
+                finally:
+                    run.forget_answers()
+                shown.outcome = "done"
+                state = await stage.look(run)
+                if not isinstance(state, Found):
+                    raise ZeroJHubError(f"stage {name} ran, but: {state.detail}")
+                run.write_journal("done", name, state.detail)
+        except ZeroJHubError as error:
+            if not tolerant or isinstance(error, UserError):
+                raise
+            shown.outcome, shown.detail = "failed", str(error)
+            return StageStatus(stage_class, "failed", str(error), shown.seconds())
+        shown.detail = state.detail
+        if isinstance(state, Found):
+            run[stage_class] = state.value
+            return StageStatus(stage_class, "found", state.detail, shown.seconds())
+        shown.outcome = "kept"
+        if state.value is not None:
+            run[stage_class] = state.value
+        return StageStatus(
+            stage_class, "missing" if isinstance(state, Missing) else "wrong", state.detail, shown.seconds()
+        )
+
+
+async def _check(run: Run, stages: Sequence[AnyStage]) -> None:
+    """Ask all stages what would stop them, before any of them looks. Problems with every answer, each once."""
+    problems: list[ZeroJHubError] = []
+
+    async def ask(stage: AnyStage) -> None:
+        try:
+            problems.extend(await stage().check(run))
+        except Problems as several:
+            problems.extend(several.problems)
+        except UserError as error:
+            problems.append(error)
+
+    async with task_group() as tasks:
+        for stage in stages:
+            tasks.start_soon(ask, stage)
+    if problems:
+        # Two stages may have met the same problem.
+        raise Problems(list({str(problem): problem for problem in problems}.values()))
+
+
+@dataclass
+class Step:
+    """A step of the progress display; `outcome` and `detail` are shown when it ends."""
+
+    started: float
+    outcome: str = "there"
+    detail: str = ""
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+@contextmanager
+def step(run: Run, name: str) -> Iterator[Step]:
+    """A step of the progress display that ends whatever happens; failures go into the journal."""
+    shown = Step(time.monotonic())
+    run.progress.start(name)
+    try:
+        with run.step(name):
+            yield shown
+    except ZeroJHubError as error:
+        shown.outcome, shown.detail = "failed", ""
+        run.write_journal("failed", name, str(error))
+        raise
+    except BaseException:
+        shown.outcome, shown.detail = "kept", "stopped"
+        raise
+    finally:
+        run.progress.end(name, shown.outcome, shown.detail)

@@ -1,0 +1,85 @@
+"""The results of `up`, `plan`, `status` and `down`: how the stages are, the hub's URL, and what to do next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from zerojhub.graph import AnyStage, StageStatus
+from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.report.results import Output, show, table
+
+
+def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *, quiet: bool) -> None:
+    """The hub's URL; the next step goes with the progress, so that scripts read nothing but the URL."""
+
+    def people() -> None:
+        if url:
+            if not quiet:
+                print(
+                    "next: open it; `zerojhub status` shows its state, `zerojhub down` deletes it",
+                    file=sys.stderr,
+                )
+            print(f"url: {url}")
+
+    show({"url": url, "ready": _is_ready(statuses), "stages": [_row(status) for status in statuses]}, output, people)
+
+
+def show_plan(statuses: Sequence[StageStatus], output: Output) -> None:
+    """What `up` would do."""
+    rows = [
+        _row(status) | {"would": "" if status.state == "found" else status.stage.description()} for status in statuses
+    ]
+    show({"stages": rows}, output, lambda: table(rows, ("name", "state", "would", "detail")))
+
+
+def show_status(url: str | None, statuses: Sequence[StageStatus], drift: Sequence[str], output: Output) -> None:
+    """The state of the stages, then the URL or the next step. Without statuses: why the deployment cannot be compared."""
+    rows = [_row(status) for status in statuses]
+    ready = bool(statuses) and _is_ready(statuses)
+
+    def people() -> None:
+        if rows:
+            table(rows, ("name", "state", "detail"))
+        else:
+            for line in drift:
+                print(f"error: {line}", file=sys.stderr)
+        if url:
+            print(f"url: {url}")
+        if not ready:
+            print("next: zerojhub up" if rows else "next: correct the deployment, then zerojhub up")
+
+    show({"url": url, "ready": ready, "stages": rows, "drift": list(drift)}, output, people)
+
+
+def show_stages(stages: Sequence[AnyStage], output: Output) -> None:
+    """The stages there are, with what each needs and does."""
+    rows = [
+        {"name": stage.name, "needs": ", ".join(need.name for need in stage.needs), "does": stage.description()}
+        for stage in stages
+    ]
+    show(rows, output, lambda: table(rows, ("name", "needs", "does")))
+
+
+def show_kept(kept: Sequence[KeptVolume], output: Output) -> None:
+    """The volumes that `down` left."""
+
+    def people() -> None:
+        if kept:
+            print("kept volumes (delete them with zerojhub down --delete-data, or openstack volume delete ID):")
+            table(kept, ("id", "name", "size_gb", "owner"))
+
+    show({"kept": list(kept)}, output, people)
+
+
+def _row(status: StageStatus) -> dict[str, object]:
+    return {
+        "name": status.stage.name,
+        "state": status.state,
+        "seconds": round(status.seconds, 2),
+        "detail": status.detail,
+    }
+
+
+def _is_ready(statuses: Sequence[StageStatus]) -> bool:
+    return all(status.state == "found" for status in statuses)

@@ -1,0 +1,109 @@
+"""The hub and the cluster that are running, whatever the deployment file says by now: for commands that only look.
+
+The stages compare the world with the deployment, and stop where it differs. What runs can be used all the same: it is found
+by the cluster's name, and connected as the cluster is, not as the file describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zerojhub import graph
+from zerojhub.cluster import adopt
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.graph import AnyStage, StageStatus
+from zerojhub.kube.reach import Reach
+from zerojhub.run import Run
+from zerojhub.stage import Found
+from zerojhub.stages import STAGES, Access, Address, Chart, Endpoint, HelmProgram
+from zerojhub.stages.address import address_of, public_service
+from zerojhub.stages.chart import Release, release_as_installed
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a look found. `drift`: a line for everything that differs from the deployment, such as values not yet applied."""
+
+    run: Run
+    """Has the values of Access, HelmProgram, Chart, Address and Endpoint, as far as they were found."""
+    statuses: list[StageStatus]
+    """Of the deployment's stages; empty when the deployment file or the values file is invalid."""
+    drift: list[str]
+
+    @property
+    def reach(self) -> Reach:
+        """The cluster. ZeroJHubError when it was not found."""
+        if Access not in self.run:
+            raise self._nothing()
+        return self.run[Access]
+
+    @property
+    def release(self) -> Release:
+        """The hub's release. ZeroJHubError when it was not found."""
+        if Chart not in self.run:
+            raise self._nothing()
+        return self.run[Chart]
+
+    @property
+    def url(self) -> str | None:
+        """The hub's URL, if it answers there."""
+        return self.run.get(Endpoint)
+
+    def require_url(self) -> str:
+        """The hub's URL. ZeroJHubError when it does not answer."""
+        if self.url is None:
+            raise self._nothing()
+        return self.url
+
+    def _nothing(self) -> ZeroJHubError:
+        return ZeroJHubError(self.drift[0] if self.drift else "there is no hub", hint="zerojhub up")
+
+
+async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
+    """Look at the stages and, where they stop, at what is running. Changes nothing.
+
+    Raises UserError for a mistake of the user's when nothing is running that could be shown instead.
+    """
+    mistake: UserError | None = None
+    statuses: list[StageStatus] = []
+    try:
+        statuses = await graph.look(run, stages)
+        drift = [
+            f"{status.stage.name}: {status.detail}" for status in statuses if status.state not in ("found", "waiting")
+        ]
+    except UserError as error:
+        mistake, drift = error, str(error).splitlines()
+    wanted = [stage for stage in (Access, HelmProgram, Chart, Address, Endpoint) if stage in stages]
+    if all(stage in run for stage in wanted):
+        return Running(run, statuses, drift)
+    try:
+        found = await _as_it_is(run, wanted)
+    except ZeroJHubError:
+        if mistake:
+            raise mistake from None
+        return Running(run, statuses, drift)
+    return Running(found, statuses, drift)
+
+
+async def _as_it_is(run: Run, wanted: Sequence[AnyStage]) -> Run:
+    """A run with the values of these stages as they are in the cluster. ZeroJHubError when there is no cluster."""
+    found = Run(await adopt.running(run.cloud, run.deployment), run.progress, run.cloud)
+    run.on_close(found.close)
+    if Access in run:
+        found[Access] = run[Access]
+    if HelmProgram in run:
+        found[HelmProgram] = run[HelmProgram]
+    await graph.require(found, *(stage for stage in (Access, HelmProgram) if stage in wanted and stage not in found))
+    if Chart in wanted and (release := await release_as_installed(found)):
+        found[Chart] = release
+    if Address in wanted and Chart in found:
+        service = await public_service(found[Access].kube, found[Chart])
+        if address := await address_of(found, service):
+            found[Address] = address
+    if Endpoint in wanted and Address in found:
+        with found.step(Endpoint.name):
+            state = await Endpoint().look(found)
+        if isinstance(state, Found):
+            found[Endpoint] = state.value
+    return found

@@ -1,0 +1,83 @@
+"""What a stage is: it names what it needs, looks at the world, does what is missing, and can undo its own work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from zerojhub.deployment import Deployment
+from zerojhub.errors import ZeroJHubError
+from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.run import Provides, Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """It is there, as the deployment asks for it. Later stages get `value` from `run[TheStage]`."""
+
+    detail: str
+    value: T
+
+
+@dataclass(frozen=True)
+class Missing(Generic[T]):
+    """It is not there yet; `detail` is the reason that `plan` prints.
+
+    With a `value` there is something that commands which only look can use, such as a cluster that is being resized.
+    """
+
+    detail: str
+    value: T | None = None
+
+
+@dataclass(frozen=True)
+class Wrong(Generic[T]):
+    """Something is there that differs from the deployment; `do` repairs it or says how to. `value` is as for Missing."""
+
+    detail: str
+    value: T | None = None
+
+
+@dataclass
+class Teardown:
+    """What `down` was asked to do about users' data, and what it left."""
+
+    delete_data: bool = False
+    kept: list[KeptVolume] = field(default_factory=list)
+
+
+class Stage(Provides[T]):
+    """One step between an empty project and a hub, which provides a T to later stages.
+
+    The class docstring is documentation: `plan` prints its first line, the reference has the rest.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[type[Stage[Any]], ...]] = ()
+
+    @classmethod
+    def description(cls) -> str:
+        """What it is for, in one line."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
+    @classmethod
+    def applies(cls, deployment: Deployment) -> bool:
+        """Whether this deployment has the stage at all. No other stage may need one that can be left out."""
+        return True
+
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        """What would stop this stage later, found by looking only. All stages are asked before anything is created."""
+        return []
+
+    async def look(self, run: Run) -> Found[T] | Missing[T] | Wrong[T]:
+        """What is there now. Reads only. May use `run[Need]` for each of its needs."""
+        raise NotImplementedError
+
+    async def do(self, run: Run, state: Missing[T] | Wrong[T]) -> None:
+        """Create or repair it. The engine looks again afterwards, and must then find it."""
+        raise NotImplementedError
+
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        """Delete what this stage created, never what others created. `down` calls it in reverse order."""
