@@ -191,7 +191,9 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, k
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.endswith("stopped: job long goes on; follow it: zerojhub job logs long --follow --cluster by-api\n")
+    assert said.endswith(
+        "stopped: job long keeps running; follow it: zerojhub job logs long --follow --cluster by-api\n"
+    )
     assert pods(kube, "long")[0].status.phase == "Running"
     follower = started(*said.partition("follow it: zerojhub ")[2].split())
     shell.zerojhub("job", "delete", "long", "--yes", *HERE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zerojhub.report import podlogs, progress, results
+from zerojhub.report import jobs, progress, results
 from zerojhub.report.results import Output
 
 
@@ -115,7 +115,7 @@ def test_what_was_done_names_the_item_and_its_uuid(capsys):
 
 
 def test_a_single_pod_is_not_named_and_several_are(capsys):
-    log = podlogs.PodLog()
+    log = jobs.JobLog(Output.table)
     log("pi-1", "3.14")
     log("pi-2", "3.15")
     log("pi-1", "3.16")
@@ -125,7 +125,7 @@ def test_a_single_pod_is_not_named_and_several_are(capsys):
 @pytest.mark.parametrize(("variable", "coloured"), [(None, True), ("", True), ("1", False)])
 def test_pods_have_colours_on_a_terminal_unless_no_color_is_set(monkeypatch, variable, coloured):
     terminal = on_terminal(monkeypatch, variable)
-    log = podlogs.PodLog(several=True)
+    log = jobs.JobLog(Output.table, several=True)
     log("pi-1", "3.14")
     log("pi-2", "3.15")
     lines = terminal.getvalue().splitlines()

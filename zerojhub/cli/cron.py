@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,7 +29,8 @@ from zerojhub.cli.options import (
     YesOption,
     confirm,
 )
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import crons as report
+from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from zerojhub.text import Say
 
 app = typer.Typer(help="Cron jobs in the cluster: jobs on a schedule.", no_args_is_help=True)
-COLUMNS = ("name", "schedule", "suspended", "active", "last_run", "last_state", "next_run", "words")
-WHEN = "%Y-%m-%d %H:%M %Z"
 
 Name = Annotated[str, typer.Argument(help="The cron job.")]
 
@@ -101,20 +99,7 @@ def create(
     step = given.manifest["metadata"].get("name") or str(source)
     made = in_cluster(make, Place(cluster, file, cloud), step, quiet=quiet)
     times = read.after(datetime.now(UTC))
-    answer: dict[str, Any] = {
-        "name": made["metadata"]["name"],
-        "namespace": namespace,
-        "schedule": read.text,
-        "words": read.words(),
-        "clock": read.clock(),
-        "next_runs": [each.isoformat() for each in times],
-    }
-
-    def people() -> None:
-        print(f"made cron job {answer['name']}: {answer['words']} ({answer['clock']})")
-        print("next: " + ", ".join(f"{each:{WHEN}}" for each in times))
-
-    show(answer, output, people)
+    report.show_created(made["metadata"]["name"], namespace, read, times, output)
 
 
 @app.command("list")
@@ -135,9 +120,7 @@ def list_crons(
     async def look(reach: Reach, say: Say) -> list[CronJobRow]:
         return await crons.Crons.of(reach, namespace).listed()
 
-    rows = [asdict(row) for row in in_cluster(look, Place(cluster, file, cloud), "cron jobs", quiet=True)]
-    shown = [row | {"suspended": "yes" if row["suspended"] else ""} for row in rows]
-    show(rows, output, lambda: table(shown, COLUMNS, empty="no cron jobs"))
+    report.show_crons(in_cluster(look, Place(cluster, file, cloud), "cron jobs", quiet=True), output)
 
 
 @app.command()
@@ -246,11 +229,7 @@ def delete(
         return await crons.Crons.of(reach, namespace).delete(name, say)
 
     gone = in_cluster(away, Place(cluster, file, cloud), name, quiet=quiet)
-    show(
-        {"deleted": name, "namespace": namespace, "jobs": gone},
-        output,
-        lambda: print(f"deleted cron job {name}, its {len(gone)} {'job' if len(gone) == 1 else 'jobs'} and their pods"),
-    )
+    report.show_deleted(name, namespace, gone, output)
 
 
 def _suspend(
@@ -263,10 +242,4 @@ def _suspend(
         return await crons.Crons.of(reach, namespace).suspend(name, on=on)
 
     cron = in_cluster(change, Place(cluster, file, cloud), name, quiet=True)
-    coming = crons.next_run(cron)
-    after = f"; next: {coming:{WHEN}}" if coming else ""
-    show(
-        {"name": name, "namespace": namespace, "suspended": on, "next_run": coming},
-        output,
-        lambda: print(f"{'suspended' if on else 'resumed'} cron job {name}{after}"),
-    )
+    report.show_suspended(name, namespace, crons.next_run(cron), output, suspended=on)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,18 +18,19 @@ from zerojhub.cli.options import (
     YesOption,
     confirm,
 )
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import jobs as report
+from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from zerojhub.cli.run import Place
+    from zerojhub.kube.jobs import JobRow
     from zerojhub.kube.reach import Reach
     from zerojhub.kube.types import Job
     from zerojhub.text import Say
 
 app = typer.Typer(help="Jobs in the cluster: run to their end, watched, read, taken away.", no_args_is_help=True)
-COLUMNS = ("name", "state", "completions", "active", "failed", "started", "seconds", "detail")
 
 Name = Annotated[str, typer.Argument(help="The job.")]
 Command = Annotated[list[str] | None, typer.Argument(help="What its container runs, after `--`; the image's own.")]
@@ -104,7 +105,7 @@ def run(
         )
     step, spec = given.manifest["metadata"].get("name") or str(source), given.manifest["spec"]
     if jobs.is_work_queue(spec) and not quiet:
-        typer.echo(jobs.WORK_QUEUE.format(name=step, pods=spec["parallelism"]), err=True)
+        report.warn_of_work_queue(step, spec["parallelism"])
 
     async def make(reach: Reach) -> Job:
         return await manifests.create(reach.kube, JOB, given, namespace)
@@ -127,11 +128,10 @@ def list_jobs(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import jobs
 
-    async def look(reach: Reach, say: Say) -> list[dict[str, Any]]:
-        return [each.as_data() for each in await jobs.listed(reach.kube, namespace)]
+    async def look(reach: Reach, say: Say) -> list[JobRow]:
+        return await jobs.listed(reach.kube, namespace)
 
-    rows = in_cluster(look, Place(cluster, file, cloud), "jobs", quiet=True)
-    show(rows, output, lambda: table(rows, COLUMNS, empty="no jobs"))
+    report.show_jobs(in_cluster(look, Place(cluster, file, cloud), "jobs", quiet=True), output)
 
 
 @app.command()
@@ -185,7 +185,7 @@ def delete(
         await jobs.delete(reach.kube, namespace, name, say)
 
     in_cluster(away, Place(cluster, file, cloud), name, quiet=quiet)
-    show({"deleted": name, "namespace": namespace}, output, lambda: print(f"deleted job {name} and its pods"))
+    report.show_deleted(name, namespace, output)
 
 
 def run_job(
@@ -199,74 +199,51 @@ def run_job(
     logs: bool,
     quiet: bool,
 ) -> None:
-    """Have `make` make the job, or find it, and see it to its end if asked. JobFailed; Interrupted once it is made."""
+    """Create the job with `make`, or find it, and wait for it if asked. Raises JobFailed; Interrupted once it exists."""
     from zerojhub.cli.run import in_cluster
     from zerojhub.errors import Interrupted
     from zerojhub.kube import follow, jobs
 
-    there: list[str] = []
-    lines: list[dict[str, str]] = []
+    created: list[str] = []
+    log: report.JobLog | None = None
 
-    async def work(reach: Reach, say: Say) -> dict[str, Any]:
+    async def work(reach: Reach, say: Say) -> JobRow:
+        nonlocal log
         job = await make(reach)
-        there.append(name := job["metadata"]["name"])
+        created.append(name := job["metadata"]["name"])
         if not wait and not logs:
-            return jobs.row(job, []).as_data()
-        log = _log_of(job, output, lines) if logs else None
-        return (await follow.wait(reach.kube, namespace, name, say, log)).as_data()
+            return jobs.row(job, [])
+        log = report.JobLog(output, several=jobs.has_several_pods(job["spec"])) if logs else None
+        return await follow.wait(reach.kube, namespace, name, say, log)
 
-    where = place.words() + (f" -n {namespace}" if namespace != "default" else "")
+    options = place.words() + (f" -n {namespace}" if namespace != "default" else "")
     try:
-        done = in_cluster(work, place, step, quiet=quiet)
+        job = in_cluster(work, place, step, quiet=quiet)
     except follow.JobFailed as failure:
-        if output is not Output.table:
-            show(failure.job.as_data() | {"logs": lines}, output, lambda: None)
+        report.show_failed(failure.job, log, output)
         raise
     except KeyboardInterrupt:
-        if not there:
+        if not created:
             raise
-        raise Interrupted(f"job {there[0]} goes on; follow it: zerojhub job logs {there[0]} --follow{where}") from None
-
-    def people() -> None:
-        if wait and not logs:
-            print(f"job {done['name']} is complete: {done['completions']} succeeded in {done['seconds']} s")
-        elif not logs:
-            print(f"made job {done['name']}; follow it: zerojhub job logs {done['name']} --follow{where}")
-        if done["detail"]:
-            typer.echo(f"warning: {done['detail']}", err=True)
-
-    show(done | ({"logs": lines} if logs else {}), output, people)
+        follow_it = report.follow_command(created[0], options)
+        raise Interrupted(f"job {created[0]} keeps running; follow it: {follow_it}") from None
+    if wait or logs:
+        report.show_ended(job, log, output)
+    else:
+        report.show_created(job, output, options=options)
 
 
 def print_logs(
     find: Callable[[Reach], Awaitable[Job]], place: Place, namespace: str, step: str, output: Output
 ) -> None:
-    """Print the logs, so far, of the job that `find` finds."""
+    """Print what the job that `find` finds has logged so far."""
     from zerojhub.cli.run import in_cluster
     from zerojhub.kube import follow
-    from zerojhub.report.podlogs import PodLog
 
-    async def read(reach: Reach, say: Say) -> list[tuple[str, str]]:
-        lines: list[tuple[str, str]] = []
+    async def read(reach: Reach, say: Say) -> list[report.LogLine]:
+        lines: list[report.LogLine] = []
         name = (await find(reach))["metadata"]["name"]
-        await follow.logs(reach.kube, namespace, name, lambda source, line: lines.append((source, line)))
+        await follow.logs(reach.kube, namespace, name, lambda *line: lines.append(report.LogLine(*line)))
         return lines
 
-    found = in_cluster(read, place, step, quiet=True)
-    log = PodLog(several=len({source for source, _ in found}) > 1)
-
-    def people() -> None:
-        for source, line in found:
-            log(source, line)
-
-    show([{"source": source, "line": line} for source, line in found], output, people)
-
-
-def _log_of(job: Job, output: Output, lines: list[dict[str, str]]) -> Callable[[str, str], None]:
-    """Where the lines of the job's pods go: to standard output as they come, or into `lines` for a program."""
-    from zerojhub.report.podlogs import PodLog
-
-    if output is Output.table:
-        spec = job["spec"]
-        return PodLog(several=max(spec.get("completions") or 1, spec.get("parallelism") or 1) > 1)
-    return lambda source, line: lines.append({"source": source, "line": line})
+    report.show_logs(in_cluster(read, place, step, quiet=True), output)

@@ -31,13 +31,6 @@ NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
 """How the scheduler describes nodes that lack the labels that a pod asks for."""
 
 
-WORK_QUEUE = (
-    "{name} is a work queue: {pods} pods without a number of completions. The pods share the work among themselves. "
-    "As soon as one of them succeeds no new ones are started, and the job is complete when the others have finished: "
-    "a pod should therefore succeed only when no work is left"
-)
-
-
 @dataclass(frozen=True)
 class JobRow:
     """A job and its state, as `zerojhub job list` shows it."""
@@ -64,6 +57,11 @@ class JobRow:
     def as_data(self) -> dict[str, Any]:
         of = "" if self.wanted is None else f"/{self.wanted}"
         return asdict(self) | {"completions": f"{self.succeeded}{of}"}
+
+
+def has_several_pods(spec: JobSpec) -> bool:
+    """Whether the job runs more than one pod, unless one fails and is replaced."""
+    return max(spec.get("completions") or 1, spec.get("parallelism") or 1) > 1
 
 
 def is_work_queue(spec: JobSpec) -> bool:
