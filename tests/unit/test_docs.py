@@ -16,7 +16,11 @@ from zerojhub import cli, deployment
 from zerojhub.hub import charts, values
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").rglob("*.md") if "workshops" not in page.parts)]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(page for page in (ROOT / "docs").rglob("*.md") if "workshops" not in page.parts),
+]
 FENCE = re.compile(
     r"^```(?P<language>\S+|\{code-block\} yaml\n:caption: (?P<caption>[^\n]*)\n)\n(?P<text>.*?)^```", re.M | re.S
 )
