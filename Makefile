@@ -62,7 +62,7 @@ docs: docs-site
 	echo "docs: docs/_build/html/index.html"
 
 dist: $(VENV)/.check
-	$(RUN) -q tests/dist
+	$(RUN) -q tests/distribution
 	echo "dist: $$(echo dist/*)"
 
 docs-site: $(VENV)/.check

@@ -24,7 +24,7 @@ FOLDERS = {
     "contract": "contract",
     "browser": "browser",
     "journey": "practice",
-    "dist": "dist",
+    "distribution": "dist",
 }
 FIXTURES = {"sshd": "host", "real": "agreement"}
 KINDS = {*FOLDERS.values(), *FIXTURES.values()}
