@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -117,11 +118,13 @@ class Builder:
 
     def _fetch(self, name: str) -> None:
         """Import an up-to-date base image from the layout."""
-        with tempfile.TemporaryDirectory() as folder:
-            # buildah derives the image's local name from the layout's path, and rejects parts like `.cache`.
-            plain = Path(folder) / name
-            plain.symlink_to(self.store)
+        # buildah derives the image's local name from the layout's path, and rejects parts like `.cache` or `tmpx1_`.
+        plain = Path("/tmp") / f"zerojhub-{secrets.token_hex(8)}"
+        plain.symlink_to(self.store)
+        try:
             self._buildah(name, "pull", f"oci:{plain}:{name}:{self.recipes[name]}")
+        finally:
+            plain.unlink()
         self._buildah(name, "tag", layout.image_id(self.store, name), f"localhost/{name}")
 
     def _buildah(self, name: str, *arguments: str) -> None:
