@@ -81,6 +81,10 @@ class Shell:
         assert done.returncode == code, done.stderr
         return done.stdout
 
+    def volumes(self) -> list[str]:
+        """The status of each volume. A cluster detaches and deletes its volumes some time after their pods are gone."""
+        return self.openstack("volume", "list", "-f", "value", "-c", "Status").split()
+
     def audit(self) -> list[dict]:
         """Every API call so far."""
         lines = self.zerojhub("practice", "logs", "--audit", "-o", "json").stdout.splitlines()

@@ -143,7 +143,7 @@ class Site(Cloud):
         self.ground.held -= {"boot", "halt", "upgrade"}
 
 
-def until(true: Callable[[], object], seconds: float = 10, pause: float = 0.02) -> None:
+def until(true: Callable[[], object], seconds: float = 60, pause: float = 0.02) -> None:
     """Wait for something to become true, and look again after each pause."""
     end = time.monotonic() + seconds
     while not true():

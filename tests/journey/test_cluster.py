@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Shell
+from tests.waiting import until
 
 MANIFESTS = """
 apiVersion: storage.k8s.io/v1
@@ -76,15 +75,6 @@ spec:
 """
 
 
-def until(found: Callable[[], object], seconds: float = 90):
-    """What `found` finds, as soon as it finds something."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, f"not there after {seconds} s"
-        time.sleep(1)
-    return value
-
-
 class Cluster:
     """A cluster, and kubectl on its master."""
 
@@ -130,7 +120,7 @@ def cluster(cloud: Shell, tmp_path_factory: pytest.TempPathFactory):
     cloud.openstack("keypair", "create", "--public-key", f"{key}.pub", name)
     template = ["--cluster-template", "kubernetes-v1.34.4", "--keypair", name]
     cloud.openstack("coe", "cluster", "create", *template, "--node-count", "2", name)
-    status = until(lambda: finished(cloud, name), 180)
+    status = until(lambda: finished(cloud, name))
     assert status == "CREATE_COMPLETE"
     yield Cluster(cloud, name, key)
     cloud.openstack("coe", "cluster", "delete", name)
@@ -256,7 +246,7 @@ def test_a_worker_is_switched_off_and_on_again(cluster: Cluster):
 
     cluster.shell.openstack("server", "stop", worker)
     until(lambda: state(cluster, worker) == "SHUTOFF")
-    assert until(lambda: status_of(cluster.get("node", worker), "Ready") == "Unknown", 120)
+    assert until(lambda: status_of(cluster.get("node", worker), "Ready") == "Unknown")
     until(lambda: cluster.show()["health_status"] == "UNHEALTHY")
 
     cluster.shell.openstack("server", "start", worker)

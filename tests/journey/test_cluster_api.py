@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, Shell
+from tests.waiting import until
 
 pytestmark = pytest.mark.journey
 FILE = f"""
@@ -38,6 +39,7 @@ def test_the_hub_answers_and_nothing_went_over_ssh(cloud: Shell, hub: dict) -> N
 
 
 def test_up_again_changes_nothing(cloud: Shell, hub: dict) -> None:
+    until(lambda: cloud.volumes() == ["in-use"])  # the hub's
     before = len(cloud.audit())
     assert cloud.json("up", "-f", "api.yaml")["url"] == hub["url"]
     assert cloud.writes(before) == []

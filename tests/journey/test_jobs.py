@@ -15,7 +15,7 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 
 from tests.conftest import PROGRAM, Shell
-from tests.journey.test_cluster import until
+from tests.waiting import until
 from zerojhub.errors import UserError
 from zerojhub.kube import schedule
 
@@ -67,7 +67,7 @@ def shell(cloud: Shell):
     cloud.zerojhub(*create)
     for stage in ("keypair", "cluster", "floating-ip", "access"):
         cloud.zerojhub("up", "--only", stage)
-    until(lambda: cloud.json("cluster", "show", API)["status"] == "CREATE_COMPLETE", 180)
+    until(lambda: cloud.json("cluster", "show", API)["status"] == "CREATE_COMPLETE")
     cloud.zerojhub("cluster", "kubeconfig", API, "--to", "kubeconfig")
     return cloud
 
@@ -244,9 +244,9 @@ def test_a_cron_job_runs_when_it_was_said_to_and_goes_with_its_jobs(shell: Shell
     due = datetime.fromisoformat(every_minute["next_runs"][0])
     # Kubernetes names a job after the minute that it was due.
     first = f"hello-{int(due.timestamp()) // 60}"
-    until(lambda: pods(kube, first), 90)
+    until(lambda: pods(kube, first))
     shell.zerojhub("cron", "suspend", "hello", *HERE)
-    until(lambda: pods(kube, first)[0].status.phase == "Succeeded", 60)
+    until(lambda: pods(kube, first)[0].status.phase == "Succeeded")
     assert shell.zerojhub("cron", "logs", "hello", "--run", first, *HERE).stdout == "hello\n"
 
     by_hand = shell.zerojhub("cron", "run", "hello", "--logs", *HERE)

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from tests.browser.browser import log_in_and_run
 from tests.conftest import PROGRAM, ROOT, Shell
+from tests.waiting import until
 
 pytestmark = pytest.mark.journey
 STAGES = [
@@ -77,6 +77,7 @@ def test_a_browser_logs_in_and_runs_a_cell(hub, tmp_path):
 
 
 def test_up_again_changes_nothing(cloud, file, hub):
+    until(lambda: cloud.volumes() == ["in-use"] * 2)  # the hub's and ada's
     before = len(cloud.audit())
     again = cloud.json("up", "-f", file)
     assert again["url"] == hub["url"]
@@ -186,13 +187,11 @@ def test_ctrl_c_leaves_things_to_go_on_from(cloud, file):
     running = subprocess.Popen(
         [PROGRAM, "up", "-f", file], env=cloud.environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not cloud.json("cluster", "list") and time.monotonic() < deadline:
-        time.sleep(0.5)
+    until(lambda: cloud.json("cluster", "list"))
     done = cloud.zerojhub("up", "-f", file, code=1)
     assert "is working on practice" in done.stderr
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
     assert "goes on from here" in said
     assert cloud.json("up", "-f", file, "--only", "cluster")["stages"][-1]["state"] == "found"

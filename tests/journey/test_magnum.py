@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Shell
-from tests.journey.test_cluster import until
+from tests.waiting import until
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.kernel import run_cell
 
@@ -267,7 +267,7 @@ def test_a_node_takes_pods_again_when_magnum_keeps_it(cloud, school, tmp_path):
     with ThreadPoolExecutor() as pool:
         words = ["cluster", "resize", school.name, "1", "--nodes-to-remove", node, "--yes"]
         resizing = pool.submit(cloud.zerojhub, *words, code=1)
-        until(is_cordoned, 60)
+        until(is_cordoned)
         try:
             cloud.openstack(*least, "2")
         finally:

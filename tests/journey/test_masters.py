@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 from tests.conftest import Shell
+from tests.waiting import until
 from zerojhub.practice import build
 
 NAME = "three"
@@ -34,9 +34,7 @@ def test_three_masters_answer_at_one_address(cloud: Shell, tmp_path: Path):
     counts = ["--master-count", "3", "--node-count", "1", "--floating-ip-disabled"]
     cloud.openstack("coe", "cluster", "create", NAME, "--cluster-template", NAME, "--keypair", NAME, *counts)
     try:
-        end = time.monotonic() + 240
-        while status(cloud) == "CREATE_IN_PROGRESS" and time.monotonic() < end:
-            time.sleep(1)
+        until(lambda: status(cloud) != "CREATE_IN_PROGRESS")
         assert status(cloud) == "CREATE_COMPLETE"
 
         (balancer,) = json.loads(cloud.openstack("loadbalancer", "list", "-f", "json"))
@@ -61,10 +59,7 @@ def test_three_masters_answer_at_one_address(cloud: Shell, tmp_path: Path):
         assert sorted(found) == sorted(shown["master_addresses"])
     finally:
         cloud.openstack("coe", "cluster", "delete", NAME)
-        end = time.monotonic() + 60
-        while NAME in cloud.openstack("coe", "cluster", "list", "-f", "value", "-c", "name").split():
-            assert time.monotonic() < end
-            time.sleep(1)
+        until(lambda: NAME not in cloud.openstack("coe", "cluster", "list", "-f", "value", "-c", "name").split())
         cloud.openstack("coe", "cluster", "template", "delete", NAME)
         cloud.openstack("keypair", "delete", NAME)
     assert json.loads(cloud.openstack("loadbalancer", "list", "-f", "json")) == []

@@ -66,6 +66,7 @@ def run(*argv):
     return anyio.run(partial(LocalMachine().run, list(argv), check=False))
 
 
+@pytest.mark.host
 def test_the_pinned_archive_becomes_a_program_that_is_found(archive, tmp_path):
     url, checksum = archive
     path = tmp_path / "bin" / "helm"
@@ -74,6 +75,7 @@ def test_the_pinned_archive_becomes_a_program_that_is_found(archive, tmp_path):
     assert f"v3.18.4 {path}" in run("sh", "-c", FIND, "find-helm", str(path)).stdout.decode().splitlines()
 
 
+@pytest.mark.host
 def test_another_archive_than_the_pinned_one_is_not_installed(archive, tmp_path):
     url, _ = archive
     answer = run("sh", "-c", FETCH, "fetch-helm", url, "0" * 64, str(tmp_path / "bin" / "helm"))

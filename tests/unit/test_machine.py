@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -127,14 +128,27 @@ def test_a_program_that_is_not_there(use):
         use(lambda machine: machine.run(["no-such-program"]))
 
 
-def test_a_late_command_is_ended_with_its_children(use):
-    mark = f"{time.time_ns() % 10**6 + 10**6}"
+def test_a_late_command_is_ended_with_its_children(use, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     started = time.monotonic()
     with pytest.raises(MachineError, match="took more than 1 s"):
-        use(lambda machine: machine.run(["sh", "-c", f"sleep {mark} & wait"], timeout=1))
-    assert time.monotonic() - started < 8
-    time.sleep(0.2)
-    assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], stdout=subprocess.DEVNULL).returncode == 1
+        use(lambda machine: machine.run(["sh", "-c", f"exec 3>{pipe}; sleep 1000 & wait"], timeout=1))
+    assert time.monotonic() - started < 30
+
+    def still_open() -> bool:
+        """Whether any of them has the pipe open."""
+        try:
+            return os.read(reader, 1) != b""
+        except BlockingIOError:
+            return True
+
+    deadline = time.monotonic() + 5
+    while still_open() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not still_open()
+    os.close(reader)
 
 
 def test_a_cancelled_command_is_asked_to_end_and_may_tidy_up(use, tmp_path):
@@ -156,15 +170,16 @@ def test_a_cancelled_command_is_asked_to_end_and_may_tidy_up(use, tmp_path):
     assert (tmp_path / "tidied").exists()
 
 
-def test_commands_run_at_once(use):
+def test_commands_run_at_once(use, tmp_path):
+    together = f"touch {tmp_path}/$1; until [ $(ls {tmp_path} | wc -l) -ge 4 ]; do sleep 0.05; done"
+
     async def many(machine):
         async with anyio.create_task_group() as tasks:
-            for _ in range(12):
-                tasks.start_soon(partial(machine.run, ["sleep", "1"]))
+            for number in range(12):
+                tasks.start_soon(partial(machine.run, ["sh", "-c", together, "sh", str(number)]))
 
-    started = time.monotonic()
     use(many)
-    assert time.monotonic() - started < 9
+    assert len(list(tmp_path.iterdir())) == 12
 
 
 def test_files_go_and_come_with_their_mode(use, tmp_path):
@@ -181,10 +196,12 @@ def test_files_go_and_come_with_their_mode(use, tmp_path):
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_is_left_of_a_copy(sshd, tmp_path):
-    before = set(Path("/tmp").glob(".zerojhub-*"))
+def test_nothing_is_left_of_a_copy(sshd, tmp_path, monkeypatch):
+    mark = secrets.token_hex(8)
+    monkeypatch.setattr("secrets.token_hex", lambda size: mark)
     on_ssh(sshd, lambda machine: machine.write(str(tmp_path / "f"), b"x"))
-    assert set(Path("/tmp").glob(".zerojhub-*")) <= before
+    assert (tmp_path / "f").read_bytes() == b"x"
+    assert [path for path in Path("/tmp").iterdir() if mark in path.name] == []
 
 
 def test_a_forward_reaches_a_server_over_there_and_ends(sshd, tmp_path):
@@ -270,7 +287,7 @@ def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
         anyio.run(main)
     finally:
         server.stop()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
 
 
 def test_the_host_key_may_be_given_as_a_fingerprint(sshd):
@@ -282,8 +299,8 @@ def test_the_host_key_may_be_given_as_a_fingerprint(sshd):
 def test_another_host_key_is_refused_at_once(sshd):
     started = time.monotonic()
     with pytest.raises(MachineError, match=r"host key SHA256:.* does not match the pinned one"):
-        anyio.run(sshd.connect, "user", (sshd.folder / "other.pub").read_text())
-    assert time.monotonic() - started < 3
+        anyio.run(sshd.connect, "user", (sshd.folder / "other.pub").read_text(), 60)
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(

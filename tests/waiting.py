@@ -1,0 +1,21 @@
+"""Waiting for what a test is about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 180
+"""Seconds that anything may take, on a machine that does other things too."""
+
+
+def until(look: Callable[[], T], pause: float = 0.5) -> T:
+    """What `look` returns, as soon as it is something. Raises AssertionError when it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not after {PATIENCE} s"
+        time.sleep(pause)
+    return found
