@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from zerojhub.text import Say
 
 if TYPE_CHECKING:
     from zerojhub.practice.build.recipe import Recipe
-    from zerojhub.report import Progress
 
 KUBERNETES = "v1.34.4"
 """The version that clusters have unless they ask for another."""
 OLDER = ("v1.33.13",)
 """Versions to upgrade from, oldest first; built only when they are asked for."""
+
+
+class Progress(Protocol):
+    """Shows the steps of a build, each by its name."""
+
+    def start(self, name: str) -> object: ...
+
+    def say(self, name: str, detail: str) -> object: ...
+
+    def end(self, name: str, outcome: str, detail: str) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -144,7 +155,7 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
 
 
 @contextmanager
-def _step(progress: Progress, name: str) -> Iterator[Callable[[str], None]]:
+def _step(progress: Progress, name: str) -> Iterator[Say]:
     """A line of progress from when the step first says something: one that says nothing has nothing to do."""
     started = False
 

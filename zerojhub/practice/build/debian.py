@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from zerojhub.practice.build.recipe import Recipe, Say
+from zerojhub.practice.build.recipe import Recipe
 from zerojhub.practice.build.tools import Tools
+from zerojhub.text import Say
 
 SUITE = "bookworm"
 HOST_TOOLS = {

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from zerojhub.practice.build.recipe import Recipe, Say
+from zerojhub.practice.build.recipe import Recipe
 from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
+from zerojhub.text import Say
 
 SOURCES = Path(__file__).parent / "go"
 GO_NEEDED = (1, 26)

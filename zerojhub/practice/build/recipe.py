@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-Say = Callable[[str], None]
-"""Tells the person what is being done right now."""
+from zerojhub.text import Say
 
 
 @dataclass(frozen=True)

@@ -97,11 +97,9 @@ class Asker:
     def __init__(self, cloud: Cloud):
         cloud.authenticate()
         self.cloud = cloud
-        self.known = {"project": cloud.project_id, "user": cloud.session.get_user_id()}
-        if self.known["project"] is None:
-            raise UserError(
-                f"what cloud {cloud.name} is entered with is for no project", hint="name one in clouds.yaml"
-            )
+        if cloud.project_id is None:
+            raise UserError(f"the login for cloud {cloud.name} has no project", hint="name one in clouds.yaml")
+        self.known: dict[str, str] = {"project": cloud.project_id, "user": cloud.session.get_user_id() or ""}
         self.roots = dict(self._roots())
         if "container-infra" not in self.roots:
             raise UserError(f"cloud {cloud.name} has no Magnum in its catalogue", hint="there is nothing to record")

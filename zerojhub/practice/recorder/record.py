@@ -59,7 +59,8 @@ def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
 def secrets_of(asker: Asker, recorded: Recorded) -> dict[str, str]:
     """The words that must not stand anywhere, each with what it is."""
     cloud = asker.cloud
-    access = cloud.session.auth.get_access(cloud.session)
+    auth_plugin: Any = cloud.session.auth
+    access = auth_plugin.get_access(cloud.session)
     auth = cloud.region.config.get("auth", {})
     found = {zone: "zone" for zone, own in recorded.zones().items() if own != zone}
     urls = [each["url"] for entry in recorded.catalog() for each in entry["endpoints"]]
