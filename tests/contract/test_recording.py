@@ -161,7 +161,7 @@ def test_nothing_of_a_person_is_in_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert cluster["uuid"] in cluster["links"][0]["href"]
     assert cluster["keypair"].startswith("<text-")
     assert cluster["status"].startswith("CREATE_")
-    with pytest.raises(AssertionError, match="is there already, and is left as it is"):
+    with pytest.raises(AssertionError, match="the file exists and is not overwritten"):
         recorded(site, tmp_path)
 
 
@@ -175,7 +175,7 @@ def test_what_cannot_be_recorded_is_said_in_a_line(
     services = site.store.profile.services
     monkeypatch.setattr(site.store.profile, "services", [each for each in services if each.type != "container-infra"])
     error = shell.zerojhub("practice", "record", code=2).stderr
-    assert "cloud practice has no Magnum in its catalogue (there is nothing to record)" in error
+    assert "cloud practice has no Magnum in its catalog (only clouds with Magnum can be recorded)" in error
     (user,) = site.store.users.values()
     monkeypatch.setitem(site.store.passwords, user["id"], "another")
     error = shell.zerojhub("practice", "record", code=2).stderr

@@ -41,7 +41,7 @@ def test_every_profile_that_comes_along_is_sound(name: str) -> None:
             "os_distros: [fedora-atomic]",
             "os_distros: [ubuntu]",
             "os_distro: fedora-atomic",
-            "no driver is for os_distro 'fedora-atomic'",
+            "no driver supports os_distro 'fedora-atomic'",
         ),
         ("- {type: image, name: glance}\n", "", "services:", "services: image is missing"),
     ],

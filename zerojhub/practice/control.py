@@ -1,4 +1,4 @@
-"""Starting, stopping and asking after the practice cloud's daemon. Raises GroundError."""
+"""Start, stop and inspect the practice cloud's daemon. Raises GroundError."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ STOP_TIMEOUT = 60
 
 
 def running() -> daemon.Running | None:
-    """The person's own daemon. Raises GroundError when one runs on this machine that has another state folder."""
+    """The user's running daemon, if any. Raises GroundError if one with another state folder runs on this machine."""
     found = daemon.running()
     if found and found.state != str(daemon.state_folder()):
         raise GroundError(
-            f"this machine runs another practice cloud (process {found.pid}, state in {found.state}): stop it first"
+            f"another practice cloud runs on this machine (process {found.pid}, state in {found.state}): stop it first"
         )
     return found
 
 
 def start(port: int, profile: str) -> daemon.Running:
-    """Start the daemon with the manners of a profile (its name or file); returns when its APIs answer."""
+    """Start the daemon with a profile (name or file); returns when the APIs respond."""
     state = daemon.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = state / "daemon.log"
@@ -52,14 +52,17 @@ def start(port: int, profile: str) -> daemon.Running:
         if found and _answers(found.port):
             return found
         if process.poll() is not None:
-            raise GroundError(f"the practice cloud ended at once: {_last_line(log)} (all of it in {log})")
+            raise GroundError(f"the practice cloud failed to start: {_last_line(log)} (log: {log})")
         time.sleep(0.1)
     process.terminate()
-    raise GroundError(f"the practice cloud does not answer after {START_TIMEOUT} s: see {log}")
+    raise GroundError(f"the practice cloud does not respond after {START_TIMEOUT} s (log: {log})")
 
 
 def stop(*, forget: bool = True) -> bool:
-    """End the daemon and all that it made, or that a killed one left. `forget`: its state folder too. Was it running?"""
+    """Stop the daemon and delete everything that it, or a killed daemon, created. Returns whether it was running.
+
+    `forget` also deletes the state folder.
+    """
     state, found = daemon.state_folder(), running()
     if found:
         os.kill(found.pid, signal.SIGTERM)
@@ -77,7 +80,7 @@ def stop(*, forget: bool = True) -> bool:
 
 
 def status() -> dict[str, Any]:
-    """How it stands, for people and programs."""
+    """The daemon's state and its machines, for `practice status`."""
     found = running()
     if not found:
         return {"running": False}
@@ -86,7 +89,7 @@ def status() -> dict[str, Any]:
 
 
 def logs(machine: str | None) -> list[Path]:
-    """The log files of the daemon, or of a machine (by name or UUID)."""
+    """The log files of the daemon, or of a machine (name or UUID)."""
     state = daemon.state_folder()
     if machine is None:
         return [state / "daemon.log"]
@@ -95,7 +98,7 @@ def logs(machine: str | None) -> list[Path]:
         if machine in (about["name"], about["id"]):
             services = sorted(file.parent.glob("upper/var/log/*.log"))
             return [file.parent / "console.log", *services]
-    raise GroundError(f"there is no machine {machine}")
+    raise GroundError(f"no machine {machine}")
 
 
 def _answers(port: int) -> bool:
@@ -119,4 +122,4 @@ async def _sweep(state: Path) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"

@@ -1,6 +1,6 @@
-"""The practice cloud's one process: the OpenStack APIs and the image registry in front of this machine's ground.
+"""The practice cloud's process: the OpenStack APIs and the image registry, on this machine's ground.
 
-`python -m zerojhub.practice.daemon --port PORT --profile PROFILE` runs until it gets SIGTERM, and then leaves nothing behind.
+`python -m zerojhub.practice.daemon --port PORT --profile PROFILE` runs until SIGTERM, then cleans up after itself.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 MODULE = "zerojhub.practice.daemon"
 PORT = 9580
 RECORD = Path("/run/zerojhub-practice.json")
-"""What the daemon says of itself. A machine has one bridge of ours, and so one daemon, whoever's."""
+"""The running daemon's record. The bridge has a fixed name, so a machine runs only one daemon, whichever user's."""
 LOCK = Path("/run/zerojhub-practice.lock")
-"""Held while the daemon lives, or while what a killed one left is cleared away."""
+"""Held while the daemon runs, and during a cleanup after a killed one."""
 CLOUD = "practice"
-"""Name of the entry in clouds.yaml, and of the person's user and project."""
+"""Name of the entry in clouds.yaml, and of the user and project."""
 
 
 def state_folder() -> Path:
@@ -42,11 +42,11 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True)
 class Running:
-    """What a daemon says of itself once it serves."""
+    """A running daemon."""
 
     pid: int
     state: str
-    """Its state folder."""
+    """State folder."""
     port: int
     started: float
     """Seconds since the epoch."""
@@ -55,11 +55,11 @@ class Running:
     public_network: str
     kubernetes: tuple[str, ...]
     profile: str
-    """Name or file of the profile whose manners it has."""
+    """Name or file of its profile."""
 
 
 def running() -> Running | None:
-    """The daemon that serves on this machine, if one does."""
+    """The daemon running on this machine, if any."""
     try:
         found = Running(**json.loads(RECORD.read_text()))
         command = Path(f"/proc/{found.pid}/cmdline").read_bytes()
@@ -69,19 +69,21 @@ def running() -> Running | None:
 
 
 def alone() -> FileLock:
-    """The right to make and clear away what a machine has one of. Raises GroundError when another holds it."""
+    """The lock for the machine's single practice cloud. Raises GroundError if another process holds it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(LOCK, timeout=2)
     try:
         lock.acquire()
     except Timeout:
-        raise GroundError(f"another practice cloud is starting or stopping on this machine (it holds {LOCK})") from None
+        raise GroundError(
+            f"another practice cloud is starting, running or stopping on this machine (lock: {LOCK})"
+        ) from None
     return lock
 
 
 async def serve(port: int, wanted: str) -> None:
-    """Serve until told to end. Raises GroundError when the ground cannot be made, UserError for a profile that is none."""
+    """Serve until the process is stopped. Raises GroundError if the ground fails, UserError for an unknown profile."""
     import uvicorn
 
     from zerojhub.practice import build, cloud, profile, registry
@@ -123,7 +125,7 @@ async def serve(port: int, wanted: str) -> None:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    # asyncio sends a small answer at once only on a socket that names TCP; on others it waits for what came before.
+    # asyncio disables Nagle's algorithm only on sockets whose protocol is TCP.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((address, port))
@@ -131,7 +133,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 
 def write_clouds(path: Path, port: int) -> str:
-    """Write clouds.yaml for the person; returns the password, which outlives a reset."""
+    """Write the user's clouds.yaml; returns the password, which stays the same after a reset."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe")
@@ -161,7 +163,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--profile", required=True)
     given = parser.parse_args()
-    # uvicorn ends at the signal, and then raises it again: this must not keep the ground from being cleared.
+    # uvicorn re-raises the signal after its shutdown, which must not prevent the cleanup of the ground.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         asyncio.run(serve(given.port, given.profile))

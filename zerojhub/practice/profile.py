@@ -318,11 +318,11 @@ class Profile(Section):
     """Recorded responses by name of the request. The practice cloud does not read them."""
 
     def service(self, kind: str) -> ServiceSpec | None:
-        """The service of this type, or of another type that is served at the same place."""
+        """The service with this type, or with another type of the same service."""
         return next((each for each in self.services if services.roots()[each.type] == services.roots()[kind]), None)
 
     def microversions(self, kind: str) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The oldest and newest microversion of a service that has them."""
+        """The oldest and newest microversion of a service; (0, 0) if it has none."""
         service = self.service(kind)
         return service.microversions.bounds() if service and service.microversions else ((0, 0), (0, 0))
 
@@ -346,18 +346,18 @@ def find(wanted: str) -> Path:
 
 
 def load(wanted: str | Path = DEFAULT) -> Profile:
-    """Read a profile, by name or file. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    """Read a profile by name or file. Raises Problems with `file:line: what` for each mistake."""
     path = find(str(wanted))
     document = yamlfile.read_yaml(path)
     if not isinstance(document, dict):
-        raise UserError("a profile is a mapping with services, drivers, templates, …", where=f"{path}:1")
+        raise UserError("a profile must be a mapping (services, drivers, templates, …)", where=f"{path}:1")
     profile = validated(path, document)
     check(profile, path, document)
     return profile
 
 
 def validated(path: Path, document: Any) -> Profile:
-    """The document as a profile. Problems (exit 2) with `file:line: what` for each mistake in it."""
+    """Validate a profile. Raises Problems with `file:line: what` for each mistake."""
     try:
         return Profile.model_validate(yamlfile.plain(document))
     except ValidationError as error:
@@ -365,7 +365,7 @@ def validated(path: Path, document: Any) -> Profile:
 
 
 def _mistake(path: Path, document: Any, error: Any) -> UserError:
-    """One of pydantic's errors, with its line."""
+    """A validation error of pydantic with file and line."""
     place = error["loc"]
     where, name = f"{path}:{yamlfile.line_of(document, place)}", ".".join(map(str, place))
     if error["type"] == "extra_forbidden":
@@ -396,7 +396,7 @@ def section_of(kind: Any) -> type[Section] | None:
 
 
 def check(profile: Profile, path: Path, document: Any) -> None:
-    """What a profile names must be in it. Problems with the line of each that is not."""
+    """Check references within a profile. Raises Problems with the line of each unknown one."""
 
     def at(*place: str | int) -> str:
         return f"{path}:{yamlfile.line_of(document, place)}"
@@ -414,7 +414,7 @@ def check(profile: Profile, path: Path, document: Any) -> None:
     distros = {name for driver in profile.drivers for name in driver.os_distros}
     for number, image in enumerate(profile.images):
         if image.name in booted and image.os_distro not in distros:
-            what = f"image {image.name}: no driver is for os_distro {image.os_distro!r}"
+            what = f"image {image.name}: no driver supports os_distro {image.os_distro!r}"
             found.append(UserError(what, where=at("images", number, "os_distro")))
     for kind in ("identity", "container-infra", "compute", "network", "image"):
         service = profile.service(kind)

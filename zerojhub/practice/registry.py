@@ -1,8 +1,8 @@
-"""A read-only image registry for the practice machines: it answers in place of the public ones.
+"""A read-only image registry for the practice machines, in place of the public ones.
 
-The pull part of https://github.com/opencontainers/distribution-spec/blob/main/spec.md. A client that uses it as a
-mirror names the registry it stands in for as `?ns=`. Whatever tag is asked for, an image that we build answers: charts
-pin tags that change with every release, and the practice cloud has one build of each.
+It implements the pull part of https://github.com/opencontainers/distribution-spec/blob/main/spec.md. A client that uses
+it as a mirror sends the original registry as `?ns=`. Every tag returns the same image: charts pin tags that change with
+each release, and the practice cloud has one build of each image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPOKEN = {"Docker-Distribution-Api-Version": "registry/2.0"}
 
 
 class RegistryError(Exception):
-    """What the client is told, with the specification's code for it."""
+    """An error response, with a code of the specification."""
 
     def __init__(self, status: int, code: str, message: str):
         super().__init__(message)
@@ -31,9 +31,9 @@ class RegistryError(Exception):
 
 
 def image_of(repository: str, registry: str | None) -> str:
-    """The name of the image that answers for a repository, whichever registry it is of if none is named.
+    """The image for a repository; without a registry, of any registry.
 
-    Raises RegistryError (404) naming what there is.
+    Raises RegistryError (404) with the list of available images.
     """
     known = REPOSITORIES
     if registry:
@@ -42,23 +42,23 @@ def image_of(repository: str, registry: str | None) -> str:
         known = {full.partition("/")[2]: name for full, name in REPOSITORIES.items()}
     if repository not in known:
         has = ", ".join(image.answers[0] for image in IMAGES)
-        raise RegistryError(404, "NAME_UNKNOWN", f"the practice cloud builds no image {repository}: it has {has}")
+        raise RegistryError(404, "NAME_UNKNOWN", f"the practice cloud has no image {repository}; available: {has}")
     return known[repository]
 
 
 def manifest(layouts: Path, name: str, reference: str) -> str:
-    """The digest of the manifest that a tag or a digest stands for. Raises RegistryError (404)."""
+    """The manifest digest for a tag or digest. Raises RegistryError (404)."""
     built = layout.images(layouts).get(name)
     if not built:
         raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} is not built yet: run zerojhub practice build")
     newest = built[1]
     if reference == newest or TAG.fullmatch(reference):
         return newest
-    raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} has no manifest {reference}: it was built anew since")
+    raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} has no manifest {reference}: it was rebuilt")
 
 
 def app(layouts: Path) -> Starlette:
-    """The registry over an OCI image layout, to be mounted at /v2."""
+    """The registry for an OCI image layout, to mount at /v2."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
@@ -83,7 +83,7 @@ def app(layouts: Path) -> Starlette:
         named(request)
         digest = request.path_params["digest"]
         if not DIGEST.fullmatch(digest) or not layout.blob(layouts, digest).is_file():
-            raise RegistryError(404, "BLOB_UNKNOWN", f"there is no blob {digest}")
+            raise RegistryError(404, "BLOB_UNKNOWN", f"no blob {digest}")
         return _file(digest, "application/octet-stream")
 
     def _file(digest: str, media_type: str) -> Response:

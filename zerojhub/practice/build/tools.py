@@ -1,4 +1,4 @@
-"""The programs that the build runs: watched line by line, kept in a log, and ended when the build is."""
+"""Run programs for a build: with logs and line-by-line output, and stopped together with the build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zerojhub.practice.ground import GroundError
 
 
 def finish(jobs: Iterable[Future[None]]) -> None:
-    """Wait for every job, then raise the first failure: one part that cannot be built does not keep the others from it."""
+    """Wait for all jobs, then raise the first failure: a part that fails does not abort independent parts."""
     failed = [error for job in as_completed(jobs) if (error := job.exception())]
     if failed:
         raise failed[0]
@@ -39,7 +39,7 @@ class Tools:
         cwd: Path | None = None,
         line: Callable[[str], None] | None = None,
     ) -> str:
-        """What it printed (both streams; each line also goes to `line`). Raises GroundError when it fails."""
+        """The program's output (both streams); each line also goes to `line`. Raises GroundError if it fails."""
         path = self._logs / f"{log}.log"
         with self._lock:
             if self._stopped:
@@ -71,12 +71,12 @@ class Tools:
         with self._lock:
             self._running.discard(process)
         if code:
-            last = next((each for each in reversed(printed) if each.strip()), "it printed nothing")
+            last = next((each for each in reversed(printed) if each.strip()), "no output")
             raise GroundError(f"{argv[0]} failed: {last[:300]} (see {path})")
         return "\n".join(printed)
 
     def stop(self) -> None:
-        """End what runs, and let nothing more start."""
+        """Stop all running programs, and start no more."""
         with self._lock:
             self._stopped = True
             for process in self._running:

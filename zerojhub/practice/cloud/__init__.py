@@ -1,4 +1,4 @@
-"""The practice cloud's OpenStack APIs: one ASGI app, one file a service."""
+"""The practice cloud's OpenStack APIs: one ASGI app, with a package for each service."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the daemon decides about the APIs."""
+    """Settings of the APIs."""
 
     password: str
-    """Of the person's user."""
+    """Password of the user `practice`."""
     audit_file: Path
-    """Gets one JSON line for each request: time, service, method, path, status, user, request_id."""
+    """The audit log: one JSON line per request (time, service, method, path, status, user, request_id)."""
     registry: ASGIApp | None = None
     """An image registry to serve under /v2."""
     profile: Profile | None = None
-    """The cloud's manners; the default profile's without."""
+    """The profile to serve. Default: `both`."""
 
 
 def build(ground: Ground, settings: Settings) -> Starlette:
-    """The app. Its lifespan runs the conductor; `app.state.cloud` has the records."""
+    """The app. Its lifespan runs the conductor; `app.state.store` has the records."""
     from zerojhub.practice.cloud.app import build_app
 
     return build_app(ground, settings)

@@ -1,7 +1,7 @@
-"""Which requests a token is good for: all, or those that the access rules of an application credential name.
+"""Which requests a token authorizes: all, or those in the access rules of its application credential.
 
-The rules are read as keystonemiddleware reads them (`_path_matches`): in a path, `*` and `{name}` stand for one part of it,
-and `**` for any number of them. Paths begin behind a service's own root.
+Rules match as in keystonemiddleware (`_path_matches`): in a path, `*` and `{name}` match one segment, and `**` any
+number of them. Paths are relative to the service's root.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def permits(token: Token, services: Iterable[str], method: str, path: str) -> bool:
-    """Is the request to a service, which goes by these types, one that the token is good for?"""
+    """Does the token authorize this request to a service with these catalog types?"""
     rules = (token.application_credential or {}).get("access_rules")
-    # What a token is good for may always be asked.
+    # Any token may be validated.
     return (
         rules is None
         or ("identity" in services and path == "/v3/auth/tokens")

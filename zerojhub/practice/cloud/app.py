@@ -1,4 +1,4 @@
-"""All services in one ASGI app, with a request id for each request and one audit line."""
+"""All services in one ASGI app, with a request ID and an audit log line for each request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def all_services() -> list[Service]:
 
 
 class Audit:
-    """ASGI middleware: every request gets an id, a path without a trailing slash, and a line in the audit log."""
+    """ASGI middleware: adds a request ID, strips the path's trailing slash, and writes a line to the audit log."""
 
     def __init__(self, app: ASGIApp, log: TextIO):
         self.app, self.log = app, log

@@ -1,4 +1,4 @@
-"""What Magnum's conductor, Heat and Nova do behind the APIs: clusters come up, change their size and go."""
+"""The work behind the APIs: clusters are created, scaled, upgraded and deleted; servers and stacks are queued."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from zerojhub.practice.ground import Ground, GroundError
 log = logging.getLogger(__name__)
 
 MINUTE = 60.0
-"""Seconds of a minute of create_timeout."""
+"""Seconds in a minute of create_timeout; tests shorten it."""
 HEALTH_PERIOD = 10.0
-"""Seconds between two looks at the clusters' nodes. Magnum itself takes 60."""
+"""Seconds between checks of the clusters' nodes. Magnum's default is 60."""
 
 
 def mark(record: Record, status: str, reason: str | None = None) -> None:
-    """Give a cluster or a node group its status."""
+    """Set the status of a cluster or a node group."""
     record |= {"status": status, "status_reason": reason, "updated_at": now(OFFSET)}
 
 
 class Conductor:
-    """Does one thing at a time to a cluster; what is asked for meanwhile waits its turn."""
+    """Runs one task at a time for each cluster, server or stack; later ones wait in a queue."""
 
     def __init__(self, store: Store, ground: Ground):
         self.store, self.ground = store, ground
@@ -69,9 +69,9 @@ class Conductor:
         self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove))
 
     def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
-        """Masters and default workers together, or another node group alone; `batch` workers at once.
+        """Upgrade the masters and default workers together, or another node group alone; `batch` workers at once.
 
-        Cluster API drivers upgrade everything whatever is asked for, and change no label but kube_tag.
+        Cluster API drivers always upgrade everything, and change no label except kube_tag.
         """
         groups, labels = cluster["nodegroups"], template["labels"]
         if is_cluster_api(self.store, cluster):
@@ -93,7 +93,7 @@ class Conductor:
         self.queue(cluster["uuid"], partial(self._rotate_ca, cluster))
 
     async def rotate_credential(self, cluster: Record, auth_url: str) -> None:
-        """At once, as Magnum does it: the answer waits. Raises GroundError, and the cluster says so too."""
+        """Not queued: as in Magnum, the response waits for it. Raises GroundError, and sets the cluster's status."""
         try:
             await Builder(self.store, self.ground, cluster).rotate_credential(auth_url)
         except GroundError as error:
@@ -102,7 +102,7 @@ class Conductor:
         mark(cluster, "UPDATE_COMPLETE")
 
     def delete(self, cluster: Record) -> None:
-        """Whatever the cluster is doing ends at once."""
+        """Cancel whatever the cluster is doing, and delete it."""
         for record in (cluster, *cluster["nodegroups"]):
             mark(record, "DELETE_IN_PROGRESS")
         self.cancel(cluster["uuid"])
@@ -113,7 +113,7 @@ class Conductor:
             task.cancel()
 
     def queue(self, ident: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do the work once all that was asked for before, of the cluster or stack of this id, is over."""
+        """Run the work after everything that is queued for the cluster, server or stack with this ID."""
         queue = self.tasks.setdefault(ident, [])
         before = list(queue)
 
@@ -127,14 +127,14 @@ class Conductor:
         task.add_done_callback(queue.remove)
 
     def is_last(self, ident: str) -> bool:
-        """Whether nothing is queued for the cluster or stack behind what is running."""
+        """Whether the running task is the last in the queue of the cluster, server or stack."""
         return self.tasks[ident][-1] is asyncio.current_task()
 
     # -- how it is done ---------------------------------------------------------------------------------------------
 
     @staticmethod
     def _limit(cluster: Record) -> float | None:
-        """How long one change of the cluster may take, in seconds. A timeout of 0 is none to Magnum."""
+        """The time limit for one change of the cluster, in seconds. For Magnum a timeout of 0 means no limit."""
         return cluster["create_timeout"] * MINUTE or None
 
     async def _create(self, cluster: Record, auth_url: str) -> None:
@@ -187,7 +187,7 @@ class Conductor:
             self.store.clusters.pop(cluster["uuid"], None)
 
     def _fail(self, cluster: Record, action: str, groups: list[Record], error: Exception) -> None:
-        """The cluster says which node groups failed, and each node group why, as Magnum's Heat driver has it."""
+        """The cluster names the failed node groups, and each of those gives the reason, as with Magnum's Heat driver."""
         if isinstance(error, TimeoutError):
             reason = f"{action.title()} timed out"
         elif isinstance(error, ResourceFailed | GroundError):
@@ -199,12 +199,12 @@ class Conductor:
             mark(group, f"{action}_FAILED", reason)
             if stack := self.store.stacks.get(group["stack_id"] or ""):
                 set_stack(stack, action, "FAILED", reason)
-        # One node group's own trouble is an update of the cluster.
+        # If only some node groups failed, it counts as an update of the cluster.
         verb = action if len(groups) == len(cluster["nodegroups"]) else "UPDATE"
         mark(cluster, f"{verb}_FAILED", ", ".join(f"{group['name']} failed" for group in groups))
 
     async def _settle(self, cluster: Record, action: str, groups: list[Record]) -> None:
-        """The work is done; a cluster of which more was asked meanwhile stays in progress."""
+        """Mark the work as complete; the cluster stays in progress while more is queued."""
         await self._look_at(cluster)
         for group in groups:
             mark(group, f"{action}_COMPLETE")
@@ -226,7 +226,7 @@ class Conductor:
         try:
             nodes = await self.ground.ready(cluster["uuid"])
         except Exception as error:
-            # Whatever it is must neither end the watch over the other clusters nor leave this one in progress.
+            # No error may end the health checks of the other clusters or leave this one in progress.
             if not isinstance(error, GroundError):
                 log.exception("health of cluster %s", cluster["uuid"])
             cluster |= {"health_status": "UNHEALTHY", "health_status_reason": {"api": str(error)}}

@@ -1,4 +1,4 @@
-"""What a new practice cloud holds: a project to work in, flavors, images, networks and cluster templates."""
+"""The contents of a new practice cloud: a project, flavors, images, networks and cluster templates."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zerojhub.practice.ground import Ground
 from zerojhub.practice.profile import KUBERNETES, ImageSpec, TemplateSpec, load
 
 NAME = "practice"
-"""Of the person's project and user, and of the region."""
+"""Name of the project, the user and the region."""
 Named = TypeVar("Named", ImageSpec, TemplateSpec)
 OWN = {"immutable": True}
-"""Options of the roles that Keystone itself begins with."""
+"""Options of Keystone's default roles."""
 
 
 def new_store(ground: Ground, settings: Settings) -> Store:
-    """Records as they are when the practice cloud starts: no keypair, no cluster."""
+    """The records of a new practice cloud, without keypairs and clusters."""
     profile = settings.profile or load()
     store = Store(NAME, profile, ground.network, ground.gateway, ground.public_network)
     for name, options in (("member", OWN), ("reader", OWN), ("load-balancer_member", {})):
@@ -70,7 +70,7 @@ def new_store(ground: Ground, settings: Settings) -> Store:
 
 
 def for_each_version(ground: Ground, given: list[Named]) -> Iterator[tuple[str, Named]]:
-    """Each with a Kubernetes version that runs here: with all of them in turn, or the newest for a name without one."""
+    """Pair each item with every Kubernetes version that runs here, or with the newest if its name has none."""
     for version in ground.versions:
         for each in given:
             if KUBERNETES in each.name or version == ground.versions[-1]:
@@ -78,7 +78,7 @@ def for_each_version(ground: Ground, given: list[Named]) -> Iterator[tuple[str, 
 
 
 def with_version(value: Any, version: str) -> Any:
-    """The value with the Kubernetes version in its place."""
+    """The value with the Kubernetes version filled in."""
     if isinstance(value, dict):
         return {key: with_version(item, version) for key, item in value.items()}
     return value.replace(KUBERNETES, version) if isinstance(value, str) else value

@@ -1,10 +1,10 @@
-"""How an API says no, before a service puts it in its own words."""
+"""The refusal of a request, before the service turns it into its own error response."""
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """The API says no. `kind` is the error's type where the service's error bodies carry one."""
+    """A request is refused. `kind` is the error type, for services whose error bodies have one."""
 
     def __init__(self, status: int, message: str, kind: str = "", headers: dict[str, str] | None = None):
         super().__init__(message)

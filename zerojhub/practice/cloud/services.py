@@ -1,6 +1,6 @@
 """The services of the practice cloud: every package beside this module is one.
 
-Its `__init__` says what catalogs call the service and where it is served; `routes.SERVICE` serves it.
+Its `__init__` has the service's catalog types and root path; `routes.SERVICE` serves it.
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ def packages() -> list[ModuleType]:
 
 @functools.cache
 def roots() -> dict[str, str]:
-    """Type in the catalog -> path that the service is served at."""
+    """Catalog type -> root path of the service."""
     return {kind: package.ROOT for package in packages() for kind in package.TYPES}

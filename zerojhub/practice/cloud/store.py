@@ -1,4 +1,4 @@
-"""The practice cloud's records: what every OpenStack service knows, in memory, until the practice cloud stops."""
+"""The records of all OpenStack services, in memory until the practice cloud stops."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ def new_id() -> str:
 
 
 def hex_id() -> str:
-    """An id as Keystone gives them: without dashes."""
+    """An ID without dashes, as Keystone uses."""
     return uuid.uuid4().hex
 
 
 def short_id() -> str:
-    """Twelve lower-case letters and digits, as Magnum and Heat put behind a name."""
+    """Twelve random lower-case letters and digits, as Magnum and Heat append to names."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
 
 
 def dotted(version: tuple[int, int]) -> str:
-    """A microversion as it is written."""
+    """A microversion as a string."""
     return f"{version[0]}.{version[1]}"
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Names written as one text, for lists of them that would fill a page."""
+    """Split a string into names, to keep long lists short."""
     return tuple(text.split())
 
 
 def now(form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
-    """This moment in UTC, in the form that a service writes it."""
+    """The current time in UTC, in a service's format."""
     return datetime.now(UTC).strftime(form)
 
 
 class Table(dict[str, Record]):
-    """Records of one kind by id, in the order they were made."""
+    """Records of one kind by ID, oldest first."""
 
     def add(self, record: Record, key: str = "id") -> Record:
         self[record[key]] = record
@@ -61,7 +61,7 @@ class Table(dict[str, Record]):
         return [record for record in self.values() if record["name"] == name]
 
     def find(self, ident: str) -> list[Record]:
-        """The record of that id, or all of that name."""
+        """The record with this ID, or all with this name."""
         return [self[ident]] if ident in self else self.named(ident)
 
     def where(self, **wanted: Any) -> list[Record]:
@@ -70,7 +70,7 @@ class Table(dict[str, Record]):
 
 @dataclass
 class Token:
-    """What a token stands for: a user, and the project it is scoped to, if any."""
+    """A token: its user, and the project that it is scoped to, if any."""
 
     id: str
     user: str
@@ -84,12 +84,12 @@ class Token:
 
     @property
     def holder(self) -> str:
-        """Who has it: with a trust, not the user that it acts as."""
+        """Who uses the token: with a trust, the trustee instead of the user it acts as."""
         return self.trust["trustee_user_id"] if self.trust else self.user
 
 
 class Store:
-    """All records. Services read and write the tables; nothing here knows HTTP."""
+    """All records, as tables that the services read and write. Independent of HTTP."""
 
     def __init__(self, name: str, profile: Profile, network: str, gateway: str, public_network: str):
         self.region, self.profile = name, profile
@@ -108,16 +108,16 @@ class Store:
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
-        # The latest of them: Heat lets them be read by their ids for as long as its operator says.
+        # Heat shows deleted stacks by ID until they are purged; here the last hundred are kept.
         self.deleted_stacks: deque[Record] = deque(maxlen=100)
 
     def has(self, root: str) -> bool:
-        """Is the service that is served at this path in the catalog?"""
+        """Is the service with this root in the catalog?"""
         return root in {services.roots()[service.type] for service in self.profile.services}
 
     @property
     def zone(self) -> str:
-        """The availability zone that things are in."""
+        """The availability zone of all resources."""
         return self.profile.availability_zones[0]
 
     # -- who --------------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Store:
         return self.users.add(user)
 
     def forget_user(self, user: str) -> None:
-        """The user goes, and with them their tokens, trusts and application credentials."""
+        """Delete the user with their tokens, trusts and application credentials."""
         self.users.pop(user, None)
         self.passwords.pop(user, None)
         for table in (self.trusts, self.application_credentials, self.access_rules):
@@ -148,7 +148,7 @@ class Store:
     def issue(self, user: str, methods: list[str], project: str | None = None, **more: Any) -> Token:
         issued = datetime.now(UTC)
         token = Token(
-            # Long enough that nobody relies on a short one: real tokens are about this long.
+            # About as long as real tokens, so that no client comes to rely on short ones.
             id="gAAAAA" + secrets.token_urlsafe(120),
             user=user,
             methods=methods,
@@ -169,16 +169,16 @@ class Store:
     # -- how much ---------------------------------------------------------------------------------------------------
 
     def flavor(self, ident: str) -> Record | None:
-        """The flavor of that id or name."""
+        """The flavor with this ID or name."""
         return next(iter(self.flavors.find(ident)), None)
 
     @property
     def usual_flavor(self) -> str:
-        """Of machines that are asked for without one: the smallest, as m1.small is Magnum's."""
+        """The default flavor of cluster nodes: the smallest, as Magnum's default is m1.small."""
         return next(iter(self.flavors.values()))["name"]
 
     def usage(self, service: str, project: str) -> dict[str, int]:
-        """What the project has of each resource that the service has a quota for."""
+        """The project's usage of each resource that has a quota."""
 
         def own(table: Table) -> list[Record]:
             return [record for record in table.values() if record.get("project_id", project) == project]
@@ -221,7 +221,7 @@ class Store:
         return {"Cluster": len(own(self.clusters))}
 
     def over_quota(self, service: str, project: str, wanted: Mapping[str, int]) -> list[str]:
-        """Which of the wanted resources would exceed the project's quota."""
+        """The resources that would exceed the project's quota."""
         limits, used = self.quotas[service], self.usage(service, project)
         return [
             name
@@ -232,7 +232,7 @@ class Store:
     # -- where ------------------------------------------------------------------------------------------------------
 
     def free_address(self, cidr: str) -> str | None:
-        """The lowest address of the range that nothing has, above the first; None when all are taken."""
+        """The lowest free address of the range, except the first; None if all are taken."""
         taken = {address["ip_address"] for port in self.ports.values() for address in port["fixed_ips"]}
         taken |= {floating["floating_ip_address"] for floating in self.floatingips.values()} | {self.gateway}
         hosts = iter(ipaddress.IPv4Network(cidr).hosts())

@@ -1,4 +1,4 @@
-"""How an OpenStack API is served here: routes, authentication, microversions, pages, and its own error responses."""
+"""How an OpenStack API is served: routes, authentication, microversions, paging, error responses."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRUE, FALSE = {"1", "t", "true", "on", "y", "yes"}, {"0", "f", "false", "off", "n", "no"}
-"""The words that OpenStack takes for yes and no (strutils of oslo.utils)."""
+"""The strings that OpenStack accepts as booleans (oslo.utils, strutils)."""
 AUTHENTICATION_REQUIRED = "The request you have made requires authentication."
 UNAUTHENTICATED = {"error": {"code": 401, "title": "Unauthorized", "message": AUTHENTICATION_REQUIRED}}
 
 
 class Call(Request):
-    """One request, with the cloud it is about. `data` is the JSON body, or None when there is none."""
+    """One request, with the cloud's records. `data` is the JSON body, None if there is none."""
 
     data: Any = None
 
@@ -53,23 +53,23 @@ class Call(Request):
 
     @property
     def project(self) -> str:
-        """The id of the project that the token is for."""
+        """The ID of the token's project. Raises Refusal (401) if it has none."""
         if self.token.project is None:
             raise Refusal(401, AUTHENTICATION_REQUIRED)
         return self.token.project
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port as the client wrote them: links lead back the way it came."""
+        """Scheme, host and port as the client used them, for links in responses."""
         return f"{self.url.scheme}://{self.headers.get('host', self.url.netloc)}"
 
     @property
     def keystone(self) -> str:
-        """Where a 401 says that tokens are to be had."""
+        """The WWW-Authenticate header of a 401."""
         return f'Keystone uri="{self.origin}/identity/v3"'
 
     def inner(self, key: str) -> dict[str, Any]:
-        """The object that a body wraps in its own name, as {"server": {…}}."""
+        """The object under a key of the body, as in {"server": {…}}. Raises Refusal (400)."""
         if not isinstance(self.data, dict) or not isinstance(self.data.get(key), dict):
             raise Refusal(400, f"Invalid input for field/attribute {key}. A JSON object is expected.")
         return self.data[key]
@@ -80,7 +80,7 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What answers a request: `status` is that of a success, and a `public` one needs no token."""
+    """A route with its handler; `status` is that of a success, and a `public` route needs no token."""
 
     methods: str
     path: str
@@ -104,7 +104,10 @@ class Routes(list[Endpoint]):
         return add
 
     def forbid(self, requests: dict[str, str], message: str) -> None:
-        """Refuse (403) what only administrators may do: {"METHOD /path": policy}, and the message with `{}` for it."""
+        """Refuse (403) requests that only administrators may make.
+
+        `requests` maps "METHOD /path" to the policy, which replaces `{}` in the message.
+        """
         for request, policy in requests.items():
 
             async def refuse(call: Call, policy: str = policy) -> None:
@@ -134,7 +137,7 @@ class Service:
     ):
         self.types, self.root, self.to_response, self.negotiate = types, root, to_response, negotiate
         self.headers, self.elsewhere = headers or {}, elsewhere
-        self.endpoints = [endpoint for part in parts for endpoint in part]
+        self.parts = tuple(parts)
 
     def routes(self) -> list[Route]:
         """Every route, with a catch-all for unknown paths at the end."""
@@ -145,7 +148,8 @@ class Service:
         every = "GET HEAD POST PUT PATCH DELETE"
         rest = [Endpoint(every, path, not_found, 200, False) for path in ("", "/{path:path}")]
         # Fixed paths before those with parameters.
-        ordered = sorted(self.endpoints, key=lambda endpoint: endpoint.path.count("{"))
+        endpoints = (endpoint for part in self.parts for endpoint in part)
+        ordered = sorted(endpoints, key=lambda endpoint: endpoint.path.count("{"))
         return [*self.elsewhere, *(self._route(endpoint) for endpoint in [*ordered, *rest])]
 
     def _route(self, endpoint: Endpoint) -> Route:
@@ -165,7 +169,7 @@ class Service:
         headers: dict[str, str] = {}
         try:
             headers = self.negotiate(call) if self.negotiate else {}
-            # An image is no JSON, and not to be held in memory; a list of changes to one says so in its type's name.
+            # Only JSON bodies are parsed: an uploaded image must not be held in memory.
             if re.search(r"\bjson(-patch)?$", call.headers.get("content-type", "").split(";")[0]):
                 try:
                     call.data = json.loads(await call.body() or "null")
@@ -176,7 +180,7 @@ class Service:
             response = self.to_response(refusal)
             if refusal.status == 401:
                 response.headers["WWW-Authenticate"] = call.keystone
-            # A version that is not to be had is not said to be spoken.
+            # A refused microversion does not appear in the headers.
             headers = refusal.headers if refusal.status == 406 else headers
         except GroundError as error:
             response = self.to_response(Refusal(500, str(error)))
@@ -198,15 +202,14 @@ class Service:
 
 
 def rank(value: Any) -> tuple[bool, Any]:
-    """Where a value stands in a sorted list: nothing first, numbers and texts as they are."""
+    """Sort key of a value: None first, numbers and strings as they are, everything else as a string."""
     return value is not None, value if isinstance(value, str | int | float) else str(value)
 
 
 def paged(call: Call, records: list[dict], *, key: str = "id", most: int = 1000) -> tuple[list[dict], str | None]:
-    """The page that `limit` and `marker` ask for, and the query string of the next one, if there is one.
+    """The page selected by `limit` and `marker`, and the query string of the next page, if any.
 
-    Sorts by `sort_key` and `sort_dir`, or by `sort=key:dir`, when asked to. Raises Refusal (400) for a limit or a
-    marker that makes no sense.
+    Sorts by `sort_key` and `sort_dir`, or by `sort=key:dir`. Raises Refusal (400) for an invalid limit or marker.
     """
     query = call.query_params
     sort_key, _, direction = query.get("sort", "").split(",")[0].partition(":")
@@ -232,7 +235,7 @@ def paged(call: Call, records: list[dict], *, key: str = "id", most: int = 1000)
 
 
 def collection(call: Call, name: str, records: list[dict]) -> dict[str, Any]:
-    """A page as Nova, Neutron, Cinder and Octavia wrap it: {name: […], "name_links": […]}."""
+    """A page in the form of Nova, Neutron, Cinder and Octavia: {name: […], "name_links": […]}."""
     part, following = paged(call, records)
     body: dict[str, Any] = {name: part}
     if following:
@@ -241,7 +244,7 @@ def collection(call: Call, name: str, records: list[dict]) -> dict[str, Any]:
 
 
 def change_quota(call: Call, service: str, key: str) -> dict[str, Any]:
-    """Set the limits that the body, under its key, names. On a cloud of one's own everyone may."""
+    """Set the limits in the body. On the practice cloud every user may."""
     limits = call.store.quotas[service]
     try:
         limits |= {name: int(value) for name, value in call.inner(key).items() if name in limits}

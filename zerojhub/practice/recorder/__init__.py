@@ -1,1 +1,1 @@
-"""What a cloud answers to questions that change nothing: asked, stripped of what is a person's, and saved as a profile."""
+"""Record a cloud: send read-only requests, remove personal data from the responses, save them as a profile."""

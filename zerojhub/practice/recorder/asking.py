@@ -1,4 +1,4 @@
-"""The questions that change nothing, and a cloud's answers to them."""
+"""Read-only requests, and a cloud's responses to them."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from zerojhub.text import one_line
 
 READS = ("GET", "HEAD")
 SPOKEN = {"container-infra": "container-infra", "compute": "compute", "volume": "volume"}
-"""What services with microversions call themselves in the header OpenStack-API-Version, by the first part of a path."""
+"""First segment of a path -> the service's name in the header OpenStack-API-Version."""
 VERSION = re.compile(r"(?<!/)/v\d[^/]*(/.*)?$")
-"""The end of an endpoint that is not the service's root."""
+"""The part of an endpoint after the service's root."""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One request; names in braces stand for what was learnt before."""
+    """One request; names in braces in its path are values from earlier responses."""
 
     name: str
     method: str
     path: str
-    """Below the practice cloud's root for the service: `/compute/v2.1/limits`."""
+    """Path on the practice cloud: `/compute/v2.1/limits`."""
     microversion: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     learn: dict[str, str] = field(default_factory=dict)
-    """Name -> where in the answer it is, as in `clusters.0.uuid`."""
+    """Name of a value -> its place in the response, such as `clusters.0.uuid`."""
 
     @property
     def service(self) -> str:
         return self.path.split("/")[1]
 
     def filled(self, known: dict[str, str]) -> str | None:
-        """The path with what is known in it; None when something of it is not."""
+        """The path with known values filled in; None if one is unknown."""
         wanted = re.findall(r"\{(\w+)\}", self.path)
         return self.path.format(**known) if set(wanted) <= known.keys() else None
 
     def asked(self) -> dict[str, str]:
-        """The headers that it is asked with."""
+        """The request's headers."""
         spoken = SPOKEN.get(self.service)
         version = {"OpenStack-API-Version": f"{spoken} {self.microversion}"} if spoken and self.microversion else {}
         return {"Accept": "application/json", **version, **self.headers}
 
     def learnt(self, body: Any) -> dict[str, str]:
-        """What the answer teaches; nothing of what is not in it."""
+        """The values to remember from the response."""
         return {name: value for name, where in self.learn.items() if (value := at(body, where)) is not None}
 
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer as it came."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
-    """Names in lower case."""
+    """Header names are in lower case."""
     body: Any
 
 
 def questions() -> list[Question]:
-    """All of them, in the order in which they are asked (questions.yaml)."""
+    """All requests, in the order in which they are sent (questions.yaml)."""
     from ruamel.yaml import YAML
 
     listed = YAML(typ="safe").load(Path(__file__).with_name("questions.yaml"))
@@ -77,12 +77,12 @@ def questions() -> list[Question]:
 
 
 def request(ask: list[str]) -> dict[str, str]:
-    """Method, path and, where there is one, microversion by name."""
+    """Method, path and optional microversion by name."""
     return dict(zip(("method", "path", "microversion"), ask, strict=False))
 
 
 def at(body: Any, where: str) -> Any:
-    """What is at a place like `clusters.0.uuid`; None when nothing is."""
+    """The value at a place such as `clusters.0.uuid`; None if there is none."""
     for step in where.split("."):
         try:
             body = body[int(step) if step.isdigit() else step]
@@ -92,7 +92,7 @@ def at(body: Any, where: str) -> Any:
 
 
 class Asker:
-    """Asks a cloud, and nothing but GET and HEAD. UserError when the cloud cannot be entered, or has no Magnum."""
+    """Sends GET and HEAD requests to a cloud. Raises UserError if the login fails or the cloud has no Magnum."""
 
     def __init__(self, cloud: Cloud):
         cloud.authenticate()
@@ -102,9 +102,11 @@ class Asker:
         self.known: dict[str, str] = {"project": cloud.project_id, "user": cloud.session.get_user_id() or ""}
         self.roots = dict(self._roots())
         if "container-infra" not in self.roots:
-            raise UserError(f"cloud {cloud.name} has no Magnum in its catalogue", hint="there is nothing to record")
+            raise UserError(
+                f"cloud {cloud.name} has no Magnum in its catalog", hint="only clouds with Magnum can be recorded"
+            )
         self.silent: list[str] = []
-        """Services of the catalogue that did not answer."""
+        """Services in the catalog that did not respond."""
 
     def _roots(self) -> Iterator[tuple[str, str]]:
         cloud = self.cloud
@@ -122,12 +124,12 @@ class Asker:
             try:
                 yield name, VERSION.sub("", service.endpoint)
             except CloudError:
-                continue  # not in the catalogue
+                continue  # not in the catalog
 
     def all(self, say: Callable[[Question, int], None]) -> dict[Question, Heard]:
-        """The answers to all that can be asked; `say` is told of each, and how many were answered before.
+        """Send all possible requests; `say` gets each request and the number of responses so far.
 
-        CloudError when Magnum does not answer; of another service nothing more is asked then.
+        Raises CloudError if Magnum does not respond; other services that do not respond are skipped.
         """
         heard: dict[Question, Heard] = {}
         for question in questions():
@@ -151,7 +153,7 @@ class Asker:
         from keystoneauth1.exceptions import ClientException
 
         if question.method not in READS:
-            raise ValueError(f"{question.method} may change something")
+            raise ValueError(f"{question.method} is not a read-only method")
         own_token = "X-Auth-Token" in question.headers
         try:
             answer = self.cloud.session.request(
@@ -163,7 +165,7 @@ class Asker:
                 redirect=False,
             )
         except ClientException as error:
-            raise CloudError(f"{question.service} does not answer: {one_line(str(error))}") from error
+            raise CloudError(f"{question.service} does not respond: {one_line(str(error))}") from error
         headers = {name.lower(): value for name, value in answer.headers.items()}
         try:
             body = json.loads(answer.text)

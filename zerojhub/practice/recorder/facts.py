@@ -1,4 +1,4 @@
-"""What of a cloud's answers is a fact that a profile has a place for. Only what is for everyone becomes one."""
+"""The facts for a profile in a cloud's responses. Only public data is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USUAL = {
     "fedora-coreos": "k8s_fedora_coreos_v1",
     "ubuntu": "k8s_cluster_api_ubuntu",
 }
-"""The driver for an os_distro, where Magnum does not say it yet."""
+"""os_distro -> driver, for a Magnum that does not show the driver."""
 CLUSTER_API = re.compile(r"(k8s_)?(cluster_api|capi)")
 """Drivers of magnum-cluster-api and magnum-capi-helm."""
 LOGINS = {"fedora-atomic": "fedora", "fedora-coreos": "core", "ubuntu": "ubuntu"}
@@ -35,20 +35,20 @@ DOCUMENTS = {
     "volumev3": "versions of Cinder",
     "container-infra": "versions of Magnum",
 }
-"""Where a service with microversions says which."""
+"""Service -> the request whose response has its microversions."""
 VERSIONED = {"block-storage": "volumev3"}
 SECRET = re.compile("pass|secret|token|key", re.IGNORECASE)
-"""Labels whose values nobody is to see."""
+"""Labels with secret values."""
 
 
 class Recorded:
-    """The answers by the names of their questions."""
+    """The responses by request name."""
 
     def __init__(self, answers: dict[str, Heard], project: str):
         self.answers, self.project = answers, project
 
     def at(self, name: str, where: str = "") -> Any:
-        """What is at a place of a successful answer; None otherwise."""
+        """The value at a place in a successful response; otherwise None."""
         heard = self.answers.get(name)
         if heard is None or heard.status >= 400:
             return None
@@ -60,7 +60,7 @@ class Recorded:
     # -- facts ------------------------------------------------------------------------------------------------------
 
     def facts(self) -> Facts:
-        """All of a profile but its description and answers. Where a cloud shows nothing, the practice cloud's own stays."""
+        """A profile without description and responses. Missing facts are taken from the default profile."""
         own = profile.load(DEFAULT).model_dump(by_alias=True, exclude_defaults=True)
         templates, images = self.templates_and_images()
         found = {
@@ -82,7 +82,7 @@ class Recorded:
         return {key: value or own.get(key) for key, value in found.items() if value or own.get(key)}
 
     def services(self) -> list[Facts]:
-        """The catalog, as far as the practice cloud has such services."""
+        """The catalog, limited to services that the practice cloud has."""
         return [service for each in self.catalog() if (service := self.service(each))]
 
     def catalog(self) -> list[dict]:
@@ -118,7 +118,7 @@ class Recorded:
         return found | ({"service": words[0]} if len(words) == 2 else {})
 
     def lacks(self) -> Facts:
-        """What a current Magnum shows and this one does not."""
+        """Attributes of a current Magnum that this one lacks."""
         template, cluster = self.at("a template"), self.at("a cluster")
         known = [attribute.name for attribute in TEMPLATE if attribute.name not in ("user_id", "project_id")]
         found = {
@@ -138,7 +138,7 @@ class Recorded:
         return [each for each in self.listed("flavors", "flavors") if each.get("os-flavor-access:is_public", True)]
 
     def volume_types(self) -> list[dict]:
-        """The public ones, the default first."""
+        """Public volume types, the default first."""
         default = self.at("default volume type", "volume_type.name")
         listed = [each for each in self.listed("volume types", "volume_types") if each.get("is_public", True)]
         return sorted(listed, key=lambda each: each["name"] != default)
@@ -155,7 +155,7 @@ class Recorded:
                     "name": name,
                     "kind": "cluster-api" if behind else "heat",
                     "os_distros": [],
-                    # Not to be seen without trying: as the practice cloud's own drivers do.
+                    # Cannot be seen without trying it: assume what the default profile's drivers support.
                     "rotates": ["credentials"] if behind else ["ca"] if distro == "fedora-coreos" else [],
                 },
             )
@@ -168,7 +168,7 @@ class Recorded:
         return next((each for each in self.public_images() if wanted in (each["id"], each["name"])), None)
 
     def templates_and_images(self) -> tuple[list[Facts], list[Facts]]:
-        """Versions of Kubernetes in them are left open: the practice machine has its own."""
+        """Public templates and their images, with placeholders for Kubernetes versions."""
         templates: list[Facts] = []
         images: list[Facts] = []
         flavors = {name: each["name"] for each in self.public_flavors() for name in (each["id"], each["name"])}
@@ -198,12 +198,12 @@ class Recorded:
         ]
 
     def zones(self) -> dict[str, str]:
-        """What the zones are called -> what the profile calls them: their names may be a place's."""
+        """Zone -> name in the profile: zone names may reveal a location."""
         names = [each["zoneName"] for each in self.listed("zones of Nova", "availabilityZoneInfo")]
         return {name: name if name == "nova" else f"zone-{number}" for number, name in enumerate(names, 1)}
 
     def quotas(self) -> Facts:
-        """The limits that the profile has places for."""
+        """The quotas that a profile can contain."""
         found: Facts = {}
         for service, (name, where) in LIMITS.items():
             section = profile.section_of(profile.Quotas.model_fields[service.replace("-", "_")].annotation)
@@ -228,20 +228,20 @@ def image_facts(image: dict, version: str | None) -> Facts:
 
 
 def opened(value: Any, version: str | None) -> Any:
-    """The value with a place for the practice machine's Kubernetes where this version is."""
+    """The value with the Kubernetes version replaced by its placeholder."""
     if isinstance(value, dict):
         return {key: opened(item, version) for key, item in value.items()}
     return value.replace(version, KUBERNETES) if version and isinstance(value, str) else value
 
 
 def add(found: list[Facts], facts: Facts) -> None:
-    """Each name once: what differs in its Kubernetes alone is one."""
+    """Add unless there is one with this name: names that differed only in the version are equal now."""
     if facts["name"] not in [each["name"] for each in found]:
         found.append(facts)
 
 
 def public_names(recorded: Recorded) -> Iterator[str]:
-    """The names of what everyone in the cloud sees."""
+    """The names of public resources."""
     for listed in (
         recorded.public_flavors(),
         recorded.public_images(),

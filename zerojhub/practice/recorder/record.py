@@ -1,4 +1,4 @@
-"""One recording: asked, stripped, and saved as a profile that the practice cloud can start with."""
+"""A recording: send the requests, remove personal data, save a profile for the practice cloud."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from zerojhub.practice.recorder.facts import Recorded, public_names
 from zerojhub.practice.recorder.stripping import Stripper
 
 HEAD = """\
-# What a cloud answered to questions that change nothing, for the practice cloud to answer likewise. Names, addresses and ids
-# are placeholders: the same one stands for the same thing. Read it all the same before you give it to anyone. The practice
-# cloud goes by what is above `answers`; nothing reads those but people.
+# A cloud's responses to read-only requests, for the practice cloud to imitate. Names, addresses and IDs are placeholders;
+# equal placeholders stand for equal values. Still, read this file before you give it to anyone. The practice cloud uses
+# everything above `answers`; those are for people to read.
 """
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded."""
+    """The result of a recording."""
 
     profile: dict[str, Any]
     asked: dict[str, int]
-    """Service -> how many questions it answered."""
+    """Service -> number of responses."""
     silent: list[str]
-    """Services of the catalogue that did not answer."""
+    """Services in the catalog that did not respond."""
     left_out: list[str]
-    """Services of the catalogue that the practice cloud has not."""
+    """Services in the catalog that the practice cloud does not have."""
     not_shown: list[str]
-    """What the cloud did not show, and the practice cloud's own stands for."""
+    """What the cloud did not show; the default profile's is used instead."""
 
 
 def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
-    """Ask the cloud and strip what it answers. UserError when it cannot be entered, or has no Magnum."""
+    """Record the cloud. Raises UserError if the login fails or it has no Magnum."""
     asker = Asker(cloud)
-    heard = asker.all(lambda question, before: say(f"{question.service}: {question.name} ({before} answers so far)"))
+    heard = asker.all(lambda question, before: say(f"{question.service}: {question.name} ({before} responses so far)"))
     recorded = Recorded({question.name: answer for question, answer in heard.items()}, asker.known["project"])
     stripper = Stripper(secrets_of(asker, recorded), set(public_names(recorded)))
     answers = {question.name: stripper.answer(question, answer) for question, answer in heard.items()}
@@ -57,7 +57,7 @@ def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
 
 
 def secrets_of(asker: Asker, recorded: Recorded) -> dict[str, str]:
-    """The words that must not stand anywhere, each with what it is."""
+    """Words that must not appear in the profile -> their kind."""
     cloud = asker.cloud
     auth_plugin: Any = cloud.session.auth
     access = auth_plugin.get_access(cloud.session)
@@ -78,7 +78,7 @@ def secrets_of(asker: Asker, recorded: Recorded) -> dict[str, str]:
 
 
 def stripped(stripper: Stripper, facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts without what must not be seen; labels that nothing is left of are left out."""
+    """The facts without secret words; labels with private values are left out."""
     facts = stripper.words(facts)
     for template in facts["templates"]:
         labels = {key: value for key, value in template["labels"].items() if stripper.is_plain(value)}
@@ -87,13 +87,13 @@ def stripped(stripper: Stripper, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse(path: Path) -> None:
-    """UserError when there is such a file already."""
+    """Raises UserError if the file exists."""
     if path.exists():
-        raise UserError("is there already, and is left as it is", where=str(path), hint="another file: --to")
+        raise UserError("the file exists and is not overwritten", where=str(path), hint="choose another with --to")
 
 
 def save(recording: Recording, path: Path) -> None:
-    """Write the profile so that only its owner can read it. UserError when that is not possible."""
+    """Write the profile, readable only by its owner. Raises UserError if that fails."""
     from ruamel.yaml import YAML
 
     yaml = YAML()

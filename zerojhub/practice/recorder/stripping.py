@@ -1,6 +1,6 @@
-"""Answers without what is a person's: only what is known to be harmless stays, all else becomes a placeholder.
+"""Remove personal data from responses: only values known to be harmless stay, all others become placeholders.
 
-The same value has the same placeholder wherever it stands, so that one can still see what refers to what.
+Equal values have equal placeholders, so references between them stay visible.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PATTERNS = (
     ("address", rf"\b{ADDRESS}(?:/\d\d?)?\b|(?<![\w:]){SIX}(?:/\d+)?(?![\w:])"),
     ("host", r"(?<=://)[^/\s:\"'<>]+"),
 )
-"""What is told by its looks, wherever it stands in a text."""
+"""Kind -> pattern of values that are recognized by their form, anywhere in a text."""
 ONE_FOR_ALL = {"request", "time", "token"}
-"""Of these it does not matter which is which."""
+"""Kinds with a single placeholder for all values."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?|v?\d+(\.\d+)+([.+-]?(rc|alpha|beta|dev|rancher|k3s|rke2r)?[.-]?\d+)*|v\d+")
 WORDS = {
     "",
@@ -54,50 +54,50 @@ SPEAKING = set(
         "os_admin_user interface rel type base alias resource state schema resource_types"
     )
 )
-"""Keys whose values are words of OpenStack's."""
+"""Keys whose values are OpenStack's terms."""
 NAMED_BY_OPENSTACK = {"providers", "extensions", "extension", "catalog", "template_versions", "versions"}
-"""What is below them has names, ids and descriptions that are the software's."""
+"""Keys below which names, IDs and descriptions come from the software."""
 FREE_FORM = re.compile(
     "labels.*|metadata|properties|extra_specs|faults|health_status_reason|parameters|node_labels|options"
 )
-"""What is below them has keys that a person has chosen."""
+"""Keys below which users choose the keys."""
 PUBLIC = {"public": (True,), "is_public": (True,), "os-flavor-access:is_public": (True,), "visibility": ("public",)}
 REFERENCES = {"image_id", "flavor_id", "master_flavor_id", "volume_type"}
-"""What may refer to something public by its name."""
+"""Keys whose values may be the name of a public resource."""
 STEPS = {step for question in questions() for step in question.path.partition("?")[0].split("/")} | set(
     words(
         "clustertemplates nodegroups certificates credentials mservices federations baymodels bays stats quotas subnets file "
         "schemas volumes"
     )
 )
-"""What the paths of links consist of, but for names and ids."""
+"""Segments of the paths of links, except names and IDs."""
 HEADERS = re.compile(
     r"openstack-api-.*|x-openstack-.*|x-compute-request-id|vary|content-type|location|www-authenticate|allow"
 )
-"""Those of an answer that the service gave it; the others are a proxy's, or of the moment."""
+"""Headers that come from the service, not from a proxy."""
 DOCUMENTATION = re.compile(r"https?://(docs|specs|developer|wiki)\.openstack\.org/\S*")
 
 
 class Stripper:
-    """Strips the answers of one cloud. `secret` are words that must go wherever they stand: names, hosts, the password."""
+    """Removes personal data from a cloud's responses. `secret` words (names, hosts, password) are replaced everywhere."""
 
     def __init__(self, secret: dict[str, str], public: Collection[str]):
-        # Longer ones first: one may be part of another.
+        # Longest first: one may be part of another.
         self._secret = sorted(((word, kind) for word, kind in secret.items() if word), key=lambda each: -len(each[0]))
         self._public = set(public)
         self._known: dict[str, str] = {}
         self._counts: dict[str, int] = {}
 
     def answer(self, question: Question, heard: Heard) -> dict[str, Any]:
-        """The answer as a profile has it: `ask`, `status`, `headers`, `body`."""
+        """The response as in a profile: `ask`, `status`, `headers`, `body`."""
         headers = {name: self.text(value) for name, value in sorted(heard.headers.items()) if HEADERS.fullmatch(name)}
-        # What a service says no with is a text of its own, but for what it repeats of the question.
+        # Error messages are the service's own text, except what they repeat from the request.
         body = self.value(heard.body) if heard.status < 400 else self.words(heard.body)
         asked = " ".join(each for each in (question.method, question.path, question.microversion) if each)
         return {"ask": asked, "status": heard.status, "headers": headers, "body": body}
 
     def words(self, value: Any) -> Any:
-        """All of its texts stay, without what is told by its looks and the words that must go."""
+        """Keep all strings, but replace recognized patterns and secret words."""
         if isinstance(value, dict):
             return {key: self.words(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -105,7 +105,7 @@ class Stripper:
         return self.text(value) if isinstance(value, str) else value
 
     def text(self, text: str) -> str:
-        """The text with placeholders for what must not be seen."""
+        """The text with placeholders for recognized patterns and secret words."""
         kept: list[str] = []
 
         def keep(found: re.Match) -> str:
@@ -114,7 +114,7 @@ class Stripper:
 
         text = DOCUMENTATION.sub(keep, text)
         for word, kind in self._secret:
-            # A short one is gone as a word, so that it does not tear others apart.
+            # Short words are replaced only as whole words.
             pattern = re.escape(word) if len(word) > 3 else rf"(?<!\w){re.escape(word)}(?!\w)"
             if re.search(pattern, text):
                 text = re.sub(pattern, self.placeholder(kind, word), text)
@@ -127,7 +127,7 @@ class Stripper:
         return found[0] if found[0].startswith("<") else self.placeholder(kind, found[0])
 
     def placeholder(self, kind: str, value: str) -> str:
-        """The one for this value, whatever it was first taken for."""
+        """The placeholder of a value, with the kind that it was first recognized as."""
         if kind in ONE_FOR_ALL:
             return f"<{kind}>"
         if value not in self._known:
@@ -136,7 +136,7 @@ class Stripper:
         return self._known[value]
 
     def value(self, value: Any, key: str = "", *, public: bool = False, software: bool = False) -> Any:
-        """A part of a successful answer, which stands at `key`: `public` or the `software`'s own, or neither."""
+        """A part of a successful response under `key`; `public` and `software` say whose data it is."""
         if isinstance(value, dict):
             return self._mapping(value, key, public=public, software=software)
         if isinstance(value, list):
@@ -153,7 +153,7 @@ class Stripper:
         return self.placeholder("name" if key == "name" else "text", value)
 
     def is_plain(self, value: Any) -> bool:
-        """May a label with this value be seen by everyone?"""
+        """Is a label with this value harmless?"""
         return not isinstance(value, str) or value in {KUBERNETES, *self._public} or self._harmless(value, "")
 
     def _mapping(self, value: dict, key: str, *, public: bool, software: bool) -> dict:
@@ -169,7 +169,7 @@ class Stripper:
         }
 
     def _chosen(self, value: Any, *, public: bool) -> Any:
-        """A value of a free form: a person's, unless it is for everyone."""
+        """A value under a key chosen by a user: private unless it is public."""
         if public or not isinstance(value, str) or value.lower() in WORDS:
             return self.value(value, public=public)
         return self.placeholder("text", value)
@@ -184,7 +184,7 @@ class Stripper:
         return key in SPEAKING and re.fullmatch(r"[\w:./+-]{1,80}", value) is not None and "://" not in value
 
     def _link(self, url: str) -> str:
-        """A link without what of its path might be a name."""
+        """A link without names in its path."""
         place = urlsplit(url)
         steps = [self._step(step) for step in place.path.split("/")]
         return f"{place.scheme}://{place.netloc}{'/'.join(steps)}" + ("?…" if place.query else "")

@@ -10,7 +10,7 @@ from zerojhub.practice.cloud.wire import Call
 
 
 def negotiate(call: Call) -> dict[str, str]:
-    """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
+    """Put the requested microversion into `call.state.version`; returns its headers. Raises Refusal (406)."""
     words = call.headers.get("openstack-api-version", "").split()
     oldest, newest = call.store.profile.microversions("volumev3")
     wanted = words[1] if len(words) == 2 and words[0] in ("volume", "block-storage") else dotted(oldest)

@@ -1,4 +1,4 @@
-"""What Cinder keeps: volumes, their types and their attachments."""
+"""Cinder's records: volumes, volume types and attachments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 def check_quota(store: Store, project: str, **wanted: int) -> None:
-    """Raises Refusal (413) when the project may not have that many more of each."""
+    """Raises Refusal (413) if the quota does not allow that many more of each resource."""
     quota, used = store.quotas["volume"], store.usage("volume", project)
     for name in store.over_quota("volume", project, wanted):
         if name == "gigabytes":
@@ -23,7 +23,7 @@ def check_quota(store: Store, project: str, **wanted: int) -> None:
 
 
 def new_volume(store: Store, project: str, user: str, size: int, **fields: Any) -> Record:
-    """A volume of `size` GB that is being made. Raises Refusal (413) beyond the quota."""
+    """A new volume of `size` GB in status `creating`. Raises Refusal (413) if the quota is exceeded."""
     check_quota(store, project, volumes=1, gigabytes=size)
     volume = {
         "id": new_id(),
@@ -53,7 +53,7 @@ def find_volume(store: Store, ident: str | None) -> Record:
 
 
 def attach(store: Store, wanted: str | None, server: str | None, mode: str, **more: object) -> Record:
-    """Attach the volume of this id, which is in use then. Raises Refusal: 404 for none, 400 for one that is not available."""
+    """Attach the volume with this ID. Raises Refusal: 404 if it does not exist, 400 if it is not available."""
     volume = find_volume(store, wanted)
     if volume["status"] != "available":
         message = f"Volume {volume['id']} status must be available or downloading to reserve, but the current status is"
@@ -74,7 +74,7 @@ def attach(store: Store, wanted: str | None, server: str | None, mode: str, **mo
 
 
 def detach(store: Store, attachment: Record) -> None:
-    """Its volume is available then."""
+    """Detach the volume; it becomes available."""
     del store.attachments[attachment["id"]]
     store.volumes[attachment["volume_id"]]["status"] = "available"
 

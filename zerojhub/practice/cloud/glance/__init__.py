@@ -1,6 +1,6 @@
 """Glance v2: images."""
 
 TYPES = ("image",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/image"
-"""The path that it is served at."""
+"""The path of its root."""

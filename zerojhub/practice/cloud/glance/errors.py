@@ -12,7 +12,7 @@ TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not F
 
 
 def to_response(refusal: Refusal) -> HTMLResponse:
-    # Glance's errors are the pages of the web library beneath it, and clients read them as such.
+    # Glance's errors are HTML pages of its web library (WebOb), and clients parse them.
     title = f"{refusal.status} {TITLES.get(refusal.status, 'Internal Server Error')}"
     body = f"<h1>{title}</h1>\n  {html.escape(refusal.message)}<br /><br />"
     page = f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  {body}\n\n\n </body>\n</html>"

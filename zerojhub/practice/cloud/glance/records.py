@@ -1,4 +1,4 @@
-"""What Glance keeps: images."""
+"""Glance's records: images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BASIC = (
 
 
 def image_record(project: str, **fields: Any) -> Record:
-    """An image without data, as Glance makes it; `fields` are what it has of its own, or differently."""
+    """A new image without data, with Glance's defaults; `fields` override them."""
     ident = fields.get("id") or new_id()
     return {
         "id": ident,
@@ -51,7 +51,7 @@ def image_record(project: str, **fields: Any) -> Record:
 
 
 def new_image(store: Store, project: str, name: str, **properties: str) -> Record:
-    """A public image, with properties such as os_distro and os_admin_user, the user that its machines are entered as."""
+    """A public image, with properties such as os_distro and os_admin_user (the login of its machines)."""
     image = image_record(
         project,
         name=name,
@@ -70,7 +70,7 @@ def new_image(store: Store, project: str, name: str, **properties: str) -> Recor
 
 
 def new_snapshot(store: Store, project: str, server: Record, name: str, metadata: Record) -> Record:
-    """An image of a server's disk, with what the server's own image says of itself."""
+    """An image of a server's disk, with the properties of the server's image."""
     source = {key: value for key, value in store.images[server["image"]].items() if key not in (*READ_ONLY, *BASIC)}
     told = {"image_type": "snapshot", "instance_uuid": server["id"], "base_image_ref": server["image"], **metadata}
     formats = {"status": "active", "container_format": "bare", "disk_format": "qcow2", "size": 1_700_000_000}

@@ -42,7 +42,7 @@ def requested_image(call: Call) -> Record:
 @routes("GET", "/v2/images")
 async def list_images(call: Call) -> Record:
     images = [image for image in call.store.images.values() if is_visible(call, image)]
-    # Hidden ones are found by who asks for them.
+    # Hidden images are listed only on request.
     hidden = call.query_params.get("os_hidden", "").lower() == "true"
     images = [image for image in images if image["os_hidden"] is hidden]
     images = [image for image in images if set(call.query_params.getlist("tag")) <= set(image["tags"])]
@@ -75,7 +75,7 @@ IMAGE = "/v2/images/{ident}"
 
 
 def requested_own_image(call: Call, action: str) -> Record:
-    """The image, to be changed. Raises Refusal (403) for somebody else's."""
+    """The project's own image. Raises Refusal (403) for an image of another project."""
     image = requested_image(call)
     if image["owner"] != call.project:
         raise Refusal(403, f"You are not authorized to complete {action} action.")
@@ -123,7 +123,7 @@ async def upload(call: Call) -> None:
 
 @routes("PATCH", IMAGE)
 async def change(call: Call) -> Record:
-    """Additions, replacements and removals of attributes (RFC 6902, or Glance's older form of it)."""
+    """Apply a JSON patch (RFC 6902, or Glance's older form of it)."""
     image = requested_own_image(call, "modify_image")
     for step in call.data if isinstance(call.data, list) else ():
         kind = step.get("op") or next((word for word in ("add", "replace", "remove") if word in step), "")
@@ -163,7 +163,7 @@ async def remove_tag(call: Call) -> None:
     image["tags"].remove(tag)
 
 
-# What only administrators may do, and the policy that allows it.
+# Requests that only administrators may make, and the policy that forbids them to others.
 ADMINISTRATORS = {"GET /v2/tasks": "tasks_api_access", "POST /v2/metadefs/namespaces": "add_metadef_namespace"}
 routes.forbid(ADMINISTRATORS, "You are not authorized to complete {} action.")
 

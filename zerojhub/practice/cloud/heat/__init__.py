@@ -1,6 +1,6 @@
-"""Heat v1: stacks, both those behind clusters and people's own."""
+"""Heat v1: stacks, both those behind clusters and users' own."""
 
 TYPES = ("orchestration",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/orchestration"
-"""The path that it is served at."""
+"""The path of its root."""

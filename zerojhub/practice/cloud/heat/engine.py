@@ -1,4 +1,4 @@
-"""Heat's engine for people's own stacks: creates, updates and deletes their resources through Magnum's API."""
+"""Heat's engine for users' own stacks: creates, updates and deletes their resources through Magnum's API."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from zerojhub.practice.cloud.store import Record, Store
 
 MINUTE = 60.0
 TIMEOUT = 60
-"""Minutes that a stack has which was given none: Heat's own default."""
+"""Default timeout of a stack in minutes, as in Heat."""
 POLL = 0.1
-"""Seconds between two looks at what became of a cluster."""
+"""Seconds between checks of a cluster's status."""
 PATHS = {"OS::Magnum::ClusterTemplate": "/clustertemplates", "OS::Magnum::Cluster": "/clusters"}
-# Magnum's names for a template's properties, where they differ.
+# Properties whose names differ in Magnum.
 RENAMED = {name: f"{name}_id" for name in ("image", "flavor", "master_flavor", "keypair", "external_network")}
 KINDS = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 409: "Conflict"}
 
 
 def attribute(store: Store, kind: str, ident: str, name: str | None) -> Any:
-    """An attribute of a resource, or its id without a name; nothing of what is gone or not yet there."""
+    """An attribute of a resource; its ID if `name` is None. None if the resource does not exist."""
     if name is None:
         return ident
     table = store.clusters if kind == "OS::Magnum::Cluster" else store.templates
@@ -47,7 +47,7 @@ def attribute(store: Store, kind: str, ident: str, name: str | None) -> Any:
 
 
 def looking(store: Store, stack: Record):
-    """How the functions of the stack's template see its resources."""
+    """The lookup of the stack's resources for the functions of its template."""
 
     def look(name: str, wanted: str | None) -> Any:
         resource = stack["resources"].get(name)
@@ -59,7 +59,7 @@ def looking(store: Store, stack: Record):
 
 
 def parameters(stack: Record) -> Record:
-    """A stack's parameters as Heat shows them: all as texts, and what is not to be shown as stars."""
+    """A stack's parameters as Heat shows them: as strings, hidden ones masked."""
     shown = {
         "OS::project_id": stack["project"],
         "OS::stack_id": stack["id"],
@@ -91,7 +91,7 @@ def outputs(store: Store, stack: Record) -> list[Record]:
 
 @dataclass(frozen=True)
 class Engine:
-    """Works on one stack, as its user: what Magnum refuses that user, it refuses the stack."""
+    """Works on one stack with the permissions of its user."""
 
     app: Starlette
     origin: str
@@ -113,14 +113,14 @@ class Engine:
             await self._take_down("ROLLBACK")
 
     async def update(self, template: Template) -> None:
-        """To the template; back to the one before when that fails, unless rollback is disabled."""
+        """Update to the template; if that fails, roll back to the previous one unless rollback is disabled."""
         before = self.stack["template"]
         if not await self._become(template, "UPDATE") and not self.stack["disable_rollback"]:
             set_stack(self.stack, "ROLLBACK", "IN_PROGRESS")
             await self._become(before, "ROLLBACK")
 
     async def _become(self, template: Template, action: str) -> bool:
-        """What may change changes in place, the rest is made anew; and what is of no use any more goes last."""
+        """Change resources in place or replace them, then delete those that are no longer in the template."""
         stack = self.stack
         stack["template"] = template
 
@@ -135,7 +135,7 @@ class Engine:
         return await self._done(action, change())
 
     async def _done(self, action: str, work: Coroutine[Any, Any, None]) -> bool:
-        """Do the work on the stack in the time that it has, and say what came of it."""
+        """Do the work within the stack's timeout and set the resulting status. Returns whether it succeeded."""
         stack, reason = self.stack, None
         try:
             async with asyncio.timeout((stack["timeout_mins"] or TIMEOUT) * MINUTE):
@@ -144,14 +144,14 @@ class Engine:
             reason = f"{action.title()} timed out"
         except ResourceFailed as failure:
             reason = f"Resource {action} failed: {failure}"
-        # What came of it is of no interest once something else is to be done with the stack.
+        # The result no longer matters if another action is queued for the stack.
         if not self.app.state.conductor.is_last(stack["id"]):
             return True
         set_stack(stack, action, "FAILED" if reason else "COMPLETE", reason)
         return not reason
 
     async def mark(self, action: str) -> None:
-        """What Heat does with a stack of Magnum's things that is checked, suspended or resumed: nothing but say so."""
+        """Check, suspend or resume the stack: for Magnum's resources Heat only sets the status."""
         stack, before = self.stack, {"SUSPEND": "_COMPLETE", "RESUME": "SUSPEND_COMPLETE", "CHECK": ""}[action]
         for name, resource in stack["resources"].items():
             if not (status := resource["resource_status"]).endswith(before):
@@ -181,13 +181,13 @@ class Engine:
                 await self._settled(name, made["uuid"], "CREATE")
 
     def _id_of(self, key: str, value: Any) -> Any:
-        """The id for the name of a network, which Heat looks up itself."""
+        """The ID of a network or subnet given by name: Heat resolves those itself."""
         table = {"external_network": self.store.networks, "fixed_network": self.store.networks}
         table |= {"fixed_subnet": self.store.subnets}
         return table[key].find(value)[0]["id"] if key in table else value
 
     async def _change(self, template: Template, name: str) -> None:
-        """Bring one resource to what the template says. One that failed is made anew, whatever it was that failed."""
+        """Update one resource to the template. A resource that failed is replaced, whatever failed."""
         stack, kind = self.stack, template.resources[name]["type"]
         if not (resource := stack["resources"].get(name)):
             await self._make(template, name)
@@ -208,7 +208,7 @@ class Engine:
                 resource["properties"] = wanted
 
     async def _settled(self, name: str, uuid: str, action: str) -> None:
-        # A cluster may not have begun to change when Heat first looks.
+        # The cluster may not have started to change at the first check.
         going_on = {"CREATE": ("CREATE_IN_PROGRESS",), "UPDATE": ("UPDATE_IN_PROGRESS", "CREATE_COMPLETE")}[action]
         while cluster := self.store.clusters.get(uuid):
             status, why = cluster["status"], cluster["status_reason"]
@@ -224,7 +224,7 @@ class Engine:
         raise ResourceFailed("NotFound", f"Cluster {uuid} could not be found. (HTTP 404)")
 
     async def _take_down(self, action: str) -> bool:
-        """Delete what is there, the last thing first. What someone deleted elsewhere is fine."""
+        """Delete all resources, in reverse order. Those that are already gone are ignored."""
         stack = self.stack
         set_stack(stack, action, "IN_PROGRESS")
         try:
@@ -261,12 +261,12 @@ class Engine:
             await asyncio.sleep(POLL)
 
     async def _ask(self, method: str, path: str, body: Record | list[Record] | None = None) -> Record | None:
-        """Magnum's answer; None when there is no such thing to delete. Raises ResourceFailed with Magnum's refusal."""
+        """Magnum's response; None if the resource to delete does not exist. Raises ResourceFailed if Magnum refuses."""
         import httpx
 
         token = self.store.issue(self.user, ["token"], self.stack["project"])
         headers = {"X-Auth-Token": token.id, "OpenStack-API-Version": "container-infra 1.12"}
-        # Magnum's own door, as Heat has no other way in either.
+        # Through Magnum's API, as Heat does.
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=self.origin, headers=headers) as client:
             answer = await client.request(method, f"/container-infra/v1{path}", json=body)

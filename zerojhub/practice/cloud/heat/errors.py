@@ -15,7 +15,7 @@ EXPLANATIONS = {
 
 
 def plain_error(title: str, status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """What Heat's web framework says of its own accord."""
+    """A response of Heat's web framework."""
     return JSONResponse({"message": message, "code": f"{status} {title}", "title": title}, status, headers)
 
 

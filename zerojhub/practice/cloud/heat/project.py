@@ -1,4 +1,4 @@
-"""Routes below a project, which has to be the token's own."""
+"""Routes below a project, which must be the token's."""
 
 from __future__ import annotations
 

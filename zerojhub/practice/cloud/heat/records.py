@@ -1,4 +1,4 @@
-"""What Heat keeps: stacks, whose statuses, reasons and events follow the conductor's work."""
+"""Heat's records: stacks, with their resources and events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zerojhub.practice.cloud.store import Record, Store, hex_id, new_id, now, sh
 
 
 class ResourceFailed(Exception):
-    """A resource could not be made. Each stack that it passes adds where it was, as Heat's reasons do."""
+    """A resource failed. Each enclosing stack adds its location, as in Heat's status reasons."""
 
     def __init__(self, kind: str, why: str):
         super().__init__(why)
@@ -22,7 +22,10 @@ class ResourceFailed(Exception):
 def new_stack(
     store: Store, project: str, name: str, timeout: int | None, parent: Record | None = None, *, hidden: bool = False
 ) -> Record:
-    """A stack that is being created; `timeout` is minutes. A `hidden` one has its name as its id, and is not Heat's."""
+    """A new stack in CREATE_IN_PROGRESS; `timeout` is in minutes.
+
+    A `hidden` stack is internal (Cluster API drivers have none in Heat); its name is also its ID.
+    """
     stack: Record = {
         "id": name if hidden else new_id(),
         "stack_name": name,
@@ -34,15 +37,15 @@ def new_stack(
         "status": "IN_PROGRESS",
         "reason": "Stack CREATE started",
         "project": project,
-        # Heat gives each stack a project for users of its own.
+        # Heat creates a project for each stack's own users.
         "stack_user_project_id": hex_id(),
         "timeout_mins": timeout,
         "parent": parent["id"] if parent else None,
         "disable_rollback": True,
         "hidden": hidden or bool(parent and parent["hidden"]),
-        # What people's own stacks have: Magnum's know what they are made of.
+        # Only for users' own stacks; the builder creates the resources of Magnum's.
         "template": None,
-        # (type, id) of what an update made anew, and has not taken away yet.
+        # (type, ID) of resources that an update has replaced but not deleted yet.
         "replaced": [],
         "resources": {},
         "events": [],
@@ -83,7 +86,7 @@ def set_resource(stack: Record, name: str, action: str, status: str, reason: str
 
 @contextlib.contextmanager
 def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
-    """A resource of the stack, in progress inside the block; complete, or failed, after it."""
+    """A resource of the stack: in progress inside the block, complete or failed after it."""
     resource = stack["resources"].setdefault(
         name,
         {
@@ -93,7 +96,7 @@ def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Itera
             "resource_type": kind,
             "creation_time": now(),
             "nested": None,
-            # What events call it until it has an id.
+            # Used in events until the resource has an ID.
             "physical_name": f"{stack['stack_name']}-{name}-{short_id()}",
         },
     )
@@ -106,7 +109,7 @@ def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Itera
         set_resource(stack, name, action, "FAILED", str(failure))
         raise
     except BaseException:
-        # Whatever else ends it was not this resource's own fault: a sibling failed, or the time was up.
+        # Aborted from outside: a sibling failed, or the timeout expired.
         set_resource(stack, name, action, "FAILED", f"{action} aborted")
         raise
     set_resource(stack, name, action, "COMPLETE")
@@ -114,7 +117,7 @@ def making(stack: Record, name: str, kind: str, action: str = "CREATE") -> Itera
 
 @contextlib.contextmanager
 def nesting(store: Store, stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
-    """A resource that is a stack itself; what fails inside fails it too."""
+    """A resource that is itself a stack; it fails if something inside fails."""
     with making(stack, name, kind, action) as resource:
         inner = store.stacks.get(resource["nested"] or "")
         if not inner:
@@ -133,7 +136,7 @@ def nesting(store: Store, stack: Record, name: str, kind: str, action: str = "CR
 
 
 def forget(store: Store, stack: Record) -> None:
-    """The stack goes, with the stacks inside it. Heat still knows by its id what it was."""
+    """Delete the stack and its nested stacks. It can still be shown by its ID."""
     for inner in store.stacks.where(parent=stack["id"]):
         forget(store, inner)
     if store.stacks.pop(stack["id"], None) and not stack["hidden"]:

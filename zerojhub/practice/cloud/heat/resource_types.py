@@ -1,4 +1,4 @@
-"""The resource types that stacks here can have: their properties and attributes."""
+"""The supported resource types: their properties and attributes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zerojhub.practice.cloud.store import Record, words
 
 @dataclass(frozen=True)
 class Property:
-    """A property of a resource; `constraints` are as in a template.
+    """A property of a resource; `constraints` are written as in a template.
 
-    When a stack is updated, one that is `mutable` changes in place, and any other has the resource replaced.
+    On a stack update a `mutable` property changes in place; a change of any other replaces the resource.
     """
 
     kind: str = "string"
@@ -40,7 +40,7 @@ CLUSTER_TEMPLATE = {
     **dict.fromkeys(words("name network_driver http_proxy https_proxy no_proxy"), prop()),
     **dict.fromkeys(words("tls_disabled registry_enabled"), prop("boolean")),
     "public": prop("boolean", mutable=True),
-    # Heat's own defaults, unlike Magnum's.
+    # Heat's defaults, which differ from Magnum's.
     **dict.fromkeys(words("master_lb_enabled floating_ip_enabled"), prop("boolean", default=True)),
     "image": prop(custom="glance.image", required=True),
     "flavor": prop(custom="nova.flavor"),

@@ -23,11 +23,11 @@ FUNCTIONS = words("get_param get_resource get_attr str_replace str_replace_stric
 
 
 Look = Callable[[str, Any], Any]
-"""What a function that names a resource gives: (name of the resource, attribute or None for its id) -> value."""
+"""The value of a function that refers to a resource: (resource name, attribute or None for the ID) -> value."""
 
 
 class Template:
-    """A template with the parameters that a stack of it has. Raises Refusal (400, 404) in Heat's words."""
+    """A template with a stack's parameters. Raises Refusal (400, 404) with Heat's wording."""
 
     def __init__(self, store: Store, body: Any, given: Record):
         self.store, self.body = store, body
@@ -67,7 +67,7 @@ class Template:
                 raise refusal("StackValidationFailed", f'"{section}" is not a map')
 
     def check(self, *, complete: bool = True) -> None:
-        """What Heat checks before it takes a stack; of one that is not `complete` it takes parameters as they come."""
+        """Validate the template. Unless `complete`, parameters may be missing or invalid."""
         self.parameters = {name: self._parameter(name, complete) for name in self.schemas}
         for name, resource in self.resources.items():
             self._check_resource(name, resource, "StackValidationFailed" if complete else "HTTPBadRequest")
@@ -126,7 +126,7 @@ class Template:
         return result
 
     def properties(self, name: str, look: Look) -> Record:
-        """A resource's properties, with every function called."""
+        """A resource's properties with all functions evaluated."""
         resource = self.resources[name]
         schemas, where = TYPES[resource["type"]], f"resources.{name}.properties"
         given = resource.get("properties") or {}
@@ -137,7 +137,7 @@ class Template:
     # -- references ---------------------------------------------------------------------------------------------------
 
     def _references(self, value: Any) -> Iterator[tuple[str, str | None]]:
-        """(resource, attribute) of each function in the value that names a resource."""
+        """(resource, attribute) for each function in the value that refers to a resource."""
         if isinstance(value, dict):
             if len(value) == 1:
                 if "get_resource" in value:
@@ -165,7 +165,7 @@ class Template:
                 raise refusal("StackValidationFailed", said)
 
     def needed_by(self, name: str) -> list[str]:
-        """The resources that cannot do without this one."""
+        """The resources that depend on this one."""
         return [other for other, resource in self.resources.items() if name in self._needs(resource)]
 
     def _needs(self, resource: Record) -> list[str]:
@@ -177,7 +177,7 @@ class Template:
         return [named] if isinstance(named, str) else list(named)
 
     def _ordered(self) -> list[str]:
-        """The resources, each after those that it needs."""
+        """The resources, each after its dependencies."""
         needs = {name: self._needs(resource) for name, resource in self.resources.items()}
         try:
             return list(TopologicalSorter(needs).static_order())
@@ -192,7 +192,7 @@ class Template:
             raise refusal("CircularDependencyException", said) from None
 
     def resolve(self, value: Any, look: Look | None = None) -> Any:
-        """The value with its functions called; those that name resources stay as they are without `look`."""
+        """The value with its functions evaluated; without `look`, references to resources are left as they are."""
         if isinstance(value, list):
             return [self.resolve(item, look) for item in value]
         if not isinstance(value, dict):
@@ -212,7 +212,7 @@ class Template:
                 return {function: argument}
             named = argument if function == "get_resource" else argument[0]
             if named not in self.resources:
-                # Outputs may name what there is not.
+                # Outputs may refer to unknown resources.
                 raise ValueError(f'The specified reference "{named}" (in unknown) is incorrect.')
             if function == "get_resource":
                 return look(argument, None)
@@ -239,7 +239,7 @@ def _joined(item: Any) -> str:
 
 
 def _into(value: Any, path: list) -> Any:
-    """What is at the path inside a value; nothing where it leads nowhere, as with Heat."""
+    """The item at a path inside a value; None if there is none, as in Heat."""
     for key in path:
         try:
             value = value[int(key) if isinstance(value, list) else key]

@@ -14,7 +14,7 @@ from zerojhub.practice.cloud.wire import FALSE, TRUE
 
 
 def whole(name: str, value: Any) -> int | None:
-    """A whole number in a request. Raises Refusal (400)."""
+    """Parse an integer in a request. Raises Refusal (400)."""
     if value is None:
         return None
     try:
@@ -28,7 +28,7 @@ def whole(name: str, value: Any) -> int | None:
 
 
 def flag(name: str, value: Any) -> bool:
-    """A yes or no in a request. Raises Refusal (400)."""
+    """Parse a boolean in a request. Raises Refusal (400)."""
     word = str(value).lower()
     if word not in ("true", "false"):
         said = f'Unrecognized value "{value}" for "{name}", acceptable values are: true, false.'
@@ -37,7 +37,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def converted(kind: str, value: Any) -> Any:
-    """The value as one of the type. Raises ValueError."""
+    """The value converted to the type. Raises ValueError."""
     if value is None:
         return None
     match kind:
@@ -75,7 +75,7 @@ def _map(value: Any) -> Any:
 
 
 def checked(store: Store, value: Any, constraints: Iterable[Record]) -> None:
-    """Raises ValueError for a value that breaks a constraint: in the constraint's own words, where it has some."""
+    """Raises ValueError if the value violates a constraint, with the constraint's description if it has one."""
     if value is None:
         return
     for constraint in constraints:

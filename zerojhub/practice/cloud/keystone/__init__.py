@@ -1,6 +1,6 @@
 """Keystone v3: tokens, the catalog, application credentials and trusts."""
 
 TYPES = ("identity",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/identity"
-"""The path that it is served at."""
+"""The path of its root."""

@@ -1,4 +1,4 @@
-"""What Keystone keeps: application credentials and trusts."""
+"""Keystone's records: application credentials and trusts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def parse_time(text: str) -> datetime:
-    """A time as clients write it, with or without a zone (then it is UTC)."""
+    """Parse a client's timestamp; without a zone it is UTC."""
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
@@ -21,7 +21,7 @@ def parse_time(text: str) -> datetime:
 
 
 def new_credential(store: Store, user: str, project: str, name: str, **more: object) -> Record:
-    """Let whoever has its secret act in the project as the user."""
+    """A new application credential: its secret allows acting in the project as the user."""
     credential = {
         "id": hex_id(),
         "name": name,
@@ -39,7 +39,7 @@ def new_credential(store: Store, user: str, project: str, name: str, **more: obj
 
 
 def end_credential(store: Store, ident: str) -> None:
-    """The application credential goes, and with it the tokens that it was good for. Quiet when there is none."""
+    """Delete the application credential, if it exists, and revoke its tokens."""
     gone = store.application_credentials.pop(ident, None)
     store.tokens = {
         key: token for key, token in store.tokens.items() if not gone or token.application_credential != gone
@@ -47,7 +47,7 @@ def end_credential(store: Store, ident: str) -> None:
 
 
 def new_trust(store: Store, trustor: str, trustee: str, project: str) -> Record:
-    """Let the trustee act in the project as the trustor, until the trust is deleted."""
+    """A new trust: the trustee may act in the project as the trustor."""
     trust = {
         "id": hex_id(),
         "trustor_user_id": trustor,

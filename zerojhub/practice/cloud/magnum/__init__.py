@@ -1,6 +1,6 @@
 """Magnum v1: cluster templates and clusters."""
 
 TYPES = ("container-infra",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/container-infra"
-"""The path that it is served at."""
+"""The path of its root."""

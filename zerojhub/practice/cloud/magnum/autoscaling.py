@@ -1,4 +1,4 @@
-"""What the labels auto_scaling_enabled, min_node_count and max_node_count make of a cluster of a Heat driver."""
+"""The autoscaler in clusters of Heat drivers: labels auto_scaling_enabled, min_node_count and max_node_count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from zerojhub.practice.cloud.store import Record
 
 TAG = "v1.18.1"
-"""Of the autoscaler, without the label autoscaler_tag (Magnum user guide, labels)."""
+"""Default of the label autoscaler_tag (Magnum user guide, labels)."""
 
 
 def is_enabled(cluster: Record) -> bool:
@@ -18,7 +18,7 @@ def is_enabled(cluster: Record) -> bool:
 
 
 def manifests(cluster: Record, cloud_config: str) -> list[Record]:
-    """The autoscaler's objects in kube-system; none without the label."""
+    """The autoscaler's objects in kube-system, if it is enabled."""
     if not is_enabled(cluster):
         return []
     labels = cluster["labels"]
@@ -31,7 +31,7 @@ def manifests(cluster: Record, cloud_config: str) -> list[Record]:
         "most": labels.get("max_node_count") or count + 1,
     }
     text = string.Template(Path(__file__).with_name("autoscaler.yaml").read_text()).substitute(values)
-    # The certificates that ca-file names are of no use where the APIs speak plain HTTP.
+    # The APIs use plain HTTP, so ca-file is left out.
     own = "".join(f"{line}\n" for line in cloud_config.splitlines() if not line.startswith("ca-file="))
     secret = {
         "apiVersion": "v1",

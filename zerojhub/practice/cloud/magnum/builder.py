@@ -23,16 +23,16 @@ from zerojhub.practice.ground import GroundError, KubernetesSpec, MachineSpec
 
 API_PORT = 6443
 DOCKER = "1.12.6"
-"""container_version, which Magnum's Heat driver has fixed."""
+"""container_version, hard-coded in Magnum's Heat driver."""
 
 
 class Builder(NodeGroups):
-    """The whole cluster."""
+    """Creates and deletes one cluster. Raises ResourceFailed and GroundError."""
 
     # -- coming up --------------------------------------------------------------------------------------------------
 
     async def create(self, auth_url: str) -> None:
-        """From nothing to nodes that are Ready; `auth_url` is where the cluster itself reaches Keystone."""
+        """Create the cluster; returns when its nodes are Ready. `auth_url` is Keystone's URL inside the cluster."""
         cluster, store = self.cluster, self.store
         hidden = is_cluster_api(store, cluster)
         name = cluster_api_name() if hidden else stack_name(cluster["name"][:30])
@@ -96,7 +96,7 @@ class Builder(NodeGroups):
             resource["physical_resource_id"] = group["id"]
 
     async def _make_api_balancer(self, stack: Record) -> Record:
-        """A load balancer before the masters' API, with a floating IP when the cluster's machines get them."""
+        """A load balancer for the masters' API, with a floating IP if floating IPs are enabled."""
         store, project = self.store, self.project
         with nesting(store, stack, "api_lb", "file:///templates/lb_api.yaml") as inner:
             with self.step(inner, "loadbalancer", "Magnum::Optional::Neutron::LBaaS::LoadBalancer") as resource:
@@ -118,7 +118,7 @@ class Builder(NodeGroups):
         cluster, store, version = self.cluster, self.store, self._version()
         if version not in self.ground.versions:
             known = ", ".join(self.ground.versions)
-            raise GroundError(f"Kubernetes {version} cannot run here: there is {known}")
+            raise GroundError(f"Kubernetes {version} is not built here; available: {known}")
         shown = list(cluster["nodegroups"][0]["node_addresses"])
         endpoint = shown[0]
         if balancer:
@@ -147,7 +147,7 @@ class Builder(NodeGroups):
         cluster["api_address"] = f"https://{endpoint}:{API_PORT}"
 
     def _cloud_config(self, auth_url: str) -> str:
-        """What Kubernetes needs to talk to OpenStack with a new credential, in the form that Magnum writes it."""
+        """The cloud-config for Kubernetes with a new credential, as Magnum writes it."""
         grant = credentials.grant(self.store, self.cluster)
         sections = {
             "Global": {"auth-url": auth_url, **grant, "region": self.store.region},
@@ -170,7 +170,7 @@ class Builder(NodeGroups):
         return "\n".join(lines) + "\n"
 
     async def rotate_credential(self, auth_url: str) -> None:
-        """Another application credential: the one before ends once nothing uses it any more."""
+        """Replace the application credential; the old one is deleted once it is no longer in use."""
         store, cluster, old = self.store, self.cluster, self.cluster["application_credential"]
         config = self._cloud_config(auth_url)
         try:
@@ -184,7 +184,7 @@ class Builder(NodeGroups):
     # -- going ------------------------------------------------------------------------------------------------------
 
     async def delete(self) -> None:
-        """Everything of the cluster goes; floating IPs, load balancers and volumes that are not its own stay."""
+        """Delete everything that belongs to the cluster; other floating IPs, load balancers and volumes stay."""
         store, cluster = self.store, self.cluster
         await self.ground.stop_cluster(cluster["uuid"])
         machines = [
@@ -194,12 +194,12 @@ class Builder(NodeGroups):
             if ident in store.servers
         ]
         await asyncio.gather(*machines)
-        # Whatever the cluster's own controllers were about to make is there by now.
+        # By now the cluster's controllers no longer create anything.
         await self._delete_balancers()
         for ident in cluster.get("floatingips", []):
             if ident in store.floatingips:
                 await delete_floatingip(store, self.ground, store.floatingips[ident])
-        # The cluster's own stack has the network that the other groups' machines are on, so it goes last.
+        # The cluster's own stack contains the network of the other groups' machines, so it is deleted last.
         for group in reversed(cluster["nodegroups"]):
             if stack := store.stacks.get(group["stack_id"] or ""):
                 self._delete_resources(stack)
@@ -207,7 +207,7 @@ class Builder(NodeGroups):
         credentials.revoke(store, cluster)
 
     async def _delete_balancers(self) -> None:
-        """The load balancer of the API, and those that Kubernetes made for its Services: their description says so."""
+        """Delete the load balancers of the API and of Kubernetes Services (recognized by their descriptions)."""
         store, cluster = self.store, self.cluster
         name = f"({re.escape(cluster['uuid'])}|{re.escape(cluster['name'])})"
         made = re.compile(rf"Kubernetes .+ from cluster {name}$")
@@ -221,9 +221,9 @@ class Builder(NodeGroups):
             await octavia_records.delete_loadbalancer(store, self.ground, balancer)
 
     def _delete_resources(self, stack: Record) -> None:
-        """What the stack, and the stacks in it, made that is still there, in the order that Neutron takes it.
+        """Delete the remaining resources of the stack and its nested stacks, in an order that Neutron allows.
 
-        Raises ResourceFailed while something else is on the cluster's network, as Heat does.
+        Raises ResourceFailed while other ports use the cluster's network, as Heat does.
         """
         store, stacks = self.store, [stack]
         for outer in stacks:

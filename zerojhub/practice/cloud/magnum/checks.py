@@ -11,7 +11,7 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def check_bounds(group: Record) -> None:
-    """Refuse (409) bounds that can't be."""
+    """Refuse (409) invalid bounds."""
 
     def bad(attribute: str, why: str) -> Refusal:
         return Refusal(409, f"{attribute} for {group['name']} is invalid ({why}).")
@@ -26,7 +26,7 @@ def check_bounds(group: Record) -> None:
 
 
 def check_taints(group: Record) -> None:
-    """Refuse (409) what is no taint."""
+    """Refuse (409) invalid taints."""
 
     def bad(why: str) -> Refusal:
         return Refusal(409, f"node_taints for {group['name']} is invalid ({why}).")
@@ -60,7 +60,7 @@ def check_drivers(template: Record) -> None:
 
 
 def check_resources(store: Store, given: Record) -> None:
-    """What a template or a cluster names must be there. Raises Refusal (400) for the first that is not."""
+    """Raises Refusal (400) for the first resource named by a template or cluster that does not exist."""
     if given.get("image_id") and not store.images.find(given["image_id"]):
         raise Refusal(400, f"Image {given['image_id']} could not be found.")
     for name in ("flavor_id", "master_flavor_id"):
@@ -82,7 +82,7 @@ def check_resources(store: Store, given: Record) -> None:
 
 
 def apply_patch(record: Record, patch: list[Record], defaults: Record) -> Record:
-    """The record's fields as a JSON patch leaves them. Raises Refusal (400)."""
+    """Apply a JSON patch to a record's fields. Raises Refusal (400)."""
     result = dict(record)
     given = [
         {"path": f"/{item['name']}"} | {key: item[key] for key in ("op", "value") if key in item} for item in patch
@@ -113,7 +113,7 @@ def apply_patch(record: Record, patch: list[Record], defaults: Record) -> Record
 
 
 def apply_patch_to_entry(labels: Record | None, item: Record, name: str, patch: list[Record]) -> Record:
-    """Labels (or the like) with the one of the name added, replaced or removed. Raises Refusal (400)."""
+    """Add, replace or remove one entry of a mapping such as labels. Raises Refusal (400)."""
     labels = dict(labels or {})
     if item["op"] != "add" and name not in labels:
         raise Refusal(400, f"Couldn't apply patch '{patch}'. Reason: can't {item['op']} a non-existent object '{name}'")

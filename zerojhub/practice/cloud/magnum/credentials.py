@@ -10,7 +10,7 @@ from zerojhub.practice.cloud.store import Record, Store
 
 
 def grant(store: Store, cluster: Record) -> Record:
-    """A new one, which the cluster's record names from now on: the settings of its cloud-config that log in with it."""
+    """Create a credential for the cluster, and return the cloud-config settings that log in with it."""
     user, project = cluster["user_id"], cluster["project_id"]
     if is_cluster_api(store, cluster):
         name = f"magnum-{cluster['uuid']}-{secrets.token_hex(4)}"
@@ -32,7 +32,7 @@ def grant(store: Store, cluster: Record) -> Record:
 
 
 def revoke(store: Store, cluster: Record) -> None:
-    """The cluster's credential goes with it; one that failed early may have none."""
+    """Delete the cluster's credential, if it has one."""
     if "trustee" in cluster:
         store.forget_user(cluster["trustee"])
     end_credential(store, cluster.get("application_credential", ""))

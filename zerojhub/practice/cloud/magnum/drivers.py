@@ -1,4 +1,4 @@
-"""Magnum's cluster drivers: an image's os_distro chooses one. They differ in what is seen of a cluster from outside."""
+"""Magnum's cluster drivers, selected by the image's os_distro."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zerojhub.practice.profile import DriverSpec
 
 
 def driver_for(store: Store, image: Record) -> DriverSpec:
-    """The driver for clusters of the image. Raises Refusal (400) when no driver is for it."""
+    """The driver for clusters with this image. Raises Refusal (400) if there is none."""
     for driver in store.profile.drivers:
         if image.get("os_distro") in driver.os_distros:
             return driver
@@ -29,5 +29,5 @@ def is_cluster_api(store: Store, cluster: Record) -> bool:
 
 
 def cluster_api_name() -> str:
-    """What such a driver calls a cluster, and Magnum shows as its stack: kube- and five characters of chance."""
+    """A Cluster API name for a cluster, shown as its stack ID: kube- and five random characters."""
     return "kube-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))

@@ -22,7 +22,7 @@ def to_response(refusal: Refusal) -> JSONResponse:
         "links": [],
     }
     if refusal.kind:
-        # What the web library beneath Magnum refuses, before Magnum's own code, has no code and a fixed title.
+        # Errors of Magnum's web library have no code and a fixed title.
         error |= {"code": "", "title": refusal.kind}
     if refusal.headers:
         error = {

@@ -20,13 +20,14 @@ from zerojhub.practice.cloud.store import Record, Store, short_id
 from zerojhub.practice.ground import Ground, GroundError, MachineSpec
 
 FAIL = "practice_fail"
-"""Label that names what is to fail: kube_masters, kube_minions, or a resource that is no stack. For workshops."""
+"""Label with the name of a resource that shall fail, for workshops: kube_masters, kube_minions, or any resource that is
+not a stack."""
 NO_HOST = "No valid host was found. There are not enough hosts available."
 
 
 @dataclass(frozen=True)
 class Part:
-    """What Magnum's templates call the resources of masters, or of workers."""
+    """Names of the resources of masters or workers in Magnum's templates."""
 
     group: str
     server: str
@@ -68,18 +69,18 @@ def went_to_error(message: str) -> ResourceFailed:
 
 
 def stack_name(*names: str) -> str:
-    """A stack's name: what a host name may hold of the names, and twelve characters of chance."""
+    """A stack name: the given names without characters that host names cannot have, and twelve random characters."""
     stem = "-".join(re.sub(r"[^a-zA-Z0-9-]", "", re.sub(r"[_.]", "-", name)) for name in names)
     return f"{stem}-{short_id()}".lower()
 
 
 def machine_id(server: Record, *, fits: bool) -> str:
-    """The content of /etc/machine-id. Images of Magnum's Heat drivers have one that is made up at the first boot."""
+    """The content of /etc/machine-id: the server's UUID if it `fits`, or a random one as on images of Heat drivers."""
     return server["id"].replace("-", "") if fits else hashlib.md5(server["id"].encode()).hexdigest()
 
 
 async def run_all(*work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it at once. When one fails the others end too, and the failure is raised as if it were alone."""
+    """Run everything concurrently. The first failure cancels the rest and is raised by itself, not in a group."""
     try:
         async with asyncio.TaskGroup() as tasks:
             for each in work:
@@ -89,7 +90,7 @@ async def run_all(*work: Coroutine[Any, Any, None]) -> None:
 
 
 class Machines:
-    """Works on one cluster. What can't be made raises ResourceFailed."""
+    """Works on the machines of one cluster. Raises ResourceFailed."""
 
     def __init__(self, store: Store, ground: Ground, cluster: Record):
         self.store, self.ground, self.cluster = store, ground, cluster
@@ -98,7 +99,7 @@ class Machines:
 
     @contextlib.contextmanager
     def step(self, stack: Record, name: str, kind: str, action: str = "CREATE") -> Iterator[Record]:
-        """`making`, with every refusal in Heat's words, and the failure that a label asks for."""
+        """`making`, with refusals turned into ResourceFailed, and the failure that the label requests."""
         with making(stack, name, kind, action) as resource:
             try:
                 if self.to_fail(name):
@@ -122,12 +123,12 @@ class Machines:
         return found[0]
 
     def network(self) -> Record:
-        """The network that the cluster's machines are on: the one given, or the cluster's own."""
+        """The network of the cluster's machines: the given one, or the cluster's own."""
         store, given = self.store, self.cluster["fixed_network"]
         return store.networks.find(given)[0] if given else store.networks[self.cluster["own_network"]]
 
     async def add_floatingip(self, port: Record, resource: Record) -> None:
-        """A floating IP of the cluster's own that leads to the port."""
+        """Create a floating IP for the port; it belongs to the cluster."""
         floating = new_floatingip(self.store, self.project, self.external())
         resource["physical_resource_id"] = floating["id"]
         self.cluster.setdefault("floatingips", []).append(floating["id"])
@@ -138,9 +139,9 @@ class Machines:
     async def boot(
         self, stack: Record, group: Record, numbers: list[int], action: str, bring_up: BringUp | None = None
     ) -> None:
-        """Boot the group's machines of these numbers, all at once, and make nodes of them.
+        """Boot the group's machines with these numbers, all at once, and make them nodes.
 
-        Masters need `bring_up`: it is called once all of them have booted.
+        For masters, `bring_up` is called once all of them have booted.
         """
         part = part_of(group)
         booted: dict[int, MachineSpec] = {}
@@ -164,7 +165,7 @@ class Machines:
             await run_all(*(member(number) for number in numbers))
 
     async def _machine(self, root: Record, stack: Record, group: Record, part: Part, number: int) -> MachineSpec:
-        """One machine: port, server, floating IP. Returns when it has booted."""
+        """Create one machine: port, server, floating IP. Returns when it has booted."""
         store, cluster = self.store, self.cluster
         name = f"{root['stack_name']}-{part.suffix}-{number}"
         main = store.stacks[cluster["cluster_id"]]["resources"]
@@ -197,7 +198,7 @@ class Machines:
         return machine
 
     def _update_addresses(self, group: Record) -> None:
-        """Keep the group's addresses: the floating IP that the cluster gave a machine, or else the fixed one."""
+        """Update the group's node addresses: each machine's floating IP from the cluster, or its fixed address."""
         own = self.cluster.get("floatingips", [])
         found = {}
         for ident in group["servers"]:

@@ -19,7 +19,7 @@ def version_of(text: str) -> tuple[int, ...]:
 
 
 def negotiate(call: Call) -> dict[str, str]:
-    """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (406)."""
+    """Put the requested microversion into `call.state.version`; returns its headers. Raises Refusal (406)."""
     if call.url.path.rstrip("/") == magnum.ROOT:
         return {}
     oldest, newest = (dotted(version) for version in call.store.profile.microversions("container-infra"))
@@ -52,7 +52,7 @@ def negotiate(call: Call) -> dict[str, str]:
 
 
 def since(call: Call, minor: int, what: str) -> None:
-    """Refuse what the requested microversion does not have yet; where none has it, there is no such path."""
+    """Refuse (406) a request that needs a later microversion; 404 if this Magnum has none that supports it."""
     if call.store.profile.microversions("container-infra")[1] < (1, minor):
         raise Refusal(404, "The resource could not be found.")
     version = call.state.version

@@ -14,18 +14,18 @@ from zerojhub.practice.cloud.store import Record
 
 
 class NodeGroups(Machines):
-    """Works on the node groups of a cluster that is up. What can't be done raises ResourceFailed."""
+    """Works on the node groups of a running cluster. Raises ResourceFailed."""
 
     async def reconcile(self, group: Record, action: str, remove: list[str]) -> None:
-        """Bring the group to its node_count.
+        """Scale the group to its node_count.
 
-        First go the machines that are named (by UUID or by number) and those that never booted, then the newest.
+        Removes the machines in `remove` (UUIDs or numbers) and those that failed first, then the newest.
         """
         self.api_up.set()
         stack = self._stack_of(group)
         if action != "CREATE":
             set_stack(stack, action, "IN_PROGRESS")
-        # A person may have deleted some.
+        # The user may have deleted some.
         group["servers"] = [ident for ident in group["servers"] if ident in self.store.servers]
         numbers = {ident: self._number(ident) for ident in group["servers"]}
         going = [
@@ -44,7 +44,7 @@ class NodeGroups(Machines):
             heat_records.forget(self.store, stack)
 
     async def upgrade(self, groups: list[Record], version: str, batch: int) -> None:
-        """Give the groups' nodes another Kubernetes: masters one by one, and then `batch` workers at a time."""
+        """Upgrade the groups' nodes: masters one by one, then `batch` workers at a time."""
         for group in groups:
             stack, part = self._stack_of(group), part_of(group)
             if stack["status"] != "IN_PROGRESS":
@@ -64,7 +64,7 @@ class NodeGroups(Machines):
             await self.ground.upgrade(self.cluster["uuid"], self.spec(server), version)
 
     def _stack_of(self, group: Record) -> Record:
-        """The stack that the group's machines are in: the cluster's, or one of its own for a group made later."""
+        """The stack of the group's machines: the cluster's, or a new one for a group added later."""
         if not group["stack_id"]:
             name = stack_name(self.cluster["name"][:20], group["name"][:9])
             timeout = self.cluster["create_timeout"] or None
@@ -74,13 +74,13 @@ class NodeGroups(Machines):
         return self.store.stacks[group["stack_id"]]
 
     async def _take_out(self, group: Record, server: Record) -> None:
-        """Take the node out of Kubernetes, and its machine away."""
+        """Remove the node from Kubernetes and delete its machine."""
         if server["launched"]:
             await self.ground.leave(self.cluster["uuid"], self.spec(server))
         await self.remove_server(group, server)
 
     async def _forget_members(self, stack: Record, group: Record) -> None:
-        """Members of the stack whose server is gone, or was never there, go with the port that they may still have."""
+        """Delete members of the stack that have no server, and their ports."""
         store, part = self.store, part_of(group)
         resource = stack["resources"].get(part.group)
         members = store.stacks[resource["nested"]]["resources"] if resource else {}
@@ -95,7 +95,7 @@ class NodeGroups(Machines):
             del members[number]
 
     async def remove_server(self, group: Record, server: Record) -> None:
-        """The machine goes, and the floating IP that the cluster gave it; one that a person put there stays."""
+        """Delete the machine and its floating IP from the cluster; one that the user associated stays."""
         store = self.store
         for port in store.ports.where(device_id=server["id"]):
             for floating in store.floatingips.where(port_id=port["id"]):

@@ -1,4 +1,4 @@
-"""Links and pages of lists, as Magnum writes them."""
+"""Links and paging of lists, as in Magnum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def links(call: Call, path: str) -> list[Record]:
 
 
 def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[Record], dict[str, str]]:
-    """A page of records, and {"next": …} when there are more. `lost` is the kind's name in the error for a marker."""
+    """A page of records, and {"next": …} if there are more. `lost` names the kind in the error for an unknown marker."""
     limit, direction = call.query_params.get("limit"), call.query_params.get("sort_dir", "asc")
     if limit is not None:
         try:

@@ -1,4 +1,4 @@
-"""What Magnum keeps: cluster templates, clusters and their node groups."""
+"""Magnum's records: cluster templates and node groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def random_name(suffix: str) -> str:
 
 
 def find_one(table: Table, ident: str, lost: str, several: str) -> Record:
-    """The record of that UUID or name. Raises Refusal: 404 for none, 409 for more than one."""
+    """The record with this UUID or name. Raises Refusal: 404 if there is none, 409 if there are several."""
     found = table.find(ident)
     if not found:
         raise Refusal(404, f"{lost} {ident} could not be found.")
@@ -50,7 +50,7 @@ def new_template(store: Store, project: str, user: str, **fields: Any) -> Record
 
 
 def compare_labels(parent: Record, own: Record) -> Record:
-    """How labels differ from their parent's, in Magnum's three ways."""
+    """Compare labels with the parent's: overridden, added and skipped ones."""
     return {
         "labels_overridden": {key: parent[key] for key in own if key in parent and parent[key] != own[key]},
         "labels_added": {key: value for key, value in own.items() if key not in parent},
@@ -59,7 +59,7 @@ def compare_labels(parent: Record, own: Record) -> Record:
 
 
 def of_role(cluster: Record, role: str) -> list[Record]:
-    """The cluster's node groups that are masters, or that are not."""
+    """The cluster's node groups of masters, or of workers."""
     return [group for group in cluster["nodegroups"] if (group["role"] == "master") == (role == "master")]
 
 
@@ -68,7 +68,7 @@ def default_worker(cluster: Record) -> Record:
 
 
 def find_nodegroup(cluster: Record, ident: str) -> Record:
-    """The node group of that UUID or name. Raises Refusal (404)."""
+    """The node group with this UUID or name. Raises Refusal (404)."""
     found = [group for group in cluster["nodegroups"] if ident in (group["uuid"], group["name"])]
     if not found:
         raise Refusal(404, f"Nodegroup {ident} could not be found.")
@@ -76,7 +76,7 @@ def find_nodegroup(cluster: Record, ident: str) -> Record:
 
 
 def new_nodegroup(store: Store, cluster: Record, **fields: object) -> Record:
-    """A node group of the cluster, with no machine yet. `servers` are the UUIDs of its machines."""
+    """A new node group of the cluster, without machines. `servers` are the UUIDs of its machines."""
     number = 1 + sum(len(other["nodegroups"]) for other in store.clusters.values())
     group = {
         "id": number,

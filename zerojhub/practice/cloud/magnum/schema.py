@@ -19,7 +19,7 @@ from zerojhub.practice.cloud.wire import FALSE, TRUE
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a body: `low` and `high` bound a number, or a text's length."""
+    """An attribute of a body; `low` and `high` are the bounds of a number or of a string's length."""
 
     name: str
     kind: str = "text"
@@ -32,7 +32,7 @@ class Attribute:
     readonly: bool = False
 
     def read(self, argument: str, value: Any, whole: Any) -> Any:
-        """The value, checked. Raises Refusal (400), which names the `whole` argument where the type is wrong."""
+        """The validated value. Raises Refusal (400); a wrong type is reported with the `whole` argument."""
         if value is not None and self.kind in ("labels", "list"):
             self._container(argument, value, whole)
         if self.readonly:
@@ -95,9 +95,9 @@ class Attribute:
 
 
 def parse_body(argument: str, attributes: tuple[Attribute, ...], data: Any, lacks: Collection[str] = ()) -> Record:
-    """The body as a record: checked, with defaults for what it leaves out. Raises Refusal (400).
+    """The validated body, with defaults for missing attributes. Raises Refusal (400).
 
-    `lacks` are attributes that this Magnum does not know yet.
+    `lacks` are attributes that this Magnum does not support.
     """
     if data is None:
         raise Refusal(400, f'Missing argument: "{argument}"')
@@ -184,7 +184,7 @@ CLUSTER = (
     *readonly("project_id", "user_id", "node_addresses", "master_addresses", "faults", "created_at", "updated_at"),
 )
 
-# The fields of a cluster that each answer shows, in Magnum's own order.
+# The fields of a cluster in lists and in detail, in Magnum's order.
 BRIEF = words(
     "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
     "create_timeout links cluster_id status health_status merge_labels"
@@ -228,9 +228,9 @@ INTERNAL = ("created_at", "id", "links", "updated_at", "uuid", "project_id", "us
 
 
 def parse_patch(data: Any, internal: tuple[str, ...] = (), fixed: tuple[str, ...] = ()) -> list[Record]:
-    """A JSON patch as [{"op", "name", "value"}]: `internal` names can't be touched, `fixed` ones not removed.
+    """A JSON patch as [{"op", "name", "value"}]. Raises Refusal (400).
 
-    Raises Refusal (400).
+    `internal` attributes cannot be changed, and `fixed` ones not removed.
     """
     if not isinstance(data, list):
         raise invalid("patch", data, f"Value not a valid list: {data}")

@@ -1,6 +1,6 @@
 """Neutron v2.0: networks, routers, ports, security groups and floating IPs."""
 
 TYPES = ("network",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/network"
-"""The path that it is served at."""
+"""The path of its root."""

@@ -13,7 +13,7 @@ def to_response(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"NeutronError": {"type": kind, "message": refusal.message, "detail": ""}}, refusal.status)
 
 
-# How Neutron names each kind when there is none of that id: type and words of the error.
+# Type and message of the error for an unknown ID of each kind.
 MISSING = {
     "networks": ("NetworkNotFound", "Network {} could not be found."),
     "subnets": ("SubnetNotFound", "Subnet {} could not be found."),
@@ -44,7 +44,7 @@ REQUIRED = {
 
 
 def require(wanted: Record, *names: str) -> None:
-    """Refuse (400) a resource that lacks one of the attributes."""
+    """Raises Refusal (400) if a required attribute is missing."""
     for name in names:
         if name not in wanted:
             raise Refusal(400, f"Failed to parse request. Required attribute '{name}' not specified")

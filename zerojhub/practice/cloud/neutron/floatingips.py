@@ -1,4 +1,4 @@
-"""Floating IPs: public addresses that lead to a port, or to a load balancer."""
+"""Floating IPs: public addresses of a server's or a load balancer's port."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zerojhub.practice.ground import Ground
 
 
 def new_floatingip(store: Store, project: str, network: Record, description: str = "", address: str = "") -> Record:
-    """A public address that leads nowhere yet."""
+    """A new floating IP that is not associated with a port."""
     check_quota(store, project, "floatingip")
     taken = [item["floating_ip_address"] for item in store.floatingips.values()]
     found = address or store.free_address(store.public_network)
@@ -30,13 +30,13 @@ def new_floatingip(store: Store, project: str, network: Record, description: str
         "port_details": None,
         "status": "DOWN",
     }
-    # Neutron gives floating IPs no name.
+    # Floating IPs have no name in Neutron.
     del floating["name"]
     return store.floatingips.add(floating)
 
 
 async def associate(store: Store, ground: Ground, floating: Record, port: Record) -> None:
-    """Lead the floating IP to the port: to its machine, or to the load balancer whose VIP it is."""
+    """Associate the floating IP with the port, and route its traffic to the port's machine or load balancer."""
     fixed = port["fixed_ips"][0]["ip_address"]
     rivals = store.floatingips.where(port_id=port["id"])
     if rivals and rivals != [floating]:
@@ -82,7 +82,7 @@ async def delete_floatingip(store: Store, ground: Ground, floating: Record) -> N
 
 
 async def delete_port(store: Store, ground: Ground, port: Record) -> None:
-    """The port goes; a floating IP that led to it stays, and leads nowhere."""
+    """Delete the port; its floating IP is disassociated."""
     for floating in store.floatingips.where(port_id=port["id"]):
         await disassociate(store, ground, floating)
     store.ports.pop(port["id"], None)

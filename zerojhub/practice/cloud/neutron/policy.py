@@ -29,7 +29,7 @@ ADMINISTRATORS: dict[str, tuple[str, ...]] = {
 
 
 def settable(call: Call, action: str, kind: str, wanted: Record) -> Record:
-    """What of a body may be put into a record as it is. Raises Refusal (403) for what a project's member may not."""
+    """The attributes of a body to store. Raises Refusal (403) for attributes that are for administrators."""
     rule = f"{action}_{key(kind)[:-1]}"
     if (wanted.get("project_id") or wanted.get("tenant_id") or call.project) != call.project:
         raise disallowed(rule)

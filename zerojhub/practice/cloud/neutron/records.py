@@ -1,7 +1,6 @@
 """Neutron's records: networks, subnets, routers, ports and security groups.
 
-Every machine is on the one practice network in truth; the networks that are recorded here all take their addresses
-from it.
+In reality every machine is on the single practice network; all networks recorded here take their addresses from it.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, Table, new_id, now
 
 DNS = "8.8.8.8"
-"""The name server of subnets that name none, as with Magnum."""
+"""Default name server of subnets, as in Magnum."""
 
 GATEWAY = "network:router_gateway"
-"""device_owner of a router's port on the external network."""
+"""device_owner of a router's gateway port on the external network."""
 INTERFACE = "network:router_interface"
-"""device_owner of its port on one of the project's own."""
+"""device_owner of a router's port on a project network."""
 
 MATCH = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
-"""What of a packet a security group's rule looks at."""
+"""The fields of a security group rule that match packets."""
 
 
 def tables(store: Store) -> dict[str, Table]:
@@ -39,7 +38,7 @@ def tables(store: Store) -> dict[str, Table]:
 
 
 def key(kind: str) -> str:
-    """The name that a body wraps a collection of the kind in."""
+    """The key of a collection of the kind in a body."""
     return kind.replace("-", "_")
 
 
@@ -51,13 +50,13 @@ def get(store: Store, kind: str, ident: str) -> Record:
 
 
 def check_quota(store: Store, project: str, resource: str) -> None:
-    """Refuse (409) one more of the resource than the project may have."""
+    """Raises Refusal (409) if the quota does not allow one more of the resource."""
     if store.over_quota("network", project, {resource: 1}):
         raise Refusal(409, f"Quota exceeded for resources: ['{resource}'].", "OverQuota")
 
 
 def common(project: str, name: str, description: str = "") -> Record:
-    """What every Neutron record has."""
+    """The fields that all Neutron records have."""
     return {
         "id": new_id(),
         "name": name,
@@ -132,12 +131,12 @@ def new_subnet(
 
 
 def mac_address(address: str) -> str:
-    """The one that the machine of that address has on the practice network."""
+    """The MAC address that the machine with this address has on the practice network."""
     return "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed[1:])
 
 
 def new_port(store: Store, project: str, network: Record, name: str = "", address: str = "", **fields: Any) -> Record:
-    """A port with an address of its network's subnet: the one asked for, or the next free one."""
+    """A new port with the requested address of its network's subnet, or the next free one."""
     check_quota(store, project, "port")
     subnet = store.subnets[network["subnets"][0]] if network["subnets"] else None
     fixed = []
@@ -186,7 +185,7 @@ def new_router(store: Store, project: str, name: str, external: Record | None, s
 
 
 def set_gateway(store: Store, router: Record, external: Record | None) -> None:
-    """Lead the router to the external network, or nowhere."""
+    """Set or clear the router's gateway."""
     for port in store.ports.where(device_id=router["id"], device_owner=GATEWAY):
         del store.ports[port["id"]]
     router["external_gateway_info"] = None
@@ -237,7 +236,7 @@ def new_rule(store: Store, group: Record, wanted: Record) -> Record:
         "normalized_cidr": wanted.get("remote_ip_prefix"),
         "belongs_to_default_sg": group["name"] == "default",
     }
-    # Rules have neither.
+    # Rules have no name and no tags.
     del rule["name"], rule["tags"]
     alike = {name: rule[name] for name in ("security_group_id", "direction", "ethertype", *MATCH)}
     if same := store.security_group_rules.where(**alike):
@@ -262,7 +261,7 @@ def render(store: Store, kind: str, record: Record) -> Record:
 
 
 def forget(store: Store, kind: str, ident: str) -> None:
-    """Delete a record and what goes with it. Raises Refusal (409) while something else needs it."""
+    """Delete a record and its dependents. Raises Refusal (409) while it is in use."""
     record = get(store, kind, ident)
     if kind == "networks":
         ports = store.ports.where(network_id=ident)

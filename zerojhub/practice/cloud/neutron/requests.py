@@ -1,4 +1,4 @@
-"""What a request is about: the kind of resource, its body, the security groups that it names."""
+"""The parts of a request: the kind of resource, its body, and its security groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zerojhub.practice.cloud.wire import Call
 
 
 def body_of(body: Any, name: str) -> Record:
-    """What a request's body says of the resource. Raises Refusal (400) for a body that says nothing of it."""
+    """The resource in a request's body. Raises Refusal (400) if there is none."""
     if not isinstance(body, dict) or not isinstance(body.get(name), dict):
         raise Refusal(400, f"Unable to find '{name}' in request body")
     named = body[name].get("name", "")
@@ -22,14 +22,14 @@ def body_of(body: Any, name: str) -> Record:
 
 
 def table_of(call: Call, kind: str) -> Table:
-    """The table of the kind. Raises Refusal (404) for a kind that is not kept here."""
+    """The table of the kind. Raises Refusal (404) for an unknown kind."""
     if kind not in MISSING:
         raise Refusal(404, "The resource could not be found.")
     return tables(call.store)[kind]
 
 
 def port_groups(call: Call, wanted: Record) -> Record:
-    """The security groups of a new port: those that are named, or else the project's default one."""
+    """The security groups of a new port: the given ones, or the project's default group."""
     if wanted.get("port_security_enabled") is False:
         return {"security_groups": []}
     if (named := wanted.get("security_groups")) is not None:

@@ -1,6 +1,6 @@
 """Nova v2.1: servers, flavors and keypairs."""
 
 TYPES = ("compute",)
-"""What catalogs call it; the audit log uses the first."""
+"""Its types in the catalog; the audit log uses the first."""
 ROOT = "/compute"
-"""The path that it is served at."""
+"""The path of its root."""

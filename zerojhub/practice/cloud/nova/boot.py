@@ -23,7 +23,7 @@ def machine_of(store: Store, server: Record) -> MachineSpec:
 
 
 async def boot(store: Store, ground: Ground, server: Record) -> None:
-    """Start the server's machine. One on no network has none, as nobody could tell."""
+    """Start the server's machine. A server without a network has no machine: it would be unreachable anyway."""
     ports = store.ports.where(device_id=server["id"])
     try:
         if ports:
@@ -37,7 +37,7 @@ async def boot(store: Store, ground: Ground, server: Record) -> None:
 
 
 def possible_networks(call: Call) -> list[Record]:
-    """The network for a server that names none: the only one of the project, if it has any."""
+    """The default network for a server: the project's only one, if any. Raises Refusal (409) if there are several."""
     own = [item for item in call.store.networks.where(project_id=call.project) if not item["router:external"]]
     if len(own) > 1:
         message = "More than one possible network found. Specify network ID(s) to select which one(s) to connect to."
@@ -46,7 +46,7 @@ def possible_networks(call: Call) -> list[Record]:
 
 
 def plug(call: Call, server: Record, wanted: Record, groups: list[Record]) -> Record:
-    """Give the server the port that `wanted` names, or a new one on its network. Raises Refusal (400, 403, 409)."""
+    """Give the server the port in `wanted`, or a new one on the network in it. Raises Refusal (400, 403, 409)."""
     store, owner = call.store, {"device_id": server["id"], "device_owner": "compute:nova"}
     if ident := wanted.get("port"):
         port = store.ports.get(ident)

@@ -25,7 +25,7 @@ def to_response(refusal: Refusal) -> JSONResponse:
 
 
 def require(field: str, value: Record, *names: str) -> None:
-    """Refuse (400) a body whose field lacks one of the names, in the words of Nova's schemas."""
+    """Raises Refusal (400) if a required key is missing, with the message of Nova's schemas."""
     for name in names:
         if name not in value:
             message = f"Invalid input for field/attribute {field}. Value: {value}. {name!r} is a required property"

@@ -25,11 +25,11 @@ EVENTS = {
     "createImage": "compute_snapshot_instance",
     "createBackup": "compute_backup_instance",
 }
-"""Nova's name of what it does, by that of the action."""
+"""Name of an action -> Nova's name of its event."""
 
 
 def begin(store: Store, server: Record, action: str, user: str, request: str | None = None) -> Record:
-    """An action that begins now. What people did not ask Nova for themselves is a request of its own."""
+    """Record an action that starts now. `request` is the request ID; default: a new one."""
     event = {
         "action": action,
         "instance_uuid": server["id"],
@@ -50,5 +50,5 @@ def finish(event: Record, result: str = "Success") -> None:
 
 
 def done(call: Call, server: Record, action: str) -> None:
-    """An action that is over as soon as it is asked for."""
+    """Record an action that is complete at once."""
     finish(begin(call.store, server, action, call.token.user, call.state.request_id))

@@ -1,4 +1,6 @@
-"""Nova's metadata service: what a server is told about itself (https://docs.openstack.org/nova/latest/user/metadata.html)."""
+"""Nova's metadata service, where servers read about themselves
+(https://docs.openstack.org/nova/latest/user/metadata.html).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from zerojhub.practice.cloud.store import Store
 
 
 async def show(request: Request) -> Response:
-    """Whoever asks is known by the address."""
+    """Metadata of the server with the client's address."""
     store: Store = request.app.state.store
     address = request.client.host if request.client else ""
     ports = (port for port in store.ports.values() if any(ip["ip_address"] == address for ip in port["fixed_ips"]))

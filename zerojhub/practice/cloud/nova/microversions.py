@@ -10,7 +10,7 @@ from zerojhub.practice.cloud.wire import Call
 
 
 def negotiate(call: Call) -> dict[str, str]:
-    """The microversion that the request asks for, put in `call.state.version`. Raises Refusal (400, 406)."""
+    """Put the requested microversion into `call.state.version`; returns its headers. Raises Refusal (400, 406)."""
     words = call.headers.get("openstack-api-version", "").split()
     oldest, newest = call.store.profile.microversions("compute")
     wanted = words[1] if len(words) == 2 and words[0] == "compute" else call.headers.get("x-openstack-nova-api-version")

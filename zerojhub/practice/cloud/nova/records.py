@@ -1,4 +1,4 @@
-"""What Nova keeps: flavors, servers and server groups. Each server is a machine on the ground."""
+"""Nova's records: flavors, servers and server groups. Each server is a machine on the ground."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zerojhub.practice.ground import Ground
 
 
 def new_flavor(store: Store, ident: str, name: str, *, vcpus: int, ram: int, disk: int) -> Record:
-    """`ram` is MB, `disk` GB."""
+    """A new flavor; `ram` is in MB, `disk` in GB."""
     return store.flavors.add({"id": ident, "name": name, "vcpus": vcpus, "ram": ram, "disk": disk})
 
 
@@ -27,7 +27,7 @@ def get(table: Table, ident: str, words: str) -> Record:
 
 
 def host_id(project: str) -> str:
-    """What Nova shows of the computer that a project's servers are on."""
+    """The hostId of a project's servers."""
     return hashlib.sha224(f"{project}practice".encode()).hexdigest()
 
 
@@ -37,7 +37,7 @@ def links(call: Call, path: str) -> list[Record]:
 
 
 def check_quota(store: Store, project: str, wanted: dict[str, int]) -> None:
-    """Refuse (403) more of what the wanted resources name than the project may have."""
+    """Raises Refusal (403) if the quota does not allow that many more of each resource."""
     for resource in store.over_quota("compute", project, wanted):
         used, limit = store.usage("compute", project)[resource], store.quotas["compute"][resource]
         asked = f"Requested {wanted[resource]}, but already used {used} of {limit} {resource}"
@@ -45,16 +45,16 @@ def check_quota(store: Store, project: str, wanted: dict[str, int]) -> None:
 
 
 def host_name(name: str) -> str:
-    """What of a server's name a host name may hold, as Nova makes it. It stays when the server is renamed."""
+    """The host name for a server's name, as Nova sanitizes it. It does not change when the server is renamed."""
     return re.sub(r"[^a-z0-9.-]", "", re.sub(r"[ _]", "-", name.lower())).strip(".-")[:63]
 
 
 def new_server(
     store: Store, project: str, user: str, name: str, *, request: str | None = None, **fields: Any
 ) -> Record:
-    """A server that is being built; `flavor` and `image` are ids. Raises Refusal (403) beyond the quota.
+    """A new server in status BUILD; `flavor` and `image` are IDs. Raises Refusal (403) if the quota is exceeded.
 
-    `request` is the id of what somebody asked Nova for. `own_ports` are the ports that Nova made for the server.
+    `request` is the request ID for the server's history. `own_ports` are the ports that Nova created for the server.
     """
     flavor = store.flavors[str(fields["flavor"])]
     check_quota(store, project, {"instances": 1, "cores": flavor["vcpus"], "ram": flavor["ram"]})
@@ -100,14 +100,14 @@ def mark_failed(server: Record, message: str) -> None:
 
 
 async def delete_server(store: Store, ground: Ground, server: Record) -> None:
-    """Halt the machine and give back its ports. A floating IP that led to Nova's own stays, and leads nowhere."""
+    """Delete the machine and release its ports; floating IPs of deleted ports are disassociated."""
     await ground.halt(server["id"])
     await forget_server(store, ground, server)
 
 
 async def forget_server(store: Store, ground: Ground, server: Record) -> None:
     for item in store.attachments.where(instance=server["id"]):
-        # Those that Nova itself made have a device; whoever made others takes them away.
+        # Attachments that Nova created have a device; others are deleted by whoever created them.
         if item.get("device"):
             del store.attachments[item["id"]]
             store.volumes[item["volume_id"]]["status"] = "available"
@@ -123,7 +123,7 @@ async def forget_server(store: Store, ground: Ground, server: Record) -> None:
 
 
 async def release_port(store: Store, ground: Ground, server: Record, port: Record) -> None:
-    """A port that Nova made goes; one that was there before the server stays, for another."""
+    """Delete a port that Nova created; one that existed before the server is only released."""
     if port["id"] in server["own_ports"]:
         server["own_ports"].remove(port["id"])
         await delete_port(store, ground, port)
@@ -132,7 +132,7 @@ async def release_port(store: Store, ground: Ground, server: Record, port: Recor
 
 
 def addresses(store: Store, server: Record) -> Record:
-    """A server's addresses by network, floating ones after the fixed one that they lead to."""
+    """A server's addresses by network, each fixed address followed by its floating IPs."""
     result: Record = {}
     for port in store.ports.where(device_id=server["id"]):
         network = result.setdefault(store.networks[port["network_id"]]["name"], [])

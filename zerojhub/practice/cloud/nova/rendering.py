@@ -8,7 +8,7 @@ from zerojhub.practice.cloud.store import Record
 from zerojhub.practice.cloud.wire import Call
 
 PROGRESSING = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE")
-"""The statuses in which Nova says how far it is."""
+"""The statuses in which Nova shows a progress."""
 
 
 def render_server(call: Call, server: Record) -> Record:

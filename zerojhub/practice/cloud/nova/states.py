@@ -13,7 +13,7 @@ STATUS = {
     "resized": "VERIFY_RESIZE",
     "error": "ERROR",
 }
-"""The status that a server shows by its vm_state, while it has no task."""
+"""vm_state -> status of a server without a task."""
 TASKS = {
     "rebooting": "REBOOT",
     "rebooting_hard": "HARD_REBOOT",
@@ -21,7 +21,7 @@ TASKS = {
     "resize_migrating": "RESIZE",
     "resize_reverting": "REVERT_RESIZE",
 }
-"""And the one that it shows meanwhile, by its task_state."""
+"""task_state -> status of a server during the task."""
 RUNNING, SHUTDOWN = 1, 4
 """Power states."""
 
@@ -37,18 +37,18 @@ def power_state(server: Record) -> int:
 
 
 def set_state(server: Record, vm_state: str) -> None:
-    """It is in this state, and no task is under way."""
+    """Set the server's state and clear its task."""
     server |= {"vm_state": vm_state, "task_state": None, "updated": now()}
 
 
 def check_unlocked(server: Record) -> None:
-    """Refuse (409) whatever would change a server that is locked."""
+    """Raises Refusal (409) if the server is locked."""
     if server["locked"]:
         raise Refusal(409, f"Instance {server['id']} is locked")
 
 
 def check_state(server: Record, action: str, *vm_states: str, idle: bool = True) -> None:
-    """Refuse (409) the action on a server that is locked, in no such vm_state, or (`idle`) at a task."""
+    """Raises Refusal (409) if the server is locked, in another vm_state, or (with `idle`) has a task."""
     check_unlocked(server)
     for attribute, wrong in (
         ("vm_state", server["vm_state"] not in vm_states),

@@ -1,4 +1,4 @@
-"""Octavia's records: load balancers, and the listeners, pools, members and monitors that hang on them."""
+"""Octavia's records: load balancers with their listeners, pools, members and health monitors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = {
     "healthmonitors": ("healthmonitor", "Health Monitor"),
 }
 
-# What may be changed of each, and what it has when null is sent for it, as clients do to unset it.
+# The attributes that can be changed, and the default of each, which null restores.
 CHANGEABLE: dict[str, Record] = {
     "loadbalancers": {"vip_qos_policy_id": None},
     "listeners": {
@@ -63,7 +63,7 @@ def get(store: Store, kind: str, ident: str) -> Record:
 
 
 def common(project: str, wanted: Record) -> Record:
-    """What every Octavia record has. Provisioning ends before the answer: nobody has to wait for it here."""
+    """The fields that all Octavia records have. Provisioning is complete before the response."""
     return {
         "id": new_id(),
         "name": wanted.get("name", ""),
@@ -80,12 +80,12 @@ def common(project: str, wanted: Record) -> Record:
 
 
 def chosen(kind: str, wanted: Record) -> Record:
-    """What is wanted of all that may be changed later on, with the defaults for the rest."""
+    """The changeable attributes: the given values, or the defaults."""
     return {name: default if wanted.get(name) is None else wanted[name] for name, default in CHANGEABLE[kind].items()}
 
 
 def revise(kind: str, record: Record, wanted: Record) -> None:
-    """Change what may be changed of the record."""
+    """Update the changeable attributes of the record."""
     texts = {"name": "", "admin_state_up": True, "tags": []} | ({} if kind == "members" else {"description": ""})
     for name, default in {**texts, **CHANGEABLE[kind]}.items():
         if name in wanted:
@@ -94,7 +94,7 @@ def revise(kind: str, record: Record, wanted: Record) -> None:
 
 
 def check_default_pool(store: Store, wanted: Record) -> None:
-    """Raises Refusal (404) when a listener is to send to a pool that is none."""
+    """Raises Refusal (404) if a listener's default pool does not exist."""
     if wanted.get("default_pool_id"):
         get(store, "pools", wanted["default_pool_id"])
 
@@ -106,7 +106,7 @@ def check_quota(store: Store, project: str, resource: str) -> None:
 
 @contextmanager
 def all_or_nothing(store: Store, kind: str, record: Record, *, port: str | None = None) -> Iterator[None]:
-    """A record, and the port that was made for it, go again when what hangs on it is refused."""
+    """Delete the record, and the port created for it, if the block raises Refusal."""
     try:
         yield
     except Refusal:
@@ -116,7 +116,7 @@ def all_or_nothing(store: Store, kind: str, record: Record, *, port: str | None 
 
 
 def new_loadbalancer(store: Store, project: str, wanted: Record) -> Record:
-    """A load balancer with its VIP, and whatever listeners, pools and members the body holds: all of it or nothing."""
+    """A new load balancer with its VIP and the listeners, pools and members in the body: all or nothing."""
     check_quota(store, project, "load_balancer")
     subnet = store.subnets.get(wanted.get("vip_subnet_id") or "")
     network = store.networks.get(wanted.get("vip_network_id") or (subnet or {}).get("network_id") or "")
@@ -160,7 +160,7 @@ def new_listener(store: Store, project: str, wanted: Record) -> Record:
     check_default_pool(store, wanted)
     port, protocol = int(wanted.get("protocol_port", 80)), wanted.get("protocol", "TCP")
     for other in store.listeners.where(loadbalancer_id=loadbalancer["id"], protocol_port=port):
-        # UDP and SCTP have ports of their own; all else is TCP beneath.
+        # UDP and SCTP have separate port ranges; all other protocols use TCP.
         if protocol == other["protocol"] or not {protocol, other["protocol"]} & {"UDP", "SCTP"}:
             taken = f"protocol {other['protocol']} and protocol_port {port}"
             raise Refusal(409, f"Another Listener on this Load Balancer is already using {taken}")
@@ -250,7 +250,7 @@ def new_healthmonitor(store: Store, project: str, wanted: Record) -> Record:
 
 
 def render(store: Store, kind: str, record: Record) -> Record:
-    """A record with the ids of what hangs on it."""
+    """A record as the API shows it, with the IDs of its dependents."""
 
     def ids(table: Table, **where: Any) -> list[Record]:
         return [{"id": item["id"]} for item in table.where(**where)]
@@ -283,7 +283,7 @@ def loadbalancer_of(store: Store, kind: str, record: Record) -> str:
 
 
 async def delete_loadbalancer(store: Store, ground: Ground, record: Record) -> None:
-    """The load balancer and all that hangs on it; a floating IP at its VIP stays, and leads nowhere."""
+    """Delete the load balancer and everything below it; a floating IP of its VIP is disassociated."""
     forget(store, "loadbalancers", record)
     await ground.unbalance(record["vip_address"])
     if port := store.ports.get(record["vip_port_id"]):
@@ -291,7 +291,7 @@ async def delete_loadbalancer(store: Store, ground: Ground, record: Record) -> N
 
 
 def forget(store: Store, kind: str, record: Record) -> None:
-    """The record, and what cannot be without it."""
+    """Delete the record and its dependents."""
     if kind == "loadbalancers":
         for name in ("pools", "listeners"):
             for item in table(store, name).where(loadbalancer_id=record["id"]):

@@ -1,4 +1,4 @@
-"""Load balancers' traffic: the ground forwards what the records say."""
+"""The traffic of load balancers: the ground forwards it according to the records."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.ground import Ground, Listener
 
 VIP_OWNER = "Octavia"
-"""device_owner of a port that is a load balancer's address."""
+"""device_owner of a load balancer's VIP port."""
 
 
 def transport(protocol: str) -> str:
-    """What a listener's protocol goes over: tcp, udp or sctp. One port may be taken once on each."""
+    """The transport of a listener's protocol: tcp, udp or sctp."""
     return protocol.lower() if protocol in ("UDP", "SCTP") else "tcp"
 
 
 async def update_traffic(store: Store, ground: Ground, loadbalancer: str) -> None:
-    """Tell the ground all listeners and members of the load balancer, at its VIP and at a floating IP that leads there.
+    """Apply the load balancer's listeners and members to the ground, for its VIP and floating IP.
 
-    A load balancer that is gone, or has no listener, gets no traffic.
+    A load balancer that was deleted or has no listener gets no traffic.
     """
     record = store.loadbalancers.get(loadbalancer)
     if not record:

@@ -1,4 +1,4 @@
-"""OpenStack, as the credential in a cloud-config allows."""
+"""An OpenStack client with the credential of a cloud-config."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 TIMEOUT = 30
 MICROVERSION = "container-infra 1.10"
-"""Of Magnum: node groups, and groups of no nodes."""
+"""Magnum's microversion: node groups, also without nodes."""
 
 
 class CloudError(Exception):
-    """A service refuses, or does not answer."""
+    """A service refused or did not respond."""
 
 
 class Cloud:
-    """Requests by service type and path. Everything raises CloudError."""
+    """Requests by service type and path. All methods raise CloudError."""
 
     def __init__(self, path: str):
         parser = configparser.ConfigParser(interpolation=None, strict=False)

@@ -1,4 +1,4 @@
-"""The Kubernetes API: with the service account of the pod, or a kubeconfig (JSON, certificates as files)."""
+"""A Kubernetes API client with the pod's service account or a kubeconfig (JSON, with certificate files)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT = 20
 
 
 class KubernetesError(Exception):
-    """The API refuses, or does not answer; `status` is HTTP's, 0 without an answer."""
+    """The API refused or did not respond; `status` is the HTTP status, 0 without a response."""
 
     def __init__(self, message: str, status: int = 0):
         super().__init__(message)
@@ -25,7 +25,7 @@ class KubernetesError(Exception):
 
 
 class Cluster:
-    """Paths are the API's. Everything raises KubernetesError."""
+    """Requests by API path. All methods raise KubernetesError."""
 
     def __init__(self, kubeconfig: str | None):
         self._token_file = None
@@ -49,7 +49,7 @@ class Cluster:
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
-        if self._token_file:  # renewed while we run
+        if self._token_file:  # the token is renewed at run time
             with open(self._token_file) as file:
                 request.add_header("Authorization", f"Bearer {file.read().strip()}")
         try:
@@ -65,7 +65,7 @@ class Cluster:
             raise KubernetesError(f"{method} {path}: {error}") from None
 
     def event(self, about: dict, kind: str, reason: str, message: str, *, warning: bool = False) -> None:
-        """Say something about a pod or a node, where `kubectl describe` shows it."""
+        """Create an event for a pod or node, which `kubectl describe` shows."""
         meta, now = about["metadata"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         namespace = meta.get("namespace", "default")
         subject = {"kind": kind, "name": meta["name"], "uid": meta["uid"], "apiVersion": "v1"}
@@ -84,7 +84,7 @@ class Cluster:
         self.request("POST", f"/api/v1/namespaces/{namespace}/events", body)
 
     def change_node(self, name: str, change: Any) -> None:
-        """Have `change` alter the node as it is now, and put it back; again when somebody else was faster."""
+        """Update the node with `change`; retry on conflicts."""
         for attempt in range(5):
             node = self.request("GET", f"/api/v1/nodes/{name}")
             change(node)

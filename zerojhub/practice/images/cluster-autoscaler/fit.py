@@ -1,4 +1,4 @@
-"""Would a pod run on a node? As the scheduler judges it: taints, node selectors and affinity, and resources."""
+"""Whether a pod fits on a node, as the scheduler decides: taints, node selectors and affinity, resources."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fractions import Fraction
 SUFFIXES: dict[str, Fraction | int] = {"m": Fraction(1, 1000), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 SUFFIXES |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 EXPENDABLE = -10
-"""Pods of a priority below this are not worth a node."""
+"""Pods with a lower priority do not cause a scale-up."""
 
 
 def quantity(text: str) -> Fraction:
-    """Kubernetes' quantities: `500m`, `1Gi`, `2`, `1e3`."""
+    """Parse a Kubernetes quantity: `500m`, `1Gi`, `2`, `1e3`."""
     for length in (2, 1):
         if text[-length:] in SUFFIXES:
             return Fraction(text[:-length]) * SUFFIXES[text[-length:]]
@@ -20,7 +20,7 @@ def quantity(text: str) -> Fraction:
 
 
 def requests(pod: dict) -> dict[str, Fraction]:
-    """What the pod asks for: its containers together, or the one init container that asks for more."""
+    """The pod's requests: the sum of its containers, or the largest init container."""
     total: dict[str, Fraction] = {}
     for container in pod["spec"]["containers"]:
         for name, text in _asked(container).items():
@@ -36,7 +36,7 @@ def _asked(container: dict) -> dict[str, str]:
 
 
 class Room:
-    """A node, or one as it would be, and what is left on it."""
+    """An existing or simulated node, and its free resources."""
 
     def __init__(self, labels: dict[str, str], taints: Iterable[dict], free: dict[str, Fraction], name: str = ""):
         self.name, self.labels, self.taints, self.free = name, labels, list(taints), free
@@ -58,7 +58,7 @@ class Room:
             self.free[name] = self.free.get(name, Fraction(0)) - amount
 
     def refusal(self, pod: dict) -> str | None:
-        """Why the pod cannot run there, in the scheduler's words; None when it can."""
+        """The scheduler's reason why the pod does not fit; None if it fits."""
         for taint in self.taints:
             if not any(_tolerates(each, taint) for each in pod["spec"].get("tolerations", [])):
                 return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
@@ -96,7 +96,7 @@ def _tolerates(toleration: dict, taint: dict) -> bool:
 
 
 def is_waiting(pod: dict) -> bool:
-    """Has the scheduler found no node for it?"""
+    """Did the scheduler find no node for the pod?"""
     if pod["status"].get("phase") != "Pending" or pod["spec"].get("nodeName"):
         return False
     if "deletionTimestamp" in pod["metadata"] or (pod["spec"].get("priority") or 0) < EXPENDABLE:
@@ -114,12 +114,12 @@ def owners(pod: dict) -> set[str]:
 
 
 def stays_with_node(pod: dict) -> bool:
-    """A pod of a DaemonSet, or one that the node's own files say: it comes and goes with the node."""
+    """Whether the pod belongs to the node: a pod of a DaemonSet, or a static pod."""
     return bool(owners(pod) & {"DaemonSet", "Node"})
 
 
 def why_held(pod: dict) -> str | None:
-    """Why the node of this pod must stay; None when the pod can be moved."""
+    """The reason why the pod's node cannot be removed; None if the pod can be moved."""
     annotations = pod["metadata"].get("annotations", {})
     safe = annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict")
     if safe == "true":

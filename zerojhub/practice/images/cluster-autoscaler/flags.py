@@ -1,4 +1,4 @@
-"""The flags: those of the autoscaler that say something here are read, its others that come along are let pass."""
+"""Command line flags: supported flags of the autoscaler are parsed, its other flags are ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
 
 
 def seconds(text: str) -> float:
-    """Go's durations: `10m0s`, `90s`, `1h30m`."""
+    """Parse a Go duration: `10m0s`, `90s`, `1h30m`."""
     parts = re.findall(r"([\d.]+)(h|ms|m|s)", text)
     if "".join(number + unit for number, unit in parts) != text:
         raise argparse.ArgumentTypeError(f"parse error: time: invalid duration {text!r}")

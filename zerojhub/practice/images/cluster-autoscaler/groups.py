@@ -1,4 +1,4 @@
-"""Node groups, as the two providers know them: Magnum's, asked of Magnum and Heat, and Cluster API's, outside of the cluster."""
+"""Node groups of the two providers: `magnum` (through Magnum and Heat) and `clusterapi` (outside the cluster)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cloud import Cloud, CloudError
 
 @dataclass
 class Group:
-    """A node group as it is now."""
+    """The current state of a node group."""
 
     id: str
-    """In logs and in the status: its name, and the beginning of its UUID."""
+    """Its name and the beginning of its UUID, for logs and the status."""
     uuid: str
     name: str
     least: int
@@ -28,10 +28,10 @@ class Group:
 
 
 class Magnum:
-    """Which groups there are is said by --nodes=MIN:MAX:NAME, or by --node-group-auto-discovery=magnum:role=ROLE,ROLE.
+    """Groups are selected with --nodes=MIN:MAX:NAME or --node-group-auto-discovery=magnum:role=ROLE,ROLE.
 
-    A node that is to go is known by its machine-id, as in the versions to 1.18, which Magnum's own clusters come with:
-    the server's UUID without its dashes. Later ones read the system UUID.
+    Nodes to delete are identified by their machine-id (the server's UUID without dashes), as in versions up to 1.18,
+    which Magnum deploys. Later versions use the system UUID.
     """
 
     def __init__(self, cloud: Cloud, cluster: str, specs: list[str], discovery: list[str]):
@@ -62,7 +62,7 @@ class Magnum:
             raise CloudError(f"could not resize cluster: {error}") from None
 
     def server_of(self, group: Group, node: dict, say: Callable[[str], None]) -> str:
-        """The UUID by which the cloud is told which node is to go. Raises CloudError when it cannot be told."""
+        """The UUID that identifies the node to delete for the cloud. Raises CloudError if there is none."""
         info, name = node["status"]["nodeInfo"], node["metadata"]["name"]
         machine = re.sub(r"^(.{8})(.{4})(.{4})(.{4})(.{12})$", r"\1-\2-\3-\4-\5", info["machineID"])
         if machine in group.servers:
@@ -82,7 +82,7 @@ class Magnum:
         return next((each["vcpus"], each["ram"]) for each in listed if group.flavor in (each["id"], each["name"]))
 
     def _listed(self) -> list[dict]:
-        """The groups of workers, whole."""
+        """The worker node groups with all attributes."""
         path = f"/clusters/{self.cluster}/nodegroups"
         listed = self.cloud.get("container-infra", path)["nodegroups"]
         workers = [each for each in listed if each["role"] != "master"]
@@ -113,13 +113,13 @@ class Magnum:
 
 
 class ClusterAPI(Magnum):
-    """Runs outside of the cluster, and keeps to the node groups' own bounds; nodes are known by their provider ID."""
+    """Runs outside the cluster with the node groups' own bounds; nodes are identified by provider ID."""
 
     def groups(self) -> list[Group]:
         labels = self.cloud.get("container-infra", f"/clusters/{self.cluster}")["labels"]
         found = []
         for each in self._listed():
-            # What magnum-cluster-api takes for a group that has no bound of its own.
+            # magnum-cluster-api's default for groups without a maximum.
             most = each["max_node_count"] or int(labels.get("max_node_count", each["min_node_count"] + 1))
             found.append(self._group(each, each["min_node_count"], most, set()))
         return found

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""A stand-in for the cluster-autoscaler on practice clouds: its flags, its cloud-config, its loop, and little more.
+"""A simplified cluster-autoscaler for practice clouds, with its flags, cloud-config and main loop.
 
-Scale-up looks at resources, taints, node selectors and node affinity; scale-down at utilization and at what may be moved.
-Affinity between pods, volumes' places, priorities beyond the expendable ones, and the expanders are left out.
+Scale-up considers resources, taints, node selectors and node affinity; scale-down considers utilization and whether pods
+can be moved. Pod affinity, volume topology, priorities (except expendable pods) and expanders are not supported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cluster import Cluster, KubernetesError
 from fit import Room, is_running, is_waiting, requests, stays_with_node, why_held
 from flags import flags
 from groups import ClusterAPI, Group, Magnum
-from told import log, yaml
+from output import log, yaml
 
 ABOUT = (
     "This is the practice cloud's stand-in for the cluster-autoscaler, not the program of that name: it takes the same "
@@ -30,11 +30,11 @@ DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 GOING = "ToBeDeletedByClusterAutoscaler"
 MASTER = {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
 BACKOFF = 300
-"""Seconds that a group is left alone after the cloud could not give it a node."""
+"""Seconds to back off from a group after a failed scale-up."""
 
 
 class Autoscaler:
-    """The loop, and what it remembers from one time to the next. Times are time.monotonic()'s."""
+    """The main loop and its state. Times are those of time.monotonic()."""
 
     def __init__(self, asked: argparse.Namespace):
         self.asked = asked
@@ -44,16 +44,16 @@ class Autoscaler:
             Cloud(asked.cloud_config), asked.cluster_name, asked.nodes, asked.node_group_auto_discovery
         )
         self.unneeded: dict[str, float] = {}
-        """Node -> since when it has not been needed."""
+        """Node -> since when it is unneeded."""
         self.needed: dict[str, str | None] = {}
-        """Node -> why it was kept, as last told."""
+        """Node -> the last logged reason why it is needed."""
         self.backoff: dict[str, tuple[float, str]] = {}
-        """Group -> until when it is left alone, and why."""
+        """Group -> end and reason of its backoff."""
         self.last_add = self.last_failure = float("-inf")
         self.activity = {"scaleUp": "NoActivity", "scaleDown": "NoCandidates"}
 
     def run(self) -> None:
-        """Look again and again. Ends when Kubernetes does not answer any more: who starts us anew has its present CA."""
+        """Run the loop. Exits if Kubernetes does not respond: after a restart we have its current CA."""
         failures = 0
         while failures < 3:
             started = time.monotonic()
@@ -68,7 +68,7 @@ class Autoscaler:
             time.sleep(max(0.0, self.asked.scan_interval - (time.monotonic() - started)))
 
     def scan(self) -> None:
-        """One look at everything, and what follows from it."""
+        """One iteration."""
         self.pods = self.cluster.list("/api/v1/pods")
         everyone = self.cluster.list("/api/v1/nodes")
         self.workers = [node for node in everyone if not MASTER & set(node["metadata"]["labels"])]
@@ -92,7 +92,7 @@ class Autoscaler:
     # -- more nodes -------------------------------------------------------------------------------------------------
 
     def look_for_failures(self) -> None:
-        """A group that the cloud could not give its nodes is left alone for a while, at the size that it has."""
+        """Back off from a group whose scale-up failed, and reset its target to its size."""
         for group in self.groups:
             there = len(self.members(group))
             if group.status.endswith("FAILED") and group.target > there and group.uuid not in self.backoff:
@@ -105,7 +105,7 @@ class Autoscaler:
         self.backoff[group.uuid] = time.monotonic() + BACKOFF, why
 
     def scale_up(self, waiting: list[dict], rooms: dict[str, Room]) -> None:
-        """Ask for the nodes that the pods need which fit neither on a node nor on one that is on its way."""
+        """Request nodes for pods that fit neither on an existing nor on an upcoming node."""
         self.activity["scaleUp"] = "NoActivity"
         rooms = {name: room.copy() for name, room in rooms.items()}
         templates = {group.uuid: self.template(group) for group in self.groups}
@@ -161,7 +161,7 @@ class Autoscaler:
             self.cluster.event(pod, "Pod", "TriggeredScaleUp", f"pod triggered scale-up: [{{{change}}}]")
 
     def template(self, group: Group) -> Room:
-        """A node of the group as it would come: like one that is there, or as the flavor says."""
+        """A simulated new node of the group: like an existing one, or from the flavor."""
         for node in filter(is_usable, self.members(group)):
             daemons = [pod for pod in self.pods_on(node["metadata"]["name"]) if stays_with_node(pod)]
             room = Room.of(node, daemons)
@@ -176,7 +176,7 @@ class Autoscaler:
     # -- fewer nodes ------------------------------------------------------------------------------------------------
 
     def scale_down(self, rooms: dict[str, Room]) -> None:
-        """Remember since when nodes have not been needed, and remove one of which that is long enough."""
+        """Track unneeded nodes, and remove one that has been unneeded for long enough."""
         now = time.monotonic()
         still: dict[str, float] = {}
         for group in self.groups:
@@ -225,7 +225,7 @@ class Autoscaler:
         return None
 
     def remove(self, group: Group, node: dict) -> None:
-        """Taint it, have its pods go, and ask the cloud to take it away."""
+        """Taint the node, evict its pods, and delete it."""
         name = node["metadata"]["name"]
         moving = [pod for pod in self.pods_on(name) if not stays_with_node(pod)]
         told = f"removing node {name}, pods to reschedule: " + ",".join(pod["metadata"]["name"] for pod in moving)
@@ -258,10 +258,10 @@ class Autoscaler:
                 raise KubernetesError(f"pods did not leave node {node}")
             time.sleep(1)
 
-    # -- what is told -----------------------------------------------------------------------------------------------
+    # -- output -----------------------------------------------------------------------------------------------
 
     def status(self) -> dict:
-        """As cluster-autoscaler-status has it since 1.30."""
+        """The content of the ConfigMap cluster-autoscaler-status (format since 1.30)."""
         now = datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
         return {
             "time": now,
@@ -290,7 +290,7 @@ class Autoscaler:
 
 
 def place(pod: dict, rooms: list[Room]) -> bool:
-    """Put the pod where it fits first, if it fits anywhere."""
+    """Place the pod on the first node where it fits; returns whether there is one."""
     for room in rooms:
         if room.refusal(pod) is None:
             room.take(pod)
@@ -299,7 +299,7 @@ def place(pod: dict, rooms: list[Room]) -> bool:
 
 
 def is_usable(node: dict) -> bool:
-    """Ready, and not on its way out."""
+    """Whether the node is Ready and not being deleted."""
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", []))
     return ready and not any(taint["key"] == GOING for taint in node["spec"].get("taints", []))
 
@@ -318,7 +318,7 @@ def counts(nodes: list[dict]) -> dict:
 
 
 def main() -> None:
-    # The first process of a container is not ended by a signal that it has no handler for.
+    # PID 1 of a container ignores signals without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     asked = flags(sys.argv[1:])
     log(f"{ABOUT}. {BY_MACHINE_ID}" if asked.cloud_provider == "magnum" else ABOUT)

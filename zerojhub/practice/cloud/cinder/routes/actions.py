@@ -31,7 +31,7 @@ async def extend(call: Call, volume: Record, wanted: Record) -> None:
     if size <= before:
         sizes = f"(current: {before}, extended: {size})"
         raise invalid_input(f"New size for extend must be greater than current size. {sizes}.")
-    # Since 3.42 volumes grow while they are in use.
+    # Since 3.42 volumes can be extended while in use.
     status = "in-use" if volume["status"] == "in-use" and call.state.version >= (3, 42) else "available"
     if volume["status"] != status:
         said = f"Volume {volume['id']} status must be '{{'status': '{status}'}}' to extend"

@@ -1,4 +1,4 @@
-"""Requests that are for administrators: refused (403), not unknown (404)."""
+"""Requests that only administrators may make: refused (403) rather than unknown (404)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ POLICIES = {
     "PUT /v3/{project}/types/{ident}": "volume_extension:type_update",
     "DELETE /v3/{project}/types/{ident}": "volume_extension:type_delete",
 }
-"""Method and path of each request, and the policy that allows it."""
+"""Method and path of each request, and the policy that forbids it to others."""
 
 routes.forbid(POLICIES, "Policy doesn't allow {} to be performed.")

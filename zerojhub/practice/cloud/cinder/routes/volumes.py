@@ -87,7 +87,7 @@ async def show_volume(call: Call) -> Record:
 
 
 def origin(call: Call, wanted: Record) -> Record | None:
-    """The volume or the snapshot that a new volume is to be made of. Raises Refusal (404)."""
+    """The volume or snapshot to create a volume from, if any. Raises Refusal (404)."""
     if ident := wanted.get("snapshot_id"):
         if ident not in call.store.snapshots:
             raise Refusal(404, f"Snapshot {ident} could not be found.")
@@ -96,7 +96,7 @@ def origin(call: Call, wanted: Record) -> Record | None:
 
 
 def check_size(call: Call, wanted: Record, size: int, source: Record | None) -> None:
-    """Raises Refusal (400) for a volume that is too small for what is to be in it, and (404) for an image that is none."""
+    """Raises Refusal: 400 if the volume is too small for its source, 404 if the image does not exist."""
     why = ""
     if source and size < source["size"]:
         which = "the snapshot" if wanted.get("snapshot_id") else "original volume"
@@ -132,7 +132,7 @@ async def create_volume(call: Call) -> Record:
     fields = {key: wanted[key] for key in ("name", "description", "snapshot_id", "source_volid") if wanted.get(key)}
     metadata = {key: str(value) for key, value in (wanted.get("metadata") or {}).items()}
     fields |= {"metadata": metadata} | ({"volume_type": store.volume_types.find(kind)[0]["name"]} if kind else {})
-    # Machines boot from what their image says, and never from a volume: one of an image has nothing in it here.
+    # Machines never boot from volumes here, so a volume created from an image stays empty.
     fields["bootable"] = bool(wanted.get("imageRef"))
     volume = new_volume(store, call.project, call.token.user, size, **fields)
     answer = render_volume(call, volume)

@@ -31,7 +31,7 @@ DESCRIPTIONS = {
     "OS::Magnum::Cluster": "A resource that creates a magnum cluster.\n\n"
     "This resource creates a magnum cluster, which is a\ncollection of node objects where work is scheduled.",
 }
-# Heat's number for the release since which it has had Magnum's resources.
+# The Heat release that introduced Magnum's resource types.
 SINCE = "9.0.0"
 STATUSES = ("UNKNOWN", "SUPPORTED", "DEPRECATED", "UNSUPPORTED", "HIDDEN")
 FUNCTIONS = {
@@ -46,7 +46,7 @@ FUNCTIONS = {
 
 @routes("GET", "/build_info")
 async def build_info(_call: Call) -> Record:
-    # Heat's own words where whoever installed it has set no revision.
+    # Heat's default when no revision is configured.
     return {"api": {"revision": "unknown"}, "engine": {"revision": "unknown"}}
 
 

@@ -21,7 +21,7 @@ FILTERS = {
     "physical_resource_id": "physical_resource_id",
 }
 
-# What only the practice cloud itself keeps of a resource.
+# Internal fields of a resource.
 INTERNAL = ("nested", "properties", "physical_name")
 
 
@@ -56,7 +56,7 @@ async def list_resources(call: Call) -> Record:
     found = resources_of(call, requested_stack(call), depth)
     for name, field in FILTERS.items():
         for wanted in query.getlist(name)[-1:]:
-            # A part of a type's name will do, and a status is half of what is shown as one.
+            # A substring of the type matches, and `resource_status` is ACTION_STATUS.
             part = name in ("type", "status", "action")
             found = [item for item in found if item[field] == wanted or (part and wanted in item[field])]
     return {"resources": found}

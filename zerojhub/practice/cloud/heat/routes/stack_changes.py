@@ -1,4 +1,4 @@
-"""People's own stacks: create, update, delete, act."""
+"""Users' own stacks: create, update, delete, run actions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def create_stack(call: Call) -> JSONResponse:
 
 
 def own_stack(call: Call, instead: str) -> Record:
-    """The stack, when a person made it. Heat itself would do as well with Magnum's, and leave Magnum's clusters astray."""
+    """The user's own stack in the path. Unlike Heat it refuses (403) Magnum's stacks, to protect their clusters."""
     stack = requested_stack(call)
     if not stack["template"]:
         raise Refusal(403, f"The stack is Magnum's: {instead} its cluster instead.", "Forbidden")
@@ -67,7 +67,7 @@ def own_stack(call: Call, instead: str) -> Record:
 @routes("PUT PATCH", "/stacks/{stack}/{ident}")
 async def update_stack(call: Call) -> JSONResponse:
     minutes = whole("timeout_mins", body_of(call).get("timeout_mins"))
-    # What a PUT leaves out has its default, and what a PATCH leaves out stays.
+    # PUT resets what is left out to its default, PATCH keeps it.
     stack = own_stack(call, "update") if call.method == "PATCH" else None
     template = template_of(call, stack["template"] if stack else None)
     stack = stack or own_stack(call, "update")
@@ -75,7 +75,7 @@ async def update_stack(call: Call) -> JSONResponse:
     template.check()
     stack["timeout_mins"] = minutes or stack["timeout_mins"]
     stack |= {"disable_rollback": disabled, "description": template.description}
-    # One that comes while another is going on takes its place.
+    # A new update supersedes one in progress.
     set_stack(stack, "UPDATE", "IN_PROGRESS")
     call.conductor.queue(stack["id"], partial(engine_for(call, stack).update, template))
     return plain_error("Accepted", 202, "The request is accepted for processing.<br /><br />\n\n\n")

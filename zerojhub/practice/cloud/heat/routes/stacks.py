@@ -1,4 +1,4 @@
-"""Stacks, both Magnum's and people's own: list and show."""
+"""Stacks, both Magnum's and users' own: list and show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def brief(call: Call, stack: Record) -> Record:
     names = ("id", "stack_name", "creation_time", "updated_time", "deletion_time", "parent", "stack_user_project_id")
     return {
         **{name: stack[name] for name in names},
-        # Lists are not worth a look at the template to Heat.
+        # Heat leaves the description out of lists.
         "description": "",
         "stack_status": f"{stack['action']}_{stack['status']}",
         "stack_status_reason": stack["reason"],
@@ -53,7 +53,7 @@ def render_stack(call: Call, stack: Record) -> Record:
 
 
 def requested_stack(call: Call) -> Record:
-    """The stack of the path: by name and id, or by one of them. Those that are gone can be read by their ids."""
+    """The stack in the path, by name, by ID or by both. Deleted stacks can be shown by ID."""
     name, ident = call.path_params["stack"], call.path_params.get("ident")
     own = [each for each in call.store.stacks.values() if each["project"] == call.project and not each["hidden"]]
     if call.method == "GET":
@@ -70,9 +70,9 @@ KEYS = {"name": "stack_name", "status": "stack_status", "created_at": "creation_
 
 
 def page(call: Call, records: list[Record]) -> tuple[list[Record], str | None]:
-    """The page that `limit` and `marker` ask for, and the query string of the next one.
+    """The page selected by `limit` and `marker`, and the query string of the next page.
 
-    In the order that is asked for; of records that come oldest first, the newest is the first otherwise.
+    Records are given oldest first, and listed newest first unless a sort order is requested.
     """
     query = call.query_params
     limit = whole("limit", query.get("limit"))
@@ -99,7 +99,7 @@ async def list_stacks(call: Call) -> Record:
     for name, field in (("id", "id"), ("name", "stack_name"), ("status", "status"), ("action", "action")):
         if wanted := query.getlist(name):
             stacks = [stack for stack in stacks if stack[field] in wanted]
-    # Nothing here has tags.
+    # Stacks here have no tags.
     if query.get("tags") or query.get("tags_any"):
         stacks = []
     bodies = [brief(call, stack) for stack in stacks if nested or stack["parent"] is None]
@@ -118,7 +118,7 @@ async def show_stack(call: Call) -> Record:
 
 
 def redirect(call: Call, rest: str = "") -> JSONResponse:
-    """By name or id alone Heat answers with the place that has both, and clients follow."""
+    """Redirect from a URL with a name or an ID to the one with both, as Heat does."""
     place = href(call, requested_stack(call), rest) + (f"?{call.url.query}" if call.url.query else "")
     message = f'The resource was found at <a href="{place}">{place}</a>;\nyou should be redirected automatically.\n\n'
     return plain_error("Found", 302, message, {"Location": place})

@@ -28,7 +28,7 @@ TYPES = {
 
 
 def parsed(text: Any, what: str) -> Any:
-    """A template or an environment: clients send the text or what it says."""
+    """A template or an environment; clients send it as text or as JSON."""
     if not isinstance(text, str):
         return text
     from ruamel.yaml import YAML
@@ -42,14 +42,14 @@ def parsed(text: Any, what: str) -> Any:
 
 
 def body_of(call: Call) -> Record:
-    """What the request says. Raises Refusal (400) for one that says nothing."""
+    """The request's body. Raises Refusal (400) if it is not an object."""
     if not isinstance(call.data, dict):
         raise refusal("HTTPBadRequest", EXPLANATIONS[400])
     return call.data
 
 
 def template_of(call: Call, before: Template | None = None) -> Template:
-    """The template in the request, with its parameters; `before` is the one whose parts count where none are given."""
+    """The template in the request with its parameters; missing parts are taken from `before`."""
     data = body_of(call)
     given = data.get("template")
     body = parsed(given, "Template") or (before and before.body)
@@ -61,7 +61,7 @@ def template_of(call: Call, before: Template | None = None) -> Template:
     environment = parsed(data.get("environment"), "Environment") or {}
     parameters = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
     if before:
-        # Of what stays, and of what is new, only what the template knows counts.
+        # Parameters that the template does not define are ignored.
         cleared = data.get("clear_parameters") or ()
         kept = {name: value for name, value in before.given.items() if name not in cleared}
         known = body.get("parameters") or {}
@@ -77,7 +77,7 @@ async def show_template(call: Call) -> JSONResponse:
 
 
 def environment_of(template: Template | None) -> Record:
-    """What of its parameters was given, as Heat keeps it."""
+    """The template's environment, with the parameters that were given."""
     given = template.given.items() if template else ()
     hidden = {name for name, schema in template.schemas.items() if schema.get("hidden")} if template else set()
     return {
@@ -114,7 +114,7 @@ async def show_output(call: Call) -> Record:
     raise refusal("NotFound", f"Specified output key {key} not found.", 404)
 
 
-# What Heat calls a constraint's parts where it says what a template takes.
+# Heat's names for parts of a constraint in the result of a validation.
 CONSTRAINTS = {
     "range": {"min": "MinValue", "max": "MaxValue"},
     "length": {"min": "MinLength", "max": "MaxLength"},
@@ -122,7 +122,7 @@ CONSTRAINTS = {
 
 
 def render_parameter(name: str, schema: Record, given: Record) -> Record:
-    """A parameter as those see it who check a template."""
+    """A parameter as the validation of a template shows it."""
     body = {
         "Type": TYPES.get(schema["type"], "String"),
         "NoEcho": "true" if schema.get("hidden") else "false",

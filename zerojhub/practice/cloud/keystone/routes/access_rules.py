@@ -17,7 +17,7 @@ FIELDS = ("service", "path", "method")
 
 
 def wanted_rules(store: Store, user: str, wanted: list[Record]) -> list[Record]:
-    """The rules that a body asks for, made where there are none like them yet. Raises Refusal (400, 404)."""
+    """The requested rules; identical existing rules are reused. Raises Refusal (400, 404)."""
     rules = []
     for rule in wanted:
         if ident := rule.get("id"):
@@ -49,7 +49,7 @@ def render_rule(rule: Record) -> Record:
 
 
 def find_rule(store: Store, user: str, ident: str) -> Record:
-    """The user's rule of that id. Raises Refusal (404)."""
+    """The user's rule with this ID. Raises Refusal (404)."""
     found = store.access_rules.where(id=ident, user_id=user)
     if not found:
         raise missing("Access Rule", ident)

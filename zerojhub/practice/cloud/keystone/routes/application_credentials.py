@@ -28,7 +28,7 @@ def render_credential(call: Call, credential: Record, secret: bool = False) -> R
     body = {key: value for key, value in credential.items() if secret or key != "secret"}
     if "access_rules" in body:
         body["access_rules"] = [render_rule(rule) for rule in body["access_rules"]]
-    # So Keystone writes it, although it serves nothing there.
+    # Keystone writes this link although nothing is served there.
     return {**body, "links": {"self": f"{call.origin}/identity/v3/application_credentials/{credential['id']}"}}
 
 
@@ -39,7 +39,7 @@ def check_allowed(call: Call, what: str) -> None:
 
 
 def wanted_roles(store: Store, wanted: list[Record] | None) -> list[Record]:
-    """All roles, or those that are named. Raises Refusal (404)."""
+    """The requested roles, or all. Raises Refusal (404)."""
     roles = []
     for role in wanted or store.roles.values():
         name = role.get("id") or role.get("name") or ""

@@ -33,7 +33,7 @@ async def version_3(call: Call) -> Record:
 
 
 def catalog(call: Call, project: str | None) -> list[Record]:
-    """The services, at the address that the client reached Keystone on."""
+    """The services, with URLs at the address that the client used for Keystone."""
     region = call.store.region
     return [
         {

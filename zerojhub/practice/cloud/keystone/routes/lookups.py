@@ -45,7 +45,7 @@ async def regions(call: Call) -> Record:
 
 @routes("GET", "/v3/{kind}")
 async def list_kind(call: Call) -> None:
-    """What there is of users, projects, roles and the like: for administrators only."""
+    """Lists of users, projects, roles and so on are for administrators."""
     if call.path_params["kind"] not in KINDS:
         raise Refusal(404, "The resource could not be found.")
     raise forbidden(f"list_{call.path_params['kind']}")
@@ -53,7 +53,7 @@ async def list_kind(call: Call) -> None:
 
 @routes("GET", "/v3/{kind}/{ident}")
 async def show_kind(call: Call) -> Record:
-    """Oneself, and the project of the token."""
+    """Users can see themselves and their token's project."""
     kind, ident = call.path_params["kind"], call.path_params["ident"]
     if kind not in KINDS:
         raise Refusal(404, "The resource could not be found.")

@@ -55,7 +55,7 @@ def token_body(call: Call, token: Token, with_catalog: bool = True) -> Record:
 
 
 def find_user(store: Store, user: Record) -> Record:
-    """The user that a method's `user` names. Raises Refusal (401) as for a wrong password: who exists is a secret."""
+    """The user named in a login. Raises the same Refusal (401) as a wrong password, to reveal no user names."""
     if "id" in user:
         found = [store.users[user["id"]]] if user["id"] in store.users else []
     else:
@@ -71,7 +71,7 @@ def find_user(store: Store, user: Record) -> Record:
 
 def by_password(store: Store, given: Record) -> tuple[str, Record]:
     if not isinstance(given.get("user"), dict):
-        # So says Keystone itself, which has lost the word here.
+        # Keystone's own message says None here.
         raise malformed("user", "None")
     user = find_user(store, given["user"])
     if not hmac.compare_digest(store.passwords[user["id"]].encode(), str(given["user"].get("password")).encode()):
@@ -86,7 +86,7 @@ def by_token(store: Store, given: Record) -> tuple[str, Record]:
 
 
 def found_token(store: Store, ident: str) -> Token:
-    """The token, or a Refusal (404) for one that was never, or is no longer, one."""
+    """The valid token with this ID. Raises Refusal (404)."""
     token = store.valid_token(ident)
     if not token:
         raise Refusal(
@@ -117,7 +117,7 @@ METHODS = {"password": by_password, "token": by_token, "application_credential":
 
 
 def scoped(store: Store, user: str, scope: Any) -> dict[str, Any]:
-    """The project (and trust) that a `scope` asks for."""
+    """The project and trust of a requested scope."""
     if not scope or scope == "unscoped":
         return {"project": store.users[user]["default_project_id"] if not scope else None, "trust": None}
     if "OS-TRUST:trust" in scope:
@@ -131,7 +131,7 @@ def scoped(store: Store, user: str, scope: Any) -> dict[str, Any]:
     if "id" not in wanted and "domain" not in wanted:
         raise malformed("domain", "project")
     found = store.projects.find(wanted.get("id") or wanted.get("name") or "")
-    # A trustee has no role of its own: it gets in through its trust only.
+    # A trustee has no role in a project, only its trust.
     if not found or store.users[user]["default_project_id"] != found[0]["id"]:
         raise unauthorized()
     return {"project": found[0]["id"], "trust": None}

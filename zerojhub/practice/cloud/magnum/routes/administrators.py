@@ -1,4 +1,4 @@
-"""Requests that are for administrators: refused (403), not unknown (404)."""
+"""Requests that only administrators may make: refused (403) rather than unknown (404)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ POLICIES = {
     "PATCH /v1/quotas/{project}/{resource}": "quota:update",
     "DELETE /v1/quotas/{project}/{resource}": "quota:delete",
 }
-"""Method and path of each request, and the policy that allows it."""
+"""Method and path of each request, and the policy that forbids it to others."""
 
 routes.forbid(POLICIES, "Policy doesn't allow {} to be performed.")

@@ -34,7 +34,7 @@ async def sign(call: Call) -> Record:
     try:
         cluster = find_cluster(call, wanted["cluster_uuid"])
     except Refusal as refusal:
-        # A body that names no cluster is a bad request to Magnum, not a missing page.
+        # In a body, an unknown cluster is a bad request.
         refusal.status = 400 if refusal.status == 404 else refusal.status
         raise
     csr = wanted["csr"] or ""

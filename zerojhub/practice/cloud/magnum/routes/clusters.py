@@ -40,7 +40,7 @@ def render_cluster(call: Call, cluster: Record, fields: tuple[str, ...]) -> Reco
         "master_count": sum(group["node_count"] for group in masters),
         "node_addresses": [address for group in workers for address in group["node_addresses"]],
         "master_addresses": [address for group in masters for address in group["node_addresses"]],
-        # The request's flag is not kept: Magnum shows it as false for ever after.
+        # Magnum does not store the request's flag and always shows false.
         "merge_labels": False,
     }
     result = {name: body[name] for name in fields if name not in call.store.profile.lacks.cluster}
@@ -53,7 +53,7 @@ def render_cluster(call: Call, cluster: Record, fields: tuple[str, ...]) -> Reco
 
 
 def find_cluster(call: Call, ident: str | None = None) -> Record:
-    """The cluster of that UUID or name, or the one in the path. Raises Refusal (404, 409)."""
+    """The cluster with this UUID or name; default: the one in the path. Raises Refusal (404, 409)."""
     mine = Table(
         (key, cluster) for key, cluster in call.store.clusters.items() if cluster["project_id"] == call.project
     )
@@ -61,7 +61,7 @@ def find_cluster(call: Call, ident: str | None = None) -> Record:
 
 
 def cluster_auth_url(call: Call) -> str:
-    """Where a cluster reaches Keystone."""
+    """Keystone's URL as seen from a cluster."""
     return f"http://{call.store.gateway}:{call.url.port or 80}/identity/v3"
 
 
@@ -191,14 +191,14 @@ async def resize_cluster(call: Call) -> Record:
     if count < least or (most and count > most):
         bounds = f"min_node_count = {least}, max_node_count = {most}"
         raise Refusal(400, f"Resizing {group['name']} outside the allowed range: {bounds}")
-    # Magnum takes the request whatever the cluster is doing, and its conductor then drops what does not fit.
+    # Magnum accepts the request in any status, and its conductor drops it if it does not apply.
     if cluster["status"].endswith("_COMPLETE") or cluster["status"].startswith("UPDATE"):
         call.conductor.resize(cluster, group, count, list(wanted["nodes_to_remove"] or ()))
     return {"uuid": cluster["uuid"]}
 
 
 def version_numbers(version: str | None) -> list[int]:
-    """v1.34.4 as [1, 34, 4]; what has no numbers is older than all."""
+    """v1.34.4 as [1, 34, 4]; a version without numbers counts as the oldest."""
     return [int(number) for number in re.findall(r"\d+", version or "")]
 
 

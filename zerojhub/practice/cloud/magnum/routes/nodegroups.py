@@ -18,8 +18,8 @@ routes = Routes()
 
 BRIEF = words("uuid name flavor_id image_id node_count role is_default stack_id status")
 LIST_DEFAULTS = {"min_node_count": 0, "max_node_count": None, "merge_labels": False}
-"""What Magnum's list has of every node group, whatever its bounds are: only a node group alone is shown with them."""
-# Answered to a create request: nothing of what only the conductor knows.
+"""Constant values in Magnum's list of node groups; only a single node group is shown with its real bounds."""
+# The fields in the response to a creation, which has nothing from the conductor yet.
 CREATED = words(
     "uuid name cluster_id project_id labels links flavor_id image_id node_count role min_node_count max_node_count "
     "merge_labels labels_overridden labels_added labels_skipped"

@@ -89,7 +89,7 @@ async def update_template(call: Call) -> Record:
     )
     check_drivers(body)
     if None in (body["flavor_id"], body["master_flavor_id"]):
-        # Magnum looks for them when a template is changed, even where it names none.
+        # Magnum looks up both flavors on every update, even if they are not set.
         raise Refusal(400, "Unable to find flavor None.")
     check_resources(call.store, body)
     body["labels"] = body["labels"] or {}

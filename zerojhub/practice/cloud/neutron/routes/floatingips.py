@@ -14,7 +14,7 @@ routes = Routes()
 
 
 def reachable(store: Store, ident: str, network: str) -> Record:
-    """The port of that id. Raises Refusal (404) when there is none, or when no router leads from the network to it."""
+    """The port with this ID. Raises Refusal (404) if it does not exist or no router connects it to the network."""
     port = get(store, "ports", ident)
     routers = [item["device_id"] for item in store.ports.where(network_id=port["network_id"], device_owner=INTERFACE)]
     gateways = [store.routers[router]["external_gateway_info"] or {} for router in routers]

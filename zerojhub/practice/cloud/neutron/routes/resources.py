@@ -1,4 +1,4 @@
-"""Networks, subnets, routers, ports and security groups: what all kinds have in common."""
+"""Networks, subnets, routers, ports and security groups: requests that all kinds have in common."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ routes = Routes()
 
 
 def matches(record: Record, name: str, values: list[str]) -> bool:
-    """Whether the record has one of the values that a query filter asks for."""
+    """Whether the record matches a query filter."""
     if name == "fixed_ips":
         wanted = [value.partition("=")[::2] for value in values]
         addresses = record.get("fixed_ips", [])
@@ -46,7 +46,7 @@ async def list_records(call: Call) -> Record:
     kind = call.path_params["kind"].removesuffix(".json")
     records = list(table_of(call, kind).values())
     hidden = {"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"}
-    # External networks are everyone's to see.
+    # Everyone can see external networks.
     records = [
         item
         for item in records
@@ -61,7 +61,7 @@ async def list_records(call: Call) -> Record:
 
 
 def with_fields(call: Call, record: Record) -> Record:
-    """The fields that the query asks for: all when it names none."""
+    """The requested fields of the record; default: all."""
     fields = call.query_params.getlist("fields")
     return {name: record[name] for name in fields if name in record} if fields else record
 
@@ -116,7 +116,7 @@ async def create(call: Call) -> Record:
         for wanted in many:
             records.append(new_record(call, kind, {plural[:-1]: wanted}))
     except Refusal:
-        # All of them or none.
+        # All or nothing.
         for record in records:
             forget(call.store, kind, record["id"])
         raise
@@ -124,7 +124,7 @@ async def create(call: Call) -> Record:
 
 
 def new_record(call: Call, kind: str, body: Any) -> Record:
-    """The new record that a body asks for. Raises Refusal."""
+    """Create the record in a body. Raises Refusal."""
     wanted = body_of(body, key(kind)[:-1])
     require(wanted, *REQUIRED.get(kind, ()))
     fields = settable(call, "create", kind, wanted) if kind in SETTABLE else {}

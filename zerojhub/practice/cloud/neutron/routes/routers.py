@@ -34,7 +34,7 @@ async def add_router_interface(call: Call) -> Record:
 
 
 def subnet_of(call: Call) -> Record:
-    """The subnet that a request about a router's interface names."""
+    """The subnet in a request about a router's interface."""
     subnet = (call.data or {}).get("subnet_id")
     if not subnet:
         raise Refusal(400, "Bad router request: Either subnet_id or port_id must be specified.", "BadRequest")

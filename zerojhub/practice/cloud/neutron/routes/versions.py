@@ -80,7 +80,7 @@ async def zones(call: Call) -> Record:
 
 @routes("GET", "/v2.0/service-providers")
 async def service_providers(call: Call) -> Record:
-    """What may make routers: Neutron knows these four by itself."""
+    """The providers of routers; Neutron has these four without configuration."""
     names = ("dvrha", "dvr", "ha", "single_node")
     providers = [{"service_type": "L3_ROUTER_NAT", "name": name, "default": False} for name in names]
     wanted = call.query_params.getlist("service_type")

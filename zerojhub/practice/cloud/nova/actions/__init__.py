@@ -1,4 +1,4 @@
-"""Server actions, by the name that a request body gives them. Each module has some."""
+"""Server actions, by their name in the request body. Each module has some."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Actions(dict[str, Action]):
 
 
 def accept(call: Call, server: Record, name: str, task: str, work: Callable[[], Awaitable[None]]) -> Response:
-    """Accept the action: the server is at this task until the work is done, and in error when it can't be."""
+    """Accept the action (202): the server has this task until the work is done, and goes to ERROR if it fails."""
     event = begin(call.store, server, name, call.token.user, call.state.request_id)
     server["task_state"] = task
 

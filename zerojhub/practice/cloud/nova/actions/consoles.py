@@ -26,7 +26,7 @@ def console(call: Call, server: Record, wanted: Record) -> Record:
 
 
 def change_groups(add: bool, call: Call, server: Record, wanted: Record) -> Response:
-    """Put the server's ports into the security group of that name, or out of it."""
+    """Add a security group to the server's ports, or remove it."""
     store, name = call.store, wanted.get("name") or ""
     group = next((item for item in store.security_groups.find(name) if item["project_id"] == call.project), None)
     if not group or (not add and group["name"] not in server["security_groups"]):

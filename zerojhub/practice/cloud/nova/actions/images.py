@@ -24,7 +24,7 @@ def image_response(call: Call, image: Record | None) -> Response:
 
 @actions("createImage")
 def create_image(call: Call, server: Record, wanted: Record) -> Response:
-    """A snapshot of the server's disk, as an image of the project's own."""
+    """Create an image of the server's disk."""
     check_state(server, "createImage", "active", "stopped")
     image = new_snapshot(call.store, call.project, server, wanted.get("name") or "", wanted.get("metadata") or {})
     done(call, server, "createImage")
@@ -33,7 +33,7 @@ def create_image(call: Call, server: Record, wanted: Record) -> Response:
 
 @actions("createBackup")
 def create_backup(call: Call, server: Record, wanted: Record) -> Response:
-    """Another one; of those of its type there are as many as `rotation` says, without the oldest."""
+    """Create an image, and delete the oldest of its backup type so that `rotation` remain."""
     require("createBackup", wanted, "name", "backup_type", "rotation")
     check_state(server, "createBackup", "active", "stopped")
     store, told = call.store, {"image_type": "backup", "backup_type": wanted["backup_type"]}

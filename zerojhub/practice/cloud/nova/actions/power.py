@@ -48,7 +48,7 @@ def reboot(call: Call, server: Record, wanted: Record) -> Response:
     if kind.upper() == "SOFT":
         check_state(server, "reboot", "active")
     else:
-        # It helps when a soft one does not end.
+        # A hard reboot is allowed during a soft one that hangs.
         check_state(server, "reboot", "active", "stopped", "error", idle=server["task_state"] not in REBOOTS.values())
     return accept(call, server, "reboot", REBOOTS[kind.upper()], partial(boot_again, call, server))
 

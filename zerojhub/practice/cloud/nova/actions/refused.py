@@ -1,4 +1,4 @@
-"""What Nova does with servers elsewhere and not here: what a hypervisor would do, and what administrators do."""
+"""Actions that are refused: those that need a hypervisor, and those for administrators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record
 from zerojhub.practice.cloud.wire import Call
 
-# What a driver is not able to do, and the words for it where Nova has some of their own.
+# Actions that the hypervisor driver does not support, and Nova's message if it has a special one.
 IMPOSSIBLE = {
     "pause": "",
     "suspend": "",
@@ -16,7 +16,7 @@ IMPOSSIBLE = {
     "trigger_crash_dump": "",
     "changePassword": "Unable to set password on instance",
 }
-# What undoes those, and the state that a server would have to be in. None ever is.
+# Their inverse actions, and the state that those require; no server is ever in it.
 UNDONE = {
     "unpause": "paused",
     "resume": "suspended",

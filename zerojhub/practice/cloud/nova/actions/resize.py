@@ -27,7 +27,7 @@ actions = Actions()
 
 @actions("resize")
 def resize(call: Call, server: Record, wanted: Record) -> Response:
-    """To another flavor. A machine has what its computer has: it sees nothing of that but that it is booted."""
+    """Change the flavor. Machines share this computer's resources, so they only restart."""
     require("resize", wanted, "flavorRef")
     store, ident = call.store, str(wanted["flavorRef"])
     if ident not in store.flavors:
@@ -80,7 +80,7 @@ async def restart(call: Call, server: Record, vm_state: str) -> None:
 
 @actions("rebuild")
 def rebuild(call: Call, server: Record, wanted: Record) -> JSONResponse:
-    """The disk is as an image has it. What Magnum put on a worker it gets anew; a master is lost."""
+    """Boot from a new disk. A worker becomes a node again; a master's etcd is lost."""
     require("rebuild", wanted, "imageRef")
     store, image = call.store, str(wanted["imageRef"]).rpartition("/")[2]
     check_state(server, "rebuild", "active", "stopped", "error")
@@ -108,7 +108,7 @@ async def rebuild_machine(call: Call, server: Record, vm_state: str) -> None:
 
 
 def spec_of(call: Call, server: Record) -> MachineSpec:
-    """The machine as it is to be: as a node of its cluster, if it is one."""
+    """The machine's spec; for a node, that of its cluster."""
     store: Store = call.store
     for cluster in store.clusters.values():
         if any(server["id"] in group["servers"] for group in cluster["nodegroups"]):

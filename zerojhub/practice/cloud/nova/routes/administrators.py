@@ -1,4 +1,4 @@
-"""Requests that are for administrators: refused (403), not unknown (404)."""
+"""Requests that only administrators may make: refused (403) rather than unknown (404)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ POLICIES = {
     "PUT /v2.1/flavors/{ident}": "os_compute_api:os-flavor-manage:update",
     "DELETE /v2.1/flavors/{ident}": "os_compute_api:os-flavor-manage:delete",
 }
-"""Method and path of each request, and the policy that allows it."""
+"""Method and path of each request, and the policy that forbids it to others."""
 
 routes.forbid(POLICIES, "Policy doesn't allow {} to be performed.")

@@ -36,7 +36,7 @@ def render(call: Call, item: Record) -> Record:
 
 
 def next_device(store: Store, server: Record) -> str:
-    """The first name that no volume of the server has: vdb to vdz, then vdaa; vda is the machine's own disk."""
+    """The first free device name: vdb to vdz, then vdaa and so on; vda is the root disk."""
     taken = {"/dev/vda", *(item.get("device") for item in store.attachments.where(instance=server["id"]))}
     letters = (letters for length in (1, 2) for letters in product(string.ascii_lowercase, repeat=length))
     return next(name for name in (f"/dev/vd{''.join(each)}" for each in letters) if name not in taken)
@@ -66,7 +66,7 @@ async def create_attachment(call: Call) -> Record:
     store, server, wanted = call.store, requested_server(call), call.inner("volumeAttachment")
     check_state(server, "attach_volume", "active", "stopped", "resized")
     own = {
-        # Whatever name is asked for: like libvirt's driver since Nova 12.0.
+        # A requested name is ignored, as with the libvirt driver since Nova 12.0.
         "device": next_device(store, server),
         "delete_on_termination": wanted.get("delete_on_termination", False),
     }
@@ -75,7 +75,7 @@ async def create_attachment(call: Call) -> Record:
     except Refusal as refusal:
         if refusal.status != 400:
             raise
-        # Nova says of Cinder's refusal once more what it is.
+        # Nova adds its own prefix to Cinder's message.
         raise Refusal(400, f"Invalid volume: {refusal.message}") from None
     try:
         await call.ground.attach_volume(attachment["volume_id"], server["id"], attachment["device"])

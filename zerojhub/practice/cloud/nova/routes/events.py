@@ -22,7 +22,7 @@ def render(call: Call, event: Record) -> Record:
 
 
 def events_of(call: Call) -> list[Record]:
-    """Those of the server in the path, the newest first; since 2.21 also of one that is gone."""
+    """The events of the server in the path, newest first; since 2.21 also of a deleted server."""
     found = [event for event in call.store.server_events if event["instance_uuid"] == call.path_params["ident"]]
     if not found or call.state.version < (2, 21):
         requested_server(call)

@@ -18,7 +18,7 @@ routes = Routes()
 
 
 def fingerprint(public_key: str) -> str:
-    """MD5 of the key, as Nova shows it. Raises Refusal (400) for what is no OpenSSH public key."""
+    """MD5 of the key, as Nova shows it. Raises Refusal (400) if it is not an OpenSSH public key."""
     try:
         blob = base64.b64decode(public_key.split()[1], validate=True)
     except (IndexError, binascii.Error):

@@ -16,7 +16,7 @@ routes = Routes()
 METADATA = "/v2.1/servers/{ident}/metadata"
 TAGS = "/v2.1/servers/{ident}/tags"
 PAGE = {"Content-Type": "text/html; charset=UTF-8"}
-"""What Nova calls the empty answer to a tag."""
+"""The content type of Nova's empty responses about tags."""
 
 
 def to_change(call: Call, action: str) -> Record:

@@ -25,7 +25,7 @@ async def limits(call: Call) -> Record:
         "totalRAMUsed": used["ram"],
         "totalServerGroupsUsed": used["server_groups"],
     }
-    # Limits of what Nova does not do itself any more are only shown as long as it did.
+    # Limits of other services' resources are shown only in microversions in which Nova managed them.
     if call.state.version <= (2, 35):
         network = call.store.quotas["network"]
         absolute |= {

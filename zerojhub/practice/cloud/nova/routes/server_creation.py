@@ -20,7 +20,7 @@ routes = Routes()
 
 
 def checked(call: Call, wanted: Record) -> Record:
-    """The fields of a server's record that a body asks for. Raises Refusal (400)."""
+    """The fields of a server's record from a request. Raises Refusal (400)."""
     require("server", wanted, "name", "flavorRef", *(["networks"] if call.state.version >= (2, 37) else []))
     store, name, image = call.store, wanted["name"], wanted.get("imageRef") or ""
     if not isinstance(name, str) or not 0 < len(name) <= 255:
@@ -62,7 +62,7 @@ async def create_server(call: Call) -> JSONResponse:
             made.append(server)
             for net in nets:
                 plug(call, server, net, groups)
-            # A port that was there brings its own groups.
+            # An existing port keeps its groups.
             idents = [ident for port in store.ports.where(device_id=server["id"]) for ident in port["security_groups"]]
             server["security_groups"] = [store.security_groups[ident]["name"] for ident in dict.fromkeys(idents)]
     except Refusal:

@@ -16,7 +16,7 @@ routes = Routes()
 
 
 def requested_server(call: Call) -> Record:
-    """The one that the path names. Raises Refusal (404)."""
+    """The server in the path. Raises Refusal (404)."""
     return get(call.store.servers, call.path_params["ident"], "Instance {} could not be found.")
 
 
@@ -27,7 +27,7 @@ def own_servers(call: Call) -> list[Record]:
     servers = call.store.servers.where(project_id=call.project)
     for name in ("name", "status", "flavor", "image"):
         if wanted := call.query_params.get(name):
-            # Nova reads the name as a pattern.
+            # Nova treats the name as a regular expression.
             match = re.search if name == "name" else re.fullmatch
             fields = ({**server, "status": status(server)} for server in servers)
             servers = [server for server, own in zip(servers, fields, strict=True) if match(wanted, own[name], re.I)]
@@ -42,7 +42,7 @@ async def list_servers(call: Call) -> Record:
 
 @routes("GET", "/v2.1/servers/detail")
 async def list_servers_in_detail(call: Call) -> Record:
-    # Groups are only shown with one server.
+    # Server groups are not shown in lists.
     servers = [render_server(call, server) for server in own_servers(call)]
     for server in servers:
         server.pop("server_groups", None)

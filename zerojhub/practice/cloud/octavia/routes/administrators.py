@@ -1,4 +1,4 @@
-"""Requests that are for administrators: refused (403), not unknown (404)."""
+"""Requests that only administrators may make: refused (403) rather than unknown (404)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ POLICIES = {
     "GET /v2.0/lbaas/providers/{name}/flavor_capabilities": "os_load-balancer_api:provider-flavor:get_all",
     "GET /v2.0/octavia/amphorae": "os_load-balancer_api:amphora:get_all",
 }
-"""Method and path of each request, and the policy that allows it."""
+"""Method and path of each request, and the policy that forbids it to others."""
 
 routes.forbid(POLICIES, "Policy does not allow this request to be performed.")

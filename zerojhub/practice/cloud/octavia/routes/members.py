@@ -36,7 +36,7 @@ async def create_member(call: Call) -> Record:
 
 @routes("PUT", BASE + "/pools/{pool}/members", status=202)
 async def replace_members(call: Call) -> None:
-    """The batch update: the pool has exactly these members afterwards."""
+    """Batch update: replace all members of the pool."""
     pool, wanted = pool_of(call), (call.data or {}).get("members", [])
     keep = {(item.get("address"), int(item.get("protocol_port", 0))): item for item in wanted}
     for member in call.store.members.where(pool_id=pool["id"]):

@@ -1,4 +1,4 @@
-"""Quotas, providers, and what this Octavia does not have."""
+"""Quotas, providers, and features that this Octavia does not support."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ async def listener_statistics(call: Call) -> Record:
 
 
 def statistics(call: Call, kind: str) -> Record:
-    """Nothing counts the traffic here, and so do other providers than Octavia's own answer then."""
+    """All zero, as with providers that do not count traffic."""
     get(call.store, kind, call.path_params["ident"])
     names = ("bytes_in", "bytes_out", "active_connections", "total_connections", "request_errors")
     return {"stats": dict.fromkeys(names, 0)}

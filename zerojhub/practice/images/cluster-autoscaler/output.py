@@ -1,4 +1,4 @@
-"""What is told: a log in the form that Kubernetes' programs have, and a status in YAML."""
+"""Output: a log in Kubernetes' format, and a status in YAML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def log(text: str, where: str = "main.go:1", level: str = "I") -> None:
 
 
 def yaml(value: dict, indent: str = "") -> str:
-    """Mappings, lists of mappings, numbers and texts."""
+    """Format mappings, lists of mappings, numbers and strings as YAML."""
     lines = []
     for key, item in value.items():
         if isinstance(item, dict):
