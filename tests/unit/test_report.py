@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zerojhub import report
 from zerojhub.report import jobs, progress, results
 from zerojhub.report.results import Output
 
@@ -182,3 +185,18 @@ def test_progress_has_colours_on_a_terminal_unless_no_color_is_set(monkeypatch, 
     shown = terminal.getvalue()
     assert "created" in shown
     assert any(f"\x1b[{code}m" in shown for code in (32, 31)) is coloured
+
+
+def prints(file: Path) -> list[int]:
+    """The lines of a module that write to standard output or standard error."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    names = [(call.lineno, ast.unparse(call.func)) for call in calls]
+    return [line for line, name in names if re.fullmatch(r"print|typer\.s?echo|sys\.std(out|err)\..*write\w*", name)]
+
+
+def test_only_the_report_package_prints():
+    """Except for the practice cloud, whose daemons write their own logs."""
+    package = Path(report.__file__).parents[1]
+    modules = {file: file.relative_to(package).parts[0] for file in package.rglob("*.py")}
+    printing = {file: part for file, part in modules.items() if part != "practice" and prints(file)}
+    assert set(printing.values()) == {"report"}, printing

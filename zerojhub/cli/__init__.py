@@ -38,8 +38,9 @@ app = typer.Typer(
 def print_version(wanted: bool) -> None:
     if wanted:
         from zerojhub import __version__
+        from zerojhub.report.results import note
 
-        print(f"zerojhub {__version__}")
+        note(f"zerojhub {__version__}")
         raise typer.Exit
 
 
@@ -64,14 +65,14 @@ def root(
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from zerojhub.errors import Interrupted, ZeroJHubError
+    from zerojhub.report.failures import show_error
 
     try:
         app(prog_name="zerojhub")
     except Interrupted as stopped:
         leave(str(stopped))
     except ZeroJHubError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        show_error(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, SystemExit) as leaving:  # the former where Typer is not, or not any more, in charge
         if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:
@@ -81,6 +82,8 @@ def main() -> None:
 
 def leave(text: str) -> None:
     """Leave a command that was interrupted, without waiting for answers that nobody wants any more."""
-    print(f"stopped: {text}", file=sys.stderr)
+    from zerojhub.report.failures import show_stopped
+
+    show_stopped(text)
     sys.stdout.flush()
     os._exit(INTERRUPTED)

@@ -9,7 +9,7 @@ import typer
 
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
-from zerojhub.report.results import Output, show
+from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -104,11 +104,12 @@ def logs(
     zerojhub autoscale logs k8s --lines 20
     """
     from zerojhub.cluster import autoscale
+    from zerojhub.report.results import show_text
 
     async def work(run: Run, connect: Connect, say: Say) -> str:
         return await autoscale.logs(await connect(), lines)
 
-    print(on_cluster(cluster, work, cloud, True, locked=False), end="")
+    show_text(on_cluster(cluster, work, cloud, True, locked=False))
 
 
 @app.command("protect")
@@ -143,13 +144,13 @@ def unprotect(
 
 def _protect(cluster: str, node: str, cloud: str | None, output: Output, quiet: bool, *, on: bool) -> None:
     from zerojhub.cluster import autoscale
+    from zerojhub.report.autoscale import show_protected
 
     async def work(run: Run, connect: Connect, say: Say) -> None:
         await autoscale.protect(await connect(), node, on=on)
 
     on_cluster(cluster, work, cloud, quiet)
-    done = f"the autoscaler no longer removes {node}" if on else f"the autoscaler may remove {node} again"
-    show({"node": node, "protected": on}, output, lambda: print(done))
+    show_protected(node, output, protected=on)
 
 
 @app.command("disable")
@@ -166,11 +167,11 @@ def disable(
     zerojhub autoscale disable k8s
     """
     from zerojhub.cluster import autoscale
+    from zerojhub.report.autoscale import show_disabled
 
     confirm(f"Stop scaling {nodegroup or 'the node groups'} of {cluster}?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> list[str]:
         return await autoscale.disable(run, connect, nodegroup, say)
 
-    disabled = on_cluster(cluster, work, cloud, quiet)
-    show({"disabled": disabled}, output, lambda: print(f"no longer autoscaled: {', '.join(disabled) or 'nothing was'}"))
+    show_disabled(on_cluster(cluster, work, cloud, quiet), output)

@@ -9,7 +9,7 @@ import typer
 from zerojhub.cli import cluster_access
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
 from zerojhub.cli.run import in_cloud, on_cluster
-from zerojhub.report.results import Output, show, show_done, table
+from zerojhub.report.results import Output, show_done
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Clusters of the project.", no_args_is_help=True)
 app.add_typer(cluster_access.app)
-COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
 
 
 @app.command("list")
@@ -33,10 +32,11 @@ def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table
     """
     import anyio
 
+    from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
+    from zerojhub.report.clusters import show_clusters
 
-    clusters = anyio.run(Cloud(cloud).container_infra.all, "/clusters", "clusters")
-    show(clusters, output, lambda: table(clusters, COLUMNS))
+    show_clusters(anyio.run(magnum.clusters, Cloud(cloud)), output)
 
 
 @app.command("show")
@@ -137,6 +137,7 @@ def delete_cluster(
     from zerojhub.cluster.delete import delete as delete_whole
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
+    from zerojhub.report.clusters import show_deleted
 
     cluster = anyio.run(magnum.get_cluster, Cloud(cloud), name)
     data = " AND THE VOLUMES OF ITS CLAIMS" if delete_data else ""
@@ -148,15 +149,7 @@ def delete_cluster(
             return []
         return await delete_whole(here, cluster, say, data=delete_data)
 
-    kept = in_cloud(cluster["name"], delete, cloud, quiet)
-
-    def people() -> None:
-        print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
-        if kept:
-            print("volumes of its claims are kept (openstack volume delete ID removes one):")
-            table(kept, ("id", "name", "size_gb", "owner"))
-
-    show({"deleted": cluster["uuid"], "kept": kept}, output, people)
+    show_deleted(cluster, in_cloud(cluster["name"], delete, cloud, quiet), output)
 
 
 @app.command("update")

@@ -9,7 +9,7 @@ import typer
 
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
 from zerojhub.cli.run import in_cloud, on_cluster
-from zerojhub.report.results import Output, show, show_done
+from zerojhub.report.results import Output, show_done
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -103,6 +103,7 @@ def write_kubeconfig(
     from zerojhub.cluster.kubeconfig import merged, there, write
     from zerojhub.openstack import kubeconfig, magnum
     from zerojhub.openstack.session import Cloud
+    from zerojhub.report.clusters import show_kubeconfig
 
     target = path or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or "~/.kube/config").expanduser()
     here, before = Cloud(cloud), there(target, merge=merge)
@@ -112,8 +113,7 @@ def write_kubeconfig(
 
     config = anyio.run(make)
     write(target, merged(before, config))
-    answer = {"path": str(target), "context": config["current-context"]}
-    show(answer, output, lambda: print(f"wrote {target}, context {config['current-context']}"))
+    show_kubeconfig(target, config["current-context"], output)
 
 
 @app.command("ssh")

@@ -19,7 +19,8 @@ from zerojhub.cli.options import (
     confirm,
 )
 from zerojhub.cli.run import in_cloud
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import stacks as report
+from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
     from zerojhub.openstack.heat import Stack
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from zerojhub.text import Say
 
 app = typer.Typer(help="Clusters by way of Heat templates.", no_args_is_help=True)
-COLUMNS = ("id", "stack_name", "stack_status", "creation_time")
 
 Name = Annotated[str, typer.Argument(help="Name or ID of the stack.")]
 
@@ -38,17 +38,11 @@ def render(file: FileOption = DEFAULT_FILE) -> None:
 
     zerojhub heat render -f hub.yaml > cluster.yaml
     """
-    import sys
-
-    from ruamel.yaml import YAML
-
     from zerojhub import deployment
     from zerojhub.openstack import hot
 
     wanted = deployment.load(file)
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.dump(hot.render(wanted, wanted.cluster.keypair), sys.stdout)
+    report.show_template(hot.render(wanted, wanted.cluster.keypair))
 
 
 @app.command("create")
@@ -79,8 +73,7 @@ def create_stack(
         stack = await heat.create_stack(here, name, body, given, timeout)
         return await (heat.wait_until_complete(here, stack, say) if wait else heat.show_stack(here, stack))
 
-    made = in_cloud(name, create, cloud, quiet)
-    show(made, output, lambda: _print(made))
+    report.show_stack(in_cloud(name, create, cloud, quiet), output)
 
 
 @app.command("list")
@@ -94,8 +87,7 @@ def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) 
     from zerojhub.openstack import heat
     from zerojhub.openstack.session import Cloud
 
-    stacks = anyio.run(heat.stacks, Cloud(cloud))
-    show(stacks, output, lambda: table(stacks, COLUMNS))
+    report.show_stacks(anyio.run(heat.stacks, Cloud(cloud)), output)
 
 
 @app.command("show")
@@ -109,8 +101,7 @@ def show_stack(name: Name, cloud: CloudOption = None, output: OutputOption = Out
     from zerojhub.openstack import heat
     from zerojhub.openstack.session import Cloud
 
-    stack = anyio.run(heat.get_stack, Cloud(cloud), name)
-    show(stack, output, lambda: _print(stack))
+    report.show_stack(anyio.run(heat.get_stack, Cloud(cloud), name), output)
 
 
 @app.command("delete")
@@ -133,10 +124,4 @@ def delete_stack(
     stack = anyio.run(heat.get_stack, Cloud(cloud), name)
     confirm(f"Delete the stack {stack['stack_name']} ({stack['id']}) and what it made?", yes=yes)
     in_cloud(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
-    show({"deleted": stack["id"]}, output, lambda: print(f"deleted stack {stack['stack_name']}"))
-
-
-def _print(stack: Stack) -> None:
-    table([stack], COLUMNS)
-    for each in stack.get("outputs", []):
-        print(f"{each['output_key']}: {each['output_value']}")
+    report.show_deleted(stack, output)

@@ -32,7 +32,7 @@ def helm(
     from zerojhub.cli.run import with_run
     from zerojhub.graph import with_needs
     from zerojhub.machine import Result
-    from zerojhub.report.results import show_drift
+    from zerojhub.report.results import show_bytes, show_drift
     from zerojhub.stages import HelmProgram
 
     async def work(run: Run) -> Result:
@@ -46,6 +46,5 @@ def helm(
         return await reach.machine.run(words, sudo=reach.sudo, input=data, timeout=1800, check=False)
 
     result = with_run(work, file, cloud, quiet=True)
-    sys.stdout.buffer.write(result.stdout)
-    sys.stderr.buffer.write(result.stderr)
+    show_bytes(result.stdout, result.stderr)
     raise typer.Exit(result.code)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption
-from zerojhub.report.hub import show_proof, show_users
-from zerojhub.report.results import Output, show, show_drift
+from zerojhub.report.hub import show_proof, show_url, show_users
+from zerojhub.report.results import Output, show_drift, show_text
 
 if TYPE_CHECKING:
     from zerojhub.hub.client import User
@@ -33,7 +33,7 @@ def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Outp
     found = with_run(lambda run: running.look(run, with_needs([Endpoint])), file, cloud, quiet=True)
     address = found.require_url()
     show_drift(found.drift)
-    show({"url": address}, output, lambda: print(address))
+    show_url(address, output)
 
 
 @app.command()
@@ -110,4 +110,4 @@ def logs(
 
     found, text = with_run(work, file, cloud, quiet=True)
     show_drift(found.drift)
-    print(text, end="")
+    show_text(text)

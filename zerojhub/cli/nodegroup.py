@@ -8,7 +8,8 @@ import typer
 
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
 from zerojhub.cli.run import in_cloud, on_cluster
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import nodegroups as report
+from zerojhub.report.results import Output, show_done, show_fields
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from zerojhub.text import Say
 
 app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)
-COLUMNS = ("uuid", "name", "flavor_id", "node_count", "min_node_count", "max_node_count", "status", "role")
 
 Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by name or UUID.")]
 
@@ -32,8 +32,7 @@ def list_groups(cluster: ClusterArgument, cloud: CloudOption = None, output: Out
     from zerojhub.cluster import nodegroups
     from zerojhub.openstack.session import Cloud
 
-    groups = anyio.run(nodegroups.listed, Cloud(cloud), cluster)
-    show(groups, output, lambda: table(groups, COLUMNS))
+    report.show_nodegroups(anyio.run(nodegroups.listed, Cloud(cloud), cluster), output)
 
 
 @app.command("show")
@@ -49,9 +48,7 @@ def show_group(
     from zerojhub.cluster import nodegroups
     from zerojhub.openstack.session import Cloud
 
-    found = anyio.run(nodegroups.get_one, Cloud(cloud), cluster, group)
-    rows = [{"field": key, "value": value} for key, value in found.items() if key != "links"]
-    show(found, output, lambda: table(rows, ("field", "value")))
+    show_fields(anyio.run(nodegroups.get_one, Cloud(cloud), cluster, group), output)
 
 
 @app.command("create")
@@ -80,7 +77,7 @@ def create_group(
         key: value for key, value in (("max_node_count", most), ("flavor_id", flavor), ("image_id", image)) if value
     }
     made = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
-    show(made, output, lambda: print(f"made node group {made['name']} ({made['uuid']})"))
+    show_done(made, output, "made node group")
 
 
 @app.command("update")
@@ -101,7 +98,7 @@ def update_group(
 
     bounds = {key: value for key, value in (("min_node_count", least), ("max_node_count", most)) if value is not None}
     changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
-    show(changed, output, lambda: table([changed], COLUMNS))
+    report.show_updated(changed, output)
 
 
 @app.command("delete")
@@ -131,4 +128,4 @@ def delete_group(
         await remove_group(run, connect, gone["uuid"], say, lambda question: confirm(question, yes=yes), wait=wait)
 
     on_cluster(cluster, work, cloud, quiet)
-    show({"deleted": gone["uuid"]}, output, lambda: print(f"deleted node group {gone['name']}"))
+    report.show_deleted(gone, output)

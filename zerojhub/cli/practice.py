@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +10,8 @@ from typer.core import TyperCommand
 
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import practice as report
+from zerojhub.report.results import Output, note
 
 app = typer.Typer(
     help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True
@@ -46,7 +45,7 @@ def build(
     """
     prepare(None, quiet=quiet, older=everything)
     if not quiet:
-        typer.echo("everything is built: zerojhub practice start")
+        note("everything is built: zerojhub practice start")
 
 
 @app.command(cls=Command)
@@ -79,7 +78,7 @@ def start(
             raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
         if wanted and chosen != already.profile:
             raise UserError(f"it is running already, with profile {already.profile}", hint="zerojhub practice stop")
-        typer.echo(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
+        note(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
         return
     prepare(port, quiet=quiet)
     with one_line(), Progress(quiet=quiet) as progress:
@@ -91,7 +90,7 @@ def start(
             raise
         progress.end("practice", "done", f"the APIs answer on 127.0.0.1:{found.port}")
     if not quiet:
-        typer.echo('next: eval "$(zerojhub practice env)"')
+        note('next: eval "$(zerojhub practice env)"')
 
 
 @app.command(cls=Command)
@@ -104,7 +103,7 @@ def stop() -> None:
 
     with one_line():
         was_running = control.stop()
-    typer.echo("stopped" if was_running else "not running")
+    note("stopped" if was_running else "not running")
 
 
 @app.command(cls=Command)
@@ -118,17 +117,7 @@ def status(output: OutputOption = Output.table) -> None:
     with one_line():
         found = control.status()
 
-    def people() -> None:
-        if not found["running"]:
-            print("not running")
-            return
-        print(
-            f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {', '.join(found['kubernetes'])}"
-        )
-        print(f"machines {found['network']}, floating IPs {found['public_network']}, profile {found['profile']}")
-        table(found["machines"], ("name", "address", "id"), empty="no machines")
-
-    show(found, output, people)
+    report.show_status(found, output)
 
 
 @app.command(cls=Command)
@@ -137,12 +126,10 @@ def env() -> None:
 
     eval "$(zerojhub practice env)"
     """
-    import shlex
-
     from zerojhub.practice import daemon
 
-    print(f"export OS_CLIENT_CONFIG_FILE={shlex.quote(str(daemon.state_folder() / 'clouds.yaml'))}")
-    print(f"export OS_CLOUD={daemon.CLOUD}")
+    clouds = daemon.state_folder() / "clouds.yaml"
+    report.show_environment({"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": daemon.CLOUD})
 
 
 @app.command(cls=Command)
@@ -161,7 +148,7 @@ def reset(yes: YesOption = False) -> None:
     with one_line():
         control.stop(forget=False)
         control.start(found.port, found.profile)
-    typer.echo("reset")
+    note("reset")
 
 
 @app.command(cls=Command)
@@ -179,10 +166,12 @@ def logs(
 
     if audit and machine:
         raise UserError("--audit and --machine do not go together")
+    if audit:
+        report.show_audit(daemon.state_folder() / "audit.jsonl", output, follow=follow)
+        return
     with one_line():
-        files = [daemon.state_folder() / "audit.jsonl"] if audit else control.logs(machine)
-    shape = _audit_line if audit and output is Output.table else str
-    _print(files, shape, headed=len(files) > 1, follow=follow)
+        files = control.logs(machine)
+    report.show_logs(files, follow=follow)
 
 
 @app.command(cls=Command)
@@ -212,26 +201,9 @@ def record(
             outcome, detail = "done", f"{len(made.profile['answers'])} answers of {len(made.asked)} services"
         finally:
             progress.end("record", outcome, detail)
-    found = {
-        "path": str(path),
-        "answers": made.asked,
-        "silent": made.silent,
-        "left_out": made.left_out,
-        "not_shown": made.not_shown,
-    }
-
-    def people() -> None:
-        print(f"wrote {path}, which only you can read")
-        table([{"service": name, "answers": count} for name, count in made.asked.items()], ("service", "answers"))
-        if made.silent:
-            print(f"did not answer: {', '.join(made.silent)}")
-        if made.left_out:
-            print(f"services that the practice cloud does not have: {', '.join(made.left_out)}")
-        for what in made.not_shown:
-            print(f"the cloud shows no {what}: in its place are the practice cloud's own manners")
-        print(f"next: read it, and then zerojhub practice start --profile {path}")
-
-    show(found, output, people)
+    report.show_recording(
+        path, made.asked, output, silent=made.silent, left_out=made.left_out, not_shown=made.not_shown
+    )
 
 
 def named(wanted: str) -> str:
@@ -240,30 +212,6 @@ def named(wanted: str) -> str:
 
     profile.load(wanted)
     return wanted if wanted in profile.names() else str(profile.find(wanted))
-
-
-def _print(files: list[Path], shape: Callable[[str], str], *, headed: bool, follow: bool) -> None:
-    import time
-
-    streams = [file.open(errors="replace") for file in files if file.exists()]
-    while True:
-        for stream in streams:
-            lines = stream.read().splitlines()
-            if lines and headed:
-                print(f"==> {stream.name} <==")
-            for line in lines:
-                print(shape(line))
-        if not follow:
-            return
-        sys.stdout.flush()
-        time.sleep(0.5)
-
-
-def _audit_line(line: str) -> str:
-    import json
-
-    entry = json.loads(line)
-    return f"{entry['time']}  {entry['service']:<14} {entry['status']}  {entry['method']:<6} {entry['path']}"
 
 
 def prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:

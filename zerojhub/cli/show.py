@@ -35,9 +35,8 @@ def show(
     from zerojhub.cli.run import with_run
     from zerojhub.cluster.survey import survey
     from zerojhub.errors import UserError, ZeroJHubError
-    from zerojhub.report import map as drawn_map
     from zerojhub.report.results import show_drift
-    from zerojhub.report.survey import show_survey
+    from zerojhub.report.survey import show_map, show_survey
     from zerojhub.stages import Access
 
     if not svg and output not in (None, *Output):
@@ -53,12 +52,5 @@ def show(
     show_drift(drift)
     if not svg:
         show_survey(found, Output(output or Output.table))
-    elif output is None:
-        print(drawn_map.drawn(found), end="")
     else:
-        try:
-            Path(output).write_text(drawn_map.drawn(found), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot be written: {error.strerror}", where=output) from None
-        if not quiet:
-            print(f"wrote {output}")
+        show_map(found, Path(output) if output else None, quiet=quiet)

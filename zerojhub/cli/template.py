@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, YesOption, confirm
-from zerojhub.report.results import Output, show, table
+from zerojhub.report import templates as report
+from zerojhub.report.results import Output, show_done, show_fields
+
+if TYPE_CHECKING:
+    from zerojhub.openstack.magnum import ClusterTemplate
 
 app = typer.Typer(help="Cluster templates of the project, and public ones.", no_args_is_help=True)
-COLUMNS = ("uuid", "name", "coe", "image_id", "flavor_id", "public")
 
 
 @app.command("create")
@@ -79,7 +82,7 @@ def create_template(
         given["labels"] = parse_labels(labels)
     spec = template_spec(source, given)
 
-    async def create() -> dict:
+    async def create() -> ClusterTemplate:
         here = Cloud(cloud)
         if not duplicate and await magnum.templates_named(here, name):
             raise UserError(
@@ -90,8 +93,7 @@ def create_template(
             raise Problems(found)
         return await magnum.create_template(here, body)
 
-    made = anyio.run(create)
-    show(made, output, lambda: print(f"made template {made['name']} ({made['uuid']})"))
+    show_done(anyio.run(create), output, "made template")
 
 
 @app.command("list")
@@ -102,10 +104,10 @@ def list_templates(cloud: CloudOption = None, output: OutputOption = Output.tabl
     """
     import anyio
 
+    from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
 
-    templates = anyio.run(Cloud(cloud).container_infra.all, "/clustertemplates", "clustertemplates")
-    show(templates, output, lambda: table(templates, COLUMNS))
+    report.show_templates(anyio.run(magnum.templates, Cloud(cloud)), output)
 
 
 @app.command("show")
@@ -119,9 +121,7 @@ def show_template(name: NameArgument, cloud: CloudOption = None, output: OutputO
     from zerojhub.openstack import magnum
     from zerojhub.openstack.session import Cloud
 
-    template = anyio.run(magnum.get_template, Cloud(cloud), name)
-    rows = [{"field": key, "value": value} for key, value in template.items() if key != "links"]
-    show(template, output, lambda: table(rows, ("field", "value")))
+    show_fields(anyio.run(magnum.get_template, Cloud(cloud), name), output)
 
 
 @app.command("delete")
@@ -140,7 +140,7 @@ def delete_template(
 
     here = Cloud(cloud)
 
-    async def find() -> dict:
+    async def find() -> ClusterTemplate:
         template = await magnum.get_template(here, name)
         clusters = await magnum.clusters(here)
         users = [each["name"] for each in clusters if each["cluster_template_id"] == template["uuid"]]
@@ -153,4 +153,4 @@ def delete_template(
     template = anyio.run(find)
     confirm(f"Delete the template {template['name']} ({template['uuid']})?", yes=yes)
     anyio.run(magnum.delete_template, here, template["uuid"])
-    show({"deleted": template["uuid"]}, output, lambda: print(f"deleted template {template['name']}"))
+    report.show_deleted(template, output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import AbstractContextManager
 from typing import NoReturn
 
 import anyio
@@ -12,9 +11,8 @@ import anyio
 from zerojhub import running
 from zerojhub.cluster.survey import survey
 from zerojhub.errors import ZeroJHubError
-from zerojhub.report.board import Board, Hidden, Look
+from zerojhub.report.board import Board, Changes, Hidden, Look
 from zerojhub.report.results import Output
-from zerojhub.report.stages import show_status
 from zerojhub.run import Run
 from zerojhub.stages import Access
 
@@ -34,30 +32,6 @@ async def watch_status(run: Run, output: Output) -> NoReturn:
             except ZeroJHubError as error:
                 look = Look(look.statuses, look.url, look.survey, look.drift, trouble=str(error))
             await anyio.sleep(max(0.0, EVERY - (time.monotonic() - started)))
-
-
-class Changes(AbstractContextManager["Changes"]):
-    """Prints a status whenever it differs from the one before."""
-
-    def __init__(self, output: Output):
-        self._output = output
-        self._printed: tuple[object, ...] | None = None
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def show(self, look: Look) -> None:
-        now = (*((status.state, status.detail) for status in look.statuses), look.trouble)
-        if now == self._printed:
-            return
-        self._printed = now
-        if look.trouble:
-            print(f"error: {look.trouble}", file=sys.stderr)
-            return
-        if self._output is Output.yaml:
-            print("---")
-        show_status(look.url, look.statuses, look.drift, self._output)
-        sys.stdout.flush()
 
 
 async def _look(run: Run) -> Look:

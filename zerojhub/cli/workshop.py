@@ -9,7 +9,7 @@ import typer
 
 from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
 from zerojhub.report.results import Output
-from zerojhub.report.workshops import show_outcomes, show_workshops
+from zerojhub.report.workshops import show_outcomes, show_started, show_workshops
 
 if TYPE_CHECKING:
     from zerojhub.workshops.base import Outcome, Workshop
@@ -46,7 +46,7 @@ def start(number: Number, quiet: QuietOption = False) -> None:
     target = pages.lay_out(workshop)
     _begin(workshop, quiet=quiet)
     if not quiet:
-        typer.echo(f"workshop {number}: {workshop.title()}. Its page and files are in {target.name}/")
+        show_started(workshop, target)
 
 
 @app.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zerojhub.cluster.autoscale import Bounds
 from zerojhub.cluster.autoscale_status import AutoscaleStatus
 from zerojhub.openstack.magnum import NodeGroup
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import plural
 
 
@@ -43,3 +45,15 @@ def show_autoscaling(status: AutoscaleStatus, output: Output) -> None:
             table(marked, ("name", "protected", "trouble"))
 
     show(status, output, people)
+
+
+def show_protected(node: str, output: Output, *, protected: bool) -> None:
+    """Whether the node is protected from the autoscaler now."""
+    line = f"the autoscaler no longer removes {node}" if protected else f"the autoscaler may remove {node} again"
+    show_line({"node": node, "protected": protected}, output, line)
+
+
+def show_disabled(nodegroups: Sequence[str], output: Output) -> None:
+    """The node groups that are no longer autoscaled."""
+    line = f"no longer autoscaled: {', '.join(nodegroups) or 'nothing was'}"
+    show_line({"disabled": nodegroups}, output, line)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zerojhub.report.progress import Progress
+from zerojhub.report.results import Output
+from zerojhub.report.stages import show_status
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
@@ -82,6 +86,30 @@ class Board:
             Text(f"{time.strftime('%H:%M:%S')} · Ctrl-C stops watching; the hub keeps running", style="dim"),
         ]
         self._live.update(Group(*parts), refresh=True)
+
+
+class Changes(AbstractContextManager["Changes"]):
+    """Prints a status whenever it differs from the one before."""
+
+    def __init__(self, output: Output):
+        self._output = output
+        self._printed: tuple[object, ...] | None = None
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, look: Look) -> None:
+        now = (*((status.state, status.detail) for status in look.statuses), look.trouble)
+        if now == self._printed:
+            return
+        self._printed = now
+        if look.trouble:
+            print(f"error: {look.trouble}", file=sys.stderr)
+            return
+        if self._output is Output.yaml:
+            print("---")
+        show_status(look.url, look.statuses, look.drift, self._output)
+        sys.stdout.flush()
 
 
 def _head(survey: Survey | None) -> Text:

@@ -1,10 +1,22 @@
-"""Clusters as text: one in full, and what an upgrade did."""
+"""Clusters as text: lists, one in full, what an upgrade did, and what a deletion left."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from zerojhub.cluster.lifecycle import Description
 from zerojhub.cluster.upgrade import Upgraded
-from zerojhub.report.results import Output, print_fields, show, table
+from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.openstack.magnum import Cluster
+from zerojhub.report.results import Output, print_fields, show, show_line, show_table, table
+
+COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
+
+
+def show_clusters(clusters: Sequence[Cluster], output: Output) -> None:
+    """A line per cluster."""
+    show_table(clusters, COLUMNS, output)
 
 
 def show_description(found: Description, output: Output) -> None:
@@ -28,3 +40,20 @@ def show_upgraded(done: Upgraded, output: Output) -> None:
             print(f"the hub did not answer for {done.silent} s")
 
     show(done, output, people)
+
+
+def show_deleted(cluster: Cluster, kept: Sequence[KeptVolume], output: Output) -> None:
+    """That the cluster was deleted, and which volumes were not."""
+
+    def people() -> None:
+        print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
+        if kept:
+            print("kept the volumes of its claims (delete one with openstack volume delete ID):")
+            table(kept, ("id", "name", "size_gb", "owner"))
+
+    show({"deleted": cluster["uuid"], "kept": kept}, output, people)
+
+
+def show_kubeconfig(path: Path, context: str, output: Output) -> None:
+    """Where the kubeconfig was written, and its context for the cluster."""
+    show_line({"path": path, "context": context}, output, f"wrote {path}, context {context}")

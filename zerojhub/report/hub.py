@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output, show, show_line, table
 
 if TYPE_CHECKING:
     from zerojhub.hub.client import User
     from zerojhub.hub.proof import Proof
+
+
+def show_url(url: str, output: Output) -> None:
+    """The URL alone, for scripts."""
+    show_line({"url": url}, output, url)
 
 
 def show_users(users: Sequence[User], output: Output) -> None:

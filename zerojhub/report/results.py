@@ -54,6 +54,23 @@ def show_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, e
     show(rows, output, lambda: table(rows, columns, empty=empty))
 
 
+def note(line: str) -> None:
+    """A line for people that is not a result, such as the next step."""
+    print(line)
+
+
+def show_text(text: str) -> None:
+    """Text as it is: a log, a picture."""
+    print(text, end="")
+
+
+def show_bytes(stdout: bytes, stderr: bytes) -> None:
+    """What another program printed."""
+    for stream, content in ((sys.stdout, stdout), (sys.stderr, stderr)):
+        stream.buffer.write(content)
+        stream.flush()
+
+
 def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
     """The item, or as text what was done: `what` is as in "made cluster"."""
     show_line(item, output, f"{what} {item['name']} ({item['uuid']})")

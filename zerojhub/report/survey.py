@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from zerojhub.cluster.survey import Survey
-from zerojhub.report.results import Output, show, table
+from zerojhub.errors import UserError
+from zerojhub.report.map import drawn
+from zerojhub.report.results import Output, note, show, show_text, table
 
 
 def show_survey(survey: Survey, output: Output) -> None:
@@ -27,8 +31,22 @@ def _print(survey: Survey) -> None:
     for balancer in survey.balancers:
         print(f"load balancer: {balancer.address} {balancer.state} {balancer.name}")
     if survey.waiting:
-        print(f"waiting for a server: {' '.join(pod.user or pod.kind for pod in survey.waiting)}")
+        print(f"waiting for a node: {' '.join(pod.user or pod.kind for pod in survey.waiting)}")
     if survey.resting:
         print(f"unused volumes: {' '.join(volume.owner for volume in survey.resting)}")
     if survey.url:
         print(f"url: {survey.url}")
+
+
+def show_map(survey: Survey, file: Path | None, *, quiet: bool) -> None:
+    """The map, as an SVG image: on standard output, or in the file. Raises UserError if it cannot be written."""
+    image = drawn(survey)
+    if file is None:
+        show_text(image)
+        return
+    try:
+        file.write_text(image, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(file)) from None
+    if not quiet:
+        note(f"wrote {file}")

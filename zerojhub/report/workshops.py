@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output, note, show, table
 
 if TYPE_CHECKING:
     from zerojhub.workshops.base import Outcome, Workshop
@@ -18,6 +19,11 @@ def show_workshops(workshops: Sequence[type[Workshop]], output: Output) -> None:
         for each in workshops
     ]
     show(rows, output, lambda: table(rows, ("number", "title", "minutes", "exercises")))
+
+
+def show_started(workshop: type[Workshop], folder: Path) -> None:
+    """Where the workshop's page and files are."""
+    note(f"workshop {workshop.number}: {workshop.title()}. Its page and files are in {folder.name}/")
 
 
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
