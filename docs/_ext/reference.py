@@ -69,7 +69,10 @@ def section(title: str, model: type[BaseModel]) -> Iterator[str]:
 def default(field: FieldInfo) -> str:
     if field.is_required():
         return "(required)"
-    return "" if field.default in (None, {}, "") else f"`{str(field.default).replace('False', 'false')}`"
+    if field.default in (None, {}, [], ""):
+        return ""
+    text = f"[{', '.join(field.default)}]" if isinstance(field.default, list) else str(field.default)
+    return f"`{text.replace('False', 'false')}`"
 
 
 def model_of(field: FieldInfo) -> type[BaseModel] | None:

@@ -133,7 +133,7 @@ class TemplateSpec(Section):
     name: str = Field(min_length=1, max_length=255)
     """Name. With `{kubernetes}` in it, one template for each Kubernetes version that runs on the practice machine."""
     coe: Literal["kubernetes"] = "kubernetes"
-    """The container orchestration engine."""
+    """Container orchestration engine."""
     image: str
     """Image of the servers, one of `images`."""
     external_network: str
@@ -145,45 +145,45 @@ class TemplateSpec(Section):
     master_flavor: str | None = None
     """Flavor of the masters."""
     fixed_network: str | None = None
-    """An existing network for all clusters. Default: a new one for each cluster."""
+    """Existing network for all clusters. Default: a new one for each cluster."""
     fixed_subnet: str | None = None
-    """A subnet of that network."""
+    """Existing subnet of that network."""
     network_driver: str | None = None
-    """The pod network, such as `flannel`, `calico` or `cilium`."""
+    """Pod network, such as `flannel`, `calico` or `cilium`."""
     volume_driver: str | None = "cinder"
     """Volume driver. Volumes need `cinder`."""
     dns_nameserver: str | None = None
-    """Name servers, comma-separated."""
+    """DNS servers, comma-separated."""
     http_proxy: str | None = None
-    """The HTTP proxy of clusters."""
+    """URL of the HTTP proxy of clusters."""
     https_proxy: str | None = None
-    """The HTTPS proxy of clusters."""
+    """URL of the HTTPS proxy of clusters."""
     no_proxy: str | None = None
     """Addresses to reach without a proxy, comma-separated."""
     docker_volume_size: int | None = Field(None, ge=1)
-    """Size in GB of the volume for container images on each server."""
+    """Size of the volume for container images on each server, in GB."""
     docker_storage_driver: str | None = None
-    """The storage driver of the container runtime, such as `overlay2`."""
+    """Storage driver of the container runtime, such as `overlay2`."""
     server_type: Literal["vm", "bm"] = "vm"
-    """Virtual machines or bare metal."""
+    """Virtual machines (`vm`) or bare metal (`bm`)."""
     labels: dict[str, str | int | bool | float] = {}
-    """Options for the driver, such as `kube_tag`."""
+    """Options of the driver, such as `kube_tag`."""
     tls_disabled: StrictBool = False
     """Run the API server without TLS."""
     registry_enabled: StrictBool = False
-    """Clusters have an image registry."""
+    """Run an image registry in clusters."""
     master_lb_enabled: StrictBool = False
-    """A load balancer in front of the masters."""
+    """Create a load balancer in front of the masters."""
     floating_ip_enabled: StrictBool = False
-    """A floating IP for each server."""
+    """Assign a floating IP to each server."""
     public: StrictBool = False
-    """Ignored: templates of a profile are public."""
+    """Ignored: all templates of a profile are public."""
     hidden: StrictBool = False
     """Hide the template from lists."""
     insecure_registry: str | None = None
     """URL of an image registry without TLS."""
     tags: str | None = None
-    """Comma-separated tags."""
+    """Tags, comma-separated."""
 
     def attributes(self) -> dict[str, Any]:
         """The template by the names of Magnum's API reference, public, without what is not set."""
