@@ -33,6 +33,19 @@ class Progress(Protocol):
     def end(self, name: str, outcome: str, detail: str = "") -> object: ...
 
 
+class Silent:
+    """Progress that nobody sees."""
+
+    def start(self, name: str) -> None:
+        pass
+
+    def say(self, name: str, detail: str) -> None:
+        pass
+
+    def end(self, name: str, outcome: str, detail: str = "") -> None:
+        pass
+
+
 class Provides(Generic[T]):
     """A class that stands for a value of type T in a run: `run[TheClass]` is a T, and the type checker knows it."""
 

@@ -71,14 +71,13 @@ class World:
         """A connection to the workshops' cluster."""
         from zerojhub import graph
         from zerojhub.cluster.adopt import deployment_of
-        from zerojhub.report import Progress
-        from zerojhub.run import Run
+        from zerojhub.run import Run, Silent
         from zerojhub.stages import Access
 
         await self.cluster()
         if self._reach is None:
             deployment = await deployment_of(self.cloud, NAME, self.cloud.name)
-            run = Run(deployment, self._open.enter_context(Progress(quiet=True)), self.cloud)
+            run = Run(deployment, Silent(), self.cloud)
             self._open.push_async_callback(run.close)
             await graph.require(run, Access)
             self._reach = run[Access]
