@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import graph
 import typer
+from docutils.nodes import Node
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
@@ -35,11 +36,11 @@ class Reference(SphinxDirective):
 
     required_arguments = 1
 
-    def run(self) -> list:
+    def run(self) -> list[Node]:
         text = "\n".join(PARTS[self.arguments[0]]())
         self.env.note_dependency(__file__)
         for name, module in sys.modules.items():
-            if name.startswith("zerojhub."):
+            if name.startswith("zerojhub.") and module.__file__:
                 self.env.note_dependency(module.__file__)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
@@ -54,7 +55,7 @@ def hub_yaml() -> Iterator[str]:
 
 
 def section(title: str, model: type[BaseModel]) -> Iterator[str]:
-    yield from (f"## {title}", "", inspect.getdoc(model), "")
+    yield from (f"## {title}", "", inspect.getdoc(model) or "", "")
     fields = model.model_fields.items()
     yield from table(
         ("Key", "Type", "Default", "Description"),
@@ -99,7 +100,7 @@ def takes(kind: Any) -> str:
 
 def commands() -> Iterator[str]:
     """Every command with its arguments, options and examples, as in its `--help`."""
-    root = typer.main.get_command(cli.app)
+    root: Any = typer.main.get_command(cli.app)
     context = typer.Context(root, info_name="zerojhub")
     yield from (
         "## Common options",
@@ -128,13 +129,13 @@ def described_command(command: Any, context: typer.Context, level: int) -> Itera
         yield from ("[Common options](#common-options): " + ", ".join(f"`{option}`" for option in shared) + ".", "")
 
 
-def options(command: Any, context: typer.Context, names: tuple[str, ...], *, but: bool = False) -> list:
+def options(command: Any, context: typer.Context, names: tuple[str, ...], *, but: bool = False) -> list[Any]:
     """The command's parameters with these names, or with `but` all others."""
     own = [each for each in command.get_params(context) if each.name not in NOT_OURS and not getattr(each, "hidden", 0)]
     return [each for each in own if (each.name in names) != but]
 
 
-def described(parameters: list, context: typer.Context) -> Iterator[tuple[str, str]]:
+def described(parameters: list[Any], context: typer.Context) -> Iterator[tuple[str, str]]:
     for words, text in (each.get_help_record(context) for each in parameters):
         yield f"`{words}`", text
 
@@ -159,12 +160,12 @@ def all_stages() -> Iterator[str]:
     """Each stage with its docstring and its dependencies."""
     for stage in stages.STAGES:
         needs = ", ".join(f"[{need.name}](#{need.name})" for need in stage.needs)
-        yield from (f"## {stage.name}", "", inspect.getdoc(stage), "", f"Needs: {needs or 'nothing'}.", "")
+        yield from (f"## {stage.name}", "", inspect.getdoc(stage) or "", "", f"Needs: {needs or 'nothing'}.", "")
 
 
 def exit_codes() -> Iterator[str]:
     """The list in the docstring of zerojhub.cli."""
-    codes = inspect.getdoc(cli).rpartition("\n\n")[2].rstrip(".")
+    codes = (inspect.getdoc(cli) or "").rpartition("\n\n")[2].rstrip(".")
     yield from table(("Code", "Meaning"), (each.split(" ", 1) for each in codes.split(", ")))
 
 
