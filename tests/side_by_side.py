@@ -1,7 +1,7 @@
-"""Runs commands at the same time, and says at the end how each of them ended.
+"""Runs commands in parallel, and reports the result of each at the end.
 
-`python -m tests.side_by_side NAME COMMAND [NAME COMMAND…]` prints each line that a command prints with the command's name
-before it. Last come the failures that pytest lists and the lines that it closes with. Exit code 1 when a command fails.
+`python -m tests.side_by_side NAME COMMAND [NAME COMMAND…]` prefixes each line of output with the command's name.
+At the end it repeats pytest's list of failures and its summary lines. Exit code 1 if a command fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A person at a browser: Debian's Chromium, without a screen."""
+"""A user at a browser: headless Chromium from Debian."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PATIENCE = 60
 
 @contextlib.contextmanager
 def browser() -> Iterator[webdriver.Chrome]:
-    """A browser with an empty profile, which goes when it is closed."""
+    """A browser with an empty, temporary profile."""
     profile = tempfile.mkdtemp(prefix="browser-")
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
@@ -53,7 +53,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 def log_in(driver: webdriver.Chrome, url: str, user: str, password: str) -> None:
-    """Fill in the hub's login page at the URL; returns when the hub has taken it. Raises AssertionError with its no."""
+    """Fill in the hub's login page at the URL, and wait for the login. Raises AssertionError with the hub's error."""
     driver.get(f"{url.rstrip('/')}/hub/login")
     _see(driver, "#username_input").send_keys(user)
     driver.find_element(By.CSS_SELECTOR, "#password_input").send_keys(password, Keys.ENTER)
@@ -67,7 +67,7 @@ def log_in(driver: webdriver.Chrome, url: str, user: str, password: str) -> None
 
 
 def open_lab(driver: webdriver.Chrome, url: str, user: str) -> None:
-    """Go to the user's JupyterLab, starting the server if it does not run; returns when the launcher is on the page."""
+    """Open the user's JupyterLab, starting the server if necessary, and wait for the launcher."""
     driver.get(f"{url.rstrip('/')}/hub/spawn/{user}")
     deadline = time.monotonic() + SPAWN
     while f"/user/{user}/" not in driver.current_url:
@@ -81,7 +81,7 @@ def open_lab(driver: webdriver.Chrome, url: str, user: str) -> None:
 
 
 def run_cell(driver: webdriver.Chrome, code: str) -> str:
-    """Open a new notebook from the launcher, run the code in its first cell and give the text it printed."""
+    """Open a new notebook from the launcher, run the code in its first cell, and return its output."""
     _see(driver, ".jp-LauncherCard[data-category='Notebook']").click()
     editor = _see(driver, ".jp-Notebook .jp-Cell .cm-content")
     # What is run before the kernel answers is lost.
@@ -92,9 +92,9 @@ def run_cell(driver: webdriver.Chrome, code: str) -> str:
 
 
 def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Path) -> str:
-    """What a cell with the code prints to a person who logs in to the hub; the page they then see as a PNG.
+    """Log in to the hub, run the code in a cell, save a screenshot, and return the cell's output.
 
-    When it goes wrong, the picture shows how far it came.
+    If a step fails, the screenshot shows how far it got.
     """
     with browser() as driver:
         try:
@@ -107,7 +107,7 @@ def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Pa
 
 
 def _see(driver: webdriver.Chrome, selector: str) -> WebElement:
-    """The first element that the selector finds and a person can see, once there is one."""
+    """Wait for a visible element that matches the selector, and return it."""
 
     def visible(page: webdriver.Chrome) -> WebElement | None:
         return next((each for each in page.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()), None)
@@ -116,7 +116,7 @@ def _see(driver: webdriver.Chrome, selector: str) -> WebElement:
 
 
 def _until(driver: webdriver.Chrome, found: Callable[[webdriver.Chrome], Any], what: str) -> Any:
-    """What is found on the page, once it is. Raises AssertionError with the page's text."""
+    """Wait until `found` finds something on the page. Raises AssertionError with the page's text."""
     try:
         return WebDriverWait(driver, PATIENCE, 0.2, [StaleElementReferenceException]).until(found)
     except TimeoutException:

@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds without a warning, its links hold, and a browser shows each page as it should."""
+"""The documentation site: it builds without warnings, its links work, and every page renders in a browser."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from zerojhub.cli.commands import COMMANDS
 
 KINDS = ["Tutorial", "Workshops", "How to", "Reference", "Explanation"]
 NOT_WRITTEN = {"genindex.html", "search.html"}
-"""Pages that Sphinx makes for itself."""
+"""Pages that Sphinx generates."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The built site; `make docs` builds it so."""
+    """The site, built as by `make docs`."""
     folder = tmp_path_factory.mktemp("site")
     words = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html", "--doctree-dir", folder / "doctrees"]
     argv = [sys.executable, "-m", "sphinx", *words, ROOT / "docs", folder / "html"]
@@ -38,7 +38,7 @@ def pages(site) -> list[Path]:
 
 
 class Page(HTMLParser):
-    """What a page leads to, and what on it can be led to."""
+    """A page's links and link targets."""
 
     def __init__(self, path: Path):
         super().__init__()

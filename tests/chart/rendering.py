@@ -1,4 +1,4 @@
-"""Our chart as Helm renders it."""
+"""Render our chart with Helm."""
 
 import base64
 import json
@@ -17,14 +17,14 @@ HELM = shutil.which("helm", path=os.pathsep.join([str(Path(sys.executable).paren
 
 
 def helm(*words, values=None):
-    """Helm on the chart, with the values on standard input."""
+    """Run Helm on the chart, with the values on standard input."""
     return subprocess.run(
         [HELM, *words, "--values=-"], input=yaml.safe_dump(values or {}), capture_output=True, text=True, timeout=60
     )
 
 
 def render(values=None, *words):
-    """(kind, name) -> resource, as Kubernetes would get them."""
+    """(kind, name) -> rendered resource."""
     done = helm("template", "workshop", CHART, "--namespace=classes", "--kube-version=1.34.4", *words, values=values)
     assert done.returncode == 0, done.stderr
     found = [resource for resource in yaml.safe_load_all(done.stdout) if resource]

@@ -1,4 +1,4 @@
-"""Our own chart, rendered by Helm as a person's values would have it, and what it refuses."""
+"""Our own chart: what Helm renders from a user's values, and which values it rejects."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ def test_services_select_the_pods_they_are_for():
 
 
 def test_labels_that_change_with_the_chart_are_on_no_pod():
-    """They would restart every pod, and with it every user's proxy route, when only the chart's version changes."""
+    """A version label would restart all pods, and drop every user's proxy route, when only the version changes."""
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"].replace("+", "_")
     for name in ("hub", "proxy"):
         assert version not in json.dumps(plain()["Deployment", name]["spec"]["template"]["metadata"])
@@ -348,7 +348,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("values", "place", "word"), REFUSED, ids=[json.dumps(each[0])[:60] for each in REFUSED])
 def test_a_mistake_is_refused_at_its_place(values, place, word):
-    """By the schema alone, as the kit asks it (with the chart's defaults beneath), and by Helm."""
+    """Both by the schema alone, as zerojhub checks it (on top of the chart's defaults), and by Helm."""
     done = helm("template", "workshop", CHART, "--kube-version=1.34.4", values=values)
     assert done.returncode != 0 and "schema" in done.stderr
     validator = jsonschema.Draft7Validator(schema())

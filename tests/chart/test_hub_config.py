@@ -1,4 +1,4 @@
-"""What JupyterHub and KubeSpawner make of the chart's values: the real ones, on what Helm renders."""
+"""How the real JupyterHub and KubeSpawner interpret what Helm renders from the chart's values."""
 
 import base64
 import importlib
@@ -14,7 +14,7 @@ from tests.chart.rendering import container, render
 
 @pytest.fixture
 def configure(tmp_path, monkeypatch):
-    """The hub's configuration with these values, read as in its pod."""
+    """The hub's configuration with these values, loaded as in its pod."""
 
     def load(values=None):
         resources = render(values)
@@ -37,7 +37,7 @@ def configure(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
-    """What is asked of KubeSpawner here needs no Kubernetes, but it looks for one."""
+    """These tests need no Kubernetes, but KubeSpawner looks for one."""
     monkeypatch.setattr("kubespawner.spawner.load_config", lambda **where: None)
 
 
@@ -47,7 +47,7 @@ def anyio_backend():
 
 
 async def pod(config):
-    """The pod of a user's server, as Kubernetes would be asked for it."""
+    """The manifest of a user's pod."""
     spawner = KubeSpawner(config=config, _mock=True)
     await spawner.load_user_options()
     return plain(await spawner.get_pod_manifest())

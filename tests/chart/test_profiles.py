@@ -1,4 +1,4 @@
-"""Each profile that `zerojhub init` writes is a hub of our chart."""
+"""Every profile that `zerojhub init` writes renders with our chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where two clouds may differ: the list of known differences, and answers compared against it."""
+"""Compares the responses of two clouds, using the list of known differences."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ DIFFERENCES = YAML(typ="safe").load(Path(practice.__file__).with_name("differenc
 
 
 def differences(section: str) -> set[str]:
-    """The questions with a known difference, in a section of the file."""
+    """The requests with a known difference, in a section of the file."""
     return {name for each in DIFFERENCES[section] for name in each["requests"]}
 
 
 def known_of(cloud: Cloud, name: str, service: str) -> dict[str, str]:
-    """What questions of one service know from the start: its root under its name, the other services', and the project."""
+    """The names that a service's requests can use: its root URL, those of the other services, the project."""
     # The service goes before `others`: on the practice cloud it begins with it.
     roots = {name: cloud.at(service), "keystone": cloud.at("/identity"), "others": cloud.at("")}
     return {**roots, "project": cloud.token().json()["token"]["project"]["id"]}
 
 
 def hold_to_questions(listed: set[str], names: Collection[str]) -> None:
-    """Everything listed is asked, and no two questions have the same name."""
+    """Every listed difference has a request, and request names are unique."""
     assert set(names) >= listed
     assert len(names) == len(set(names))
 
 
 def hold_to_the_list(name: str, listed: set[str], practice: Answer, real: Answer, of: Callable[[Any], Any]) -> None:
-    """The two answers are the same by what of their bodies is compared, or listed as different and truly so."""
+    """The compared parts of both responses are equal, or they differ and the difference is listed."""
     ours, theirs = ((answer.status, answer.headers, of(answer.body)) for answer in (practice, real))
     if name in listed:
         assert ours != theirs, "listed as a difference, but the answers are the same"

@@ -1,4 +1,4 @@
-"""What a cloud is to the tests: APIs at the paths that DevStack gives them, a user with a project, and clusters."""
+"""A cloud as the tests see it: APIs at DevStack's paths, a user with a project, and clusters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ clouds:
 
 
 def values(text: str) -> list:
-    """The JSON values that a session of the client with `-f json` printed, one after the other."""
+    """The JSON values that an interactive session of the client printed with `-f json`."""
     decoder, found = json.JSONDecoder(), []
     for start in (at for at, letter in enumerate(text) if letter in "[{" and text[at - 1 : at] in ("", "\n")):
         if found and start < found[-1][1]:
@@ -49,21 +49,21 @@ def values(text: str) -> list:
 
 @dataclass
 class Cloud:
-    """A cloud as its clients see it, and nothing of what is inside: what is tested on every cloud uses only this.
+    """A cloud as its clients see it. Tests that run on every cloud use nothing else.
 
-    `roots` says where each API is served, by the first part of its paths; "" stands for all that are not named.
+    `roots` maps the first part of a path to the URL that serves that API; "" is the default.
     """
 
     roots: dict[str, str]
     clouds: Path
 
     def at(self, path: str) -> str:
-        """The URL of a path, as "/container-infra/v1/clusters"."""
+        """The URL of a path such as "/container-infra/v1/clusters"."""
         prefix = next((prefix for prefix in self.roots if prefix and path.startswith(prefix)), "")
         return self.roots[prefix] + path.removeprefix(prefix)
 
     def token(self, **auth: object) -> httpx.Response:
-        """Keystone's answer to a password, or to another `identity` and `scope`; None leaves one of them out."""
+        """Keystone's response to a password login, or to another `identity` and `scope`; None omits one of them."""
         user = {"name": "practice", "password": PASSWORD, "domain": {"id": "default"}}
         default = {
             "identity": {"methods": ["password"], "password": {"user": user}},
@@ -74,28 +74,28 @@ class Cloud:
 
     @property
     def heat(self) -> str:
-        """The path of the project's stacks and what else Heat has."""
+        """The path of the project in Heat."""
         return f"/orchestration/v1/{self.token().json()['token']['project']['id']}"
 
     def client(self, path: str = "", **headers: str) -> httpx.Client:
-        """A client that has a token, for the API under the path."""
+        """An authenticated client for the API under the path."""
         headers["X-Auth-Token"] = self.token().headers["X-Subject-Token"]
         return httpx.Client(base_url=self.at(path), headers=headers, timeout=60)
 
     def openstack(self, *commands: str) -> str:
-        """What the ordinary client prints for these commands, in one process: it takes three seconds to start."""
+        """The output of these `openstack` commands, run in one process: the client takes three seconds to start."""
         printed, refused = self._openstack(commands)
         assert not refused, refused
         return printed
 
     def asked(self, *commands: str) -> list:
-        """What each of the commands answers, as JSON."""
+        """The JSON output of each command."""
         given = values(self.openstack(*(f"{command} -f json" for command in commands)))
         assert len(given) == len(commands)
         return given
 
     def refused(self, *commands: str) -> str:
-        """What the ordinary client complains of, where it has nothing to print."""
+        """The error output of an `openstack` command that fails."""
         printed, refused = self._openstack(commands)
         assert not printed.strip(), printed
         return refused
@@ -117,7 +117,7 @@ class Cloud:
         return done.stdout, done.stderr
 
     def hold(self) -> None:
-        """No cluster gets on with what it is doing, until it is let go."""
+        """Pause the progress of all clusters until `let_go`."""
         raise NotImplementedError
 
     def let_go(self) -> None:
@@ -126,7 +126,7 @@ class Cloud:
 
 @dataclass
 class Site(Cloud):
-    """The practice cloud's APIs as they run, with its records, and the ground they are on."""
+    """The running APIs of the practice cloud, their records, and the ground beneath them."""
 
     store: Store
     ground: InstantGround
@@ -144,7 +144,7 @@ class Site(Cloud):
 
 
 def until(true: Callable[[], object], seconds: float = 60, pause: float = 0.02) -> None:
-    """Wait for something to become true, and look again after each pause."""
+    """Wait for a condition, checking it after each pause."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -153,7 +153,7 @@ def until(true: Callable[[], object], seconds: float = 60, pause: float = 0.02) 
 
 @contextlib.contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """The app on a port of loopback, and its URL."""
+    """Serve the app on a loopback port, and yield its URL."""
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
@@ -167,7 +167,7 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 
 def clouds_yaml(folder: Path, keystone: str) -> Path:
-    """A clouds.yaml in the folder, with the entry `practice`."""
+    """Write a clouds.yaml with the entry `practice` to the folder."""
     path = folder / "clouds.yaml"
     path.write_text(CLOUDS.format(url=keystone, password=PASSWORD))
     return path

@@ -1,4 +1,4 @@
-"""The clouds that the tests run on: the practice cloud's APIs over machines that are there at once, and real services."""
+"""The clouds to test: the practice cloud's APIs on fake machines that boot instantly, and real services."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zerojhub.practice.cloud import Settings, build
 
 @contextlib.contextmanager
 def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Site]:
-    """The practice cloud's APIs, with the manners of a profile."""
+    """The practice cloud's APIs, with a profile's behaviour."""
     ground = InstantGround(pause=0.1)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="package")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    """A real Keystone and a real Magnum: started once, and ended before the tests that need the machine to themselves."""
+    """A real Keystone and a real Magnum, started once and stopped before the tests that need the whole machine."""
     with real_cloud(tmp_path_factory.mktemp("real")) as cloud:
         yield cloud
 
@@ -50,13 +50,13 @@ def real_heat(real: Real) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module", params=["practice", pytest.param("real", marks=pytest.mark.agreement)])
 def either(request: pytest.FixtureRequest) -> Cloud:
-    """One cloud after the other: what holds on the practice cloud has to hold on a real one."""
+    """Each cloud in turn: whatever is true of the practice cloud must be true of a real one."""
     return request.getfixturevalue({"practice": "site", "real": "real"}[request.param])
 
 
 @pytest.fixture
 def key(site: Site) -> Iterator[str]:
-    """The name of a keypair that is there."""
+    """The name of an existing keypair."""
     compute = site.client("/compute/v2.1")
     public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq me@here"
     compute.post("/os-keypairs", json={"keypair": {"name": "mykey", "public_key": public}}).raise_for_status()
@@ -65,7 +65,7 @@ def key(site: Site) -> Iterator[str]:
 
 
 class Magnum:
-    """Asks for clusters, and waits for them."""
+    """Creates clusters and waits for them."""
 
     def __init__(self, site: Site):
         self.site = site
@@ -96,7 +96,7 @@ class Magnum:
 
 @pytest.fixture
 def magnum(site: Site, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magnum]:
-    """Whatever a test leaves is deleted, and then nothing of any cluster may be left anywhere."""
+    """Magnum's API. Afterwards its clusters are deleted, and no trace of them may remain."""
     cloud = site.store
     monkeypatch.setattr(site.ground, "pause", 0.1)
     tables = {name: table for name, table in vars(cloud).items() if isinstance(table, dict) and name != "tokens"}

@@ -1,4 +1,4 @@
-"""A Ground for tests of the APIs: machines that are there at once, and a real certificate authority."""
+"""A Ground for API tests: fake machines that boot instantly, and a real certificate authority."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, Mach
 
 
 class InstantGround:
-    """Remembers what it was asked for. `pause` (seconds) is how long a boot or a halt takes, and each lasts while its name is in `held`."""
+    """Records its calls. Booting and halting take `pause` seconds, and do not finish while their name is in `held`."""
 
     versions = ("v1.14.3", "v1.15.7", "v1.34.4")
     network = "10.221.0.0/24"

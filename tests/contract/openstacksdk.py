@@ -1,8 +1,8 @@
-"""Runs the functional tests that come with openstacksdk, which its makers run on DevStack, and says what became of each.
+"""Runs openstacksdk's functional tests, which upstream runs on DevStack, and reports the outcome of each.
 
-`python -m tests.contract.openstacksdk SERVICE|MODULE…` prints one JSON object a line, {"name", "outcome", "why"}: the test's
-name below openstack.tests.functional, passed, skipped or failed, and the last line of what it said. The clouds are those
-of clouds.yaml that these tests ask for by name.
+`python -m tests.contract.openstacksdk SERVICE|MODULE…` prints one JSON object per line, {"name", "outcome", "why"}: the
+test's name relative to openstack.tests.functional; passed, skipped or failed; and the last line of its output. The
+clouds come from clouds.yaml, under the names that these tests use.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 
 PACKAGE = "openstack.tests.functional."
 ALONE = "cloud.test_project_cleanup"
-"""The module of those that want a project to themselves, and leave nothing in it: not run with their package."""
+"""The module of tests that need a project of their own, and clean it out: not run with the rest of the package."""
 UNLOADED = "unittest.loader._FailedTest."
 
 
 class Outcomes(unittest.TestResult):
-    """Prints as it goes; their cases are testtools', which give details in place of an exception."""
+    """Prints results as they arrive. The cases come from testtools, which passes details instead of an exception."""
 
     def _say(self, test: unittest.TestCase, outcome: str, why: str = "") -> None:
         name = test.id().removeprefix(UNLOADED).removeprefix(PACKAGE)
@@ -42,7 +42,7 @@ class Outcomes(unittest.TestResult):
 
 
 def hurry(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """What takes a real cloud minutes is done here before the SDK looks for the first time."""
+    """Shorten the SDK's polling: what takes minutes on a real cloud takes no time here."""
     sleep(min(seconds, 0.05))
 
 

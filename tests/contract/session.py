@@ -1,4 +1,4 @@
-"""A session with a cloud: requests one after the other, and the answers with what differs from place to place masked."""
+"""A session with a cloud: a sequence of requests, and their responses with variable values masked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zerojhub.practice.recorder.asking import Question, questions
 
 MAGNUM = "/container-infra/v1"
 PATIENCE = 120
-"""Seconds for whatever the session waits for."""
+"""Seconds that each wait may take."""
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq"
 MASKS = (
     (r"\breq-[0-9a-f-]{36}\b", "<request>"),
@@ -41,14 +41,14 @@ class Answer:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A session's file: `steps`, and bodies that they share.
+    """A session file: `steps`, and bodies that they share.
 
-    A step has a `name`, whom it is to `ask` as [method, path, microversion] and what to `send`. Paths are Magnum's, or begin
-    with another service's. `as` means a body that is written elsewhere in the file, `with` and `without` some of its
-    names; `learn` gives names to what is in the answer. `under`, in the file, is another place than Magnum's for paths
-    to begin at. A `wait` lets clusters get on until one is settled, changed or gone: otherwise they stand still, so that
-    answers do not depend on how fast a machine is. An `until` waits for what is at a path to have a value. An `insert`
-    stands for the questions about these services that `zerojhub practice record` asks a cloud.
+    A step has a `name`, a request to `ask` as [method, path, microversion], and a body to `send`. Paths are relative to
+    Magnum's, or start with another service's name; `under` changes the default for the file. `as` refers to a body
+    elsewhere in the file, changed by `with` and `without`; `learn` names values from the response for later steps.
+    `wait` lets clusters progress until one is settled, changed or gone; otherwise they are paused, so that responses do
+    not depend on the speed of the machine. `until` waits for a value at a path. `insert` stands for the requests that
+    `zerojhub practice record` sends to these services.
     """
     session = YAML(typ="safe").load(path)
     session["steps"] = [
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
-    """The answers by the names of the steps."""
+    """Replay the session, and return the responses by step name."""
     client = cloud.client(Accept="application/json")
     compute = cloud.at("/compute/v2.1/os-keypairs")
     client.post(compute, json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
@@ -109,7 +109,7 @@ def content(answer: httpx.Response) -> Any:
 
 
 def noted(answer: httpx.Response, known: dict[str, str]) -> Answer:
-    """The answer as it is compared."""
+    """The masked response, ready to compare."""
     headers = {name: value for name, value in answer.headers.items() if name not in CONNECTION}
     if "x-subject-token" in headers:
         headers["x-subject-token"] = "<token>"
@@ -117,7 +117,7 @@ def noted(answer: httpx.Response, known: dict[str, str]) -> Answer:
 
 
 def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: dict[str, str]) -> tuple[Answer, Any]:
-    """The answer to one step, and its body as it came; what is learned from it is `known` then."""
+    """The response to a step, and its unmasked body. Adds what the step learns to `known`."""
     method, path, *version = filled(step["ask"], known)
     # A path that begins with the name of a service is whole.
     whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network", "orchestration", "compute")
@@ -132,7 +132,7 @@ def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: di
 
 
 def reached(client, url: str, how: str) -> bool:
-    """Whether the cluster is there, with all that is known of it from the start; gone; or settled."""
+    """Whether the cluster is present and complete, gone, or settled."""
     answer = client.get(url)
     match how:
         case "gone":
@@ -143,7 +143,7 @@ def reached(client, url: str, how: str) -> bool:
 
 
 def clear(cloud: Cloud) -> None:
-    """Delete what a session made: nothing of one is in the way of the next."""
+    """Delete what a session created, so that it does not affect the next."""
     magnum = cloud.client(MAGNUM)
 
     def all_gone() -> bool:
@@ -170,14 +170,14 @@ def body_of(send: Any, session: dict[str, Any]) -> Any:
 
 
 def without(body: Any, free: set[str]) -> Any:
-    """The body with the names of what is free, but not its values."""
+    """The body with the values of free-form mappings masked."""
     if isinstance(body, dict):
         return {name: "…" if name in free else without(item, free) for name, item in body.items()}
     return [without(item, free) for item in body] if isinstance(body, list) else body
 
 
 def found(body: Any, path: str) -> Any:
-    """What is at a path like "nodegroups.0.uuid"."""
+    """The value at a path such as "nodegroups.0.uuid"."""
     for part in path.split("."):
         body = body[int(part) if part.isdigit() else part]
     return body

@@ -1,4 +1,4 @@
-"""What `up` takes from where it is run: a chart beside the person, a key of theirs, and the keypair of a cluster that is there."""
+"""What `up` adopts: a local chart, the user's SSH key, and an existing cluster's keypair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ hub: {open_to_anyone: true}
 
 @pytest.fixture
 def shell(site: Site, tmp_path: Path) -> Shell:
-    """The program in an empty folder, with the deployment file in another and the APIs as its cloud."""
+    """The program in an empty folder, with the deployment file in another one and the APIs as its cloud."""
     shell = shell_in(tmp_path / "here")
     shell.folder.mkdir()
     shell.environment |= {"OS_CLIENT_CONFIG_FILE": str(site.clouds), "HOME": str(tmp_path)}
@@ -59,7 +59,7 @@ def test_a_key_of_ones_own_becomes_the_keypair(site, shell):
 
 
 def test_a_cluster_that_is_there_keeps_its_keypair(site, shell, magnum):
-    """No other is made that could not log in; without its private half, there is no SSH road, and an API road all the same."""
+    """`up` creates no other keypair, which could not log in. Without the private key only the API road works."""
     magnum.settled(magnum.create("mine"))
     error = shell.zerojhub("plan", "-f", "../hub.yaml", code=2).stderr
     assert "no private key on this machine matches keypair 'mykey'" in error

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Keystone and Magnum do, asked the same, except for the known differences."""
+"""The practice cloud responds like a real Keystone and Magnum, except for the known differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person gets wrong: one clear line, exit code 2, and nothing created."""
+"""User errors: one clear line, exit code 2, and nothing created."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cloud(site: Site, tmp_path: Path) -> Person:
 
 
 def refused(cloud: Person, path: Path, *said: str) -> str:
-    """`up` ends with exit code 2 and these words, having made nothing."""
+    """Check that `up` exits with code 2 and this error, and has created nothing."""
     before = len(cloud.audit())
     error = cloud.zerojhub("up", "-f", path, code=2).stderr
     for words in said:
@@ -139,7 +139,7 @@ def test_more_than_the_quota(cloud, tmp_path):
 
 
 def clouds_yaml(cloud, tmp_path: Path, old: str, new: str) -> None:
-    """A clouds.yaml like the practice cloud's, with one thing changed."""
+    """The practice cloud's clouds.yaml with one change."""
     text = Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]).read_text()
     assert old in text
     (tmp_path / "clouds.yaml").write_text(text.replace(old, new))

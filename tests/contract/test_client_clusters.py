@@ -1,4 +1,4 @@
-"""The ordinary client's `coe` commands do here what they do elsewhere."""
+"""The `openstack coe` commands work as on a real cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ordinary client's `loadbalancer` commands find everything here that they find elsewhere."""
+"""The `openstack loadbalancer` commands work as on a real cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ordinary client's commands for what a project has besides clusters: volumes, images, credentials, keypairs, quotas."""
+"""`openstack` commands for a project's other resources: volumes, images, credentials, keypairs, quotas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ordinary client's `server` commands find everything here that they find elsewhere."""
+"""The `openstack server` commands work as on a real cloud."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNSUPPORTED = "The requested functionality is not supported."
 
 @pytest.fixture(scope="module")
 def cloud(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The site, asked with the newest microversion that it knows."""
+    """The site, with its latest compute microversion."""
     clouds = tmp_path_factory.mktemp("recent") / "clouds.yaml"
     recent = "region_name: practice\n    compute_api_version: '2.96'"
     clouds.write_text(site.clouds.read_text().replace("region_name: practice", recent))
@@ -23,7 +23,7 @@ def cloud(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def server(cloud: Site, key: str) -> Iterator[str]:
-    """The UUID of a server that runs, named `box`; of servers nothing may be left."""
+    """The UUID of a running server named `box`. Afterwards no trace of any server may remain."""
     compute, network = cloud.client("/compute/v2.1"), cloud.store.networks.named("private")[0]["id"]
     image, flavor = (
         cloud.store.images.named("fedora-coreos-38")[0]["id"],

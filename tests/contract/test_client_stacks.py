@@ -1,4 +1,4 @@
-"""The ordinary client's `stack` and `orchestration` commands find everything here that they find elsewhere."""
+"""The `openstack stack` and `openstack orchestration` commands work as on a real cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ordinary `openstack` client and the SDK find everything here that they find elsewhere."""
+"""The `openstack` client and the SDK work as on a real cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters of the Cluster API driver: what is seen of them from outside is another thing than with Heat's driver."""
+"""Clusters of the Cluster API driver look different from outside than those of the Heat driver."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_credential_is_rotated_at_once(site: Site, magnum: Magnum) -> None:
 
 
 def magnum_credential(site: Site, uuid: str) -> str:
-    """The id of the cluster's one application credential, as Keystone lists it to its owner."""
+    """The ID of the cluster's only application credential, as its owner sees it in Keystone."""
     identity = site.client("/identity/v3")
     user = identity.get("/auth/tokens", headers={"X-Subject-Token": identity.headers["X-Auth-Token"]}).json()["token"]
     listed = identity.get(f"/users/{user['user']['id']}/application_credentials").json()["application_credentials"]

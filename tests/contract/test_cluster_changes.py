@@ -1,4 +1,4 @@
-"""Clusters change their size, get node groups, lose machines, and go."""
+"""Resizing clusters, adding node groups, losing machines, deleting clusters."""
 
 from __future__ import annotations
 

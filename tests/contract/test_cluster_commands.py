@@ -1,4 +1,4 @@
-"""The commands on templates and clusters: what is refused, by its message, and what the ordinary client sees of the rest."""
+"""Template and cluster commands: their error messages, and their results as the `openstack` client shows them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shell(site: Site, tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def made(shell: Shell) -> Iterator[dict]:
-    """A template from the options of a file, and one more on the command line."""
+    """Create a template with options from a file and one from the command line."""
     made = shell.json("template", "create", "mine", "--from", "template.yaml", "--docker-volume-size", "20")
     yield made
     shell.zerojhub("template", "delete", made["uuid"], "--yes")
@@ -44,7 +44,7 @@ def made(shell: Shell) -> Iterator[dict]:
 
 
 def refused(site: Site, shell: Shell, *words: str, said: str, code: int = 2) -> None:
-    """The command ends with this message, and no template or cluster more is there."""
+    """Check that the command fails with this message, and creates no template or cluster."""
     before = set(site.store.templates), set(site.store.clusters)
     error = shell.zerojhub(*words, code=code).stderr
     assert said in error

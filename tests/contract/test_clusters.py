@@ -1,4 +1,4 @@
-"""What becomes of a cluster that is asked for: its machines, its records, its stack, and how it goes wrong."""
+"""Creating a cluster: its machines, records and stack, and how creation fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Nova does, asked the same, except for the known differences."""
+"""The practice cloud responds like a real Nova, except for the known differences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRAWN = {
     "finish_time",
     "updated_at",
 }
-"""What is drawn, or a moment that is written without a zone."""
+"""A random value, or a time without a zone."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def answers_of(cloud: Cloud) -> dict[str, Answer]:
 
 
 def reached(client: httpx.Client, url: str, how: str) -> bool:
-    """Whether the server is gone, active, or at no task."""
+    """Whether the server is gone, active, or idle."""
     answer = client.get(url)
     if how == "gone":
         return answer.status_code == 404

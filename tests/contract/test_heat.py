@@ -1,4 +1,4 @@
-"""Heat: clusters by way of people's own templates, what it refuses, and how their stacks go."""
+"""Heat: clusters from users' own templates, rejected templates, and the life of a stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Heat makes what it knows of out of the practice cloud's other services, changes it and takes it away."""
+"""A real Heat creates, updates and deletes resources in the practice cloud's other services."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "word": {"length": 9},
     "volumes": {"count": 3},
 }
-"""What an update changes: all in place, but for a word of another length, which is another one."""
+"""What an update changes: everything in place, except a string whose new length means a replacement."""
 # Where what stacks are made of is listed.
 LISTS = (
     "/network/v2.0/networks",
@@ -60,14 +60,14 @@ class Heat:
         return next(iter(answer.json().values()))
 
     def everything(self) -> dict[str, list[str]]:
-        """The ids, or the names, of all that there is."""
+        """The IDs or names of all resources."""
         return {
             path: sorted(item["id"] if "id" in item else item["keypair"]["name"] for item in self.listed(path))
             for path in LISTS
         }
 
     def settled(self, ident: str) -> dict:
-        """The stack, when nothing is going on with it."""
+        """Wait until the stack is idle, and return it."""
         stack: dict = {}
 
         def over() -> bool:

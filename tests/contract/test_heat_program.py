@@ -1,4 +1,4 @@
-"""zerojhub's `heat` commands, with the practice cloud's Heat and with a real one."""
+"""The `zerojhub heat` commands, with the practice cloud's Heat and a real one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What becomes of tokens and application credentials, on the practice cloud and with a real Keystone.
+"""The life of tokens and application credentials, on the practice cloud and with a real Keystone.
 
-How each request is answered, and each refusal worded, is in questions.yaml.
+questions.yaml covers the individual requests and the wording of errors.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def client(either: Cloud) -> httpx.Client:
 
 @pytest.fixture(scope="module")
 def credentials(either: Cloud) -> str:
-    """The path of one's own application credentials."""
+    """The path of the user's own application credentials."""
     return f"/users/{either.token().json()['token']['user']['id']}/application_credentials"
 
 
 @pytest.fixture
 def robot(client: httpx.Client, credentials: str) -> Iterator[dict]:
-    """An application credential with its secret."""
+    """Create an application credential, and return it with its secret."""
     made = client.post(credentials, json={"application_credential": {"name": "robot"}}).json()["application_credential"]
     yield made
     client.delete(f"{credentials}/{made['id']}")

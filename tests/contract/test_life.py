@@ -1,4 +1,4 @@
-"""A cluster's life by the commands of the program, on the practice cloud and with a real Magnum behind them."""
+"""A cluster's life through zerojhub's commands, on the practice cloud and with a real Magnum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPTIONS = ("--image", "fedora-coreos-38", "--external-network", "public", "--fla
 
 @pytest.fixture
 def shell(either: Cloud, tmp_path: Path) -> Iterator[Shell]:
-    """The program, with the cloud as its own, and a keypair there."""
+    """The program, with the cloud and a keypair in it."""
     keypair = {"name": "mykey", "public_key": PUBLIC_KEY}
     either.client("/compute/v2.1").post("/os-keypairs", json={"keypair": keypair}).raise_for_status()
     shell = shell_in(tmp_path)

@@ -1,8 +1,8 @@
-"""Magnum's API answers as a real Magnum did: `magnum.json` is one session with one, request by request.
+"""Magnum's API responds as a real Magnum did: `magnum.json` is a recorded session, request by request.
 
-What differs from place to place (ids, times, addresses) is masked in both; every other value must be the same. Magnum was
-asked by an administrator then, and is by a member here: what only the one may see, is what the other is refused. Its
-driver took an even number of masters, which no driver does that builds clusters.
+Variable values (IDs, times, addresses) are masked on both sides; everything else must be equal. The recording was made
+by an admin, while a member runs this test, so requests for admins only are rejected here. The recorded driver accepted
+an even number of masters, unlike any driver that builds clusters.
 """
 
 from __future__ import annotations

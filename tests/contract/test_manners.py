@@ -1,4 +1,4 @@
-"""What every API does alike: pages, unknown ids, request ids, versions, and a line in the audit log."""
+"""What all APIs have in common: paging, unknown IDs, request IDs, versions, and the audit log."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ COLLECTIONS = {
 
 @pytest.fixture(scope="module")
 def client(site: Site) -> httpx.Client:
-    """With three of what a new practice cloud has none of."""
+    """A cloud with three of each resource that a new practice cloud does not have."""
     client = site.client()
     subnet = site.store.subnets.named("private-subnet")[0]["id"]
     template = {"coe": "kubernetes", "image_id": "fedora-coreos-38"}

@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Neutron does, asked the same, except for the known differences."""
+"""The practice cloud responds like a real Neutron, except for the known differences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def real_answers(real_one: Cloud) -> dict[str, Answer]:
 
 
 def comparable(body: Any) -> Any:
-    """The body without drawn values, and with its lists in one order: Neutron's have none."""
+    """The body without random values, and with sorted lists: Neutron's lists have no order."""
     if isinstance(body, dict):
         return {name: "…" if name in DRAWN else comparable(item) for name, item in body.items()}
     if isinstance(body, list):

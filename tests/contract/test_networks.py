@@ -1,4 +1,4 @@
-"""Floating IPs and load balancers lead where they say, and volumes are there: records and ground agree."""
+"""Floating IPs and load balancers route where they should, and volumes exist: records and ground agree."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_a_load_balancer_made_in_steps_balances_from_the_first_member_on(site: S
 def test_a_load_balancer_is_made_whole_or_not_at_all(
     site: Site, balancing: httpx.Client, network: httpx.Client
 ) -> None:
-    """As openstack-cloud-controller-manager asks for it: monitors and all, and one port taken on two transports."""
+    """As openstack-cloud-controller-manager requests it: with monitors, and one port with two protocols."""
     project = site.store.projects.named("practice")[0]["id"]
     limits = site.store.quotas["load-balancer"]
 

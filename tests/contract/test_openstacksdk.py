@@ -1,4 +1,4 @@
-"""openstacksdk's own functional tests pass on the practice cloud, but for those that openstacksdk.yaml gives a reason for."""
+"""openstacksdk's functional tests pass on the practice cloud, except those listed with a reason in openstacksdk.yaml."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Outcome:
     why: str
 
     def is_of(self, part: str) -> bool:
-        """Is it of the package, the module or the class of that name, or the test itself?"""
+        """Whether the name is that of the test, or of its class, module or package."""
         return f"{self.name}.".startswith(f"{part}.")
 
 

@@ -1,4 +1,4 @@
-"""The practice cloud with other clouds' manners: the kit gets on with each, and says what an older one cannot do."""
+"""The practice cloud with other clouds' behaviour: zerojhub works with each, and says what an older one lacks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shell_for(site: Site, folder: Path) -> Shell:
 
 @contextmanager
 def with_cluster(folder: Path, profile: str) -> Iterator[tuple[Site, Shell]]:
-    """A cloud of the profile, with a cluster that the kit has made."""
+    """A cloud with the profile, and a cluster created by zerojhub."""
     with practice(folder, profile) as site:
         shell = shell_for(site, folder)
         for stage in ("keypair", "cluster"):

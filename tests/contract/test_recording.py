@@ -1,4 +1,4 @@
-"""`zerojhub practice record`: what it takes from a cloud, what it leaves there, and a practice cloud made of it."""
+"""`zerojhub practice record`: what it records, what it omits, and a practice cloud with the recorded profile."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def shell_for(site: Site, folder: Path) -> Shell:
 
 
 def recorded(site: Site, folder: Path) -> tuple[Path, dict]:
-    """The file, and what the program says of it."""
+    """The recorded file, and the program's output."""
     return folder / "mine.yaml", shell_for(site, folder).json("practice", "record", "--to", folder / "mine.yaml", "-q")
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Path, dict]]:
-    """A cloud that nobody has used yet, recorded."""
+    """A recording of an unused cloud."""
     folder = tmp_path_factory.mktemp("first")
     with practice(folder, "cluster-api") as site:
         yield site, *recorded(site, folder)
@@ -71,7 +71,7 @@ def test_a_cloud_made_of_a_recording_answers_alike(
 
 
 def comparable(value):
-    """Without what is only recorded, and without the numbers of placeholders, which go by what came before."""
+    """The value without ONLY_RECORDED, and without the placeholders' numbers, which depend on the order."""
     if isinstance(value, dict):
         return {name: comparable(item) for name, item in value.items() if name not in ONLY_RECORDED}
     if isinstance(value, list):
@@ -98,7 +98,7 @@ def test_it_asks_and_changes_nothing(first: tuple[Site, Path, dict]) -> None:
 
 
 def seed(site: Site) -> list[str]:
-    """Put odd names and secrets wherever a person can, and return all that must not be seen."""
+    """Put unusual names and secrets wherever a user can, and return everything that must not be recorded."""
     records = site.store
     records.users.named("practice")[0]["name"] = PERSON
     records.projects.named("practice")[0] |= {"name": PROJECT, "description": SEEDED["e-mail"]}

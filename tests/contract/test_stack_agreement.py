@@ -1,4 +1,4 @@
-"""The practice cloud answers as a real Heat does, asked the same, except for the known differences."""
+"""The practice cloud responds like a real Heat, except for the known differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRAWN = r"(Failed to create Cluster '\w+' - |Circular Dependency Found: ).*"
 
 
 def settled(client: httpx.Client, stack: str) -> bool:
-    """Whether nothing is going on with the stack. Heat says that it is before it answers whoever has it do something."""
+    """Whether the stack is idle. Heat marks a stack as busy before it responds to the request that starts work."""
     answer = client.get(stack, follow_redirects=True)
     if answer.status_code == 404:
         return True
@@ -32,7 +32,7 @@ def settled(client: httpx.Client, stack: str) -> bool:
 
 
 def answers_of(cloud: Cloud) -> dict[str, Answer]:
-    """The answers by the names of the steps."""
+    """Replay the session, and return the responses by step name."""
     client = cloud.client(Accept="application/json")
     keypairs = cloud.at("/compute/v2.1/os-keypairs")
     client.post(keypairs, json={"keypair": {"name": "mykey", "public_key": PUBLIC_KEY}}).raise_for_status()
@@ -66,9 +66,9 @@ def real_answers(real_heat: Cloud) -> dict[str, Answer]:
 
 
 def comparable(body: Any) -> Any:
-    """The body with outputs and resources in one order, as Heat's have none, and without what is drawn for names.
+    """The body with sorted outputs and resources, which have no order in Heat, and without random names.
 
-    Nor with why a cluster failed, which is for its driver to say, and where a circle begins.
+    Also without a cluster's reason for failing, which depends on the driver, and the start of a circular dependency.
     """
     if isinstance(body, dict):
         for name, key in (("outputs", "output_key"), ("resources", "resource_name")):

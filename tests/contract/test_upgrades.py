@@ -1,4 +1,4 @@
-"""Clusters get another Kubernetes: masters first, workers in batches, and what the records say then."""
+"""Upgrading Kubernetes: masters first, workers in batches, and the resulting records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NEXT = "v1.15.7"
 
 
 def old_template(magnum: Magnum) -> str:
-    """One of Kubernetes v1.14.3, from which an upgrade leads up."""
+    """A template with Kubernetes v1.14.3, to upgrade from."""
     return next(
         each["uuid"]
         for each in magnum.client.get("/clustertemplates").json()["clustertemplates"]

@@ -1,12 +1,12 @@
-"""Runs a page of the documentation as a person would: its commands in one shell, its files as they are given, its clicks in
-a browser; and compares what is printed with what the page says.
+"""Runs a documentation page as a reader would, its commands in one shell and its browser steps in a browser, and compares
+the output with the page.
 
-A page has three kinds of things to do, in order:
+A page has three kinds of steps, run in order:
 
-- a block ```console: lines that begin with `$ ` are commands (going on in lines that begin with `> `), what follows each is
-  what it prints. A command that is meant to fail ends in `|| echo "exit code $?"`;
-- a block ```yaml whose first line is `# NAME.yaml`: the file of that name, whole;
-- a comment `<!-- browser: USER PASSWORD CODE -->`: what the text above it asks to be done in a browser.
+- a block ```console: lines that start with `$ ` are commands (continued in lines that start with `> `), and what follows
+  each one is its output. A command that is meant to fail ends in `|| echo "exit code $?"`;
+- a block ```yaml whose first line is `# NAME.yaml`: the complete file of that name;
+- a comment `<!-- browser: USER PASSWORD CODE -->`: what the text above it asks the reader to do in a browser.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ RULES = (
     (r"-{4,}", "---"),
     (r"\s+", " "),
 )
-"""What differs from run to run, and the word that stands for it, on the page and in what is printed alike."""
+"""Patterns for what differs from run to run, and the placeholders that replace it in both page and output."""
 
 UNDER_WAY = re.compile(r"… \S+ +(\d+ min \d\d|[\d.]+) s( |$)")
-"""A line of progress, which a slow machine prints and a fast one does not."""
+"""A progress line, which only slow machines print."""
 
 
 @dataclass
 class Step:
-    """Something that the page has a person do."""
+    """One step of a page."""
 
     kind: str
-    """command, file or browser."""
+    """command, file or browser"""
     line: int
     text: str
     prints: list[str]
-    """Of a command: the lines that it prints."""
+    """A command's output, or a file's content."""
 
 
 def steps(page: Path) -> Iterator[Step]:
-    """What the page has a person do, in order."""
+    """The page's steps, in order."""
     lines = page.read_text().splitlines()
     fence, command = None, None
     for number, line in enumerate(lines, 1):
@@ -85,7 +85,7 @@ def steps(page: Path) -> Iterator[Step]:
 
 
 def differences(page: list[str], printed: list[str]) -> str | None:
-    """How what was printed is not what the page says; None when it is."""
+    """How the output differs from the page; None if it does not."""
     wanted = [re.escape(line).replace("…", ".*") for line in _ordered(page)]
     pattern = "".join(r"(?:.*\n)*?" if line == ".*" else line + "\n" for line in wanted)
     got = _ordered([line for line in printed if not UNDER_WAY.match(line)])
@@ -95,7 +95,7 @@ def differences(page: list[str], printed: list[str]) -> str | None:
 
 
 def _ordered(lines: list[str]) -> list[str]:
-    """The lines with words in place of what differs, and steps that ran at once by name: which ends first is chance."""
+    """The lines with placeholders, and concurrent stages sorted by name, since they end in any order."""
     result, together = [], []
     for line in lines:
         for pattern, word in RULES:
@@ -113,7 +113,7 @@ def _ordered(lines: list[str]) -> list[str]:
 
 
 class Bash:
-    """A shell that a page's commands are typed into."""
+    """The shell that runs a page's commands."""
 
     def __init__(self, folder: Path, environment: dict[str, str]):
         self._process = subprocess.Popen(
@@ -126,7 +126,7 @@ class Bash:
         )
 
     def run(self, command: str, timeout: float = 300) -> tuple[list[str], int]:
-        """The lines that the command prints, and its exit code."""
+        """Run a command, and return its output lines and exit code."""
         end = f"end-{secrets.token_hex(8)}"
         self._process.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo {end} $?\n".encode())
         self._process.stdin.flush()
@@ -152,7 +152,7 @@ class Bash:
 
 
 def run(page: Path, folder: Path, environment: dict[str, str]) -> None:
-    """Do all that the page says, from `folder` on. AssertionError with every place where it is not as the page says."""
+    """Run all steps of the page in `folder`. Raises AssertionError that lists every difference."""
     shell, found = Bash(folder, environment), []
     try:
         for step in steps(page):
@@ -164,7 +164,7 @@ def run(page: Path, folder: Path, environment: dict[str, str]) -> None:
 
 
 def _do(step: Step, shell: Bash, folder: Path) -> str | None:
-    """What is not as the page says, if anything."""
+    """Run a step, and return how it differs from the page, if it does."""
     if step.kind == "file":
         (shell.folder() / step.text).write_text("\n".join(step.prints) + "\n")
         return None

@@ -1,4 +1,4 @@
-"""Clusters that scale themselves: pods wait, a machine boots and joins, they run; nobody needs it, and it goes. On both roads."""
+"""Autoscaling on both roads: a pending pod adds a machine and runs on it; an unneeded machine is removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICKLY = ("--unneeded-time", "5s", "--delay-after-add", "5s", "--delay-after-fa
 
 
 class Scaled:
-    """A cluster made with bounds, and the pods that need more of it."""
+    """A cluster created with limits, and pods that need more than it has."""
 
     def __init__(self, cloud: Shell, name: str, template: str, *stages: str):
         self.cloud, self.name, self.file = cloud, name, cloud.folder / f"{name}.yaml"
@@ -50,14 +50,14 @@ class Scaled:
         return anyio.run(run)
 
     def do(self, *words: str, code: int = 0) -> Any:
-        """`zerojhub GROUP VERB CLUSTER …`; what it says, or its error."""
+        """Run `zerojhub GROUP VERB CLUSTER …`, and return its output or its error."""
         group, verb, *more = words
         if code:
             return self.cloud.zerojhub(group, verb, self.name, *more, code=code).stderr
         return self.cloud.json(group, verb, self.name, *more)
 
     def run_pods(self, count: int) -> None:
-        """As many pods, each of which leaves no room for another on its node."""
+        """Create `count` pods, each too large to share a node with another."""
         nodes = self.kube(lambda kube: kube.list("v1/Node"))
         request = f"{int(float(nodes[0]['status']['allocatable']['cpu']) * 600)}m"
         container = {
@@ -77,7 +77,7 @@ class Scaled:
         return [pod for pod in pods if pod["status"]["phase"] == "Running"]
 
     def why_waiting(self) -> str:
-        """What status says of the pods that wait."""
+        """The pending pods in the output of status."""
         return "; ".join(row["why"] for row in self.do("autoscale", "status")["pending"])
 
     def workers(self) -> list[str]:
@@ -92,7 +92,7 @@ class Scaled:
 
 
 def waited(pod: dict) -> float:
-    """Seconds from a pod's making to its running."""
+    """Seconds from a pod's creation until it runs."""
     [container] = pod["status"]["containerStatuses"]
     made, ran = pod["metadata"]["creationTimestamp"], container["state"]["running"]["startedAt"]
     return (datetime.datetime.fromisoformat(ran) - datetime.datetime.fromisoformat(made)).total_seconds()
@@ -245,7 +245,7 @@ def test_without_ssh_a_daemon_set_mends_machine_ids(capi: Scaled) -> None:
 
 
 def vandal(node: str) -> dict:
-    """A pod that gives the node another machine-id."""
+    """A pod that changes the node's machine ID."""
     command = "echo 0123456789abcdef0123456789abcdef >/etc/machine-id && systemctl restart kubelet"
     container = {
         "name": "vandal",

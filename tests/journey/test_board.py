@@ -1,4 +1,4 @@
-"""A deployment to look at: the live board of `status --watch`, and the map of `show --svg` in a browser."""
+"""Looking at a deployment: the live view of `status --watch`, and the map of `show --svg` in a browser."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Watch:
-    """`zerojhub status --watch`, and what it has written so far: to a terminal of this size, or else to a pipe."""
+    """`zerojhub status --watch` and its output so far, in a terminal of this size or in a pipe."""
 
     def __init__(self, cloud: Shell, *words: str, terminal: bool):
         self._read, write = pty.openpty() if terminal else os.pipe()
@@ -54,7 +54,7 @@ class Watch:
                 self.written += data.decode(errors="replace")
 
     def until(self, *words: str, since: int = 0) -> str:
-        """What was written from place `since` on, once it has all the words."""
+        """The output from offset `since`, once it contains all the words."""
         deadline = time.monotonic() + SECONDS
         while not all(word in self.written[since:] for word in words):
             assert time.monotonic() < deadline, f"no {words} in: {CODE.sub('', self.written[since:])[-3000:]}"
@@ -78,7 +78,7 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def url(cloud: Shell) -> str:
-    """The hub of config/practice.yaml, up, with a server that runs for ada."""
+    """The running hub of config/practice.yaml, with a server for ada."""
     url = cloud.json("up", "-f", FILE)["url"]
     start(cloud, url, "ada")
     return url

@@ -1,4 +1,4 @@
-"""What a cluster of the practice cloud has of its own: names, volumes, load balancers; and nodes that come and go."""
+"""What a practice cluster provides: DNS, volumes, load balancers; and nodes that join and leave."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ spec:
 
 
 class Cluster:
-    """A cluster, and kubectl on its master."""
+    """A cluster, with kubectl on its master."""
 
     def __init__(self, shell: Shell, name: str, key: Path):
         self.shell, self.name, self.key = shell, name, key
@@ -107,7 +107,7 @@ class Cluster:
         return self.get("pod", pod)["spec"]["nodeName"]
 
     def attached(self, volume: str) -> list[str]:
-        """The servers that Cinder says the volume is attached to."""
+        """The servers that the volume is attached to, according to Cinder."""
         shown = json.loads(self.shell.openstack("volume", "show", volume, "-f", "json"))
         return [attachment["server_id"] for attachment in shown["attachments"]]
 
@@ -135,7 +135,7 @@ def finished(cloud: Shell, name: str) -> str | None:
 
 
 def drivers_of(cluster: Cluster, nodes: int) -> dict[str, list[tuple[str, str]]] | None:
-    """Node -> its drivers of volumes, each with what it calls the node; None until that many have one."""
+    """Node -> its CSI drivers, each with its ID for the node; None until that many nodes have one."""
     listed = {item["metadata"]["name"]: item["spec"].get("drivers") for item in cluster.get("csinodes")["items"]}
     found = {name: [(each["name"], each["nodeID"]) for each in drivers] for name, drivers in listed.items() if drivers}
     return found if len(found) == nodes else None

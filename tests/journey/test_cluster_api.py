@@ -1,4 +1,4 @@
-"""The whole way on the API road: a cluster that nobody can log in to, and Helm that runs here."""
+"""The whole journey on the API road: a cluster without SSH access, and Helm on this machine."""
 
 from __future__ import annotations
 

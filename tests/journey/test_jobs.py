@@ -1,4 +1,4 @@
-"""Jobs and cron jobs through the command line: on a cluster that is reached over SSH, and on one that is reached by its API."""
+"""Jobs and cron jobs on the command line, on a cluster with SSH access and on one with only its API."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ spec:
 
 @pytest.fixture(scope="module")
 def shell(cloud: Shell):
-    """The practice cloud with two clusters: one of hub.yaml, with a master to log in to, and `by-api`, without."""
+    """The practice cloud with two clusters: the one in hub.yaml, with SSH access, and `by-api`, without."""
     (cloud.folder / "hub.yaml").write_text(HUB)
     cloud.openstack("keypair", "create", "--private-key", str(cloud.folder / "key"), "mine")
     create = ["cluster", "create", API, "--template", "kubernetes-v1.34.4-capi", "--keypair", "mine", "--no-wait"]
@@ -74,13 +74,13 @@ def shell(cloud: Shell):
 
 @pytest.fixture(scope="module")
 def kube(shell: Shell) -> client.ApiClient:
-    """The cluster `by-api`, spoken to by Kubernetes' own client."""
+    """The cluster `by-api`, through the official Kubernetes client."""
     return config.new_client_from_config(str(shell.folder / "kubeconfig"))
 
 
 @pytest.fixture(scope="module")
 def every_minute(shell: Shell) -> dict:
-    """A cron job that is due each minute, made before the tests so that they need not wait for it."""
+    """A cron job that runs every minute, created early so that the tests need not wait for it."""
     words = ["--schedule", "* * * * *", "--image", "busybox", *HERE, "--", "echo", "hello"]
     return json.loads(shell.zerojhub("-o", "json", "cron", "create", "hello", *words).stdout)
 
@@ -179,7 +179,7 @@ def test_a_job_that_fails_has_its_pod_s_reason_and_last_words(shell: Shell):
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, kube):
     def started(*words: str) -> subprocess.Popen[str]:
-        """The command, once the job has said its first line."""
+        """Start the command, and wait for the job's first line of output."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen([PROGRAM, *words], cwd=shell.folder, env=shell.environment, **pipes)
         assert process.stdout.readline() == "begun\n"

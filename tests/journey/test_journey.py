@@ -1,4 +1,4 @@
-"""The whole way on the practice cloud, through the command line; each test goes on from the one before it."""
+"""The whole journey on the practice cloud, on the command line. Each test continues where the previous one ended."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STAGES = [
 ]
 PRACTICE = ROOT / "config" / "practice.yaml"
 CHARTS = ["embedded", *filter(None, [os.environ.get("ZEROJHUB_TEST_CHART")])]
-"""What the journey is made with: our own chart, and a chart archive that the environment names (z2jh's, as it is)."""
+"""The charts to test: our own, and an archive named by the environment (such as the real z2jh chart)."""
 
 
 @pytest.fixture(scope="module", params=CHARTS, ids=lambda chart: Path(chart).name)
 def file(request, tmp_path_factory) -> Path:
-    """config/practice.yaml, with the chart."""
+    """A copy of config/practice.yaml with the chart."""
     text = PRACTICE.read_text().replace("practice-values.yaml", str(PRACTICE.with_name("practice-values.yaml")))
     path = tmp_path_factory.mktemp("deployment") / "hub.yaml"
     path.write_text(text.replace("hub: {", f"hub: {{chart: {request.param}, "))
@@ -48,7 +48,7 @@ def file(request, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(cloud: Shell, file: Path) -> dict:
-    """The hub of the deployment, up: what `up -o json` said."""
+    """The running hub: the output of `up -o json`."""
     return cloud.json("up", "-f", file)
 
 
@@ -140,7 +140,7 @@ def test_secrets_are_nobody_elses(cloud, hub):
 
 
 def test_lost_secrets_come_back_from_the_release(cloud, file, hub, tmp_path):
-    """An upgrade with secrets made anew would log everyone out."""
+    """An upgrade with new secrets would log everyone out."""
 
     def token() -> str:
         return json.loads(cloud.zerojhub("helm", "-f", file, "get", "values", "practice", "-o", "json").stdout)[
@@ -160,7 +160,7 @@ def test_lost_secrets_come_back_from_the_release(cloud, file, hub, tmp_path):
 
 
 def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
-    """OpenStack's cloud controllers would look for the load balancer that they have deleted themselves."""
+    """OpenStack's cloud controllers would look for the load balancer that they deleted themselves."""
     changed = file.with_name("node-port.yaml")
     changed.write_text(file.read_text().replace("hub: {", "hub: {expose: NodePort, "))
     assert re.search(r":3\d{4}/", cloud.json("up", "-f", changed)["url"])

@@ -1,4 +1,4 @@
-"""Machines made of namespaces, for real: they boot, let their owner in, reach each other, and leave nothing behind."""
+"""Real machines built from namespaces: they boot, accept SSH logins, reach each other, and leave no trace."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def spec(ground: LinuxGround, number: int, key: str = "") -> MachineSpec:
 
 
 async def ssh(folder: Path, address: str, *command: str) -> str:
-    """What a command printed, with the host key checked against what the console log says."""
+    """The output of a command over SSH, with the host key verified against the console log."""
     argv = ["ssh", "-i", folder / "key", "-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "ConnectTimeout=10"]
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", f"core@{address}", *command]
     process = await asyncio.create_subprocess_exec(
@@ -144,7 +144,7 @@ def test_a_machine_is_switched_off_and_on_with_its_disk_and_its_addresses(ground
 
 
 async def take_a_volume_along(ground: LinuxGround, one: MachineSpec, two: MachineSpec) -> None:
-    """From one machine to the other; and a copy, which is what it was when it was made."""
+    """A volume moves from one machine to another, and a copy keeps the contents of the moment it was made."""
     first, second, copy = ground._machines[one.id], ground._machines[two.id], str(uuid.uuid4())
     volume = str(uuid.uuid4())
     by_id = f"/dev/disk/by-id/virtio-{volume[:20]}"

@@ -1,4 +1,4 @@
-"""A cluster that is already teaching, through every command on it: what each says, and what the ordinary client sees then."""
+"""Every command on a cluster whose hub is in use: its output, and its result as the `openstack` client shows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPENLY = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"
 
 
 class School:
-    """A hub on a cluster with two workers, and what its users do."""
+    """A hub on a cluster with two workers, and the actions of its users."""
 
     def __init__(self, cloud: Shell, folder: Path, name: str = "life", version: str = KUBERNETES):
         self.cloud, self.folder, self.name = cloud, folder, name
@@ -51,7 +51,7 @@ class School:
         return Path(self.cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / f"practice--{self.name}"
 
     def run(self, user: str, code: str) -> str:
-        """What a cell prints in the user's server, which is started when it does not run."""
+        """The output of a cell in the user's server, which is started if necessary."""
         token = YAML(typ="safe").load(self.state / "secrets.yaml")["api_token"]
 
         async def work() -> str:
@@ -80,7 +80,7 @@ class School:
         return self.ssh(f"sudo kubectl get pod jupyter-{user} -n {self.name} {where}").strip()
 
     def cluster(self) -> dict:
-        """As the ordinary client shows it."""
+        """The cluster, as the `openstack` client shows it."""
         return json.loads(self.cloud.openstack("coe", "cluster", "show", self.name, "-f", "json"))
 
     def groups(self) -> dict[str, dict]:
@@ -89,7 +89,7 @@ class School:
 
 
 def refused(cloud: Shell, *words: str | Path, said: str, code: int = 2) -> None:
-    """The command ends with this message, having changed nothing."""
+    """Check that the command fails with this message, and changes nothing."""
     before = len(cloud.audit())
     assert said in cloud.zerojhub(*words, code=code).stderr
     assert cloud.writes(before) == []
@@ -217,7 +217,7 @@ def test_node_groups(cloud, school):
 
 
 def test_more_workers_and_fewer_with_users_at_work(cloud, school):
-    """The node that goes is emptied first, whoever is on it is named, and nobody loses a file."""
+    """The node is drained before it is removed, its users are named, and nobody loses a file."""
     cloud.zerojhub("cluster", "resize", school.name, "3")
     assert (school.cluster()["node_count"], len(school.nodes())) == (3, 4)
     leaving = school.node_of("ada")
@@ -250,7 +250,7 @@ spec: {{minAvailable: 1, selector: {{matchLabels: {{app: stubborn}}}}}}
 
 
 def test_a_node_takes_pods_again_when_magnum_keeps_it(cloud, school, tmp_path):
-    """While a pod does not leave it yet, somebody raises the bound that Magnum then holds the resize to."""
+    """While a pod is slow to terminate, another client raises the minimum, so Magnum rejects the resize."""
     path = tmp_path / "kubeconfig"
     cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", path)
 
@@ -307,7 +307,7 @@ def test_a_template_in_use_stays(cloud, school):
 
 @pytest.fixture
 def by_hand(cloud: Shell, tmp_path: Path):
-    """A cluster that the ordinary client made, with a keypair and a floating IP of the person's."""
+    """A cluster created by the `openstack` client, with the user's own keypair and floating IP."""
     name, key = "by-hand", tmp_path / "key"
     cloud.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
     cloud.openstack("keypair", "create", "--public-key", f"{key}.pub", "mine")
@@ -324,7 +324,7 @@ def by_hand(cloud: Shell, tmp_path: Path):
 
 
 def test_adopting_a_cluster_takes_nothing_and_deletes_nothing(cloud, by_hand, tmp_path):
-    """By SSH with the keypair and the floating IP that it has; then the whole way by its API, with Helm on this machine."""
+    """First over SSH, with its keypair and floating IP; then through its API, with Helm on this machine."""
     name, uuid, key, address = by_hand
     (tmp_path / "values.yaml").write_text(VALUES)
     file, base = tmp_path / "hub.yaml", f"name: {name}\ncloud: practice\nhub: {{values: values.yaml}}\n"
@@ -352,7 +352,7 @@ def test_adopting_a_cluster_takes_nothing_and_deletes_nothing(cloud, by_hand, tm
 
 
 def test_what_a_deleted_cluster_leaves(cloud, school):
-    """The load balancer of a Service goes; the volumes of claims stay and are listed, or go too when asked."""
+    """The load balancer of a Service is deleted. Volumes are kept and listed, or deleted on request."""
     cluster = school.cluster()
     # Clouds whose controller manager was not told a name use the cluster's name; Magnum itself looks for its UUID.
     late = f"kube_service_{school.name}_default_late"

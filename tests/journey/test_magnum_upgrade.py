@@ -1,4 +1,4 @@
-"""A hub with two users at work while its cluster gets another Kubernetes; `make test` builds the two that it takes."""
+"""A hub with two active users during a Kubernetes upgrade. Needs the two versions of `practice build --all`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.journey.test_magnum import School, refused
 
 @pytest.fixture(scope="module")
 def versions(cloud: Shell) -> list[str]:
-    """What the practice cloud can run, by its templates; oldest first."""
+    """The Kubernetes versions that the practice cloud has templates for, oldest first."""
     found = [row["labels"]["kube_tag"] for row in cloud.json("template", "list") if row["public"]]
     assert len(set(found)) > 1, "zerojhub practice build --all builds a second Kubernetes"
     return sorted(set(found), key=number)

@@ -1,4 +1,4 @@
-"""A cluster with several masters, and the load balancer before them."""
+"""A cluster with several masters behind a load balancer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The practice cloud's own commands: start, status, env, logs, reset, stop."""
+"""The `zerojhub practice` commands: start, status, env, logs, reset, stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.journey.traces import disks, traces
 
 @pytest.fixture
 def own_cloud(tmp_path: Path):
-    """A practice cloud for one test alone, which leaves no trace of itself."""
+    """A practice cloud for a single test, which must leave no trace."""
     before = traces()
     shell = shell_in(tmp_path)
     shell.zerojhub("practice", "start", timeout=900)

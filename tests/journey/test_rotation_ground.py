@@ -1,4 +1,4 @@
-"""A new CA for a cluster that runs."""
+"""Rotating the CA of a running cluster."""
 
 from __future__ import annotations
 

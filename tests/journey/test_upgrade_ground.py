@@ -1,4 +1,4 @@
-"""Another Kubernetes on machines that run: real programs of two versions, node after node, with pods on them."""
+"""Upgrading running machines node by node, with real Kubernetes programs of two versions and running pods."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> build.Built:
 
 @contextlib.asynccontextmanager
 async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]:
-    """A ground, and the images of its clusters."""
+    """A ground, and a registry with its clusters' images."""
     import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import Mount
@@ -77,7 +77,7 @@ def machine(ground: LinuxGround, name: str, number: int) -> MachineSpec:
 
 
 async def until(found: Callable[[], Awaitable[object]], seconds: float = 120):
-    """What `found` finds, as soon as it finds something."""
+    """Wait until `found` finds something, and return it."""
     end = time.monotonic() + seconds
     while not (value := await found()):
         assert time.monotonic() < end, f"not there after {seconds} s"
@@ -86,7 +86,7 @@ async def until(found: Callable[[], Awaitable[object]], seconds: float = 120):
 
 
 class Kubectl:
-    """kubectl on a master."""
+    """Run kubectl on a master."""
 
     def __init__(self, ground: LinuxGround, master: MachineSpec):
         self.machine = ground._machines[master.id]
@@ -99,7 +99,7 @@ class Kubectl:
         return json.loads(await self("get", *words, "-o", "json"))["items"]
 
     async def pods(self, app: str) -> dict[str, tuple[str, int]]:
-        """Pods that are ready: name -> node, restarts."""
+        """Ready pods: name -> node, restarts."""
         ready = {}
         for each in await self.get("pods", "-l", f"app={app}"):
             (status,) = each["status"].get("containerStatuses") or [{}]
@@ -115,7 +115,7 @@ class Kubectl:
 
 @contextlib.asynccontextmanager
 async def watched(attempt: Callable[[], Awaitable[bool]]) -> AsyncIterator[list[float]]:
-    """How long, in seconds, it did not answer: each time that it did not."""
+    """The length in seconds of each period without a response."""
     gaps: list[float] = []
 
     async def watch() -> None:

@@ -1,4 +1,4 @@
-"""Every workshop as its page tells it, on one practice cloud: commands, files, solutions, and what is printed."""
+"""Every workshop page, run on one practice cloud: commands, files, solutions and output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOME = ROOT / "docs" / "workshops"
 
 @pytest.mark.parametrize("workshop", WORKSHOPS, ids=lambda workshop: workshop.slug)
 def test_the_page_is_true(cloud, workshop):
-    """The page itself checks its exercises before they are done, and when they are (tests/unit/test_workshops.py)."""
+    """The page itself checks its exercises before and after (see tests/unit/test_workshops.py)."""
     environment = {key: value for key, value in cloud.environment.items() if not key.startswith("OS_")}
     environment["PATH"] = f"{PROGRAM.parent}:{environment['PATH']}"
     pages.run(HOME / f"{workshop.slug}.md", cloud.folder, environment)

@@ -1,4 +1,4 @@
-"""What this machine shows of a practice cloud: it must show the same before and after."""
+"""The traces that a practice cloud could leave on the host. They must be the same before and after."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS = re.compile(r"zjh|ZJH|198\.51\.100|203\.0\.113|s6-svscan|practice\.daemon|
 
 
 def traces() -> dict[str, list[str]]:
-    """By where it shows."""
+    """Traces, by where they show."""
     shown = {}
     for command in COMMANDS:
         lines = subprocess.run(command.split(), capture_output=True, text=True, timeout=30).stdout.splitlines()
@@ -30,6 +30,6 @@ def traces() -> dict[str, list[str]]:
 
 
 def disks(folder: Path) -> list[str]:
-    """The files beneath it that the kernel has as block devices; other practice clouds' are in the same list."""
+    """The files below the folder that the kernel uses as block devices. Other practice clouds' are filtered out."""
     files = [path.read_text().strip() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
     return [file for file in files if file.startswith(f"{folder}/")]

@@ -1,4 +1,4 @@
-"""A stand-in for a cloud, over HTTP: a Keystone that gives tokens, and services that give the answers a test has set."""
+"""A fake cloud over HTTP: a Keystone that issues tokens, and services that return the responses set by a test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CATALOG = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answers; `body` is JSON, or text as it is."""
+    """A service's response. `body` is JSON data or plain text."""
 
     status: int = 200
     body: Any = None
@@ -40,22 +40,22 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    """Names in lower case."""
+    """Lower-case names."""
     body: Any
 
 
 class FakeCloud:
-    """`answers` is what tests set: by method and path, one answer after the other; the last one is repeated."""
+    """Tests set `answers`: method and path -> responses, returned one after the other. The last one is repeated."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.catalog = dict(CATALOG)
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[Request] = []
-        """All but those to Keystone."""
+        """All requests except those to Keystone."""
 
     def answer(self, request: str, *answers: Answer) -> None:
-        """Set the answers to a request such as `GET /compute/v2.1/servers`."""
+        """Set the responses to a request such as `GET /compute/v2.1/servers`."""
         self.answers[request] = list(answers)
 
     def handle(self, request: Request) -> Answer:
@@ -110,7 +110,7 @@ def clouds_yaml(path: Path, auth_url: str, *, password: str = PASSWORD) -> Path:
 
 @contextmanager
 def served() -> Iterator[FakeCloud]:
-    """The stand-in, on a port of its own."""
+    """The fake cloud, on its own port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
     cloud = FakeCloud(f"http://127.0.0.1:{server.server_port}")
     server.RequestHandlerClass.cloud = cloud  # type: ignore[attr-defined]  # of the class made two lines above
@@ -149,4 +149,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Not on the test's output."""
+        """Keep requests out of the test's output."""

@@ -1,4 +1,4 @@
-"""A stand-in for a hub: the part of JupyterHub's API that zerojhub uses, reached by every httpx client."""
+"""A fake hub: the part of JupyterHub's API that zerojhub uses, patched into httpx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFIX = "/hub/api/users"
 
 
 class FakeHub:
-    """Its state is public: tests set it and read it."""
+    """Its state is public, for tests to set and read."""
 
     def __init__(self) -> None:
         self.users: dict[str, dict[str, Any]] = {}
@@ -21,9 +21,9 @@ class FakeHub:
         self.events: list[dict[str, Any]] = [{"ready": True}]
         self.looks_until_stopped = 0
         self.fail: httpx.Response | Exception | None = None
-        """Answers every request, if set."""
+        """The response to every request, if set."""
         self.refuse: Callable[[], httpx.Response] | None = None
-        """Answers every request but GET, if set."""
+        """The response to every request except GET, if set."""
 
     @classmethod
     def install(cls, monkeypatch) -> Self:

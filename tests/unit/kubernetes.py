@@ -1,4 +1,4 @@
-"""A cluster in memory, for what asks and changes Kubernetes through `zerojhub.kube.client`."""
+"""An in-memory cluster for code that uses Kubernetes through `zerojhub.kube.client`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Objects = list[dict[str, Any]]
 
 
 class Cluster(Kube):
-    """Objects by kind. `before_list` is called before every list, so that a test can let time pass."""
+    """Objects by kind. `before_list` is called before every list request, so that a test can let time pass."""
 
     def __init__(self, **objects: Objects) -> None:
         self.objects = objects
         self.applied: Objects = []
         self.deleted: list[str] = []
         self.refusals: dict[str, int] = {}
-        """Pod -> the status that its eviction is refused with."""
+        """Pod -> the status code that rejects its eviction."""
         self.before_list: Callable[[], None] = lambda: None
 
     async def list(self, kind, namespace=None, *, labels="", fields=""):
@@ -60,7 +60,7 @@ class Cluster(Kube):
         return f"{pod}/{container}{' before' if previous else ''}"
 
     def cordons(self) -> Objects:
-        """What was applied to nodes."""
+        """The changes applied to nodes."""
         return [each for each in self.applied if each["kind"] == NODE.rpartition("/")[2]]
 
 

@@ -1,4 +1,4 @@
-"""The address of a hub's service, and the URL there."""
+"""The address of a hub's Service, and its URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the autoscaler is told, which of its versions a cluster gets, and how the practice cloud's stand-in judges."""
+"""The autoscaler's options, the version that a cluster gets, and the decisions of the practice cloud's substitute."""
 
 import importlib.util
 import sys
@@ -119,7 +119,7 @@ def test_every_object_is_deleted_that_is_made():
 
 @pytest.fixture(scope="module")
 def program():
-    """The stand-in's module. Its folder is what its image is built from: nothing may be left there."""
+    """Import the substitute's modules. Its image is built from their folder, so nothing may be left there."""
     folder, kept = HERE / "cluster-autoscaler", sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True

@@ -1,4 +1,4 @@
-"""Where a machine's control groups go, by how this machine has them mounted."""
+"""A machine's control groups, depending on how the host mounts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a person meets it, without any cloud."""
+"""The command line as users see it, without a cloud."""
 
 from __future__ import annotations
 

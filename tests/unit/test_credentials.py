@@ -1,4 +1,4 @@
-"""The cloud-config of a cluster, in the forms that drivers leave it in."""
+"""A cluster's cloud-config, in the formats that drivers write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person's mistakes in hub.yaml: each is one line with the file, the line and what was probably meant."""
+"""Mistakes in hub.yaml: each is reported in one line, with file, line and a suggestion."""
 
 from pathlib import Path
 

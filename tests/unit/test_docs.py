@@ -1,4 +1,4 @@
-"""What the documentation tells people to write: every YAML block is valid, every command is there with its options."""
+"""The examples in the documentation: every YAML block is valid, and every command and option exists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT_COMMAND = typer.main.get_command(cli.app)
 
 
 def blocks(kind: str) -> list:
-    """The blocks of a language, or of YAML with such a caption, as parameters named after their page."""
+    """The code blocks in a language, or YAML blocks with that caption, as parameters named after their page."""
     return [
         pytest.param(found["text"], id=f"{page.stem}-{number}")
         for page in PAGES

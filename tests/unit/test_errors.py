@@ -1,4 +1,4 @@
-"""Errors: exit codes, and the line that a user sees."""
+"""Errors: exit codes, and the line that users see."""
 
 from __future__ import annotations
 

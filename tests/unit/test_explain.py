@@ -1,4 +1,4 @@
-"""What is said of things in Kubernetes that are not ready. The objects are as the API gives them, cut to what counts."""
+"""Explanations for Kubernetes objects that are not ready. The objects are abridged API responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs followed until they end, their logs, and the jobs of cron jobs, in a cluster in memory."""
+"""Following jobs to the end, their logs, and the jobs of cron jobs, in an in-memory cluster."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def wait(cluster, say=silent, log=None):
 
 
 def then(cluster, looks, **objects):
-    """Have the cluster change to these objects after so many lists."""
+    """Replace the cluster's objects after that many list requests."""
     seen = []
 
     def look():

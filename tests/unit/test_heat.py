@@ -1,4 +1,4 @@
-"""Heat's stacks, from the request to the end of their names."""
+"""Heat stacks, from the request until their name is free again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Helm on a machine: which version fits, and the fetched archive that must be the pinned one."""
+"""Helm on a machine: choosing a version, and verifying the downloaded archive."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_which_helm_fits(version, wanted, fits):
 
 @pytest.fixture
 def archive(tmp_path):
-    """A server on loopback with an archive as Helm's are: its address and SHA-256."""
+    """Serve an archive like Helm's on loopback: its address and SHA-256."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         info = tarfile.TarInfo("linux-amd64/helm")
@@ -85,7 +85,7 @@ def test_another_archive_than_the_pinned_one_is_not_installed(archive, tmp_path)
 
 
 class Recorder:
-    """A machine that answers every command with the same result, and records the commands."""
+    """A machine that returns the same result for every command, and records the commands."""
 
     def __init__(self, result: Result) -> None:
         self.result = result

@@ -1,4 +1,4 @@
-"""The hub's API as zerojhub uses it, against a small stand-in for JupyterHub."""
+"""The client for the hub's API, against a fake JupyterHub."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from zerojhub.hub.client import HubClient, HubError, User, UserServer
 
 @pytest.fixture
 def hub(monkeypatch) -> FakeHub:
-    """A hub at http://hub, which every HTTP client reaches."""
+    """A fake hub at http://hub, for every HTTP client."""
     return FakeHub.install(monkeypatch)
 
 
 def ask(method: str, *words, **options):
-    """What a method of the client returns."""
+    """Call a method of the client, and return its result."""
 
     async def run():
         async with HubClient("http://hub/", "t0ken") as asking:

@@ -1,4 +1,4 @@
-"""What the practice cloud's images are built from, and when they are built again."""
+"""What the practice cloud's images are built from, and when they are rebuilt."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def programs(tmp_path):
 
 
 def stale(tmp_path, programs):
-    """Names of the images to build, and their recipes; as if what is stale had then been built."""
+    """The names and recipes of stale images; afterwards they count as built."""
     builder = Builder(tmp_path / "images", programs, print)
     names = [image.name for image in builder.stale()]
     (tmp_path / "images").mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def test_a_program_that_is_missing_is_named(tmp_path, programs):
 
 
 def test_each_image_starts_from_the_base_that_the_catalogue_says():
-    """The build orders them by it, and makes them anew when it changes."""
+    """The build uses it for ordering and for rebuilding."""
     built = set()
     for image in IMAGES:
         lines = (image.folder / "Containerfile").read_text()
@@ -81,7 +81,7 @@ def test_every_folder_is_an_image_and_no_repository_has_two():
 
 
 def test_a_package_is_in_one_layer_only():
-    """A second copy above the shared layer would hide the first, and might be another version."""
+    """A second copy above the shared layer would hide the first, possibly with another version."""
 
     def pins(name):
         lines = (HERE / name / "requirements.txt").read_text().split()
@@ -93,7 +93,7 @@ def test_a_package_is_in_one_layer_only():
 
 
 def test_the_lock_of_the_proxy_names_no_place_to_download_from():
-    """Each machine has npm packages from the registry that it is set up for."""
+    """Every host downloads npm packages from the registry that it is configured for."""
     lock = json.loads((HERE / "configurable-http-proxy" / "package-lock.json").read_text())
     packages = {path: about for path, about in lock["packages"].items() if path}
     assert packages and all("integrity" in about and "resolved" not in about for about in packages.values())

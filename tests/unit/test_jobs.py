@@ -1,4 +1,4 @@
-"""Manifests of jobs, and what is said of how jobs stand. The objects are as the API gives them, cut to what counts."""
+"""Job manifests, and descriptions of a job's state. The objects are abridged API responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel's settings: raised where they are too low, and put back."""
+"""Kernel settings: raised where they are too low, and restored."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ Answer = tuple[int, Any]
 
 
 class Server:
-    """Answers each request from `answers` (method and path -> answers, the last one again and again), and records it."""
+    """Responds to each request from `answers` (method and path -> responses; the last one repeats), and records it."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, list[Answer]] = {}
@@ -220,7 +220,7 @@ def test_an_api_that_does_not_respond(server, kube):
 
 
 class Authority:
-    """A CA, and what it signs, in PEM."""
+    """A CA, and the certificates it signs, in PEM."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

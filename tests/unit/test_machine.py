@@ -1,4 +1,4 @@
-"""The two machines, SSH against a real OpenSSH server on loopback."""
+"""Both kinds of machine; SSH uses a real OpenSSH server on loopback."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def on_ssh(sshd, function):
 
 @pytest.fixture(params=[pytest.param("ssh", marks=pytest.mark.host), "local"])
 def use(request):
-    """Runs an async function with a machine: both must behave alike."""
+    """Runs an async function with each kind of machine: both must behave alike."""
     if request.param == "local":
         return lambda function: anyio.run(function, LocalMachine())
     return partial(on_ssh, request.getfixturevalue("sshd"))

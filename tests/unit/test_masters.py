@@ -1,4 +1,4 @@
-"""Host keys are read from what a server printed on its console, in each of the ways that images print them."""
+"""Reading host keys from a server's console log, in every format that images print."""
 
 from zerojhub.openstack.masters import parse_console
 

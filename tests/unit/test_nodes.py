@@ -1,4 +1,4 @@
-"""Nodes: what is read from them, and draining one."""
+"""Reading nodes, and draining one."""
 
 from __future__ import annotations
 

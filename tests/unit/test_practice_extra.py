@@ -1,4 +1,4 @@
-"""Without the `practice` extra, each of its commands says at once what to install."""
+"""Without the `practice` extra, all its commands immediately say what to install."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ main()
 
 
 def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program as it runs where the package is not installed."""
+    """The program, as if the extra were not installed."""
     argv = [sys.executable, "-c", WITHOUT.format(package=package), *arguments]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
@@ -46,7 +46,7 @@ def test_help_needs_no_extra() -> None:
 
 
 def test_a_profile_is_read_without_the_extra() -> None:
-    """The reference of profiles is part of the documentation, which is built without it."""
+    """The reference page on profiles is built without the extra."""
     code = "import sys; sys.modules['starlette'] = None; from zerojhub.practice import profile; print(len(profile.names()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "3\n"

@@ -1,4 +1,4 @@
-"""Which addresses the practice cloud takes, and the packet rules that it asks for."""
+"""The addresses that the practice cloud uses, and its packet rules."""
 
 from __future__ import annotations
 

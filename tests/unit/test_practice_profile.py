@@ -1,4 +1,4 @@
-"""Mistakes in a profile of the practice cloud: each is one line with the file, the line and what was probably meant."""
+"""Mistakes in a practice cloud profile: each is reported in one line, with file, line and a suggestion."""
 
 from __future__ import annotations
 

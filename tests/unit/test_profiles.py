@@ -1,4 +1,4 @@
-"""zerojhub init: each profile is a deployment that loads, with values that the chart takes."""
+"""`zerojhub init`: every profile loads as a deployment, with values that the chart accepts."""
 
 from __future__ import annotations
 

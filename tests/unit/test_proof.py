@@ -1,4 +1,4 @@
-"""The proof that a hub works: its steps in order, what it leaves, and how it fails."""
+"""The test of a hub: its steps in order, what it leaves behind, and how it fails."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kube() -> FakeKube:
 
 
 class LabHub(FakeHub):
-    """A hub with a login form, and with servers whose kernels print `cell`."""
+    """A hub with a login form, whose servers' kernels print `cell`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def hub(monkeypatch) -> LabHub:
 
 
 def prove(kube, password: str | None = "secret") -> tuple[Proof, list[str]]:
-    """The proof, and what was reported on the way."""
+    """Run the test, and return its result and progress reports."""
     said: list[str] = []
 
     async def run() -> Proof:

@@ -1,4 +1,4 @@
-"""The practice cloud's image registry, asked as containerd and skopeo ask one."""
+"""The practice cloud's image registry, with requests like those of containerd and skopeo."""
 
 import hashlib
 import json

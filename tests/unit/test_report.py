@@ -1,4 +1,4 @@
-"""What the program prints: tables, JSON and YAML, logs of pods, progress."""
+"""The program's output: tables, JSON and YAML, pod logs, progress."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Volume:
 
 
 class Terminal(io.StringIO):
-    """Standard output or standard error when it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def on_terminal(monkeypatch, no_color: str | None = None) -> Terminal:
-    """Both streams, from now on, as a terminal of 40 columns with colours. (A fixture would be undone by pytest's capture.)"""
+    """Make both streams a 40-column colour terminal. (pytest's capture would undo this in a fixture.)"""
     for variable in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)
     if no_color is not None:
@@ -150,7 +150,7 @@ def run_steps(*, quiet: bool = False, verbose: bool = False, seconds: float = 0)
 
 
 def printed(capsys) -> list[list[str]]:
-    """The words of each line on standard error; nothing may be on standard output."""
+    """The words of each line on standard error. Standard output must be empty."""
     out, err = capsys.readouterr()
     assert out == ""
     return [line.split() for line in err.splitlines()]

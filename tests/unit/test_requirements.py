@@ -1,4 +1,4 @@
-"""What the practice cloud says it lacks on a machine."""
+"""The requirements check of the practice cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules of cron jobs, as Kubernetes reads them."""
+"""Cron schedules, as Kubernetes interprets them."""
 
 from __future__ import annotations
 

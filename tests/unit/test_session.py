@@ -1,4 +1,4 @@
-"""Requests to OpenStack, as they go over the wire: endpoints, microversions, pages, what is retried, refused or ignored."""
+"""Requests to OpenStack as sent: endpoints, microversions, paging, retries, errors."""
 
 from __future__ import annotations
 

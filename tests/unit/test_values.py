@@ -1,4 +1,4 @@
-"""A hub's chart and values: which chart, what is refused with which line, and what is added."""
+"""A hub's chart and values: choosing the chart, rejecting values with their line, adding defaults."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_a_file_that_holds_no_secrets(tmp_path):
 
 
 def installed(chart, /, **more) -> InstalledRelease:
-    """A release of the chart, deployed with the values WANTED unless `more` says otherwise."""
+    """A deployed release of the chart with the values WANTED, changed by `more`."""
     usual = {"status": "deployed", "chart": "jupyterhub-4.4.0", "description": description_of(chart), "values": WANTED}
     return InstalledRelease(revision=3, **(usual | more))
 

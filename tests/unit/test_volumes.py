@@ -1,4 +1,4 @@
-"""The volumes of a namespace: which are listed, which are deleted, and which are waited for."""
+"""A namespace's volumes: listing them, deleting them, and waiting for them."""
 
 from __future__ import annotations
 

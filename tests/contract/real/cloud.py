@@ -1,4 +1,4 @@
-"""A real Keystone and a real Magnum on loopback, with the practice cloud's APIs for all that Magnum asks others for."""
+"""A real Keystone and a real Magnum on loopback. The practice cloud's APIs serve as the other services."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from zerojhub.practice.cloud.store import Store, Token
 
 DRIVER = Path(__file__).with_name("driver")
 SQLITE = Path(__file__).with_name("sqlite")
-"""On the PYTHONPATH of services whose many threads and processes write to one SQLite database."""
+"""Added to PYTHONPATH for services with several threads or processes that write to one SQLite database."""
 TABLES = """
 import sys, sqlalchemy, magnum.db.sqlalchemy.models as models
 models.Base.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
-"""Magnum's migrations refuse SQLite: its tables are made from what its own code says of them."""
+"""Magnum's migrations do not support SQLite, so this creates the tables from its models."""
 
 
 @dataclass
 class Real(Cloud):
-    """What its services are started with, and those that join them are.
+    """What its services, and further services that join them, need to start.
 
-    `held` is the file that the clusters' driver looks for; `account` is what a service logs in to Keystone with; `broker`
-    is the URL of the messages between the processes of a service.
+    `held` is the file that the clusters' driver checks; `account` is a service's Keystone login; `broker` is the URL
+    for messages between a service's processes.
     """
 
     held: Path
@@ -53,7 +53,7 @@ class Real(Cloud):
 
 @contextlib.contextmanager
 def real_cloud(folder: Path) -> Iterator[Real]:
-    """The cloud, new, with the practice cloud's user, project and templates; it ends with the block."""
+    """A new cloud with the practice cloud's user, project and templates, until the block ends."""
     installed = environment()
     keystone, magnum = (socket.create_server(("127.0.0.1", 0), backlog=64) for _ in range(2))
     roots = {"/identity": url_of(keystone), "/container-infra": url_of(magnum)}
@@ -92,7 +92,7 @@ def answers(url: str) -> bool:
 
 
 def write(path: Path, **sections: dict[str, object]) -> None:
-    """A configuration file of oslo.config."""
+    """Write an oslo.config file."""
     config = configparser.ConfigParser(interpolation=None)
     config.read_dict(sections)
     path.parent.mkdir(exist_ok=True)
@@ -104,7 +104,7 @@ def write(path: Path, **sections: dict[str, object]) -> None:
 
 
 def start_broker(processes: Processes) -> int:
-    """RabbitMQ, and the port mapper of an Erlang that nothing else has to do with. Returns the port for AMQP."""
+    """Start RabbitMQ, with an Erlang port mapper of its own. Returns the AMQP port."""
     mapper, distribution, amqp = free_port(), free_port(), free_port()
     base = processes.folder / "rabbitmq"
     base.mkdir()
@@ -154,7 +154,7 @@ def start_keystone(processes: Processes, installed: Path, listener: socket.socke
 
 
 def service_account(keystone: str, password: str) -> dict[str, str]:
-    """How a service logs in to Keystone, as the middleware in front of it wants it said."""
+    """A service's Keystone login, as options for keystonemiddleware."""
     return {
         "auth_url": f"{keystone}/v3",
         "www_authenticate_uri": f"{keystone}/v3",
@@ -195,7 +195,7 @@ def start_magnum(processes: Processes, installed: Path, listener: socket.socket,
 def serve(
     processes: Processes, installed: Path, name: str, app: str, listener: socket.socket, env: dict[str, str]
 ) -> None:
-    """Serve a WSGI application on a socket that listens already, so that nobody else can take its port."""
+    """Serve a WSGI application on a socket that is already listening, so that no one else can take the port."""
     config = processes.folder / name / "gunicorn.py"
     config.write_text(f"wsgi_app = {app!r}\nbind = 'fd://{listener.fileno()}'\nthreads = 4\n")
     # Both services read the arguments of the program that they are in, so that it is given none.
@@ -215,13 +215,13 @@ def administrator(cloud: Cloud, password: str) -> httpx.Client:
 
 
 def catalog(url: str) -> list[dict]:
-    """The services that the practice cloud's APIs say there are."""
+    """The services in the practice cloud's catalog."""
     practice = Cloud({"": url}, Path())
     return practice.token().json()["token"]["catalog"]
 
 
 def make_project(admin: httpx.Client, cloud: Real, records: Store, services: list[dict]) -> None:
-    """What the practice cloud begins with: a user with roles in a project, and a catalog of services."""
+    """Create what the practice cloud starts with: a user with roles in a project, and a service catalog."""
     keystone = cloud.at("/identity/v3")
 
     def create(kind: str, **fields: object) -> str:
@@ -246,7 +246,7 @@ def make_project(admin: httpx.Client, cloud: Real, records: Store, services: lis
 
 
 def take_tokens_of(cloud: Real, records: Store) -> None:
-    """Let the practice cloud's APIs take the real Keystone's tokens: whoever has one is their own user."""
+    """Make the practice cloud's APIs accept the real Keystone's tokens, all as their own user."""
     user = records.users.named("practice")[0]
     token = records.issue(user["id"], ["password"], user["default_project_id"])
 
@@ -266,7 +266,7 @@ def conductor_is_up(admin: httpx.Client, cloud: Real) -> bool:
 
 
 def make_templates(admin: httpx.Client, cloud: Real, records: Store) -> None:
-    """The practice cloud's templates, in the real Magnum: for everyone, which only an administrator may have."""
+    """Create the practice cloud's templates in the real Magnum, as public ones, which takes an admin."""
     given = ("uuid", "project_id", "user_id", "created_at", "updated_at", "cluster_distro")
     for template in records.templates.values():
         body = {name: value for name, value in template.items() if name not in given and value is not None}

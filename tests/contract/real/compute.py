@@ -1,6 +1,6 @@
-"""A real Nova beside the real Keystone, with Placement and all of its own processes.
+"""A real Nova with the real Keystone, Placement and all Nova processes.
 
-Its servers are those of the driver that Nova itself is tested with: it keeps their states, and boots nothing.
+It uses Nova's own fake driver, which tracks the state of servers but boots nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.contract.real.installation import environment
 
 @contextlib.contextmanager
 def real_compute(real: Real, flavors: list[dict]) -> Iterator[Cloud]:
-    """The real cloud with a Nova that has these flavors; it ends with the real cloud."""
+    """The real cloud with a Nova that has these flavors, until the real cloud stops."""
     installed, processes = environment(), real.processes
     with contextlib.ExitStack() as sockets:
         api, placement = (sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(2))

@@ -1,7 +1,7 @@
-"""Heat's engine, with patience for a Magnum on a busy machine; run by the Python that Heat is installed for.
+"""Heat's engine, made tolerant of a slow Magnum. Runs with the Python that Heat is installed in.
 
-Magnum answers before it has a cluster, and shows none (400) without its node groups, as in the moment before it is gone: a
-Heat that looks just then fails.
+Magnum responds before it has created a cluster, and returns 400 while the cluster has no node groups, which is also the
+case just before it is gone. Heat fails if it polls at such a moment.
 """
 
 import functools
@@ -12,7 +12,7 @@ from magnumclient.exceptions import BadRequest, NotFound
 from magnumclient.v1.clusters import ClusterManager
 
 PAUSE = 0.05
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 def whole(look):

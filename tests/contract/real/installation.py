@@ -1,4 +1,4 @@
-"""Keystone, Magnum, Neutron, Heat and Nova from the Python package index, in a virtual environment: installed once."""
+"""Installs Keystone, Magnum, Neutron, Heat and Nova from PyPI in a virtual environment, once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import platformdirs
 from filelock import FileLock
 
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-"""Every version that they and what they need are installed in."""
+"""Pinned versions of the services and their dependencies."""
 PACKAGES = ("keystone", "magnum", "neutron", "openstack-heat", "nova", "openstack-placement", "gunicorn")
 BROKER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""Debian's own `rabbitmq-server` insists on being root or a user named rabbitmq; this is what it wraps."""
+"""The program that Debian's `rabbitmq-server` wraps; the wrapper insists on root or a user named rabbitmq."""
 
 
 def environment() -> Path:
-    """The virtual environment's folder, in the cache, by what it is made of. Takes a minute the first time."""
+    """The virtual environment's folder in the cache, named after its contents. Takes a minute the first time."""
     if not BROKER.exists():
         raise RuntimeError("a real Magnum needs RabbitMQ: apt-get install rabbitmq-server, as `make test` does")
     content = CONSTRAINTS.read_bytes() + sys.version.encode()

@@ -1,4 +1,4 @@
-"""A real Neutron beside the real Keystone: its API alone, for networks that no agent makes."""
+"""A real Neutron with the real Keystone: only the API, without agents."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TABLES = """
 import sys, sqlalchemy, neutron.db.migration.models.head as head
 head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
-"""Neutron's migrations are not for SQLite: its tables are made from what its own code says of them."""
+"""Neutron's migrations do not support SQLite, so this creates the tables from its models."""
 
 
 @contextlib.contextmanager
 def real_network(real: Real) -> Iterator[Cloud]:
-    """The real cloud with a Neutron that begins with the practice cloud's networks; it ends with the real cloud."""
+    """The real cloud with a Neutron that has the practice cloud's networks, until the real cloud stops."""
     installed, processes = environment(), real.processes
     folder = processes.folder / "neutron"
     database = f"sqlite:///{folder}/neutron.db?timeout={SECONDS}"
@@ -56,7 +56,7 @@ def real_network(real: Real) -> Iterator[Cloud]:
 
 
 def make_networks(admin: httpx.Client, cloud: Cloud) -> None:
-    """What the practice cloud begins with: a network to the outside, and one of the project's own with a router."""
+    """Create what the practice cloud starts with: an external network, and a project network with a router."""
 
     def create(client: httpx.Client, kind: str, **fields: object) -> str:
         answer = client.post(cloud.at(f"/network/v2.0/{kind}s"), json={kind.replace("-", "_"): fields})

@@ -1,4 +1,4 @@
-"""A real Heat beside the real Keystone: its API and its engine, over the practice cloud's APIs for all that stacks are made of."""
+"""A real Heat (API and engine) with the real Keystone. Stacks use the practice cloud's APIs for their resources."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TABLES = """
 import sys, sqlalchemy, heat.db.models as models
 models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
-"""Quicker than Heat's migrations."""
+"""Faster than Heat's migrations."""
 ENGINE = Path(__file__).with_name("heat_engine.py")
 
 
 @contextlib.contextmanager
 def real_orchestration(real: Real) -> Iterator[Real]:
-    """The real cloud with a Heat; it ends with the real cloud."""
+    """The real cloud with a Heat, until the real cloud stops."""
     installed, processes = environment(), real.processes
     folder = processes.folder / "heat"
     folder.mkdir()
@@ -67,13 +67,13 @@ def real_orchestration(real: Real) -> Iterator[Real]:
 
 
 def engine_is_up(database: Path) -> bool:
-    """Whether the engine has said that it serves. The API does not say it: what it asks of no engine is lost, a minute later."""
+    """Whether the engine is ready. The API does not tell: without an engine its requests are lost after a minute."""
     with contextlib.closing(sqlite3.connect(database, timeout=SECONDS)) as records:
         return records.execute("SELECT count(*) FROM service").fetchone()[0] > 0
 
 
 def make_domain(admin: httpx.Client, cloud: Cloud) -> dict[str, str]:
-    """The domain that Heat puts users of its own in, and who manages it: as Heat's configuration has them."""
+    """Create the domain for Heat's own users, and its admin, as in Heat's configuration."""
     keystone = cloud.at("/identity/v3")
 
     def create(kind: str, **fields: object) -> str:

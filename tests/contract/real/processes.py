@@ -1,4 +1,4 @@
-"""Programs that run for as long as the tests need them: no shell, output in a file each, ended by their ids."""
+"""Programs that run as long as the tests need them: without a shell, each with a log file, stopped by PID."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Self
 
 SECONDS = 180
-"""How long anything may take to get ready, on a machine that does other things too."""
+"""Seconds that anything may take to become ready on a busy machine."""
 
 
 class Processes:
-    """Starts programs in a folder; what still runs when the block ends, is ended."""
+    """Starts programs in a folder, and stops the remaining ones when the block ends."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -35,7 +35,7 @@ class Processes:
     def start(
         self, name: str, *argv: str | Path, env: dict[str, str], pass_fds: tuple[int, ...] = ()
     ) -> subprocess.Popen[bytes]:
-        """Start a program. Its output goes to the file NAME.log, and its children are of its process group."""
+        """Start a program in a process group of its own, with its output in NAME.log."""
         with open(self.log(name), "ab") as log:
             process = subprocess.Popen(
                 argv,
@@ -55,13 +55,13 @@ class Processes:
         return self.folder / f"{name}.log"
 
     def finish(self, *processes: subprocess.Popen[bytes]) -> None:
-        """Wait for programs that end by themselves. Raises RuntimeError for one that failed."""
+        """Wait for programs to finish. Raises RuntimeError if one fails."""
         for process in processes:
             if process.wait(SECONDS):
                 raise RuntimeError(self._last_words(process))
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until something that the programs do is done. Raises RuntimeError when one of them fails meanwhile."""
+        """Wait for a condition that the programs bring about. Raises RuntimeError if one of them fails first."""
         end = time.monotonic() + SECONDS
         while not ready():
             for process in self.running:

@@ -1,7 +1,7 @@
-"""Cluster drivers for a real Magnum that has no cloud behind it: they make nothing, and say that it is done.
+"""Cluster drivers for a real Magnum without a cloud: they create nothing, and report success.
 
-Imported by Magnum's own processes, which find it by its entry points. What a cluster becomes is decided here as on the
-practice cloud: the label `practice_fail` makes it fail, and nothing goes on while the file HELD is there.
+Magnum's processes load them through entry points. As on the practice cloud, the label `practice_fail` makes a cluster
+fail; and nothing progresses while the file HELD exists.
 """
 
 import functools
@@ -19,8 +19,8 @@ from magnum.service.periodic import MagnumPeriodicTasks
 HELD = Path(os.environ["PRACTICE_DRIVER_HELD"])
 
 AT_WORK = threading.Lock()
-"""Magnum writes what a request changes piece by piece (that a cluster changes, then the node group that is new, say).
-Whoever has this sees all of it or nothing."""
+"""Magnum writes a request's changes one by one (first that the cluster changes, then its new node group). Holding this
+lock shows either all of them or none."""
 
 # Magnum's conductor looks at its clusters every ten seconds, and has no option for it; tests have not that time.
 MagnumPeriodicTasks._periodic_spacing["sync_cluster_status"] = 0.3
@@ -28,7 +28,7 @@ MagnumPeriodicTasks._periodic_spacing["sync_cluster_status"] = 0.3
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "begin")
 def begin_nothing(connection):
-    """Let each statement stand alone: SQLite refuses a transaction that read before somebody else wrote."""
+    """Run each statement in its own transaction: SQLite rejects one that read before another process wrote."""
     # What oslo.db would otherwise say once it has begun one.
     connection.info["in_transaction"] = True
 

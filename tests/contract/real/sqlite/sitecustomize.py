@@ -1,6 +1,6 @@
-"""Python imports this before all else: many threads and processes write to one SQLite database.
+"""Imported at Python's startup, so that many threads and processes can write to one SQLite database.
 
-SQLite refuses at once to let a second one write that has begun to read; who begins with the lock waits for it.
+SQLite rejects a write at once if the transaction began with a read; one that begins with the lock waits instead.
 """
 
 import sqlalchemy.engine
