@@ -168,7 +168,7 @@ def test_an_unknown_kubernetes_fails_it_and_names_those_there_are(magnum: Magnum
     cluster = magnum.settled(magnum.create(labels={"kube_tag": "v9.9.9"}, node_count=1))
     assert cluster["status"] == "CREATE_FAILED"
     assert (
-        "Kubernetes v9.9.9 is not built here; available: v1.14.3, v1.15.7, v1.34.4"
+        "Kubernetes v9.9.9 has not been built (available: v1.14.3, v1.15.7, v1.34.4)"
         in cluster["faults"]["default-master"]
     )
 

@@ -89,14 +89,14 @@ async def serve(port: int, wanted: str) -> None:
     from zerojhub.practice import build, cloud, profile, registry
     from zerojhub.practice.machines.linux import LinuxGround
 
-    manners = profile.load(wanted)
+    chosen = profile.load(wanted)
     state, built = state_folder(), build.built()
     lock = alone()
     ground = LinuxGround(state, built.root, built.kubernetes, port)
     await ground.up()
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        settings = cloud.Settings(password, state / "audit.jsonl", registry.app(built.images), manners)
+        settings = cloud.Settings(password, state / "audit.jsonl", registry.app(built.images), chosen)
         config = uvicorn.Config(
             cloud.build(ground, settings),
             log_level="warning",

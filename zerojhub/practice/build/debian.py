@@ -102,8 +102,8 @@ def _mirrors(tools: Tools, log: str) -> list[str]:
     if not shutil.which("apt-get"):
         return []
     fields = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
-    shown = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], log)
-    lines = dict.fromkeys(line for line in shown.splitlines() if len(line.split()) == 3)
+    listed = tools.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], log)
+    lines = dict.fromkeys(line for line in listed.splitlines() if len(line.split()) == 3)
     suites = (SUITE, f"{SUITE}-updates", f"{SUITE}-security")
     return [
         f"deb {line}"

@@ -52,8 +52,10 @@ def record(cloud: Cloud, say: Callable[[str], None]) -> Recording:
     for question in heard:
         asked[question.service] = asked.get(question.service, 0) + 1
     left_out = {each["type"] for each in recorded.catalog()} - {each["type"] for each in facts["services"]}
-    shown = {"public template": recorded.public_templates(), "cluster": recorded.at("a cluster")}
-    return Recording(profile, asked, asker.silent, sorted(left_out), [what for what in shown if not shown[what]])
+    optional = {"public template": recorded.public_templates(), "cluster": recorded.at("a cluster")}
+    return Recording(
+        profile, asked, asker.silent, sorted(left_out), [what for what, found in optional.items() if not found]
+    )
 
 
 def secrets_of(asker: Asker, recorded: Recorded) -> dict[str, str]:

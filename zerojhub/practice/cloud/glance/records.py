@@ -72,6 +72,6 @@ def new_image(store: Store, project: str, name: str, **properties: str) -> Recor
 def new_snapshot(store: Store, project: str, server: Record, name: str, metadata: Record) -> Record:
     """An image of a server's disk, with the properties of the server's image."""
     source = {key: value for key, value in store.images[server["image"]].items() if key not in (*READ_ONLY, *BASIC)}
-    told = {"image_type": "snapshot", "instance_uuid": server["id"], "base_image_ref": server["image"], **metadata}
+    own = {"image_type": "snapshot", "instance_uuid": server["id"], "base_image_ref": server["image"], **metadata}
     formats = {"status": "active", "container_format": "bare", "disk_format": "qcow2", "size": 1_700_000_000}
-    return store.images.add(image_record(project, **{**source, **told, **formats, "name": name, "owner": project}))
+    return store.images.add(image_record(project, **{**source, **own, **formats, "name": name, "owner": project}))

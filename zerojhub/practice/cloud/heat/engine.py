@@ -60,7 +60,7 @@ def looking(store: Store, stack: Record):
 
 def parameters(stack: Record) -> Record:
     """A stack's parameters as Heat shows them: as strings, hidden ones masked."""
-    shown = {
+    rendered = {
         "OS::project_id": stack["project"],
         "OS::stack_id": stack["id"],
         "OS::stack_name": stack["stack_name"],
@@ -69,8 +69,8 @@ def parameters(stack: Record) -> Record:
     for name, value in template.parameters.items() if template else ():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         text = json.dumps(value) if isinstance(value, dict) else text
-        shown[name] = "******" if template and template.schemas[name].get("hidden") else text
-    return shown
+        rendered[name] = "******" if template and template.schemas[name].get("hidden") else text
+    return rendered
 
 
 def outputs(store: Store, stack: Record) -> list[Record]:
@@ -78,15 +78,15 @@ def outputs(store: Store, stack: Record) -> list[Record]:
     if not template:
         return []
     look = looking(store, stack)
-    shown = []
+    rendered = []
     for name, output in template.outputs.items():
         body = {"output_key": name, "description": output.get("description", "No description given")}
         try:
             body["output_value"] = template.resolve(output["value"], look)
         except (ValueError, Refusal) as error:
             body |= {"output_value": None, "output_error": str(error)}
-        shown.append(body)
-    return shown
+        rendered.append(body)
+    return rendered
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,9 @@ class Builder(NodeGroups):
         cluster, store, version = self.cluster, self.store, self._version()
         if version not in self.ground.versions:
             known = ", ".join(self.ground.versions)
-            raise GroundError(f"Kubernetes {version} is not built here; available: {known}")
-        shown = list(cluster["nodegroups"][0]["node_addresses"])
-        endpoint = shown[0]
+            raise GroundError(f"Kubernetes {version} has not been built (available: {known})")
+        addresses = list(cluster["nodegroups"][0]["node_addresses"])
+        endpoint = addresses[0]
         if balancer:
             pool = store.pools.where(loadbalancer_id=balancer["id"])[0]
             for master in masters:
@@ -128,7 +128,7 @@ class Builder(NodeGroups):
             await update_traffic(store, self.ground, balancer["id"])
             floating = store.floatingips.where(port_id=balancer["vip_port_id"])
             endpoint = floating[0]["floating_ip_address"] if floating else balancer["vip_address"]
-            shown += [balancer["vip_address"], endpoint]
+            addresses += [balancer["vip_address"], endpoint]
         fixed, hidden = {master.address for master in masters}, is_cluster_api(store, cluster)
         spec = KubernetesSpec(
             id=cluster["uuid"],
@@ -136,7 +136,7 @@ class Builder(NodeGroups):
             version=version,
             masters=tuple(masters),
             cloud_config=config,
-            api_addresses=tuple(dict.fromkeys(address for address in shown if address not in fixed)),
+            api_addresses=tuple(dict.fromkeys(address for address in addresses if address not in fixed)),
             endpoint=balancer["vip_address"] if balancer else "",
             cluster_api=hidden,
             volume_type=default_type(self.store)["name"],

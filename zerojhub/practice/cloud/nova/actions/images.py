@@ -36,9 +36,9 @@ def create_backup(call: Call, server: Record, wanted: Record) -> Response:
     """Create an image, and delete the oldest of its backup type so that `rotation` remain."""
     require("createBackup", wanted, "name", "backup_type", "rotation")
     check_state(server, "createBackup", "active", "stopped")
-    store, told = call.store, {"image_type": "backup", "backup_type": wanted["backup_type"]}
-    image = new_snapshot(store, call.project, server, wanted["name"], {**(wanted.get("metadata") or {}), **told})
-    backups = store.images.where(instance_uuid=server["id"], **told)
+    store, kind = call.store, {"image_type": "backup", "backup_type": wanted["backup_type"]}
+    image = new_snapshot(store, call.project, server, wanted["name"], {**(wanted.get("metadata") or {}), **kind})
+    backups = store.images.where(instance_uuid=server["id"], **kind)
     for old in backups[: max(0, len(backups) - int(wanted["rotation"]))]:
         del store.images[old["id"]]
     done(call, server, "createBackup")

@@ -62,8 +62,8 @@ async def update_quota(call: Call) -> Record:
 @routes("GET", "/v2.1/os-availability-zone")
 async def zones(call: Call) -> Record:
     zones = call.store.profile.availability_zones
-    shown = [{"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in zones]
-    return {"availabilityZoneInfo": shown}
+    info = [{"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in zones]
+    return {"availabilityZoneInfo": info}
 
 
 @routes("GET", "/v2.1/os-availability-zone/detail")
