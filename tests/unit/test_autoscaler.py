@@ -240,7 +240,7 @@ def test_the_reason_that_no_node_comes_is_told(monkeypatch, groups, reason, mess
     async def room(*_):
         return lacking
 
-    monkeypatch.setattr(autoscale_status.clusters, "room", room)
+    monkeypatch.setattr(autoscale_status.clusters, "capacity_problems", room)
     said = {"reason": reason, "message": message} if reason else None
     refused = "0/2 nodes are available"
     why = anyio.run(autoscale_status.why_no_node, None, groups, said, refused)

@@ -70,7 +70,7 @@ def rotate_ca(
     from zerojhub.openstack import clusters, magnum
     from zerojhub.openstack.session import Cloud
 
-    cluster = anyio.run(clusters.settled, Cloud(cloud), name)
+    cluster = anyio.run(clusters.get_idle, Cloud(cloud), name)
     confirm(f"Make a new CA for {cluster['name']}, and every kubeconfig so far useless?", yes=yes)
 
     async def rotate(here: Cloud, say: Say) -> Cluster:

@@ -34,7 +34,7 @@ async def enable(
 
     `times`: durations to change, by their names in autoscaler.Settings. UserError for bounds that exclude its current size.
     """
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     return await scale(run.cloud, cluster, await connect(), bounds, wanted, times, say=say)
 
 
@@ -157,7 +157,7 @@ async def wait_until_ready(reach: Reach, say: Say) -> None:
 
 async def disable(run: Run, connect: Connect, wanted: str | None, say: Say) -> list[str]:
     """Leave the node group (None: every autoscaled one) at its current size. Returns the names of the groups."""
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     reach = await connect()
     groups = await nodegroups.of(run.cloud, cluster["uuid"])
     if runs_outside(reach):

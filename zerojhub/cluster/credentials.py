@@ -87,7 +87,7 @@ async def rotate(run: Run, connect: Connect, say: Say, ask: Ask, *, show_secrets
 
     ZeroJHubError when the driver cannot rotate, or the cluster still holds the old one after ROTATION_TIMEOUT.
     """
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     magnum.require(run.cloud, 12, "rotating credentials")
     reach = await connect()
     old = await held(reach)

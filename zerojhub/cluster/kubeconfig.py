@@ -1,4 +1,4 @@
-"""A kubeconfig for people: written so that only they can read it, and merged into one they have when they ask for it."""
+"""The user's kubeconfig: written with mode 0600, and merged into an existing one on request."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ import tempfile
 from pathlib import Path
 
 from zerojhub.errors import UserError
+from zerojhub.openstack.kubeconfig import Kubeconfig
 from zerojhub.yamlfile import plain, read_yaml
 
 LISTS = ("clusters", "users", "contexts")
 
 
-def there(path: Path, *, merge: bool) -> dict:
-    """What the file has already. UserError when it is there and is not to be merged into, or is no kubeconfig."""
+def there(path: Path, *, merge: bool) -> Kubeconfig:
+    """The existing file, empty if there is none. UserError unless it is a kubeconfig to merge into."""
     if not path.exists():
         return {}
     if not merge:
-        raise UserError("there is such a file", where=str(path), hint="--merge adds to it")
+        raise UserError("already exists", where=str(path), hint="--merge adds to it")
     config = plain(read_yaml(path)) or {}
     if not isinstance(config, dict):
-        raise UserError("this is no kubeconfig", where=str(path))
+        raise UserError("not a kubeconfig", where=str(path))
     return config
 
 
-def write(path: Path, config: dict) -> None:
-    """Write it: for its owner's eyes only, whole or not at all."""
+def write(path: Path, config: Kubeconfig) -> None:
+    """Write the file with mode 0600, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # made with mode 0600
         json.dump(config, file, indent=1)
     os.replace(file.name, path)
 
 
-def merged(old: dict, new: dict) -> dict:
-    """What is there with the new entries in the place of those of the same name, the new context current."""
+def merged(old: Kubeconfig, new: Kubeconfig) -> Kubeconfig:
+    """The old entries and the new ones, which replace those of the same name; the new context is the current one."""
     result = {**old, "apiVersion": "v1", "kind": "Config", "current-context": new["current-context"]}
     for key in LISTS:
         names = {entry["name"] for entry in new[key]}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zerojhub.cluster.usable import verdict
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import magnum, servers, stacks
-from zerojhub.openstack.clusters import way_out
+from zerojhub.openstack.clusters import recovery_hint
 from zerojhub.openstack.magnum import Cluster
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say, elapsed, one_line
@@ -59,7 +59,7 @@ async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: Clust
         if before and not _differs(cluster, before) and waited < START_GRACE:
             return NotYet()
         if cluster["status"].endswith("FAILED"):
-            raise ZeroJHubError(await failure(cloud, cluster), hint=way_out(cluster))
+            raise ZeroJHubError(await failure(cloud, cluster), hint=recovery_hint(cluster))
         if not cluster["status"].endswith("IN_PROGRESS"):
             return cluster
         progress = await current_progress(cloud, cluster)

@@ -63,7 +63,7 @@ async def get_one(cloud: Cloud, cluster: str, wanted: str) -> NodeGroup:
 
 async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, wait: bool) -> NodeGroup:
     """Add a group. Problems with its names, bounds and quota, before Magnum is asked."""
-    before = await clusters.settled(cloud, cluster)
+    before = await clusters.get_idle(cloud, cluster)
     groups = await of(cloud, before["uuid"])
     found: list[ZeroJHubError] = []
     if body["name"] in [group["name"] for group in groups]:
@@ -78,7 +78,9 @@ async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *
         except UserError as error:
             found.append(error)
     if not found:
-        found += await clusters.room(cloud, {"flavor_id": body.get("flavor_id") or before["flavor_id"]}, 1, count)
+        found += await clusters.capacity_problems(
+            cloud, {"flavor_id": body.get("flavor_id") or before["flavor_id"]}, 1, count
+        )
     if found:
         raise Problems(found)
     created = await magnum.create_nodegroup(cloud, before["uuid"], body)
@@ -91,7 +93,7 @@ async def update(cloud: Cloud, cluster: str, wanted: str, bounds: Bounds, say: S
     """Set the group's bounds. UserError when it has fewer or more nodes than they allow."""
     if not bounds:
         raise UserError("nothing to change was given", hint="--min and --max")
-    current = await clusters.settled(cloud, cluster)
+    current = await clusters.get_idle(cloud, cluster)
     group = choose(await of(cloud, current["uuid"]), wanted)
     least = bounds.get("min_node_count", group["min_node_count"] or 0)
     most = bounds.get("max_node_count", group["max_node_count"])

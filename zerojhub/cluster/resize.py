@@ -30,7 +30,7 @@ async def resize(
     Asked for its current size, Magnum finishes a resize that failed. `leaving`: the nodes to remove, by name or server UUID;
     when empty, those with the fewest users' servers.
     """
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     magnum.require(run.cloud, 7, "resizing")
     if group_name:
         groups = await nodegroups.of(run.cloud, cluster["uuid"])
@@ -52,7 +52,7 @@ async def resize(
 
 async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: Say, ask: Ask) -> Cluster:
     """Apply a patch of node_count (`updates.patch`). Nodes are removed as `resize` removes them."""
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     group = workers(await nodegroups.workers_of(run.cloud, cluster), None)
     count = int(patch[-1].get("value", 1))  # removing node_count resets it to 1
     if count <= group["node_count"]:
@@ -65,7 +65,7 @@ async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: S
 
 async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: Ask, *, wait: bool) -> None:
     """Delete a node group after draining its nodes. UserError for the groups that the cluster was created with."""
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     group = await nodegroups.removable(run.cloud, cluster["uuid"], wanted)
     async with _drained(run.cloud, connect, cluster, group, group["node_count"], [], say, ask):
         await nodegroups.delete(run.cloud, cluster, group, say, wait=wait)
@@ -74,7 +74,7 @@ async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: A
 async def check_room(cloud: Cloud, group: NodeGroup, count: int) -> None:
     """Problems when the quotas do not allow `count` nodes in the group."""
     more = count - group["node_count"]
-    if found := await clusters.room(cloud, {"flavor_id": group["flavor_id"]}, 0, more):
+    if found := await clusters.capacity_problems(cloud, {"flavor_id": group["flavor_id"]}, 0, more):
         raise Problems(found)
 
 

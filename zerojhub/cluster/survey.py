@@ -169,7 +169,7 @@ def _node_state(node: types.Node) -> str:
 
 async def _balancers(run: Run, cluster: Cluster) -> list[LoadBalancer]:
     """The cluster's load balancers, with the floating IPs that lead to them."""
-    balancers = await leftovers.load_balancers(run.cloud, await leftovers.marks_of(run.cloud, cluster))
+    balancers = await leftovers.load_balancers(run.cloud, await leftovers.owner_names(run.cloud, cluster))
     if not balancers:
         return []
     addresses = {each["port_id"]: each["floating_ip_address"] for each in await neutron.floating_ips(run.cloud)}

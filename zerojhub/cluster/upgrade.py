@@ -76,7 +76,7 @@ async def upgrade(
     ask: Ask,
 ) -> Upgraded:
     """Upgrade the cluster to the version `kube_tag`, or to the `template`. UserError for an upgrade that is not supported."""
-    cluster = await clusters.settled(run.cloud, run.deployment.cluster_name)
+    cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     magnum.require(run.cloud, 8, "upgrades")
     if cluster["status"].endswith("FAILED"):
         raise ZeroJHubError(

@@ -16,13 +16,14 @@ OWNER_LABEL = "zerojhub_cluster"
 
 
 def autoscaled(cluster: Cluster) -> bool:
-    """Whether the cluster was created for autoscaling."""
+    """Was the cluster created with autoscaling?"""
     return cluster["labels"].get("auto_scaling_enabled", "").lower() == "true"
 
 
-def way_out(cluster: Cluster) -> str | None:
+def recovery_hint(cluster: Cluster) -> str | None:
+    """What to do about a cluster that failed, if there is anything."""
     if cluster["status"] == "CREATE_FAILED":
-        return "remove it with `zerojhub down`, then `zerojhub up` again"
+        return "delete it with `zerojhub down`, then run `zerojhub up` again"
     return None
 
 
@@ -38,9 +39,9 @@ async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplic
         found.append(UserError(f"cluster {options['name']!r} already exists", hint=hint))
     if not options.get("keypair") and not chosen.get("keypair_id") and not is_cluster_api(chosen):
         found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))
-    combined = overridden(chosen, options)
+    combined = _overridden(chosen, options)
     found += await templates.problems(cloud, combined)
-    found += await room(cloud, combined, options["master_count"], options["node_count"])
+    found += await capacity_problems(cloud, combined, options["master_count"], options["node_count"])
     if found:
         raise Problems(found)
     request: ClusterRequest = {**options, "cluster_template_id": chosen["uuid"]}
@@ -49,14 +50,14 @@ async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplic
     return await magnum.create_cluster(cloud, request)
 
 
-def overridden(template: ClusterTemplate, options: ClusterOptions) -> TemplateFields:
+def _overridden(template: ClusterTemplate, options: ClusterOptions) -> TemplateFields:
     """The template's fields, as the options for a cluster override them."""
     keypair = options.get("keypair") or template.get("keypair_id")
     own = {key: value for key, value in options.items() if key in TemplateFields.__annotations__}
     return cast(TemplateFields, {**template, **own, "keypair_id": keypair})  # keys of the same name have the same type
 
 
-async def room(cloud: Cloud, template: TemplateFields, masters: int, workers: int) -> list[ZeroJHubError]:
+async def capacity_problems(cloud: Cloud, template: TemplateFields, masters: int, workers: int) -> list[ZeroJHubError]:
     """What the project's quotas, or the number of masters, do not allow."""
     found: list[ZeroJHubError] = []
     if masters > 1 and not template.get("master_lb_enabled"):
@@ -70,10 +71,14 @@ async def room(cloud: Cloud, template: TemplateFields, masters: int, workers: in
     return found
 
 
-async def settled(cloud: Cloud, name: str) -> Cluster:
-    """The cluster of this name or UUID. ZeroJHubError while Magnum is changing it: it would accept another change, and mix
-    up both."""
+async def get_idle(cloud: Cloud, name: str) -> Cluster:
+    """The cluster of this name or UUID. ZeroJHubError while Magnum is changing it.
+
+    Magnum would accept another change, and both would interfere.
+    """
     cluster = await magnum.get_cluster(cloud, name)
     if cluster["status"].endswith("IN_PROGRESS"):
-        raise ZeroJHubError(f"cluster {cluster['name']} is {cluster['status']}", hint="wait until that is over")
+        raise ZeroJHubError(
+            f"cluster {cluster['name']} is {cluster['status']}", hint="try again when Magnum has finished"
+        )
     return cluster

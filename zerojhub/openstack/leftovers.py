@@ -37,17 +37,17 @@ async def delete_rest(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: boo
     Returns the volumes of its claims, which are kept; with `volumes_too` they are deleted, and those that could not be
     are returned.
     """
-    marks = await marks_of(cloud, cluster)
-    for balancer in await load_balancers(cloud, marks):
+    owners = await owner_names(cloud, cluster)
+    for balancer in await load_balancers(cloud, owners):
         for floating_ip in await neutron.floating_ips(cloud, port_id=balancer["vip_port_id"]):
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
         await octavia.delete_load_balancer(cloud, balancer["id"])
-    ends = tuple(f" from cluster {mark}" for mark in marks)
+    ends = tuple(f" from cluster {owner}" for owner in owners)
     for floating_ip in await neutron.floating_ips(cloud):
         if (floating_ip.get("description") or "").endswith(ends):
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
     left = await volumes(cloud, cluster)
-    return [row for row in left if not await delete_volume(cloud, row.id)] if volumes_too else left
+    return [volume for volume in left if not await delete_volume(cloud, volume.id)] if volumes_too else left
 
 
 async def prefixes_of(cloud: Cloud, cluster: magnum.Cluster) -> tuple[str, ...]:
@@ -65,20 +65,20 @@ async def delete_ports(cloud: Cloud, prefixes: tuple[str, ...]) -> None:
             await neutron.delete_port(cloud, port["id"])
 
 
-async def marks_of(cloud: Cloud, cluster: magnum.Cluster) -> list[str]:
+async def owner_names(cloud: Cloud, cluster: magnum.Cluster) -> list[str]:
     """What the names of its resources call the cluster: its UUID, and its name when no other cluster has it."""
     named = await magnum.clusters_named(cloud, cluster["name"])
     shared = any(each["uuid"] != cluster["uuid"] for each in named)
     return [cluster["uuid"]] if shared else [cluster["uuid"], cluster["name"]]
 
 
-async def load_balancers(cloud: Cloud, marks: Sequence[str]) -> list[octavia.LoadBalancer]:
-    """Load balancers of the cluster's Services; none where the cloud has no Octavia."""
+async def load_balancers(cloud: Cloud, owners: Sequence[str]) -> list[octavia.LoadBalancer]:
+    """Load balancers of the Services of the cluster with these `owner_names`; none where the cloud has no Octavia."""
     try:
         balancers = await octavia.load_balancers(cloud)
     except CloudError:
         return []
-    prefixes = tuple(f"kube_service_{mark}_" for mark in marks)
+    prefixes = tuple(f"kube_service_{owner}_" for owner in owners)
     return [balancer for balancer in balancers if balancer["name"].startswith(prefixes)]
 
 

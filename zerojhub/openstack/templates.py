@@ -11,9 +11,9 @@ from functools import partial
 from typing import cast
 
 from zerojhub.deployment import TemplateSpec
-from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.openstack import names
-from zerojhub.openstack.magnum import TemplateFields, TemplateRequest
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.openstack import magnum, names
+from zerojhub.openstack.magnum import ClusterTemplate, TemplateFields, TemplateRequest
 from zerojhub.openstack.session import Cloud
 from zerojhub.tasks import gather
 
@@ -38,6 +38,28 @@ def request(spec: TemplateSpec, name: str, labels: dict[str, str] | None = None)
             body[f"{short}_id"] = body.pop(short)
     body |= {"name": name, "labels": {key: str(value) for key, value in spec.labels.items()} | (labels or {})}
     return cast(TemplateRequest, body)  # TemplateSpec has the API's own names and types
+
+
+async def create(cloud: Cloud, spec: TemplateSpec, name: str, *, duplicate: bool = False) -> ClusterTemplate:
+    """Create the template. Problems with all that would stop a cluster of it, first; UserError when the name is taken.
+
+    `duplicate`: create it although the name is taken.
+    """
+    if not duplicate and await magnum.templates_named(cloud, name):
+        raise UserError(f"cluster template {name!r} already exists", hint="--duplicate creates another one")
+    body = request(spec, name)
+    if found := await problems(cloud, body):
+        raise Problems(found)
+    return await magnum.create_template(cloud, body)
+
+
+async def get_unused(cloud: Cloud, wanted: str) -> ClusterTemplate:
+    """The template of this name or UUID. UserError that names its clusters while there are any."""
+    template = await magnum.get_template(cloud, wanted)
+    users = [each["name"] for each in await magnum.clusters(cloud) if each["cluster_template_id"] == template["uuid"]]
+    if users:
+        raise UserError(f"template {template['name']} is used by {', '.join(users)}", hint="delete the cluster first")
+    return template
 
 
 async def problems(cloud: Cloud, template: TemplateFields) -> list[ZeroJHubError]:

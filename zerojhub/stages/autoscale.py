@@ -44,7 +44,7 @@ class Autoscale(Stage[None]):
 
     async def do(self, run: Run, state: Missing[None] | Wrong[None]) -> None:
         wanted = bounds(run)
-        cluster = await clusters.settled(run.cloud, run[Cluster]["uuid"])
+        cluster = await clusters.get_idle(run.cloud, run[Cluster]["uuid"])
         await autoscale.scale(run.cloud, cluster, run[Access], (wanted.min, wanted.max), say=run.say)
 
 

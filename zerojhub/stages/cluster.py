@@ -41,7 +41,7 @@ class Cluster(Stage[MagnumCluster]):
         if spec.master_flavor:
             wanted["master_flavor_id"] = spec.master_flavor
         problems = await templates.problems(run.cloud, wanted)
-        problems += await clusters.room(run.cloud, wanted, spec.masters, spec.workers)
+        problems += await clusters.capacity_problems(run.cloud, wanted, spec.masters, spec.workers)
         if not run.deployment.access.floating_ip:
             problems += await quota.floating_ip_shortages(run.cloud, 1)
         return problems
@@ -71,7 +71,7 @@ class Cluster(Stage[MagnumCluster]):
     async def do(self, run: Run, state: Missing[MagnumCluster] | Wrong[MagnumCluster]) -> None:
         cluster = await find(run)
         if isinstance(state, Wrong):
-            raise ZeroJHubError(state.detail, hint=clusters.way_out(cluster) if cluster else None)
+            raise ZeroJHubError(state.detail, hint=clusters.recovery_hint(cluster) if cluster else None)
         uuid = cluster["uuid"] if cluster else await magnum.create_cluster(run.cloud, request(run))
         await lifecycle.wait(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
 
