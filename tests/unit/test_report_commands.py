@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from zerojhub.cluster.survey import Survey
+from zerojhub.cluster.upgrade import NodeVersions, Upgraded
+from zerojhub.errors import UserError
+from zerojhub.graph import StageStatus
 from zerojhub.hub.client import User, UserServer
 from zerojhub.hub.proof import Proof
 from zerojhub.kube import schedule
 from zerojhub.kube.crons import CronJobRow
 from zerojhub.kube.jobs import JobRow
+from zerojhub.kube.nodes import NodeRow
+from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.profiles import Profile
-from zerojhub.report import crons, hub, jobs, profiles, workshops
+from zerojhub.report import (
+    autoscale,
+    clusters,
+    crons,
+    failures,
+    hub,
+    jobs,
+    nodegroups,
+    nodes,
+    practice,
+    profiles,
+    results,
+    stacks,
+    stages,
+    templates,
+    workshops,
+)
+from zerojhub.report import survey as report_survey
+from zerojhub.report.board import Changes, Look
 from zerojhub.report.jobs import JobLog, LogLine
 from zerojhub.report.results import Output
+from zerojhub.stages import Cluster, Template
 from zerojhub.workshops.base import Outcome
 
 PI = JobRow("pi", "complete", 1, 0, 1, 0, "2026-01-31T10:00:00Z", 12, "")
@@ -176,3 +204,183 @@ def test_profiles_and_what_was_written(text, data):
     assert data(profiles.show_written, written, Path("hub.yaml"), quiet=False) == {
         "written": ["hub.yaml", "config.yaml"]
     }
+
+
+CLUSTER: Any = {"uuid": "c1", "name": "k8s", "status": "CREATE_COMPLETE", "links": []}
+GROUP: Any = {"uuid": "g1", "name": "big", "node_count": 1, "min_node_count": 0, "max_node_count": 4, "role": "worker"}
+KEPT = KeptVolume("v1", "pvc-1", 10, "ada")
+
+
+def test_the_url_is_printed_alone(text, data):
+    assert text(hub.show_url, "http://203.0.113.7/") == ["http://203.0.113.7/"]
+    assert data(hub.show_url, "http://203.0.113.7/") == {"url": "http://203.0.113.7/"}
+
+
+def status(stage, state: Any, detail: str = "", seconds: float = 0.123) -> StageStatus:
+    return StageStatus(stage, state, detail, seconds)
+
+
+def test_the_status_ends_with_the_url_and_the_next_step(text, data, capsys):
+    statuses = [status(Template, "found", "kubernetes-1"), status(Cluster, "missing", "there is none")]
+    assert text(stages.show_status, "http://x/", statuses, []) == [
+        "NAME STATE DETAIL",
+        "template found kubernetes-1",
+        "cluster missing there is none",
+        "url: http://x/",
+        "next: zerojhub up",
+    ]
+    found = data(stages.show_status, None, statuses, ["cluster: there is none"])
+    assert (found["url"], found["ready"], found["drift"]) == (None, False, ["cluster: there is none"])
+    assert found["stages"][0] == {"name": "template", "state": "found", "seconds": 0.12, "detail": "kubernetes-1"}
+    ready = [status(Template, "found")]
+    assert text(stages.show_status, "http://x/", ready, [])[-1] == "url: http://x/"
+    assert data(stages.show_status, "http://x/", ready, [])["ready"] is True
+
+
+def test_the_plan_says_what_would_be_done_and_nothing_about_what_is_there(data):
+    statuses = [status(Template, "found", "kubernetes-1"), status(Cluster, "missing", "there is none")]
+    there, missing = data(stages.show_plan, statuses)["stages"]
+    assert there["would"] == ""
+    assert missing["would"] == Cluster.description() != ""
+
+
+def test_up_prints_the_url_alone_on_standard_output(capsys):
+    stages.show_up("http://x/", [status(Template, "found")], Output.table, quiet=False)
+    out, err = capsys.readouterr()
+    assert out == "url: http://x/\n"
+    assert err.startswith("next: ")
+    stages.show_up("http://x/", [status(Template, "found")], Output.table, quiet=True)
+    assert capsys.readouterr() == ("url: http://x/\n", "")
+
+
+def test_volumes_that_are_kept(text, data):
+    assert text(stages.show_kept, []) == []
+    lines = text(stages.show_kept, [KEPT])
+    assert "--delete-data" in lines[0] and lines[-1] == "v1 pvc-1 10 ada"
+    assert data(stages.show_kept, [KEPT]) == {"kept": [{"id": "v1", "name": "pvc-1", "size_gb": 10, "owner": "ada"}]}
+
+
+def test_a_status_is_printed_once_for_each_change(capsys):
+    first = Look([status(Template, "missing", "there is none")], None, None)
+    second = Look([status(Template, "found", "kubernetes-1")], None, None)
+    with Changes(Output.table) as shown:
+        for look in (first, first, second, replace(second, trouble="no response"), second):
+            shown.show(look)
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("template")] == [
+        "missing",
+        "found",
+        "found",
+    ]
+    assert err == "error: no response\n"
+
+
+def test_changes_as_yaml_are_documents(capsys):
+    with Changes(Output.yaml) as shown:
+        shown.show(Look([status(Template, "missing")], None, None))
+        shown.show(Look([status(Template, "found")], None, None))
+    documents = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [each["ready"] for each in documents] == [False, True]
+
+
+def test_clusters_and_what_became_of_one(text, data):
+    assert text(clusters.show_clusters, [CLUSTER])[1] == "c1 k8s CREATE_COMPLETE"
+    assert data(clusters.show_clusters, [CLUSTER]) == [CLUSTER]
+    assert text(clusters.show_deleted, CLUSTER, []) == ["deleted cluster k8s (c1)"]
+    assert text(clusters.show_deleted, CLUSTER, [KEPT])[-1] == "v1 pvc-1 10 ada"
+    assert data(clusters.show_deleted, CLUSTER, [KEPT])["kept"][0]["owner"] == "ada"
+    assert text(clusters.show_kubeconfig, Path("a.yaml"), "k8s") == ["wrote a.yaml, context k8s"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "line"),
+    [(1.5, ["the hub did not answer for 1.5 s"]), (0.0, ["the hub did not answer for 0.0 s"]), (None, [])],
+)
+def test_an_upgrade_says_for_how_long_the_hub_was_away(text, silent, line):
+    done = Upgraded("v1.34.4", [NodeVersions("n1", "v1.34.4", "containerd://2")], silent)
+    assert text(clusters.show_upgraded, done) == ["NAME KUBELET RUNTIME", "n1 v1.34.4 containerd://2", *line]
+
+
+def test_node_groups_templates_and_stacks(text, data):
+    assert text(nodegroups.show_nodegroups, [GROUP])[1] == "g1 big 1 0 4 worker"
+    assert text(nodegroups.show_updated, GROUP)[1] == "g1 big 1 0 4 worker"
+    assert text(nodegroups.show_deleted, GROUP) == ["deleted node group big"]
+    template: Any = {"uuid": "t1", "name": "k8s", "coe": "kubernetes", "public": True}
+    assert text(templates.show_templates, [template])[1] == "t1 k8s kubernetes True"
+    assert data(templates.show_deleted, template) == {"deleted": "t1"}
+    outputs = [{"output_key": "api", "output_value": "https://x"}]
+    stack: Any = {"id": "s1", "stack_name": "k8s", "stack_status": "CREATE_COMPLETE", "outputs": outputs}
+    assert text(stacks.show_stack, stack)[1:] == ["s1 k8s CREATE_COMPLETE", "api: https://x"]
+    assert text(stacks.show_stacks, [stack])[1:] == ["s1 k8s CREATE_COMPLETE"]
+    assert text(stacks.show_deleted, stack) == ["deleted stack k8s"]
+
+
+def test_a_machine_id_that_does_not_fit_stands_out(text, data):
+    row = NodeRow("n1", "worker", True, "default-worker", "10.0.0.7", "uuid", "other", False, True)
+    assert text(nodes.show_nodes, [row])[1] == "n1 worker yes default-worker uuid other NO yes"
+    assert data(nodes.show_nodes, [row])[0]["fits"] is False
+    assert "every machine-id" in text(nodes.show_fixed, [], keep=False)[0]
+    assert "DaemonSet" in text(nodes.show_fixed, [row], keep=True)[-1]
+
+
+def test_autoscaling_of_a_node(text, data):
+    assert text(autoscale.show_protected, "n1", protected=True) == ["the autoscaler no longer removes n1"]
+    assert text(autoscale.show_protected, "n1", protected=False) == ["the autoscaler may remove n1 again"]
+    assert data(autoscale.show_protected, "n1", protected=True) == {"node": "n1", "protected": True}
+    assert text(autoscale.show_disabled, []) == ["no longer autoscaled: nothing was"]
+    assert text(autoscale.show_disabled, ["a", "b"]) == ["no longer autoscaled: a, b"]
+
+
+def test_a_map_goes_to_standard_output_or_into_a_file(capsys, tmp_path):
+    survey = Survey("class", "mycloud", None, "k8s", "CREATE_COMPLETE", "v1.34.4", [])
+    report_survey.show_map(survey, None, quiet=False)
+    image = capsys.readouterr().out
+    assert image.startswith("<svg")
+    report_survey.show_map(survey, tmp_path / "map.svg", quiet=False)
+    assert (tmp_path / "map.svg").read_text() == image
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'map.svg'}\n"
+    with pytest.raises(UserError, match="cannot be written"):
+        report_survey.show_map(survey, tmp_path / "none" / "map.svg", quiet=False)
+
+
+def test_the_practice_cloud(text, data, capsys, tmp_path):
+    assert text(practice.show_status, {"running": False}) == ["not running"]
+    practice.show_environment({"OS_CLOUD": "a b"})
+    assert capsys.readouterr().out == "export OS_CLOUD='a b'\n"
+    facts = {"silent": ["octavia"], "left_out": [], "not_shown": ["quota"]}
+    lines = text(practice.show_recording, Path("r.yaml"), {"nova": 3}, **facts)
+    assert lines == [
+        "wrote r.yaml, readable only by you",
+        "SERVICE ANSWERS",
+        "nova 3",
+        "did not answer: octavia",
+        "the cloud shows no quota: the practice cloud's own is used instead",
+        "next: read it, then run: zerojhub practice start --profile r.yaml",
+    ]
+    assert data(practice.show_recording, Path("r.yaml"), {"nova": 3}, **facts)["answers"] == {"nova": 3}
+
+
+def test_logs_of_the_practice_cloud(capsys, tmp_path):
+    (tmp_path / "a.log").write_text("one\n")
+    (tmp_path / "b.log").write_text("two\n")
+    practice.show_logs([tmp_path / "a.log", tmp_path / "missing.log"], follow=False)
+    practice.show_logs([tmp_path / "a.log"], follow=False)
+    assert capsys.readouterr().out == f"==> {tmp_path / 'a.log'} <==\none\none\n"
+    line = {"time": "10:00", "service": "nova", "status": 200, "method": "GET", "path": "/servers"}
+    (tmp_path / "audit").write_text(json.dumps(line) + "\n")
+    practice.show_audit(tmp_path / "audit", Output.table, follow=False)
+    assert capsys.readouterr().out.split() == ["10:00", "nova", "200", "GET", "/servers"]
+    practice.show_audit(tmp_path / "audit", Output.json, follow=False)
+    assert json.loads(capsys.readouterr().out) == line
+
+
+def test_interruptions_and_errors_go_to_standard_error(capsys):
+    failures.show_error(UserError("wrong", where="hub.yaml:1"))
+    failures.show_stopped("nothing is lost")
+    assert capsys.readouterr() == ("", "error: hub.yaml:1: wrong\nstopped: nothing is lost\n")
+
+
+def test_a_drift_is_reported_next_to_the_answer(capsys):
+    results.show_drift(["values: cull changed"])
+    out, err = capsys.readouterr()
+    assert out == "" and "values: cull changed" in err
