@@ -11,9 +11,9 @@ import anyio
 from zerojhub import running
 from zerojhub.cluster.survey import survey
 from zerojhub.errors import ZeroJHubError
-from zerojhub.report.board import Board, Changes, Hidden, Look
+from zerojhub.report.board import Board, Changes, Look
 from zerojhub.report.results import Output
-from zerojhub.run import Run
+from zerojhub.run import Run, Silent
 from zerojhub.stages import Access
 
 EVERY = 2.0
@@ -36,7 +36,7 @@ async def watch_status(run: Run, output: Output) -> NoReturn:
 
 async def _look(run: Run) -> Look:
     """Look in a run of its own with the same credentials: what an earlier look found may be gone."""
-    fresh = Run(run.deployment, Hidden(quiet=True), run.cloud)
+    fresh = Run(run.deployment, Silent(), run.cloud)
     try:
         found = await running.look(fresh)
         return Look(found.statuses, found.url, await survey(found.run, found.run.get(Access), found.url), found.drift)

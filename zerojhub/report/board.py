@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zerojhub.report.progress import Progress
 from zerojhub.report.results import Output
 from zerojhub.report.stages import show_status
 from zerojhub.text import plural
@@ -31,13 +30,6 @@ MARKS = {
     "failed": ("✗", "red"),
 }
 GOOD = ("Ready", "ACTIVE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "Running")
-
-
-class Hidden(Progress):
-    """Progress that prints nothing, not even failures: the board shows those itself."""
-
-    def _line(self, mark: str, style: str, name: str, seconds: float, detail: str) -> None:
-        pass
 
 
 @dataclass(frozen=True)
