@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerojhub.errors import MachineError
+from zerojhub.machine.host_keys import fingerprint
 
 if TYPE_CHECKING:
     import paramiko
@@ -36,9 +35,11 @@ class Pins:
 
     fingerprints: frozenset[str]
     types: list[str] = field(default_factory=list)
+    """The signature algorithms of those pins that are keys."""
 
     @classmethod
     def of(cls, host_keys: list[str]) -> Pins:
+        """From lines that contain an OpenSSH public key, or `SHA256:…` fingerprints."""
         fingerprints, types = set(), []
         for line in host_keys:
             words = line.split()
@@ -46,8 +47,7 @@ class Pins:
                 fingerprints.add(words[0].rstrip("="))
                 continue
             kind = next(i for i, word in enumerate(words) if word.startswith(("ssh-", "ecdsa-")))
-            digest = hashlib.sha256(base64.b64decode(words[kind + 1])).digest()
-            fingerprints.add("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
+            fingerprints.add(fingerprint(" ".join(words[kind:])))
             types += ["rsa-sha2-512", "rsa-sha2-256"] if words[kind] == "ssh-rsa" else [words[kind]]
         return cls(frozenset(fingerprints), types)
 
