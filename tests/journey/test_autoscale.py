@@ -14,6 +14,7 @@ from tests.conftest import ROOT, Shell
 from tests.waiting import until
 from zerojhub.kube import client
 from zerojhub.kube.client import Kube
+from zerojhub.kube.kinds import DAEMON_SET, DEPLOYMENT, NODE, POD
 
 KUBERNETES = "v1.34.4"
 FILE = """\
@@ -58,7 +59,7 @@ class Scaled:
 
     def run_pods(self, count: int) -> None:
         """Create `count` pods, each too large to share a node with another."""
-        nodes = self.kube(lambda kube: kube.list("v1/Node"))
+        nodes = self.kube(lambda kube: kube.list(NODE))
         request = f"{int(float(nodes[0]['status']['allocatable']['cpu']) * 600)}m"
         container = {
             "name": "crowd",
@@ -73,7 +74,7 @@ class Scaled:
         self.kube(lambda kube: kube.apply(manifest))
 
     def running(self) -> list[dict]:
-        pods = self.kube(lambda kube: kube.list("v1/Pod", "default", labels="app=crowd"))
+        pods = self.kube(lambda kube: kube.list(POD, "default", labels="app=crowd"))
         return [pod for pod in pods if pod["status"]["phase"] == "Running"]
 
     def why_waiting(self) -> str:
@@ -124,7 +125,7 @@ def test_the_bounds_of_the_file_are_labels_and_magnum_brings_its_autoscaler(heat
 
 def test_disabled_it_is_gone_and_what_waits_is_told_why(heat: Scaled) -> None:
     assert heat.do("autoscale", "disable", "--yes") == {"disabled": ["default-worker"]}
-    left = heat.kube(lambda kube: kube.list("apps/v1/Deployment", "kube-system", labels="app=cluster-autoscaler"))
+    left = heat.kube(lambda kube: kube.list(DEPLOYMENT, "kube-system", labels="app=cluster-autoscaler"))
     assert left == []
     heat.run_pods(2)
     until(lambda: "autoscaling is off (zerojhub autoscale enable)" in heat.why_waiting())
@@ -240,7 +241,7 @@ def test_without_ssh_a_daemon_set_mends_machine_ids(capi: Scaled) -> None:
     assert [row["name"] for row in broken] == [name]
     assert [row["name"] for row in capi.do("node", "fix-machine-id", "--keep", "--yes")] == [name]
     assert all(row["fits"] for row in capi.do("node", "list"))
-    sets = capi.kube(lambda kube: kube.list("apps/v1/DaemonSet", "kube-system", labels="app=zerojhub-machine-id"))
+    sets = capi.kube(lambda kube: kube.list(DAEMON_SET, "kube-system", labels="app=zerojhub-machine-id"))
     assert len(sets) == 1
 
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from tests.unit.kubernetes import Cluster
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import drain, nodes
 from zerojhub.kube.client import KubeError
 
@@ -53,13 +53,26 @@ def test_a_machine_id_fits_in_any_case_and_another_does_not():
 
 
 def test_protecting_a_node_sets_the_autoscalers_annotation_and_unprotecting_removes_it():
-    cluster = Cluster()
+    cluster = Cluster(Node=[node()])
     anyio.run(lambda: nodes.protect(cluster, "w-0", on=True))
     anyio.run(lambda: nodes.protect(cluster, "w-0", on=False))
     assert [each["metadata"]["annotations"] for each in cluster.applied] == [
         {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"},
         {"cluster-autoscaler.kubernetes.io/scale-down-disabled": None},
     ]
+
+
+def test_an_unknown_node_is_an_error_that_names_the_nodes_there_are():
+    cluster = Cluster(Node=[node("w-0"), node("w-1")])
+    assert anyio.run(nodes.find, cluster, "w-1")["metadata"]["name"] == "w-1"
+    with pytest.raises(UserError, match=r"no node named 'w-2' \(nodes: w-0, w-1\)"):
+        anyio.run(lambda: nodes.protect(cluster, "w-2", on=True))
+    assert cluster.applied == []
+
+
+def test_the_address_of_a_node_by_its_kind():
+    assert nodes.address_of(node(), "Hostname") == "w-0"
+    assert nodes.address_of(node(), "ExternalIP") is None
 
 
 # -- draining -----------------------------------------------------------------------------------------------------------

@@ -30,15 +30,15 @@ def csi(id, driver="cinder.csi.openstack.org"):
     return {"csi": {"driver": driver, "volumeHandle": id}}
 
 
-def keep(*objects):
+def claimed(*objects):
     claims, there = objects
-    return anyio.run(volumes.keep, Cluster(PersistentVolumeClaim=claims, PersistentVolume=there), "hub")
+    return anyio.run(volumes.claimed, Cluster(PersistentVolumeClaim=claims, PersistentVolume=there), "hub")
 
 
 def test_a_volume_is_listed_with_its_cinder_id_its_size_and_its_owner():
     claims = [claim("claim-ada", "pvc-1", user="ada"), claim("hub-db-dir", "pvc-2")]
     there = [volume("pvc-1", **csi("c-1")), volume("pvc-2", size="1Ti", cinder={"volumeID": "c-2"}), volume("pvc-9")]
-    assert keep(claims, there) == [
+    assert claimed(claims, there) == [
         Volume("c-1", "pvc-1", 10, "ada", "claim-ada"),
         Volume("c-2", "pvc-2", 1024, "hub-db-dir", "hub-db-dir"),
     ]
@@ -46,7 +46,7 @@ def test_a_volume_is_listed_with_its_cinder_id_its_size_and_its_owner():
 
 def test_a_volume_of_another_driver_has_no_cinder_id_and_its_size_is_rounded_up():
     there = [volume("pvc-1", size="1500Mi", **csi("share", driver="manila.csi.openstack.org"))]
-    assert keep([claim("shared", "pvc-1")], there) == [Volume(None, "pvc-1", 2, "shared", "shared")]
+    assert claimed([claim("shared", "pvc-1")], there) == [Volume(None, "pvc-1", 2, "shared", "shared")]
 
 
 def test_claims_without_a_volume_of_other_namespaces_and_being_deleted_are_not_listed():
@@ -55,7 +55,7 @@ def test_claims_without_a_volume_of_other_namespaces_and_being_deleted_are_not_l
         claim("elsewhere", "pvc-1", namespace="other"),
         claim("leaving", "pvc-1", deletionTimestamp="2026-01-01T10:00:00Z"),
     ]
-    assert keep(claims, [volume("pvc-1")]) == []
+    assert claimed(claims, [volume("pvc-1")]) == []
 
 
 def test_deleting_all_deletes_the_claims_of_the_namespace_alone():

@@ -206,7 +206,4 @@ async def logs(reach: Reach, lines: int) -> str:
 
 async def protect(reach: Reach, name: str, *, on: bool) -> None:
     """Stop the autoscaler from removing the node, or allow it again. UserError for an unknown node."""
-    names = [node["metadata"]["name"] for node in await reach.kube.list(kinds.NODE)]
-    if name not in names:
-        raise UserError(f"no node named {name!r}", hint=f"nodes: {', '.join(names)}")
     await nodes.protect(reach.kube, name, on=on)

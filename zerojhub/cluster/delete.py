@@ -9,6 +9,7 @@ from zerojhub.cluster.usable import connected
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import kinds, volumes
 from zerojhub.kube.client import Kube
+from zerojhub.kube.pods import claims_of
 from zerojhub.openstack import leftovers
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.openstack.magnum import Cluster
@@ -61,6 +62,6 @@ async def _delete_claims(kube: Kube, say: Say) -> None:
         await volumes.delete_all(kube, namespace)
         # A claim stays until no pod uses it, and a pod created in place of another cannot use it any more.
         for pod in await kube.list(kinds.POD, namespace):
-            if any("persistentVolumeClaim" in volume for volume in pod["spec"].get("volumes") or []):
+            if claims_of(pod):
                 await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
         await volumes.wait_for_deletion(kube, namespace, say)

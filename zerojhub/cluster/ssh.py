@@ -6,8 +6,7 @@ import shlex
 
 from zerojhub.cluster.reach import host_keys, pins
 from zerojhub.errors import UserError
-from zerojhub.kube.kinds import NODE
-from zerojhub.kube.nodes import address_of
+from zerojhub.kube import nodes
 from zerojhub.kube.reach import Reach
 from zerojhub.machine.host_keys import fingerprint, only_fingerprints
 from zerojhub.openstack import nova
@@ -34,10 +33,7 @@ async def command(run: Run, reach: Reach, node: str | None) -> list[str]:
 
 async def _pinned_address(run: Run, reach: Reach, name: str) -> str:
     """The node's address on the cluster's network, after its host keys were pinned from its own console."""
-    nodes = {node["metadata"]["name"]: node for node in await reach.kube.list(NODE)}
-    if name not in nodes:
-        raise UserError(f"no node named {name!r}", hint=f"nodes: {', '.join(nodes)}")
-    address = address_of(nodes[name])
+    address = nodes.address_of(await nodes.find(reach.kube, name))
     servers = await nova.servers(run.cloud, name=name)
     server = next((server for server in servers if address in nova.addresses(server)), None)
     if server is None or address is None:

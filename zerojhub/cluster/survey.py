@@ -8,9 +8,8 @@ from typing import Any
 from zerojhub.cluster import lifecycle
 from zerojhub.kube import kinds, nodes, types, volumes
 from zerojhub.kube.client import Kube
-from zerojhub.kube.drain import USER_SERVER
+from zerojhub.kube.pods import claims_of, is_ready, user_of
 from zerojhub.kube.reach import Reach
-from zerojhub.kube.volumes import USERNAME
 from zerojhub.openstack import leftovers, magnum, neutron
 from zerojhub.openstack.magnum import Cluster
 from zerojhub.openstack.servers import ServerRow
@@ -120,7 +119,7 @@ def _server(row: ServerRow) -> Server:
 
 async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace: str) -> None:
     """Add nodes, pods and volumes where they belong."""
-    listed, pods, claimed = await gather(kube.list(kinds.NODE), kube.list(kinds.POD), volumes.keep(kube, namespace))
+    listed, pods, claimed = await gather(kube.list(kinds.NODE), kube.list(kinds.POD), volumes.claimed(kube, namespace))
     by_node: dict[str, Server] = {}
     for node in listed:
         name = node["metadata"]["name"]
@@ -147,19 +146,13 @@ async def _fill(found: Survey, servers: dict[str, Server], kube: Kube, namespace
 
 def _pod(pod: types.Pod, by_claim: dict[str, Volume]) -> Pod:
     meta, status = pod["metadata"], pod["status"]
-    labels = meta.get("labels") or {}
-    component = labels.get("component", "other")
-    user = None
-    if component == USER_SERVER:
-        user = (meta.get("annotations") or {}).get(USERNAME) or labels.get(USERNAME) or meta["name"]
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+    user = user_of(pod)
+    kind = "user" if user else meta.get("labels", {}).get("component", "other")
     state = "Leaving" if "deletionTimestamp" in meta else status["phase"]
-    if state == "Running" and not ready:
+    if state == "Running" and not is_ready(pod):
         state = "Starting"
-    sources = [each.get("persistentVolumeClaim") for each in pod["spec"].get("volumes", [])]
-    claims = [source["claimName"] for source in sources if source]
-    mounted = tuple(by_claim[claim] for claim in claims if claim in by_claim)
-    return Pod(meta["name"], "user" if user else component, user, state, mounted)
+    mounted = tuple(by_claim[claim] for claim in claims_of(pod) if claim in by_claim)
+    return Pod(meta["name"], kind, user, state, mounted)
 
 
 def _node_state(node: types.Node) -> str:

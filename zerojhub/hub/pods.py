@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import kinds
-from zerojhub.kube.drain import USER_SERVER
-from zerojhub.kube.volumes import USERNAME
+from zerojhub.kube.pods import USER_SERVER, user_of
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
@@ -27,7 +26,7 @@ async def logs(kube: Kube, namespace: str, *, user: str | None, lines: int) -> s
     component = USER_SERVER if user else "hub"
     pods = await kube.list(kinds.POD, namespace, labels=f"component={component}")
     if user:
-        pods = [pod for pod in pods if pod["metadata"].get("annotations", {}).get(USERNAME) == user]
+        pods = [pod for pod in pods if user_of(pod) == user]
     if not pods:
         raise UserError(f"{user} has no running server" if user else f"there is no hub in namespace {namespace}")
     newest = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])

@@ -10,7 +10,7 @@ import anyio
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import POD
-from zerojhub.kube.volumes import USERNAME
+from zerojhub.kube.pods import user_of
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 300
 """Seconds for the pods to leave a node."""
-USER_SERVER = "singleuser-server"
-"""The component label of a user's server."""
 
 
 async def pods_of(kube: Kube, node: str) -> list[Pod]:
@@ -32,9 +30,7 @@ async def pods_of(kube: Kube, node: str) -> list[Pod]:
 
 async def users_on(kube: Kube, node: str) -> list[str]:
     """The users whose servers run on the node."""
-    pods = await pods_of(kube, node)
-    servers = [pod["metadata"] for pod in pods if pod["metadata"].get("labels", {}).get("component") == USER_SERVER]
-    return sorted(meta.get("annotations", {}).get(USERNAME, meta["name"]) for meta in servers)
+    return sorted(user for pod in await pods_of(kube, node) if (user := user_of(pod)))
 
 
 async def cordon(kube: Kube, node: str, *, on: bool = True) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zerojhub.errors import UserError
 from zerojhub.kube.kinds import NODE
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def server_id(node: Node) -> str:
     return provider.rpartition("/")[2] or node["status"]["nodeInfo"]["systemUUID"].lower()
 
 
-def address_of(node: Node) -> str | None:
-    """The node's address on the cluster's network."""
-    return next((each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"), None)
+def address_of(node: Node, kind: str = "InternalIP") -> str | None:
+    """The node's address on the cluster's network, or of another kind, such as ExternalIP."""
+    return next((each["address"] for each in node["status"]["addresses"] if each["type"] == kind), None)
 
 
 def machine_id_of(server: str) -> str:
@@ -91,6 +92,15 @@ def is_protected(node: Node) -> bool:
     return node["metadata"].get("annotations", {}).get(PROTECTED) == "true"
 
 
+async def find(kube: Kube, name: str) -> Node:
+    """The node. UserError if there is none with that name."""
+    nodes = {node["metadata"]["name"]: node for node in await kube.list(NODE)}
+    if name not in nodes:
+        raise UserError(f"no node named {name!r}", hint=f"nodes: {', '.join(nodes)}")
+    return nodes[name]
+
+
 async def protect(kube: Kube, name: str, *, on: bool) -> None:
-    """Keep the autoscaler from removing the node, or allow it again."""
+    """Keep the autoscaler from removing the node, or allow it again. UserError for an unknown node."""
+    await find(kube, name)
     await kube.merge(NODE, name, None, {"metadata": {"annotations": {PROTECTED: "true" if on else None}}})

@@ -1,4 +1,4 @@
-"""Pods: whether one is ready, its containers and how they ended, and the claims that it uses."""
+"""Pods: whether one is ready, its containers and how they ended, the claims that it uses, and the user it is for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zerojhub.kube.types import ContainerStatus, Pod, Terminated
+
+
+USER_SERVER = "singleuser-server"
+"""The component label of a user's server."""
+USERNAME = "hub.jupyter.org/username"
+"""The annotation with the user's name on the pods and claims that KubeSpawner creates."""
 
 
 def is_ready(pod: Pod) -> bool:
@@ -27,3 +33,11 @@ def claims_of(pod: Pod) -> list[str]:
     """The names of the volume claims that the pod uses."""
     volumes = pod["spec"].get("volumes", [])
     return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume]
+
+
+def user_of(pod: Pod) -> str | None:
+    """The user whose server the pod is; None for every other pod."""
+    meta = pod["metadata"]
+    if meta.get("labels", {}).get("component") != USER_SERVER:
+        return None
+    return meta.get("annotations", {}).get(USERNAME) or meta["labels"].get(USERNAME) or meta["name"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub.kube import quantity
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from zerojhub.kube.pods import USERNAME
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
     from zerojhub.kube.types import PersistentVolume, PersistentVolumeClaim
     from zerojhub.text import Say
-
-USERNAME = "hub.jupyter.org/username"
-"""The annotation with the user's name on the pods and claims that KubeSpawner creates."""
 
 
 CINDER = "cinder.csi.openstack.org"
@@ -40,7 +38,7 @@ class Volume:
     claim: str
 
 
-async def keep(kube: Kube, namespace: str) -> list[Volume]:
+async def claimed(kube: Kube, namespace: str) -> list[Volume]:
     """The volumes that the namespace's claims are bound to."""
     volumes = {each["metadata"]["name"]: each for each in await kube.list(PERSISTENT_VOLUME)}
     claims = await _claims(kube, namespace)

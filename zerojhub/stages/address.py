@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.kube import nodes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.kinds import EVENT, NODE, SERVICE
 from zerojhub.kube.types import Event, Service, ServicePort
@@ -112,9 +113,8 @@ async def _node_address(run: Run) -> str:
     if address := run[Access].address:
         return address
     for node in await run[Access].kube.list(NODE):
-        for each in node["status"].get("addresses", []):
-            if each["type"] == "ExternalIP":
-                return each["address"]
+        if address := nodes.address_of(node, "ExternalIP"):
+            return address
     raise ZeroJHubError(
         "no node has a public address for the NodePort",
         hint="set hub.expose: LoadBalancer, or give a node a floating IP",

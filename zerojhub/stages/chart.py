@@ -12,6 +12,7 @@ import anyio
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import kinds, volumes
 from zerojhub.kube.client import OURS, KubeError
+from zerojhub.kube.pods import USER_SERVER
 from zerojhub.kube.types import Deployment
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.run import Run
@@ -99,13 +100,13 @@ class Chart(Stage[Release]):
         run.say("uninstalling the release")
         with contextlib.suppress(ReleaseNotFound):
             await _helm(run).uninstall(release_name(run), namespace=namespace, wait=True)
-        for pod in await kube.list(kinds.POD, namespace, labels="component=singleuser-server"):
+        for pod in await kube.list(kinds.POD, namespace, labels=f"component={USER_SERVER}"):
             await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
         if teardown.delete_data:
             await volumes.delete_all(kube, namespace)
         teardown.kept += [
             KeptVolume(volume.id or "", volume.name, volume.size_gb, volume.owner)
-            for volume in await volumes.keep(kube, namespace)
+            for volume in await volumes.claimed(kube, namespace)
         ]
         await volumes.wait_for_deletion(kube, namespace, run.say)
         there = await kube.get(kinds.NAMESPACE, namespace)
@@ -135,7 +136,7 @@ def release_name(run: Run) -> str:
 
 def labels_of(run: Run) -> str:
     """The selector of the hub's own parts; the users' servers carry the release's label too."""
-    return f"release={release_name(run)},component!=singleuser-server"
+    return f"release={release_name(run)},component!={USER_SERVER}"
 
 
 async def unavailable(run: Run) -> list[str]:
