@@ -132,7 +132,7 @@ def test_a_changed_host_key_is_refused_with_the_way_out(cloud, school):
         another = Path(f"{key}.pub").read_text().split()[1]
         path.write_text(re.sub(r"ssh-\S+ AAAA\S+|ecdsa-\S+ AAAA\S+", f"ssh-ed25519 {another}", good))
         done = cloud.zerojhub("cluster", "ssh", school.name, "--", "hostname", code=1)
-        assert "is not the one that is known for it" in done.stderr
+        assert "does not match the pinned one" in done.stderr
         assert "remove its old key" in done.stderr
         assert str(path) in done.stderr
     finally:

@@ -130,7 +130,7 @@ def test_a_cell_that_computes_something_else(hub, kube):
 def test_a_server_that_does_not_start_is_explained_by_its_pod(hub, kube, monkeypatch):
     async def why_not_ready(kube, namespace, labels):
         assert USER in labels
-        return ["pod jupyter-zerojhub-check fits on no node"]
+        return ["pod jupyter-zerojhub-check cannot be scheduled"]
 
     monkeypatch.setattr(proof, "why_not_ready", why_not_ready)
     monkeypatch.setattr(proof, "WATCH_INTERVAL", 0.01)
@@ -149,7 +149,7 @@ def test_a_server_that_does_not_start_is_explained_by_its_pod(hub, kube, monkeyp
         prove(kube)
     assert caught.value.message.splitlines() == [
         f"the server of {USER} failed to start: no room",
-        "  pod jupyter-zerojhub-check fits on no node",
+        "  pod jupyter-zerojhub-check cannot be scheduled",
     ]
     assert "zerojhub hub logs" in str(caught.value)
     assert (list(hub.users), kube.claims) == ([], ["ada"])
