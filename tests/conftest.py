@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,9 +32,16 @@ KINDS = {*FOLDERS.values(), *FIXTURES.values()}
 """Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""
 
 
+PERSONAL = re.compile(r"OS_.*|KUBECONFIG|SSH_AUTH_SOCK|FORCE_COLOR|COLUMNS|LC_ALL|LANGUAGE")
+"""Environment variables of the developer's that would change what a program does or says."""
+
+
 def pytest_configure() -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would every program that is tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in filter(PERSONAL.fullmatch, list(os.environ)):
+        del os.environ[name]
+    os.environ["LC_MESSAGES"] = "C"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -98,8 +106,12 @@ class Shell:
 
 def shell_in(folder: Path) -> Shell:
     """A shell whose state is in `folder`; the cache of what was built is the person's."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
-    environment |= {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "NO_COLOR": "1",
+    }
     environment.setdefault("SHELL", "/bin/sh")  # magnumclient's `cluster config` cannot do without
     environment.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     return Shell(folder, environment)

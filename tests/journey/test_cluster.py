@@ -89,7 +89,7 @@ class Cluster:
         return json.loads(self.shell.openstack("coe", "cluster", "show", self.name, "-f", "json"))
 
     def kubectl(self, *words: str, input: str | None = None) -> str:
-        options = ["-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        options = ["-F", "none", "-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         done = subprocess.run(
             ["ssh", *options, "-o", "LogLevel=ERROR", f"core@{self.master}", shlex.join(["sudo", "kubectl", *words])],
             input=input,

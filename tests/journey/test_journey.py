@@ -116,6 +116,8 @@ def test_ssh_logs_in_to_the_master(cloud, hub):
     done = cloud.run(
         *(
             "ssh",
+            "-F",
+            "none",
             "-i",
             state / "id_ed25519",
             "-o",

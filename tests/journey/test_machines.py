@@ -35,7 +35,8 @@ def spec(ground: LinuxGround, number: int, key: str = "") -> MachineSpec:
 
 async def ssh(folder: Path, address: str, *command: str) -> str:
     """The output of a command over SSH, with the host key verified against the console log."""
-    argv = ["ssh", "-i", folder / "key", "-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "ConnectTimeout=10"]
+    argv = ["ssh", "-F", "none", "-i", folder / "key"]
+    argv += ["-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "ConnectTimeout=10"]
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", f"core@{address}", *command]
     process = await asyncio.create_subprocess_exec(
         *map(str, argv),
