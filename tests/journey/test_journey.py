@@ -113,20 +113,8 @@ def test_ssh_logs_in_to_the_master(cloud, hub):
         if row["Description"] == "zerojhub:practice"
     ]
     state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
-    done = cloud.run(
-        *(
-            "ssh",
-            "-F",
-            "none",
-            "-i",
-            state / "id_ed25519",
-            "-o",
-            f"UserKnownHostsFile={state / 'known_hosts'}",
-            "-o",
-            "BatchMode=yes",
-        ),
-        *(f"core@{floating_ip}", "sudo kubectl get nodes --no-headers"),
-    )
+    options = ["-i", state / "id_ed25519", f"-oUserKnownHostsFile={state / 'known_hosts'}", "-oBatchMode=yes"]
+    done = cloud.run("ssh", "-F", "none", *options, f"core@{floating_ip}", "sudo kubectl get nodes --no-headers")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"\sReady\s", done.stdout)) == 3
 
