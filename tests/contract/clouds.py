@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -38,7 +39,8 @@ clouds:
 
 def values(text: str) -> list:
     """The JSON values that an interactive session of the client printed with `-f json`."""
-    decoder, found = json.JSONDecoder(), []
+    decoder = json.JSONDecoder()
+    found: list[tuple[Any, int]] = []
     for start in (at for at, letter in enumerate(text) if letter in "[{" and text[at - 1 : at] in ("", "\n")):
         if found and start < found[-1][1]:
             continue

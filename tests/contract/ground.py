@@ -18,7 +18,7 @@ from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, Mach
 class InstantGround:
     """Records its calls. Booting and halting take `pause` seconds, and do not finish while their name is in `held`."""
 
-    versions = ("v1.14.3", "v1.15.7", "v1.34.4")
+    versions: tuple[str, ...] = ("v1.14.3", "v1.15.7", "v1.34.4")
     network = "10.221.0.0/24"
     gateway = "10.221.0.1"
     public_network = "127.221.0.0/24"

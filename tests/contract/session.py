@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,23 +81,21 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
                 cluster = cloud.at(f"{MAGNUM}/clusters/{known[wait[0]]}")
                 if wait[1] == "changed":
                     # Magnum takes a request before it begins with it.
-                    until(lambda cluster=cluster: not reached(client, cluster, "settled"), PATIENCE)
+                    until(partial(reached, client, cluster, "changing"), PATIENCE)
                 cloud.let_go()
-                until(lambda cluster=cluster, how=wait[1]: reached(client, cluster, how), PATIENCE)
+                until(partial(reached, client, cluster, wait[1]), PATIENCE)
                 cloud.hold()
                 continue
             if about := step.get("until"):
                 path, name, value = filled(about, known)
                 newest = {"OpenStack-API-Version": "container-infra latest"}
                 look = partial(client.get, cloud.at(MAGNUM + path), headers=newest)
-                until(lambda look=look, name=name, value=value: look().json().get(name) == value, PATIENCE)
+                until(partial(has, look, name, value), PATIENCE)
                 continue
             answers[step["name"]], body = ask(cloud, client, step, session, known)
             if step["ask"][:2] == ["POST", "/clusters"] and answers[step["name"]].status == 202:
                 # Magnum takes the request before it has the cluster.
-                until(
-                    lambda body=body: reached(client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), PATIENCE
-                )
+                until(partial(reached, client, cloud.at(f"{MAGNUM}/clusters/{body['uuid']}"), "there"), PATIENCE)
     finally:
         cloud.let_go()
         clear(cloud)
@@ -131,14 +130,20 @@ def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: di
     return noted(answer, known), body
 
 
-def reached(client, url: str, how: str) -> bool:
-    """Whether the cluster is present and complete, gone, or settled."""
+def has(look: Callable[[], httpx.Response], name: str, value: object) -> bool:
+    return bool(look().json().get(name) == value)
+
+
+def reached(client: httpx.Client, url: str, how: str) -> bool:
+    """Whether the cluster is present and complete, gone, changing, or settled."""
     answer = client.get(url)
     match how:
         case "gone":
             return answer.status_code == 404
         case "there":
             return answer.is_success and bool(answer.json()["stack_id"])
+        case "changing":
+            return not answer.is_success or "PROGRESS" in answer.json()["status"]
     return answer.is_success and "PROGRESS" not in answer.json()["status"]
 
 

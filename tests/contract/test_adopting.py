@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Shell, shell_in
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 HUB = """\
 name: mine

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Shell, shell_in
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 BASE = {"name": "wrong", "cloud": "practice", "cluster": "{template: kubernetes-v1.34.4, workers: 1}"}
 SAFE = "hub: {config: {JupyterHub: {authenticator_class: dummy}, DummyAuthenticator: {password: secret}}}\n"

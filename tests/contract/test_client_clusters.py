@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.contract.conftest import Magnum, Site
+from tests.contract.clouds import Site
+from tests.contract.conftest import Magnum
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.clouds import values
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site, values
 from zerojhub.practice.ground import Listener
 
 

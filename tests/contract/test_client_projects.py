@@ -10,7 +10,7 @@ import httpx
 import openstack
 import pytest
 
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 
 def test_the_client_takes_a_volume_and_its_snapshot_through_their_life(site: Site) -> None:

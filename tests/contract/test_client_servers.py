@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.conftest import Site, until
+from tests.contract.clouds import Site, until
 
 UNSUPPORTED = "The requested functionality is not supported."
 

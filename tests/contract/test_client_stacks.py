@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 
 def test_the_client_says_what_may_stand_in_a_template(site: Site) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import openstack
 import pytest
 
-from tests.contract.conftest import Site, until
+from tests.contract.clouds import Site, until
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.contract.conftest import Magnum, Site
+from tests.contract.clouds import Site
+from tests.contract.conftest import Magnum
 
 CAPI = "kubernetes-v1.34.4-capi"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.conftest import Magnum, Site, until
+from tests.contract.clouds import Site, until
+from tests.contract.conftest import Magnum
 
 
 def test_workers_come_and_the_newest_go(site: Site, magnum: Magnum) -> None:

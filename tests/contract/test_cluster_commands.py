@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shell, shell_in
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 OPTIONS = """\
 image: fedora-coreos-38

@@ -8,7 +8,8 @@ import re
 import httpx
 import pytest
 
-from tests.contract.conftest import Magnum, Site, until
+from tests.contract.clouds import Site, until
+from tests.contract.conftest import Magnum
 
 
 def stack_resources(site: Site, cluster: dict, depth: int = 3) -> list[dict]:

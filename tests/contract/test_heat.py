@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.conftest import Magnum, Site, until
+from tests.contract.clouds import Site, until
+from tests.contract.conftest import Magnum
 
 HOT = {
     "heat_template_version": "2018-08-31",

@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 
 NOBODY = "99999999-0000-4000-8000-000000000000"
 # An unknown id's error, in each service's own shape.
@@ -107,7 +107,8 @@ def test_pages_of_two_make_up_the_whole(client: httpx.Client, path: str) -> None
     name = COLLECTIONS[path]
     whole = client.get(path).json()[name]
     assert len(whole) >= 2
-    pages, url = [], f"{path}?limit=1"
+    pages: list[dict] = []
+    url = f"{path}?limit=1"
     while url and len(pages) <= len(whole):
         body = client.get(url).json()
         pages += body[name]

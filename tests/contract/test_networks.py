@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.contract.conftest import Site
+from tests.contract.clouds import Site
 from zerojhub.practice.ground import Listener
 
 LBAAS = "/load-balancer/v2.0/lbaas"

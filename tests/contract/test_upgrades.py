@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.conftest import Magnum, Site, until
+from tests.contract.clouds import Site, until
+from tests.contract.conftest import Magnum
 
 NEXT = "v1.15.7"
 

@@ -62,7 +62,8 @@ class Step:
 def steps(page: Path) -> Iterator[Step]:
     """The page's steps, in order."""
     lines = page.read_text().splitlines()
-    fence, command = None, None
+    fence: str | None = None
+    command: Step | None = None
     for number, line in enumerate(lines, 1):
         if line.startswith("```"):
             if command:

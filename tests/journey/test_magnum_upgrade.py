@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from zerojhub.operations.upgrade import number
 
 from tests.conftest import Shell
 from tests.journey.test_magnum import School, refused
+from zerojhub.cluster.upgrade import number
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def write(path: Path, **sections: dict[str, object]) -> None:
+def write(path: Path, **sections: Mapping[str, object]) -> None:
     """Write an oslo.config file."""
     config = configparser.ConfigParser(interpolation=None)
     config.read_dict(sections)
@@ -257,7 +257,7 @@ def take_tokens_of(cloud: Real, records: Store) -> None:
             token if httpx.get(cloud.at("/identity/v3/auth/tokens"), headers=headers, timeout=10).is_success else None
         )
 
-    records.valid_token = valid_token
+    records.valid_token = valid_token  # type: ignore[method-assign]  # this cloud has its tokens from elsewhere
 
 
 def conductor_is_up(admin: httpx.Client, cloud: Real) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SECONDS, SQLITE, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SQLITE, Real, administrator, answers, serve, url_of, write
 from tests.contract.real.installation import environment
+from tests.contract.real.processes import SECONDS
 
 
 @contextlib.contextmanager
@@ -30,7 +31,12 @@ def real_compute(real: Real, flavors: list[dict]) -> Iterator[Cloud]:
         env["OS_NOVA_CONFIG_FILES"] = f"{installed}/etc/nova/api-paste.ini;nova.conf"
 
         def manage(*command: str) -> None:
-            argv = (installed / "bin" / "nova-manage", "--config-file", folder / "nova.conf", *command)
+            argv: tuple[str | Path, ...] = (
+                installed / "bin" / "nova-manage",
+                "--config-file",
+                folder / "nova.conf",
+                *command,
+            )
             processes.finish(processes.start("nova-manage", *argv, env=env))
 
         manage("api_db", "sync")

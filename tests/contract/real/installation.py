@@ -29,7 +29,14 @@ def environment() -> Path:
     with FileLock(f"{folder}.lock"):
         if not (folder / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip: list[str | Path] = [
+                folder / "bin" / "python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]
             subprocess.run([*pip, "--constraint", CONSTRAINTS, *PACKAGES], check=True)
             (folder / "complete").touch()
     return folder

@@ -10,8 +10,9 @@ import httpx
 
 from tests.contract.clouds import Cloud
 from tests.contract.ground import InstantGround
-from tests.contract.real.cloud import SECONDS, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import Real, administrator, answers, serve, url_of, write
 from tests.contract.real.installation import environment
+from tests.contract.real.processes import SECONDS
 
 TABLES = """
 import sys, sqlalchemy, neutron.db.migration.models.head as head

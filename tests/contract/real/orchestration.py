@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SECONDS, SQLITE, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SQLITE, Real, administrator, answers, serve, url_of, write
 from tests.contract.real.installation import environment
+from tests.contract.real.processes import SECONDS
 
 TABLES = """
 import sys, sqlalchemy, heat.db.models as models
