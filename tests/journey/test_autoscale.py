@@ -140,7 +140,7 @@ def test_a_pod_that_waits_gets_a_node(heat: Scaled) -> None:
     status = heat.do("autoscale", "status")
     assert status["image"] == "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.5"
     assert status["times"] == {"unneeded_time": "5s", "delay_after_add": "5s", "delay_after_failure": "5s"}
-    assert "stand-in for the cluster-autoscaler" in heat.log().splitlines()[0]
+    assert "substitute for cluster-autoscaler" in heat.log().splitlines()[0]
     until(lambda: len(heat.running()) == 2)
     assert len(heat.workers()) == 2
     assert heat.magnum()["node_count"] == 2

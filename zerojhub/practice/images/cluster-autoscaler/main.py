@@ -22,10 +22,10 @@ from groups import ClusterAPI, Group, Magnum
 from output import log, yaml
 
 ABOUT = (
-    "This is the practice cloud's stand-in for the cluster-autoscaler, not the program of that name: it takes the same "
-    "flags and cloud-config, and resizes node groups through Magnum"
+    "This is the practice cloud's substitute for cluster-autoscaler, not the real program: it takes the same flags and "
+    "cloud-config, and resizes node groups through Magnum"
 )
-BY_MACHINE_ID = "Like the real Magnum provider to 1.18, it knows a node that is to go by its machine-id"
+BY_MACHINE_ID = "Like the real Magnum provider up to 1.18, it identifies the node to remove by its machine ID"
 DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 GOING = "ToBeDeletedByClusterAutoscaler"
 MASTER = {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}

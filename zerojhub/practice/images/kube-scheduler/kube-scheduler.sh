@@ -1,6 +1,6 @@
 #!/bin/sh
-# One program, of the cluster's version, answers for every kube-scheduler. Charts made for an older one may ask for the
-# lock that Kubernetes 1.27 took away; what is left of it is the lease.
+# One kube-scheduler, of the cluster's version, stands in for all versions. Charts for older ones may configure the lock
+# type endpointsleases, which Kubernetes 1.27 removed; its replacement is leases.
 for word; do
     shift
     case $word in
