@@ -48,8 +48,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.links |= {given[key] for key in ("href", "src", "data") if given.get(key)}
-        self.places |= {given["id"]} if given.get("id") else set()
+        self.links |= {value for key in ("href", "src", "data") if (value := given.get(key))}
+        self.places |= {value for key in ("id",) if (value := given.get(key))}
 
 
 def test_links_inside_lead_to_what_is_there(site, pages):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubespawner import KubeSpawner
-from traitlets.config import PyFileConfigLoader
+from traitlets.config.loader import PyFileConfigLoader
 
 from tests.chart.rendering import container, render
 

@@ -63,6 +63,6 @@ def tests_of(name: str) -> unittest.TestSuite:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    time.sleep = hurry
+    time.sleep = hurry  # type: ignore[assignment]  # its second parameter has a default
     for name in sys.argv[1:]:
         tests_of(name).run(Outcomes())

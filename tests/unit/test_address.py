@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
@@ -28,8 +29,9 @@ def url(found, values=None, master="203.0.113.9", **wanted):
     """The URL of a hub that is installed with these values; None without an address."""
     document = {"name": "toy", "cloud": "c", "cluster": {"template": "t"}, "hub": wanted}
     run = Run(Deployment.model_validate(document), Progress(quiet=True))
-    run[Chart] = SimpleNamespace(values=values or {})
-    run[Access] = SimpleNamespace(address=master)
+    release: Any = SimpleNamespace(values=values or {})
+    reach: Any = SimpleNamespace(address=master)
+    run[Chart], run[Access] = release, reach
     address = anyio.run(address_of, run, found)
     return address and url_of(address, run.deployment.hub.host, values or {})
 

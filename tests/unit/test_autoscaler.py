@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from zerojhub.cluster import autoscale_status
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import autoscaler
+from zerojhub.openstack import clusters
 from zerojhub.practice.cloud.magnum import autoscaling
 from zerojhub.practice.images.catalog import HERE
 
@@ -125,6 +126,7 @@ def program():
     sys.dont_write_bytecode = True
     try:
         spec = importlib.util.spec_from_file_location("cluster_autoscaler", folder / "main.py")
+        assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         yield module
@@ -200,8 +202,9 @@ def test_nothing_is_left_where_its_image_is_built_from(program):
 
 
 def group(**more) -> autoscale_status.GroupStatus:
-    usual = {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "ready": 1, "error": None, "flavor": "m1.small"}
-    return autoscale_status.GroupStatus(**{"scale_up": None, "scale_down": None} | usual | more)
+    usual: dict[str, Any] = {"name": "default-worker", "min": 1, "max": 3, "nodes": 1, "ready": 1}
+    usual |= {"error": None, "flavor": "m1.small", "scale_up": None, "scale_down": None}
+    return autoscale_status.GroupStatus(**usual | more)
 
 
 NOT = "pod didn't trigger scale-up: 1 "
@@ -240,8 +243,9 @@ def test_the_reason_that_no_node_comes_is_told(monkeypatch, groups, reason, mess
     async def room(*_):
         return lacking
 
-    monkeypatch.setattr(autoscale_status.clusters, "capacity_problems", room)
-    said = {"reason": reason, "message": message} if reason else None
+    monkeypatch.setattr(clusters, "capacity_problems", room)
+    cloud: Any = None
+    said: Any = {"reason": reason, "message": message} if reason else None
     refused = "0/2 nodes are available"
-    why = anyio.run(autoscale_status.why_no_node, None, groups, said, refused)
+    why = anyio.run(autoscale_status.why_no_node, cloud, groups, said, refused)
     assert told in why

@@ -10,6 +10,7 @@ import pytest
 from zerojhub import graph
 from zerojhub.deployment import Deployment
 from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.report import Progress
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
@@ -339,13 +340,13 @@ def test_down_stops_at_the_first_failure(run, world, monkeypatch):
 
 def test_stages_report_to_the_teardown_what_they_keep(run, world, monkeypatch):
     async def keep(self, run, teardown):
-        teardown.kept.append("data" if not teardown.delete_data else "none")
+        teardown.kept.append(KeptVolume("1", "none" if teardown.delete_data else "data", 1, None))
 
     world.existing = {"first"}
     monkeypatch.setattr(First, "undo", keep)
     teardown = Teardown()
     anyio.run(graph.down, run, (First,), teardown)
-    assert teardown.kept == ["data"]
+    assert [volume.name for volume in teardown.kept] == ["data"]
 
 
 # -- names --------------------------------------------------------------------------------------------------------------

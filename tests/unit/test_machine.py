@@ -267,6 +267,7 @@ def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
     server = Sshd(tmp_path).start()
 
     async def cut():
+        assert server.process
         await anyio.sleep(1)
         subprocess.run(["pkill", "-KILL", "-P", str(server.process.pid)], check=True)
 
@@ -320,9 +321,13 @@ def test_a_key_that_does_not_fit_is_named(sshd, key, words):
 def test_it_waits_for_a_machine_that_is_coming_up(tmp_path):
     late = Sshd(tmp_path)
 
+    def start():
+        time.sleep(2)
+        late.start()
+
     async def main():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(anyio.to_thread.run_sync, lambda: (time.sleep(2), late.start()))
+            tasks.start_soon(anyio.to_thread.run_sync, start)
             machine = await late.connect()
         result = await machine.run(["echo", "up"])
         await machine.close()

@@ -36,7 +36,7 @@ def volume(owner: str) -> Volume:
 
 
 def numbers(shape: ElementTree.Element, *names: str) -> list[float]:
-    return [float(shape.get(name)) for name in names]
+    return [float(shape.attrib[name]) for name in names]
 
 
 @pytest.mark.parametrize(("workers", "users"), [(0, 0), (1, 0), (1, 1), (1, 40), (2, 12), (3, 13), (7, 100)])
@@ -58,7 +58,7 @@ def test_all_is_inside_the_page_and_apart(workers, users):
 def test_the_description_says_what_the_picture_shows():
     balancer = LoadBalancer("kube_service_k8s_class_proxy-public", "203.0.113.7", "ONLINE")
     root = ElementTree.fromstring(drawn(survey(2, 1, balancers=[balancer], resting=[volume("edsger")])))
-    told = root.findtext(f"{TAG}desc")
+    told = root.findtext(f"{TAG}desc") or ""
     assert "https://hub.example.org/, on cluster k8s" in told
     assert "Load balancer 203.0.113.7: ONLINE." in told
     assert "Worker k8s-node-0, Ready: user-0's server, hub." in told
