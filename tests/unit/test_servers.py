@@ -85,16 +85,28 @@ def test_servers_by_the_clusters_name_while_cluster_api_builds_it(cloud, cluster
     assert [each["name"] for each in found] == ["hub-x1-master-0", "hub-x1-master-1", "hub-x1-node-0"]
 
 
-def test_the_first_master_by_the_clusters_stack(fake_cloud, cloud, cluster):
+def test_the_first_master_by_its_name_and_address(fake_cloud, cloud, cluster):
+    with_heat(fake_cloud)
+    candidates = [*OTHERS[:1], *MASTERS]
+    fake_cloud.answer("GET /compute/v2.1/servers/detail", Answer(200, {"servers": candidates}))
+    assert anyio.run(masters.first_master, cloud, cluster)["name"] == "hub-x1-master-0"
+    [asked] = [each for each in fake_cloud.requests if "identity" not in each.path]
+    assert asked.query == {"name": "-master-"}
+
+
+def test_the_first_master_by_the_clusters_stack_where_another_cluster_has_its_name_and_addresses(
+    fake_cloud, cloud, cluster
+):
+    twins = [server("hub-a1-master-0", "10.0.0.5"), server("hub-a1-master-1", "10.0.0.6")]
+    fake_cloud.answer("GET /compute/v2.1/servers/detail", Answer(200, {"servers": [*twins, *MASTERS]}))
     with_heat(fake_cloud, "hub-x1-node-0", "hub-x1-master-1", "hub-x1-master-0")
     assert anyio.run(masters.first_master, cloud, cluster)["name"] == "hub-x1-master-0"
 
 
 def test_the_first_master_by_its_address_without_heat(fake_cloud, cloud, cluster):
-    candidates = [*OTHERS[:1], *MASTERS]
-    fake_cloud.answer("GET /compute/v2.1/servers/detail", Answer(200, {"servers": candidates}))
-    assert anyio.run(masters.first_master, cloud, cluster)["name"] == "hub-x1-master-0"
-    assert fake_cloud.requests[-1].query == {"name": "-master-"}
+    strange = [server("a-master-of-hub", "10.0.0.5"), server("b-master-of-hub", "10.0.0.6")]
+    fake_cloud.answer("GET /compute/v2.1/servers/detail", Answer(200, {"servers": [*OTHERS[:1], *strange]}))
+    assert anyio.run(masters.first_master, cloud, cluster)["name"] == "a-master-of-hub"
 
 
 def test_a_cluster_without_a_master_server(fake_cloud, cloud, cluster):

@@ -45,6 +45,6 @@ def helm(
         data = None if sys.stdin.isatty() else sys.stdin.buffer.read()
         return await reach.machine.run(words, sudo=reach.sudo, input=data, timeout=1800, check=False)
 
-    result = with_run(work, file, cloud, quiet=True)
+    result = with_run(work, file, cloud, silent=True)
     show_bytes(result.stdout, result.stderr)
     raise typer.Exit(result.code)

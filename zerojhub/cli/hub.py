@@ -30,7 +30,7 @@ def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Outp
     from zerojhub.graph import with_needs
     from zerojhub.stages import Endpoint
 
-    found = with_run(lambda run: running.look(run, with_needs([Endpoint])), file, cloud, quiet=True)
+    found = with_run(lambda run: running.look(run, with_needs([Endpoint])), file, cloud, silent=True)
     address = found.require_url()
     show_drift(found.drift)
     show_url(address, output)
@@ -81,7 +81,7 @@ def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Ou
         async with HubClient(found.require_url(), found.release.secrets.api_token) as client:
             return found, await client.users()
 
-    found, listed = with_run(work, file, cloud, quiet=True)
+    found, listed = with_run(work, file, cloud, silent=True)
     show_drift(found.drift)
     show_users(listed, output)
 
@@ -108,6 +108,6 @@ def logs(
         found = await running.look(run, graph.with_needs([Access]))
         return found, await pods.logs(found.reach.kube, run.deployment.namespace, user=user, lines=lines)
 
-    found, text = with_run(work, file, cloud, quiet=True)
+    found, text = with_run(work, file, cloud, silent=True)
     show_drift(found.drift)
     show_text(text)

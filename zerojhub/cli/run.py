@@ -31,19 +31,21 @@ def with_run(
     file: Path,
     cloud: str | None,
     *,
-    quiet: bool,
+    quiet: bool = False,
     verbose: bool = False,
+    silent: bool = False,
     locked: bool = False,
     chart: str | None = None,
 ) -> Answer:
-    """Load the deployment and run `work(run)`. `locked`: only one such command at a time for the deployment.
+    """Load the deployment and run `work(run)`.
 
+    `silent`: without progress, for commands that only look. `locked`: only one such command at a time for the deployment.
     `chart`: in place of the deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
     """
     import anyio
 
     from zerojhub.report import Progress
-    from zerojhub.run import Run
+    from zerojhub.run import Run, Silent
 
     deployment = load(file, cloud)
     if chart:
@@ -52,7 +54,7 @@ def with_run(
         deployment.hub.chart = str(path.absolute()) if chart not in CHART_NAMES and path.exists() else chart
 
     async def start() -> Answer:
-        run = Run(deployment, progress)
+        run = Run(deployment, Silent() if silent else progress)
         try:
             return await work(run)
         finally:
@@ -93,9 +95,8 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
     from zerojhub.cluster.adopt import deployment_of
     from zerojhub.graph import with_needs
     from zerojhub.openstack.session import Cloud
-    from zerojhub.report import Progress
     from zerojhub.report.results import show_drift
-    from zerojhub.run import Run
+    from zerojhub.run import Run, Silent
     from zerojhub.stages import Access
 
     if not place.cluster and not place.file.exists():
@@ -107,15 +108,14 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
             deployment = await deployment_of(Cloud(place.cloud), place.cluster, place.cloud)
         else:
             deployment = load(place.file, place.cloud)
-        with Progress(quiet=True) as silent:
-            run = Run(deployment, silent)
-            try:
-                found = await running.look(run, with_needs([Access]))
-                reach = found.reach
-                show_drift(found.drift)
-                return await work(reach, say)
-            finally:
-                await run.close()
+        run = Run(deployment, Silent())
+        try:
+            found = await running.look(run, with_needs([Access]))
+            reach = found.reach
+            show_drift(found.drift)
+            return await work(reach, say)
+        finally:
+            await run.close()
 
     with _as_step(step, quiet=quiet) as say:
         return anyio.run(start)
@@ -145,14 +145,13 @@ def on_cluster(
     """
     from zerojhub import graph
     from zerojhub.cluster.adopt import deployment_of
-    from zerojhub.report import Progress
-    from zerojhub.run import Run
+    from zerojhub.run import Run, Silent
     from zerojhub.stages import Access
 
     async def start(here: Cloud, say: Say) -> Answer:
         deployment = await deployment_of(here, name, cloud)
-        with lock(deployment, wanted=locked), Progress(quiet=True) as silent:
-            run = Run(deployment, silent, here)
+        with lock(deployment, wanted=locked):
+            run = Run(deployment, Silent(), here)
 
             async def connect() -> Reach:
                 run.forget_answers()

@@ -46,7 +46,7 @@ def show(
         found = await running.look(run)
         return await survey(found.run, found.run.get(Access), found.url), found.drift
 
-    found, drift = with_run(work, file, cloud, quiet=True)
+    found, drift = with_run(work, file, cloud, silent=True)
     if found is None:
         raise ZeroJHubError("there is no cluster yet", hint="zerojhub up")
     show_drift(drift)

@@ -102,7 +102,7 @@ def plan(
     from zerojhub.cli.run import with_run
     from zerojhub.stages import STAGES
 
-    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, quiet=True)
+    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, silent=True)
     show_plan(statuses, output)
     _exit_code(statuses)
 
@@ -125,9 +125,9 @@ def status(
     if watch:
         from zerojhub.cli.watch import watch_status
 
-        with_run(lambda run: watch_status(run, output), file, cloud, quiet=True)
+        with_run(lambda run: watch_status(run, output), file, cloud, silent=True)
 
-    found = with_run(running.look, file, cloud, quiet=True)
+    found = with_run(running.look, file, cloud, silent=True)
     show_status(found.url, found.statuses, found.drift, output)
     if not found.statuses:
         raise typer.Exit(TO_DO)

@@ -11,6 +11,9 @@ from zerojhub.openstack.session import Cloud
 LOGINS = {"fedora-atomic": "fedora", "fedora": "fedora", "fedora-coreos": "core", "coreos": "core", "ubuntu": "ubuntu"}
 """The login user, by the image's os_distro (Magnum user guide, driver images)."""
 
+NAME_KEPT = 20
+"""Characters of a cluster's name that the names of its servers begin with; Heat drivers cut long names off later."""
+
 
 def login(template: magnum.ClusterTemplate) -> str:
     """The login user of the servers that the template makes."""
@@ -19,18 +22,22 @@ def login(template: magnum.ClusterTemplate) -> str:
 
 async def first_master(cloud: Cloud, cluster: magnum.Cluster) -> nova.Server:
     """The server of the cluster's first master. ZeroJHubError when the project does not see one."""
-    in_stacks = await stacks.resources(cloud, cluster, resource_type="OS::Nova::Server")
-    ids = [each["physical_resource_id"] for each in in_stacks if "master" in each["resource_name"]]
-    if ids:
-        found = [server for server_id in ids if (server := await nova.find_server(cloud, server_id))]
-    else:  # no Heat for this project: by the name that the Heat drivers give, and an address that Magnum shows
-        known = set(cluster.get("master_addresses") or [])
-        candidates = await nova.servers(cloud, name="-master-")
-        found = [server for server in candidates if known & set(nova.addresses(server))]
+    known, prefix = set(cluster.get("master_addresses") or []), cluster["name"][:NAME_KEPT]
+    candidates = [each for each in await nova.servers(cloud, name="-master-") if known & set(nova.addresses(each))]
+    found = [server for server in candidates if server["name"].startswith(prefix)]
+    if len(found) != cluster["master_count"]:
+        # Two clusters may have the same name and, on networks of their own, the same addresses: ask for the stack's servers.
+        found = await _in_stacks(cloud, cluster) or candidates
     if not found:
         hint = "a Cluster API cloud? set access.road: api"
         raise ZeroJHubError(f"cluster {cluster['name']} has no master server in this project", hint=hint)
     return min(found, key=lambda server: server["name"])
+
+
+async def _in_stacks(cloud: Cloud, cluster: magnum.Cluster) -> list[nova.Server]:
+    resources = await stacks.resources(cloud, cluster, resource_type="OS::Nova::Server")
+    ids = [each["physical_resource_id"] for each in resources if "master" in each["resource_name"]]
+    return [server for server_id in ids if (server := await nova.find_server(cloud, server_id))]
 
 
 addresses = nova.addresses

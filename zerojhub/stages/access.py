@@ -10,7 +10,7 @@ from zerojhub.openstack.roads import road_of
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.cluster import Cluster
-from zerojhub.stages.floating_ip import FloatingIP
+from zerojhub.stages.floating_ip import FloatingIP, floating_ips
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template
 
@@ -65,4 +65,7 @@ class Access(Stage[Reach]):
 async def current(run: Run) -> neutron.FloatingIP | None:
     """The floating IP that the hub attaches to the master, as it is now; None where Magnum assigned the master one."""
     allocated = run[FloatingIP]
-    return await neutron.get_floating_ip(run.cloud, allocated["id"]) if allocated else None
+    if allocated is None:
+        return None
+    listed = await floating_ips(run)
+    return next((each for each in listed if each["id"] == allocated["id"]), None)
