@@ -69,7 +69,7 @@ def test_options_of_a_file_and_of_the_command_line(site, shell, made):
 
 def test_names_and_duplicates(site, shell, made):
     create = ["template", "create", "mine", *MINIMAL]
-    refused(site, shell, *create, said="there is a cluster template named 'mine'")
+    refused(site, shell, *create, said="cluster template 'mine' already exists")
     second = shell.json(*create, "--duplicate")
     refused(site, shell, "template", "show", "mine", said=second["uuid"])
     refused(site, shell, "template", "delete", "mine", "--yes", said="2 cluster templates are named 'mine'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,10 +12,12 @@ from zerojhub.cli.run import in_cloud, on_cluster
 from zerojhub.report.results import Output, show_done
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zerojhub.cluster import Connect
     from zerojhub.cluster.upgrade import Upgraded
     from zerojhub.openstack.leftovers import KeptVolume
-    from zerojhub.openstack.magnum import Cluster
+    from zerojhub.openstack.magnum import Cluster, ClusterOptions
     from zerojhub.openstack.session import Cloud
     from zerojhub.run import Run
     from zerojhub.text import Say
@@ -110,9 +112,10 @@ def create_cluster(
         **{key: value for key, value in optional.items() if value is not None},
         **({"merge_labels": merge_labels} if labels else {}),
     }
+    options = cast("ClusterOptions", body)  # typer has checked the types
 
-    async def create(here: Cloud, say: Say) -> dict:
-        uuid = await clusters.create(here, template, body, duplicate=duplicate)
+    async def create(here: Cloud, say: Say) -> Mapping[str, object]:
+        uuid = await clusters.create(here, template, options, duplicate=duplicate)
         return await lifecycle.wait(here, uuid, say, minutes=timeout) if wait else {"uuid": uuid, "name": name}
 
     show_done(in_cloud(name, create, cloud, quiet), output, "making cluster" if not wait else "made cluster")

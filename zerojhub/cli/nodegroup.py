@@ -13,6 +13,7 @@ from zerojhub.report.results import Output, show_done, show_fields
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
+    from zerojhub.openstack.magnum import Bounds, NodeGroupRequest
     from zerojhub.run import Run
     from zerojhub.text import Say
 
@@ -72,10 +73,13 @@ def create_group(
     """
     from zerojhub.cluster import nodegroups
 
-    body = {"name": group, "node_count": nodes, "min_node_count": least, "role": role}
-    body |= {
-        key: value for key, value in (("max_node_count", most), ("flavor_id", flavor), ("image_id", image)) if value
-    }
+    body: NodeGroupRequest = {"name": group, "node_count": nodes, "min_node_count": least, "role": role}
+    if most is not None:
+        body["max_node_count"] = most
+    if flavor:
+        body["flavor_id"] = flavor
+    if image:
+        body["image_id"] = image
     made = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
     show_done(made, output, "made node group")
 
@@ -96,7 +100,11 @@ def update_group(
     """
     from zerojhub.cluster import nodegroups
 
-    bounds = {key: value for key, value in (("min_node_count", least), ("max_node_count", most)) if value is not None}
+    bounds: Bounds = {}
+    if least is not None:
+        bounds["min_node_count"] = least
+    if most is not None:
+        bounds["max_node_count"] = most
     changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
     report.show_updated(changed, output)
 

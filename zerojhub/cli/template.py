@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, YesOption, confirm
 from zerojhub.report import templates as report
 from zerojhub.report.results import Output, show_done, show_fields
-
-if TYPE_CHECKING:
-    from zerojhub.openstack.magnum import ClusterTemplate
 
 app = typer.Typer(help="Cluster templates of the project, and public ones.", no_args_is_help=True)
 
@@ -72,8 +69,7 @@ def create_template(
 
     from zerojhub.cli.arguments import parse_labels
     from zerojhub.deployment import template_spec
-    from zerojhub.errors import Problems, UserError
-    from zerojhub.openstack import magnum, templates
+    from zerojhub.openstack import templates
     from zerojhub.openstack.session import Cloud
 
     apart = ("name", "source", "duplicate", "cloud", "output", "labels")
@@ -82,18 +78,8 @@ def create_template(
         given["labels"] = parse_labels(labels)
     spec = template_spec(source, given)
 
-    async def create() -> ClusterTemplate:
-        here = Cloud(cloud)
-        if not duplicate and await magnum.templates_named(here, name):
-            raise UserError(
-                f"there is a cluster template named {name!r}", hint="--duplicate makes another all the same"
-            )
-        body = templates.request(spec, name)
-        if found := await templates.problems(here, body):
-            raise Problems(found)
-        return await magnum.create_template(here, body)
-
-    show_done(anyio.run(create), output, "made template")
+    created = anyio.run(lambda: templates.create(Cloud(cloud), spec, name, duplicate=duplicate))
+    show_done(created, output, "made template")
 
 
 @app.command("list")
@@ -134,23 +120,12 @@ def delete_template(
     """
     import anyio
 
-    from zerojhub.errors import UserError
-    from zerojhub.openstack import magnum
+    from zerojhub.openstack import magnum, templates
     from zerojhub.openstack.session import Cloud
 
     here = Cloud(cloud)
 
-    async def find() -> ClusterTemplate:
-        template = await magnum.get_template(here, name)
-        clusters = await magnum.clusters(here)
-        users = [each["name"] for each in clusters if each["cluster_template_id"] == template["uuid"]]
-        if users:
-            raise UserError(
-                f"template {template['name']} is used by {', '.join(users)}", hint="delete the cluster first"
-            )
-        return template
-
-    template = anyio.run(find)
+    template = anyio.run(templates.get_unused, here, name)
     confirm(f"Delete the template {template['name']} ({template['uuid']})?", yes=yes)
     anyio.run(magnum.delete_template, here, template["uuid"])
     report.show_deleted(template, output)
