@@ -159,5 +159,5 @@ def test_an_unreachable_keystone(cloud, tmp_path, monkeypatch):
     clouds_yaml(cloud, tmp_path, f":{urlsplit(auth['auth_url']).port}", ":9")
     monkeypatch.setitem(cloud.environment, "OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     done = cloud.zerojhub("up", "-f", hub_yaml(tmp_path), code=2)
-    assert "Keystone of cloud practice does not answer" in done.stderr
+    assert "Keystone of cloud practice does not respond" in done.stderr
     assert ":9" in done.stderr

@@ -102,5 +102,5 @@ def test_a_cloud_without_heat_is_one(cluster_api: tuple[Site, Shell]) -> None:
     assert "orchestration" not in kinds
     assert site.client("/orchestration/v1/x").get("/stacks").status_code == 404
     error = shell.zerojhub("heat", "show", "stack", code=1).stderr
-    assert "cloud practice has no orchestration service in its catalogue" in error
+    assert "cloud practice has no orchestration service in its catalog" in error
     assert shell.json("cluster", "show", "workshop")["status"] == "CREATE_COMPLETE"

@@ -90,7 +90,7 @@ def test_the_catalog_may_list_an_endpoint_with_or_without_its_version(fake_cloud
 
 def test_a_service_that_the_catalog_does_not_list(fake_cloud, cloud):
     del fake_cloud.catalog["load-balancer"]
-    with pytest.raises(CloudError, match="cloud fake has no load-balancer service in its catalogue"):
+    with pytest.raises(CloudError, match="cloud fake has no load-balancer service in its catalog"):
         call(cloud.load_balancer.get, "/lbaas/loadbalancers")
 
 
@@ -174,7 +174,7 @@ def test_a_service_that_does_not_answer(fake_cloud, cloud):
         port = nobody.getsockname()[1]
     call(cloud.network.find, "/ports")  # signs in
     cloud.network.endpoint = f"http://127.0.0.1:{port}"
-    with pytest.raises(CloudError, match=r"^network does not answer: ") as failed:
+    with pytest.raises(CloudError, match=r"^network does not respond: ") as failed:
         call(cloud.network.find, "/ports")
     assert failed.value.status is None
 
@@ -192,7 +192,7 @@ def test_an_auth_url_where_nobody_answers_is_the_users_error(fake_cloud, tmp_pat
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/identity"
     clouds_yaml(tmp_path / "clouds.yaml", url)
-    with pytest.raises(UserError, match="Keystone of cloud fake does not answer: ") as failed:
+    with pytest.raises(UserError, match="Keystone of cloud fake does not respond: ") as failed:
         Cloud("fake").authenticate()
     assert failed.value.where == url
 

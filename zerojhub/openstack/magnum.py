@@ -89,7 +89,7 @@ class ClusterRequest(ClusterOptions):
 class Cluster(TypedDict):
     """A cluster. Lists leave out what is NotRequired here, as do older microversions.
 
-    `status` is an action and how it goes: CREATE, UPDATE, ROLLBACK or DELETE, and _IN_PROGRESS, _COMPLETE or _FAILED.
+    `status` is an action (CREATE, UPDATE, ROLLBACK or DELETE) with _IN_PROGRESS, _COMPLETE or _FAILED.
     `faults` maps a failed resource to its reason. `stack_id` became `cluster_id` in microversion 1.13.
     """
 
@@ -272,6 +272,7 @@ async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGrou
 
 
 async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupRequest) -> NodeGroup:
+    """Request a node group; returns what Magnum has of it so far, with neither `is_default` nor addresses."""
     group: NodeGroup = await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body)
     return group
 

@@ -121,7 +121,7 @@ class Cloud:
             ) from error
         except (ksa.ConnectionError, ksa.DiscoveryFailure, ksa.NotFound) as error:
             raise UserError(
-                f"Keystone of cloud {self.name} does not answer: {one_line(str(error))}",
+                f"Keystone of cloud {self.name} does not respond: {one_line(str(error))}",
                 where=auth_url,
                 hint="check auth_url in clouds.yaml, and the network between here and there",
             ) from error
@@ -161,7 +161,7 @@ class Service:
         except EndpointNotFound:
             url = None
         if url is None:
-            raise CloudError(f"cloud {self._cloud.name} has no {self.type} service in its catalogue")
+            raise CloudError(f"cloud {self._cloud.name} has no {self.type} service in its catalog")
         url = url.rstrip("/")
         has_version = re.search(r"/v\d[\d.]*(/[^/]+)?$", url)
         return url if has_version or not self._version else f"{url}/{self._version}"
@@ -244,7 +244,7 @@ class Service:
             where = f"{self.type} {error.request_id}" if error.request_id else self.type
             raise CloudError(refusal_text(error), status=error.http_status, where=where) from error
         except ksa.ClientException as error:
-            raise CloudError(f"{self.type} does not answer: {one_line(str(error))}") from error
+            raise CloudError(f"{self.type} does not respond: {one_line(str(error))}") from error
         if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
             self.max_microversion = tuple(int(number) for number in newest.split()[-1].split("."))
         return answer.json() if answer.content else None

@@ -20,7 +20,7 @@ LATE = 300
 async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[heat.Stack]:
     """The cluster's stack, and those of node groups that were added to it.
 
-    Empty when there is none (Cluster API drivers), or Heat does not answer this project.
+    Empty when there is none (Cluster API drivers), or the project may not use Heat.
     """
     own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
     ids = [own] if own else []
