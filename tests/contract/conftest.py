@@ -13,7 +13,8 @@ from tests.contract.ground import InstantGround
 from tests.contract.real.cloud import Real, real_cloud
 from tests.contract.real.orchestration import real_orchestration
 from zerojhub.practice import profile
-from zerojhub.practice.cloud import Settings, build
+from zerojhub.practice.cloud.app import build_app
+from zerojhub.practice.cloud.settings import Settings
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Si
     ground = InstantGround(pause=0.1)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
-        app = build(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
+        app = build_app(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
         with served(app) as url:
             clouds = clouds_yaml(folder, f"{url}/identity")
             yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl")

@@ -217,12 +217,13 @@ def named(wanted: str) -> str:
 def prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:
     """Build what is missing. Refuses, with all that is missing, where the practice cloud cannot run."""
     from zerojhub.practice import build as parts
+    from zerojhub.practice import daemon
     from zerojhub.report import Progress
 
     with one_line():
         _require(port, tools=False)
         with Progress(quiet=quiet) as progress:
-            parts.build(progress, older=older)
+            parts.build(progress, in_use=daemon.running, older=older)
         _require(port, tools=True)
 
 

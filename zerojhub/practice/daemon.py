@@ -86,7 +86,9 @@ async def serve(port: int, wanted: str) -> None:
     """Serve until the process is stopped. Raises GroundError if the ground fails, UserError for an unknown profile."""
     import uvicorn
 
-    from zerojhub.practice import build, cloud, profile, registry
+    from zerojhub.practice import build, profile, registry
+    from zerojhub.practice.cloud.app import build_app
+    from zerojhub.practice.cloud.settings import Settings
     from zerojhub.practice.machines.linux import LinuxGround
 
     chosen = profile.load(wanted)
@@ -96,9 +98,9 @@ async def serve(port: int, wanted: str) -> None:
     await ground.up()
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        settings = cloud.Settings(password, state / "audit.jsonl", registry.app(built.images), chosen)
+        settings = Settings(password, state / "audit.jsonl", registry.app(built.images), chosen)
         config = uvicorn.Config(
-            cloud.build(ground, settings),
+            build_app(ground, settings),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,

@@ -18,7 +18,8 @@ from tests.contract.clouds import PASSWORD, Cloud, clouds_yaml, served
 from tests.contract.ground import InstantGround
 from tests.contract.real.installation import BROKER, environment
 from tests.contract.real.processes import SECONDS, Processes
-from zerojhub.practice.cloud import Settings, build
+from zerojhub.practice.cloud.app import build_app
+from zerojhub.practice.cloud.settings import Settings
 from zerojhub.practice.cloud.store import Store, Token
 
 DRIVER = Path(__file__).with_name("driver")
@@ -58,7 +59,7 @@ def real_cloud(folder: Path) -> Iterator[Real]:
     keystone, magnum = (socket.create_server(("127.0.0.1", 0), backlog=64) for _ in range(2))
     roots = {"/identity": url_of(keystone), "/container-infra": url_of(magnum)}
     password = secrets.token_urlsafe(16)
-    others = build(InstantGround(), Settings(PASSWORD, folder / "audit.jsonl"))
+    others = build_app(InstantGround(), Settings(PASSWORD, folder / "audit.jsonl"))
     with keystone, magnum, served(others) as url, Processes(folder) as processes:
         account = service_account(roots["/identity"], password)
         clouds = clouds_yaml(folder, roots["/identity"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,8 +98,8 @@ def built() -> Built:
     return parts.built()
 
 
-def build(progress: Progress, *, older: bool = False) -> Built:
-    """Build what is missing; with `older` also older Kubernetes versions.
+def build(progress: Progress, *, in_use: Callable[[], object], older: bool = False) -> Built:
+    """Build what is missing; with `older` also older Kubernetes versions. Deletes outdated parts unless they are `in_use`.
 
     Raises GroundError; finished parts are kept.
     """
@@ -111,13 +111,13 @@ def build(progress: Progress, *, older: bool = False) -> Built:
     where.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(where / "lock", timeout=0):
-            return _build(Parts(where), progress, older)
+            return _build(Parts(where), progress, in_use, older)
     except Timeout:
         raise GroundError(f"another build is running (lock: {where / 'lock'}): wait for it") from None
 
 
-def _build(parts: Parts, progress: Progress, older: bool) -> Built:
-    from zerojhub.practice import daemon, images
+def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], older: bool) -> Built:
+    from zerojhub.practice import images
     from zerojhub.practice.build import debian
     from zerojhub.practice.build.tools import finish
 
@@ -148,7 +148,7 @@ def _build(parts: Parts, progress: Progress, older: bool) -> Built:
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say)
-    if not daemon.running():  # its machines use the parts that they started with
+    if not in_use():  # the machines use the parts that they started with
         for recipe in parts.all(older):
             recipe.prune(parts.where)
     return parts.built()

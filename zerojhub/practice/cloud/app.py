@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from zerojhub.practice.cloud import Settings, services
+from zerojhub.practice.cloud import services
 from zerojhub.practice.cloud.conductor import Conductor
 from zerojhub.practice.cloud.contents import new_store
+from zerojhub.practice.cloud.settings import Settings
 from zerojhub.practice.cloud.store import new_id, now
 from zerojhub.practice.cloud.wire import Service
 from zerojhub.practice.ground import Ground
@@ -62,7 +63,7 @@ class Audit:
 
 
 def build_app(ground: Ground, settings: Settings) -> Starlette:
-    """The app for `build`. Opens the audit log, and closes it when the app ends."""
+    """The app. Its lifespan runs the conductor; `app.state.store` has the records. It closes the audit log when it ends."""
     store = new_store(ground, settings)
     conductor = Conductor(store, ground)
     log = settings.audit_file.open("a", encoding="utf-8")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from zerojhub.practice.cloud import Settings
 from zerojhub.practice.cloud.cinder import records as cinder_records
 from zerojhub.practice.cloud.glance import records as glance_records
 from zerojhub.practice.cloud.magnum import records as magnum_records
 from zerojhub.practice.cloud.neutron import records as neutron_records
 from zerojhub.practice.cloud.nova import records as nova_records
+from zerojhub.practice.cloud.settings import Settings
 from zerojhub.practice.cloud.store import Store, hex_id
 from zerojhub.practice.ground import Ground
 from zerojhub.practice.profile import KUBERNETES, ImageSpec, TemplateSpec, load
