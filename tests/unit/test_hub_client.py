@@ -133,7 +133,7 @@ def test_a_refusal_to_stop(hub):
     hub.users["ada"] = {"name": "ada", "servers": {"": {"url": "/user/ada/"}}}
     hub.refuse = functools.partial(httpx.Response, 403, json={"message": "forbidden"})
     with pytest.raises(HubError, match="403: forbidden"):
-        ask("stop_server", "ada")
+        ask("stop_server", "ada", timeout=1)
 
 
 def test_a_token_expires(hub):
