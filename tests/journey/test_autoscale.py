@@ -194,7 +194,7 @@ def test_what_cannot_be_is_refused_before_anything_changes(heat: Scaled) -> None
     soon = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--unneeded-time", "soon", code=2)
     assert "no duration such as 10m" in " ".join(soon.split())
     masters = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--nodegroup", "default-master", code=2)
-    assert "default-master are the masters" in masters
+    assert "default-master has the masters" in masters
     assert "no node named 'nobody'" in heat.do("autoscale", "protect", "nobody", code=2)
     assert "no node named nobody" in heat.do("node", "fix-machine-id", "nobody", "--yes", code=2)
     assert [(group["min"], group["max"]) for group in heat.do("autoscale", "status")["groups"]] == [(1, 2)]

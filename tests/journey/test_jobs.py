@@ -89,6 +89,16 @@ def pods(kube: client.ApiClient, job: str) -> list:
     return client.CoreV1Api(kube).list_namespaced_pod("default", label_selector=f"job-name={job}").items
 
 
+def jobs(kube: client.ApiClient) -> set[str]:
+    return {job.metadata.name for job in client.BatchV1Api(kube).list_namespaced_job("default").items}
+
+
+def events(kube: client.ApiClient, name: str) -> list[str]:
+    """What Kubernetes says about an object."""
+    listed = client.CoreV1Api(kube).list_namespaced_event("default", field_selector=f"involvedObject.name={name}")
+    return [event.message for event in listed.items]
+
+
 def test_two_thousand_digits_of_pi(every_minute, shell: Shell):
     words = ["--image", "perl:5.34", "--logs", "--", "perl", "-Mbignum=bpi", "-wle", "print bpi(2000)"]
     digits = shell.zerojhub("job", "run", "pi", *words).stdout.strip()
@@ -242,12 +252,13 @@ def test_the_api_server_takes_the_schedules_that_we_take_and_no_others(kube):
 def test_a_cron_job_runs_when_it_was_said_to_and_goes_with_its_jobs(shell: Shell, kube, every_minute):
     assert every_minute["words"] == "every minute"
     due = datetime.fromisoformat(every_minute["next_runs"][0])
-    # Kubernetes names a job after the minute that it was due.
+    # Kubernetes names a job after the minute that it was due, and keeps the last three that succeeded.
     first = f"hello-{int(due.timestamp()) // 60}"
-    until(lambda: pods(kube, first))
+    until(lambda: f"Created job {first}" in events(kube, "hello"))
     shell.zerojhub("cron", "suspend", "hello", *HERE)
-    until(lambda: pods(kube, first)[0].status.phase == "Succeeded")
-    assert shell.zerojhub("cron", "logs", "hello", "--run", first, *HERE).stdout == "hello\n"
+    latest = max(name for name in jobs(kube) if name.startswith("hello-"))
+    until(lambda: pods(kube, latest)[0].status.phase == "Succeeded")
+    assert shell.zerojhub("cron", "logs", "hello", "--run", latest, *HERE).stdout == "hello\n"
 
     by_hand = shell.zerojhub("cron", "run", "hello", "--logs", *HERE)
     assert by_hand.stdout == "hello\n"
@@ -258,10 +269,9 @@ def test_a_cron_job_runs_when_it_was_said_to_and_goes_with_its_jobs(shell: Shell
 
     assert "resumed cron job hello; next: " in shell.zerojhub("cron", "resume", "hello", *HERE).stdout
     gone = shell.json("cron", "delete", "hello", "--yes", *HERE)["jobs"]
-    assert first in gone
+    assert latest in gone
     assert len(gone) >= 2
-    left = {job.metadata.name for job in client.BatchV1Api(kube).list_namespaced_job("default").items}
-    assert not left & set(gone)
+    assert not jobs(kube) & set(gone)
     assert [pod for job in gone for pod in pods(kube, job)] == []
 
 

@@ -199,7 +199,7 @@ def test_node_groups(cloud, school):
     refused(cloud, *create, said="has a node group named 'gpu'")
     resize = ["cluster", "resize", school.name]
     refused(cloud, *resize, "3", "--nodegroup", "gpu", said="between 0 and 2 nodes, not 3")
-    refused(cloud, *resize, "2", "--nodegroup", "default-master", said="are the masters")
+    refused(cloud, *resize, "2", "--nodegroup", "default-master", said="has the masters")
     cloud.zerojhub(*resize, "1", "--nodegroup", "gpu")
     assert (school.groups()["gpu"]["node_count"], len(school.nodes())) == (1, 4)
     update = ["nodegroup", "update", school.name, "gpu"]
