@@ -73,7 +73,9 @@ def replay(cloud: Cloud, session: dict[str, Any]) -> dict[str, Answer]:
         for step in session["steps"]:
             if isinstance(step, Question):
                 known.setdefault("user", cloud.token().json()["token"]["user"]["id"])
-                answer = client.get(cloud.at(step.filled(known)), headers=step.asked())
+                path = step.filled(known)
+                assert path, f"{step.name}: not all of {step.path} is known"
+                answer = client.get(cloud.at(path), headers=step.asked())
                 answers[step.name] = noted(answer, known)
                 known |= step.learnt(content(answer))
                 continue

@@ -71,8 +71,8 @@ def test_floating_ips_lead_to_every_machine_and_are_in_the_certificate(site: Sit
 
 
 def test_three_masters_stand_behind_a_load_balancer(site: Site, magnum: Magnum) -> None:
-    fields = {"master_count": 3, "master_lb_enabled": True, "floating_ip_enabled": True, "node_count": 1}
-    cluster = magnum.settled(magnum.create(**fields))
+    balanced = magnum.create(master_count=3, master_lb_enabled=True, floating_ip_enabled=True, node_count=1)
+    cluster = magnum.settled(balanced)
     spec = site.ground.clusters[cluster["uuid"]]
     assert len(spec.masters) == 3
     address = cluster["api_address"].removeprefix("https://").removesuffix(":6443")

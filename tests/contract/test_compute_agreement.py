@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def answers_of(cloud: Cloud) -> dict[str, Answer]:
             answers[step["name"]], _ = ask(cloud, client, step, QUESTIONS, known)
         else:
             (how, ident), *_ = filled(step, known).items()
-            until(lambda how=how, url=f"{compute}/servers/{ident}": reached(client, url, how), PATIENCE)
+            until(partial(reached, client, f"{compute}/servers/{ident}", how), PATIENCE)
     return answers
 
 

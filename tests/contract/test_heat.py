@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.contract.clouds import Site, until
 from tests.contract.conftest import Magnum
 
-HOT = {
+HOT: dict[str, Any] = {
     "heat_template_version": "2018-08-31",
     "description": "Kubernetes for a course",
     "parameters": {
@@ -171,7 +172,7 @@ def test_an_update_makes_the_rest_anew_and_takes_the_old_away_last(heat: Heat, m
     mine = [each for each in magnum.client.get("/clustertemplates").json()["clustertemplates"] if not each["public"]]
     assert [each["uuid"] for each in mine] == [after["cluster_template_id"]]
     without = copy.deepcopy(HOT)
-    del without["resources"]["cluster"], without["outputs"]  # type: ignore[attr-defined]
+    del without["resources"]["cluster"], without["outputs"]
     assert heat.update(template=without)["stack_status"] == "UPDATE_COMPLETE"
     assert magnum.client.get("/clusters").json()["clusters"] == []
     assert [each["resource_name"] for each in heat.client.get("/stacks/course/resources").json()["resources"]] == [
@@ -184,7 +185,7 @@ def test_an_update_that_magnum_refuses_fails_and_rolls_back_when_asked(heat: Hea
     heat.create()
     heat.settled()
     before, more = magnum.show("hub-physics"), copy.deepcopy(HOT)
-    more["resources"]["cluster"]["properties"]["master_count"] = 3  # type: ignore[index]
+    more["resources"]["cluster"]["properties"]["master_count"] = 3
     stack = heat.update(template=more)
     assert stack["stack_status"] == "UPDATE_FAILED"
     assert stack["stack_status_reason"].startswith(
@@ -195,16 +196,16 @@ def test_an_update_that_magnum_refuses_fails_and_rolls_back_when_asked(heat: Hea
     assert heat.update(template=HOT)["stack_status"] == "UPDATE_COMPLETE"
     (after,) = magnum.client.get("/clusters").json()["clusters"]
     assert after["uuid"] != before["uuid"]
-    more["resources"]["other"] = {  # type: ignore[index]
+    more["resources"]["other"] = {
         "type": "OS::Magnum::Cluster",
         "properties": {"cluster_template": "none", "keypair": "mykey"},
     }
     answer = heat.client.patch(f"/stacks/course/{stack['id']}", json={"template": more})
     assert answer.status_code == 400
     assert heat.show()["stack_status"] == "UPDATE_COMPLETE"
-    more["resources"]["other"]["properties"]["cluster_template"] = {"get_resource": "template"}  # type: ignore[index]
-    more["resources"]["other"]["properties"]["master_count"] = 2  # type: ignore[index]
-    del more["resources"]["cluster"]["properties"]["master_count"]  # type: ignore[index]
+    more["resources"]["other"]["properties"]["cluster_template"] = {"get_resource": "template"}
+    more["resources"]["other"]["properties"]["master_count"] = 2
+    del more["resources"]["cluster"]["properties"]["master_count"]
     assert heat.update(template=more, disable_rollback=False)["stack_status"] == "ROLLBACK_COMPLETE"
     (there,) = magnum.client.get("/clusters").json()["clusters"]
     assert there["uuid"] == after["uuid"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def answers_of(cloud: Cloud) -> dict[str, Answer]:
             if stack := step.get("settle"):
                 cloud.let_go()
                 path = cloud.at(f"/orchestration/v1/{known['project']}/stacks/{stack}?resolve_outputs=False")
-                until(lambda path=path: settled(client, path), 180, pause=0.2)
+                until(partial(settled, client, path), 180, pause=0.2)
                 cloud.hold()
             else:
                 answers[step["name"]], _ = ask(cloud, client, step, QUESTIONS, known)
@@ -73,7 +75,7 @@ def comparable(body: Any) -> Any:
     if isinstance(body, dict):
         for name, key in (("outputs", "output_key"), ("resources", "resource_name")):
             if isinstance(body.get(name), list):
-                body = {**body, name: sorted(body[name], key=lambda item, key=key: item[key])}
+                body = {**body, name: sorted(body[name], key=itemgetter(key))}
         return {name: comparable(item) for name, item in body.items()}
     if isinstance(body, list):
         return [comparable(item) for item in body]

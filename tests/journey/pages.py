@@ -79,9 +79,9 @@ def steps(page: Path) -> Iterator[Step]:
             if command:
                 yield command
             command = Step("command", number, line.removeprefix("$ "), [])
-        elif fence == "console" and line.startswith("> "):
+        elif fence == "console" and command and line.startswith("> "):
             command.text += "\n" + line.removeprefix("> ")
-        elif fence == "console":
+        elif fence == "console" and command:
             command.prints.append(line)
 
 
@@ -117,7 +117,7 @@ class Bash:
     """The shell that runs a page's commands."""
 
     def __init__(self, folder: Path, environment: dict[str, str]):
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
             env=environment,
@@ -125,17 +125,19 @@ class Bash:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        assert process.stdin and process.stdout
+        self._process, self._typed, self._shown = process, process.stdin, process.stdout
 
     def run(self, command: str, timeout: float = 300) -> tuple[list[str], int]:
         """Run a command, and return its output lines and exit code."""
         end = f"end-{secrets.token_hex(8)}"
-        self._process.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo {end} $?\n".encode())
-        self._process.stdin.flush()
+        self._typed.write(f"{{ {command}\n}} </dev/null\necho; echo {end} $?\n".encode())
+        self._typed.flush()
         seen, deadline = b"", time.monotonic() + timeout
         while not (ended := re.search(rf"\n?{end} (\d+)\n".encode(), seen)):
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0, deadline - time.monotonic()))
+            ready, _, _ = select.select([self._shown], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"`{command}` takes longer than {timeout} s; so far: {seen.decode()}"
-            more = os.read(self._process.stdout.fileno(), 65536)
+            more = os.read(self._shown.fileno(), 65536)
             assert more, f"`{command}` ended the shell: {seen.decode()}"
             seen += more
         lines = seen[: ended.start()].decode().splitlines()
@@ -145,7 +147,7 @@ class Bash:
         return Path(self.run("pwd")[0][0])
 
     def close(self) -> None:
-        self._process.stdin.close()
+        self._typed.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)
         self._process.kill()
@@ -172,9 +174,9 @@ def _do(step: Step, shell: Bash, folder: Path) -> str | None:
     if step.kind == "browser":
         from tests.browser.browser import log_in_and_run
 
-        user, password, code = step.text.split(" ", 2)
+        user, password, cell = step.text.split(" ", 2)
         [url], _ = shell.run("zerojhub hub url")
-        log_in_and_run(url, user, password, code, folder / f"{user}.png")
+        log_in_and_run(url, user, password, cell, folder / f"{user}.png")
         return None
     printed, code = shell.run(step.text)
     if code:

@@ -58,7 +58,9 @@ class Watch:
         deadline = time.monotonic() + SECONDS
         while not all(word in self.written[since:] for word in words):
             assert time.monotonic() < deadline, f"no {words} in: {CODE.sub('', self.written[since:])[-3000:]}"
-            assert self._process.poll() is None, f"it ended: {self._process.stderr.read()}"
+            assert self._process.poll() is None, (
+                f"it ended: {self._process.stderr and self._process.stderr.read().decode()}"
+            )
             time.sleep(0.1)
         return self.written[since:]
 
@@ -73,7 +75,8 @@ class Watch:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._process.stderr.close()
+        if self._process.stderr:
+            self._process.stderr.close()
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +175,7 @@ def test_a_map_is_a_picture_that_everyone_can_read(cloud, url, tmp_path):
         page.get(picture.as_uri())
         assert page.find_element(By.ID, "title").get_attribute("textContent") == "Map of practice"
         words = page.find_element(By.ID, "description").get_attribute("textContent")
-        assert "ada's server" in words and url in words
+        assert words and "ada's server" in words and url in words
         root = page.find_element(By.TAG_NAME, "svg")
         assert (root.get_attribute("role"), page.find_elements(By.TAG_NAME, "script")) == ("img", [])
         drawn = {text.text for text in page.find_elements(By.TAG_NAME, "text")}

@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,16 @@ class Cluster:
         return json.loads(self.shell.openstack("coe", "cluster", "show", self.name, "-f", "json"))
 
     def kubectl(self, *words: str, input: str | None = None) -> str:
-        options = ["-F", "none", "-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        options: list[str | Path] = [
+            "-F",
+            "none",
+            "-i",
+            self.key,
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+        ]
         done = subprocess.run(
             ["ssh", *options, "-o", "LogLevel=ERROR", f"core@{self.master}", shlex.join(["sudo", "kubectl", *words])],
             input=input,
@@ -182,15 +192,15 @@ def test_claims_and_load_balancers_come_from_openstack_and_go_back(cluster: Clus
 
     address = until(lambda: cluster.get("service", "web")["status"]["loadBalancer"].get("ingress"))[0]["ip"]
     # Each wrote to its own volume, unprivileged, on a node of its own; the load balancer sends to both.
-    for pod in ("web-0", "web-1"):
-        until(lambda pod=pod: pod in (fetch(f"http://{address}/") or ""))
+    until(lambda: "web-0" in (fetch(f"http://{address}/") or ""))
+    until(lambda: "web-1" in (fetch(f"http://{address}/") or ""))
     assert cluster.node_of("web-0") != cluster.node_of("web-1")
 
     # Pods find Services by name, reach each other across nodes, the APIs, and the load balancer's floating IP.
     gateway = cluster.shell.json("practice", "status")["gateway"]
     for url in ("http://web", f"http://{address}", f"http://{gateway}:9580/identity/v3"):
         script = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).status)"
-        answer = until(lambda script=script: cluster.kubectl("exec", "web-1", "--", "python3", "-c", script))
+        answer = until(partial(cluster.kubectl, "exec", "web-1", "--", "python3", "-c", script))
         assert answer.strip() == "200"
 
     balancers = cluster.shell.openstack("loadbalancer", "list", "-f", "value", "-c", "name")

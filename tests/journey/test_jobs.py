@@ -190,9 +190,15 @@ def test_a_job_that_fails_has_its_pod_s_reason_and_last_words(shell: Shell):
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, kube):
     def started(*words: str) -> subprocess.Popen[str]:
         """Start the command, and wait for the job's first line of output."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen([PROGRAM, *words], cwd=shell.folder, env=shell.environment, **pipes)
-        assert process.stdout.readline() == "begun\n"
+        process = subprocess.Popen(
+            [str(PROGRAM), *words],
+            cwd=shell.folder,
+            env=shell.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout and process.stdout.readline() == "begun\n"
         return process
 
     script = "trap exit TERM; echo begun; sleep 1000 & wait"

@@ -138,7 +138,7 @@ async def watched(attempt: Callable[[], Awaitable[bool]]) -> AsyncIterator[list[
 
 def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_path: Path):
     old, new = build.OLDER[-1], build.KUBERNETES
-    report = {}
+    report: dict[str, object] = {}
 
     async def life(ground: LinuxGround) -> None:
         master, one, two = (machine(ground, name, number) for number, name in enumerate(["master", "one", "two"]))
