@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from zerojhub import stages
 from zerojhub.cli.commands import COMMANDS
 
-KINDS = ["Tutorial", "Workshops", "How to", "Reference", "Explanation"]
+KINDS = ["Tutorial", "Workshops", "How-to guides", "Reference", "Explanation", "Contributing"]
 NOT_WRITTEN = {"genindex.html", "search.html"}
 """Pages that Sphinx generates."""
 
@@ -81,8 +81,8 @@ def test_a_browser_shows_every_page(site, pages):
 def test_people_get_from_the_front_page_to_a_how_to(site):
     with browser() as driver:
         driver.get((site / "index.html").as_uri())
-        driver.find_element(By.LINK_TEXT, "HTTPS").click()
-        assert driver.find_element(By.TAG_NAME, "h1").text.startswith("HTTPS")
+        driver.find_element(By.LINK_TEXT, "Set up HTTPS").click()
+        assert driver.find_element(By.TAG_NAME, "h1").text.startswith("Set up HTTPS")
         assert "contact: you@example.org" in driver.find_element(By.TAG_NAME, "article").text
 
 

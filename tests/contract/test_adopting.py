@@ -35,7 +35,7 @@ def stages(shell: Shell, *words: str) -> dict[str, dict]:
 
 def test_a_chart_on_the_command_line_is_where_the_person_is(shell):
     shutil.copytree(ROOT / "charts" / "jupyterhub", shell.folder / "chart")
-    up = ["up", "-f", "../hub.yaml", "--only", "template", "--chart"]
+    up = ["up", "-f", "../hub.yaml", "--only", "values", "--chart"]
     shell.zerojhub(*up, "chart")
     shutil.move(shell.folder / "chart", shell.folder.parent / "elsewhere")
     assert "chart" in shell.zerojhub(*up, "chart", code=2).stderr
