@@ -63,8 +63,8 @@ class Heat:
         self.client = site.client(site.heat)
         self.client.follow_redirects = True
 
-    def create(self, name: str = "course", template: object = HOT, **more: object) -> httpx.Response:
-        parameters = {"keypair": "mykey", **more.pop("parameters", {})}  # type: ignore[dict-item]
+    def create(self, name: str = "course", template: object = HOT, **more: Any) -> httpx.Response:
+        parameters = {"keypair": "mykey", **more.pop("parameters", {})}
         body = {"stack_name": name, "template": template, "parameters": parameters, **more}
         return self.client.post("/stacks", json=body)
 

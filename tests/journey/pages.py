@@ -79,10 +79,12 @@ def steps(page: Path) -> Iterator[Step]:
             if command:
                 yield command
             command = Step("command", number, line.removeprefix("$ "), [])
-        elif fence == "console" and command and line.startswith("> "):
-            command.text += "\n" + line.removeprefix("> ")
-        elif fence == "console" and command:
-            command.prints.append(line)
+        elif fence == "console":
+            assert command, f"{page}:{number}: output before the first command"
+            if line.startswith("> "):
+                command.text += "\n" + line.removeprefix("> ")
+            else:
+                command.prints.append(line)
 
 
 def differences(page: list[str], printed: list[str]) -> str | None:

@@ -54,8 +54,8 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
     if not chart.schema:
         return []
     # jsonschema imports it, if installed, to check IRIs, which charts do not have; that import takes over a second.
-    # None makes the import fail (documented for sys.modules, but typeshed does not know it).
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    # None makes the import fail.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # documented, but not in typeshed
     from jsonschema import Draft7Validator
     from jsonschema.validators import validator_for
 

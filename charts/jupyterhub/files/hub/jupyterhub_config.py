@@ -5,12 +5,13 @@ import re
 import sys
 from pathlib import Path
 
+from tornado.httpclient import AsyncHTTPClient
+
 c = get_config()  # noqa: F821 (JupyterHub defines it)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tornado.httpclient import AsyncHTTPClient  # noqa: E402
-from z2jh import get_config, get_name, get_secret_value, set_config_if_not_none  # noqa: E402
+from z2jh import get_config, get_name, get_secret_value, set_config_if_not_none  # noqa: E402 (beside this file)
 
 # libcurl is faster with many concurrent calls to the proxy.
 AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
