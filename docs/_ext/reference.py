@@ -23,6 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from zerojhub import cli, deployment, stages
+from zerojhub.cli import help as command_help
 from zerojhub.practice import profile
 
 SHARED = ("file", "cloud", "output", "quiet", "verbose", "yes")
@@ -108,7 +109,7 @@ def commands() -> Iterator[str]:
         "Many commands share these options. They are also accepted before the command.",
         "",
     )
-    yield from table(("Option", "Description"), described(options(root, context, SHARED), context))
+    yield from table(("Option", "Description"), described(options(root, context, SHARED)))
     for name in root.list_commands(context):
         command = root.get_command(context, name)
         yield from described_command(command, typer.Context(command, info_name=name, parent=context), level=2)
@@ -116,7 +117,7 @@ def commands() -> Iterator[str]:
 
 def described_command(command: Any, context: typer.Context, level: int) -> Iterator[str]:
     yield from (f"{'#' * level} {context.command_path.removeprefix('zerojhub ')}", "")
-    yield from text_and_examples(inspect.cleandoc(command.help or ""))
+    yield from text_and_examples(command.help)
     if hasattr(command, "commands"):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
@@ -124,7 +125,7 @@ def described_command(command: Any, context: typer.Context, level: int) -> Itera
         return
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield from ("```text", usage, "```", "")
-    yield from table(("Option", "Description"), described(options(command, context, SHARED, but=True), context))
+    yield from table(("Option", "Description"), described(options(command, context, SHARED, but=True)))
     if shared := [each.opts[0] for each in options(command, context, SHARED)]:
         yield from ("[Common options](#common-options): " + ", ".join(f"`{option}`" for option in shared) + ".", "")
 
@@ -135,19 +136,18 @@ def options(command: Any, context: typer.Context, names: tuple[str, ...], *, but
     return [each for each in own if (each.name in names) != but]
 
 
-def described(parameters: list[Any], context: typer.Context) -> Iterator[tuple[str, str]]:
-    for words, text in (each.get_help_record(context) for each in parameters):
+def described(parameters: list[Any]) -> Iterator[tuple[str, str]]:
+    for words, text in map(command_help.record, parameters):
         yield f"`{words}`", text
 
 
-def text_and_examples(text: str) -> Iterator[str]:
-    """A docstring as paragraphs; those that consist of commands become code blocks."""
-    for paragraph in text.split("\n\n"):
-        if paragraph.startswith(("zerojhub ", "xdg-open ")):
-            lines = [each for line in paragraph.splitlines() for each in line.split("        ")]
-            yield from ("```console", *(f"$ {line.strip()}" for line in lines if line.strip()), "```", "")
-        else:
-            yield from (paragraph, "")
+def text_and_examples(text: str | None) -> Iterator[str]:
+    """A docstring as paragraphs, with its examples as a code block."""
+    paragraphs, examples = command_help.split(text)
+    for paragraph in paragraphs:
+        yield from (paragraph, "")
+    if examples:
+        yield from ("```console", *(f"$ {line}" for line in examples), "```", "")
 
 
 def stage_graph() -> Iterator[str]:

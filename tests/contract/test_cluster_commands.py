@@ -75,7 +75,7 @@ def test_names_and_duplicates(site, shell, made):
     refused(site, shell, "template", "delete", "mine", "--yes", said="2 cluster templates are named 'mine'")
     shell.zerojhub("template", "delete", second["uuid"], "--yes")
     refused(site, shell, "template", "show", "mien", said="did you mean 'mine'?")
-    refused(site, shell, "template", "delete", "mine", said="give --yes")
+    refused(site, shell, "template", "delete", "mine", said="confirm with --yes")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def master(cloud: Shell, *command: str) -> str:
 
 
 def test_before_there_is_anything(cloud):
-    assert "there is no cluster yet (zerojhub up)" in cloud.zerojhub("show", "-f", FILE, code=1).stderr
+    assert "the cluster does not exist yet (zerojhub up)" in cloud.zerojhub("show", "-f", FILE, code=1).stderr
     with Watch(cloud, terminal=True) as watch:
         watch.until("no cluster yet", "keypair", "missing")
         assert watch.interrupt() == 130

@@ -110,7 +110,7 @@ def test_two_thousand_digits_of_pi(every_minute, shell: Shell):
     assert "no job named 'pie' in default (did you mean 'pi'?)" in shell.zerojhub("job", "logs", "pie", code=2).stderr
     again = shell.zerojhub("job", "run", "pi", *words, code=2).stderr
     assert "already exists (delete it with zerojhub job delete" in again
-    assert "give --yes" in shell.zerojhub("job", "delete", "pi", code=2).stderr
+    assert "confirm with --yes" in shell.zerojhub("job", "delete", "pi", code=2).stderr
     shell.zerojhub("job", "delete", "pi", "--yes")
     assert shell.json("job", "list") == []
 
@@ -150,7 +150,7 @@ def test_a_bad_file_is_refused_with_its_lines_and_makes_nothing(shell: Shell, ku
     assert "bad.yaml:5: spec.completions: Invalid value: -2" in said
     assert "bad.yaml:7: spec.template.spec.restartPolicy: Required value" in said
     assert 'namespaces "nowhere" not found' in refused(QUEUE, "-n", "nowhere")
-    assert "from words or from a file" in refused(BAD, "--image", "busybox")
+    assert "--from cannot be combined" in refused(BAD, "--image", "busybox")
     jobs = client.BatchV1Api(kube).list_job_for_all_namespaces().items
     assert "bad" not in {job.metadata.name for job in jobs}
 
@@ -208,10 +208,10 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, k
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.endswith(
-        "stopped: job long keeps running; follow it: zerojhub job logs long --follow --cluster by-api\n"
+        "stopped: job long keeps running (follow it with: zerojhub job logs long --follow --cluster by-api)\n"
     )
     assert pods(kube, "long")[0].status.phase == "Running"
-    follower = started(*said.partition("follow it: zerojhub ")[2].split())
+    follower = started(*said.partition("follow it with: zerojhub ")[2].rstrip(")\n").split())
     shell.zerojhub("job", "delete", "long", "--yes", *HERE)
     _, said = follower.communicate(timeout=30)
     assert "job long in default no longer exists: it was deleted" in said
@@ -300,7 +300,7 @@ spec:
     assert "cron.yaml:6: no time zone named 'Europe/Londn'" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4"))
     said = shell.zerojhub(*create).stdout
-    assert "made cron job early: at 04:05 on Tuesday (Europe/London)\nnext: " in said
+    assert "created cron job early: at 04:05 on Tuesday (Europe/London)\nnext: " in said
     assert re.search(r"next: (\d{4}-\d\d-\d\d 04:05 (GMT|BST)(, )?){3}\n", said)
     assert client.BatchV1Api(kube).read_namespaced_cron_job("early", "default").spec.time_zone == "Europe/London"
     assert "early" in shell.zerojhub("cron", "list", *HERE).stdout

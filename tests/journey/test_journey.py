@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_things_to_go_on_from(cloud, file):
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
-    assert "goes on from here" in said
+    assert "run the same command again to continue" in said
     assert cloud.json("up", "-f", file, "--only", "cluster")["stages"][-1]["state"] == "found"
     assert len(cloud.json("cluster", "list")) == 1
     cloud.zerojhub("down", "-f", file, "--yes")

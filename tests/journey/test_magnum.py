@@ -209,7 +209,7 @@ def test_node_groups(cloud, school):
     assert (shown["min_node_count"], shown["max_node_count"]) == (1, 4)
     delete = ["nodegroup", "delete", school.name]
     refused(cloud, *delete, "default-worker", "--yes", said="was created with the cluster and cannot be deleted")
-    refused(cloud, *delete, "gpu", said="give --yes")
+    refused(cloud, *delete, "gpu", said="confirm with --yes")
     refused(cloud, *delete, "gpus", said="did you mean 'gpu'?")
     cloud.zerojhub(*delete, "gpu", "--yes")
     assert set(school.groups()) == {"default-master", "default-worker"}
@@ -357,7 +357,7 @@ def test_what_a_deleted_cluster_leaves(cloud, school):
     # Clouds whose controller manager was not told a name use the cluster's name; Magnum itself looks for its UUID.
     late = f"kube_service_{school.name}_default_late"
     cloud.openstack("loadbalancer", "create", "--name", late, "--vip-subnet-id", "private-subnet", "--wait")
-    refused(cloud, "cluster", "delete", school.name, said="give --yes")
+    refused(cloud, "cluster", "delete", school.name, said="confirm with --yes")
     kept = cloud.json("cluster", "delete", school.name, "--yes")["kept"]
     assert sorted(volume["owner"] for volume in kept) == ["claim-ada", "claim-bob", "hub-db-dir"]
     assert school.name not in cloud.openstack("coe", "cluster", "list", "-f", "value", "-c", "name").split()

@@ -72,7 +72,7 @@ def test_reset_forgets_everything_but_the_password(own_cloud: Shell):
     before = clouds.read_text()
     own_cloud.openstack("keypair", "create", "mine")
     own_cloud.openstack("volume", "create", "--size", "1", "data")
-    assert "give --yes" in own_cloud.zerojhub("practice", "reset", code=2).stderr
+    assert "confirm with --yes" in own_cloud.zerojhub("practice", "reset", code=2).stderr
     own_cloud.zerojhub("practice", "reset", "--yes")
     assert json.loads(own_cloud.openstack("keypair", "list", "-f", "json")) == []
     assert json.loads(own_cloud.openstack("volume", "list", "-f", "json")) == []

@@ -26,7 +26,7 @@ def test_reset_puts_everything_back(cloud):
     values = cloud.folder / "workshop-1" / "config.yaml"
     values.write_text("cull: {timeout: 60}\n")
     cloud.openstack("keypair", "create", "mine")
-    assert "give --yes" in cloud.zerojhub("workshop", "reset", "1", code=2).stderr
+    assert "confirm with --yes" in cloud.zerojhub("workshop", "reset", "1", code=2).stderr
     assert cloud.zerojhub("workshop", "start", "1").returncode == 0
     assert values.read_text() == "cull: {timeout: 60}\n"  # to start again overwrites nothing
     cloud.zerojhub("workshop", "reset", "1", "--yes")

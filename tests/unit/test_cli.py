@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
 
+from tests.conftest import PROGRAM
 from zerojhub.cli import app
 from zerojhub.cli.commands import COMMANDS
 
@@ -22,18 +27,103 @@ def test_the_commands_own_help_says_the_same(shell, name):
     assert COMMANDS[name][1] in shown
 
 
-def test_every_commands_help_has_an_example():
-    root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="zerojhub")
+def tree(command: Any, context: typer.Context) -> Iterator[tuple[Any, typer.Context]]:
+    """The command and all commands below it, with their contexts."""
+    yield command, context
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            yield from tree(inner, typer.Context(inner, info_name=name, parent=context))
 
-    def without(command, path: str) -> Iterator[str]:
-        if hasattr(command, "get_command"):
-            for name in command.list_commands(context):
-                yield from without(command.get_command(context, name), f"{path} {name}")
-        elif path not in command.help.partition("\n")[2]:
-            yield path
 
-    assert list(without(root, "zerojhub")) == []
+ROOT: Any = typer.main.get_command(app)
+TREE = {
+    context.command_path: (command, context)
+    for command, context in tree(ROOT, typer.Context(ROOT, info_name="zerojhub", **ROOT.context_settings))
+}
+PROGRAMS = [path for path, (command, _) in TREE.items() if not hasattr(command, "list_commands")]
+
+
+def help_of(path: str) -> str:
+    """The help as a terminal of 80 columns shows it."""
+    command, context = TREE[path]
+    formatter = context.make_formatter()
+    formatter.width = 78  # Click leaves a margin of two
+    command.format_help(context, formatter)
+    return formatter.getvalue()
+
+
+def examples_of(path: str) -> list[str]:
+    """The lines of the help's section "Examples:"."""
+    _, _, section = help_of(path).partition("\nExamples:\n")
+    return [line.strip() for line in section.partition("\n\n")[0].splitlines()]
+
+
+@pytest.mark.parametrize("path", TREE)
+def test_help_fits_a_terminal_and_shortens_nothing(path):
+    shown = help_of(path)
+    for mark in ("…", "<", "│"):
+        assert mark not in shown
+    examples = examples_of(path)
+    assert [line for line in shown.splitlines() if len(line) > 80 and line.strip() not in examples] == []
+
+
+@pytest.mark.parametrize("path", TREE)
+def test_help_names_every_option_in_full_and_what_it_takes(path):
+    command, context = TREE[path]
+    shown = help_of(path)
+    for parameter in command.get_params(context):
+        for name in [*parameter.opts, *parameter.secondary_opts]:
+            assert parameter.param_type_name == "argument" or f"{name}" in shown.replace(",", " ").split()
+        if parameter.param_type_name == "argument" or not parameter.is_flag:
+            assert parameter.metavar, f"{parameter.name} does not say what it takes"
+            assert parameter.help, f"{parameter.name} is not explained"
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_every_example_is_a_command_that_parses(path):
+    examples = [words for line in examples_of(path) for words in commands_in(line)]
+    assert any(" ".join(words).startswith(path) for words in examples)
+    for words in examples:
+        command, context = ROOT, typer.Context(ROOT, info_name=words.pop(0))
+        while hasattr(command, "get_command"):
+            command = command.get_command(context, name := words.pop(0))
+            context = typer.Context(command, info_name=name, parent=context)
+        command.make_context(context.info_name, words, parent=context.parent)
+
+
+def commands_in(line: str) -> Iterator[list[str]]:
+    """The words of each of this program's commands in a shell's line."""
+    lexer = shlex.shlex(re.sub(r'"\$\((.*?)\)"', r"; \1", line), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    for operator, words in itertools.groupby(lexer, key=lambda word: set(word) <= set("|&;<>()")):
+        if not operator and (command := list(words))[0] == "zerojhub":
+            yield command
+
+
+def test_an_example_of_another_command_would_not_pass():
+    assert list(commands_in("zerojhub practice start")) == [["zerojhub", "practice", "start"]]
+    assert list(commands_in('xdg-open "$(zerojhub hub url)" | cat')) == [["zerojhub", "hub", "url"]]
+    assert list(commands_in("cd workshop-1 && ls")) == []
+
+
+@pytest.mark.parametrize("path", TREE)
+def test_only_the_top_level_has_options_for_completion(path):
+    assert ("--show-completion" in help_of(path)) == (path == "zerojhub")
+
+
+def test_the_help_on_the_terminal_is_this_help(shell):
+    printed = shell.run("env", "COLUMNS=80", PROGRAM, "cluster", "create", "--help").stdout
+    assert printed == help_of("zerojhub cluster create")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("zerojhub clu", "cluster"), ("zerojhub cluster cre", "create"), ("zerojhub cluster list --o", "--output")],
+)
+def test_the_shell_completes_commands_and_options(shell, words, completed):
+    asked = ("_ZEROJHUB_COMPLETE=complete_bash", f"COMP_WORDS={words}", f"COMP_CWORD={words.count(' ')}")
+    assert completed in shell.run("env", *asked, PROGRAM).stdout.split()
 
 
 def test_an_unknown_command_is_the_users_mistake(shell):

@@ -113,8 +113,8 @@ def test_an_object_of_an_api_is_shown_field_by_field(capsys):
 
 
 def test_what_was_done_names_the_item_and_its_uuid(capsys):
-    results.show_done({"uuid": "1", "name": "k8s"}, Output.table, "made cluster")
-    assert capsys.readouterr().out == "made cluster k8s (1)\n"
+    results.show_done({"uuid": "1", "name": "k8s"}, Output.table, "created cluster")
+    assert capsys.readouterr().out == "created cluster k8s (1)\n"
 
 
 def test_a_single_pod_is_not_named_and_several_are(capsys):

@@ -107,7 +107,7 @@ def test_jobs_show_their_progress(text, data):
 
 def test_a_job_that_was_created_can_be_followed(text, data):
     assert text(jobs.show_created, PI, options=" --cluster k8s") == [
-        "made job pi; follow it: zerojhub job logs pi --follow --cluster k8s"
+        "created job pi (follow it with: zerojhub job logs pi --follow --cluster k8s)"
     ]
     assert data(jobs.show_created, PI, options="")["name"] == "pi"
 
@@ -156,7 +156,7 @@ def test_a_cron_job_that_was_created_says_when_it_runs(text, data):
     read = schedule.read("5 4 * * 2", "Europe/London")
     times = read.after(datetime(2026, 1, 31, tzinfo=UTC), 2)
     assert text(crons.show_created, "hello", "default", read, times) == [
-        "made cron job hello: at 04:05 on Tuesday (Europe/London)",
+        "created cron job hello: at 04:05 on Tuesday (Europe/London)",
         "next: 2026-02-03 04:05 GMT, 2026-02-10 04:05 GMT",
     ]
     assert data(crons.show_created, "hello", "default", read, times)["next_runs"] == [

@@ -1,4 +1,4 @@
-"""The command line: one thin module a command group. Errors are printed here, once, as one line; exit codes:
+"""The command line: one thin module per command group. Errors are printed here, once, as one line; exit codes:
 
 0 done, 1 failed, 2 the user's input is wrong, 3 `plan` or `status` found something to do, 130 interrupted.
 """
@@ -12,27 +12,24 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.commands import Commands
+from zerojhub.cli.help import App
 from zerojhub.cli.options import (
+    DEFAULT_FILE,
     CloudOption,
     FileOption,
     OutputOption,
     QuietOption,
     VerboseOption,
     YesOption,
+    is_given,
     set_defaults,
 )
+from zerojhub.report.results import Output
 
 INTERRUPTED = 130
-"""What Typer makes of Ctrl-C."""
+"""Typer's exit code for Ctrl-C."""
 
-app = typer.Typer(
-    name="zerojhub",
-    cls=Commands,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = App(cls=Commands, completion=True)
 
 
 def print_version(wanted: bool) -> None:
@@ -47,23 +44,31 @@ def print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
-    file: FileOption = None,
+    file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
-    output: OutputOption = None,
-    quiet: QuietOption = None,
-    verbose: VerboseOption = None,
-    yes: YesOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    yes: YesOption = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print it.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """One command from an OpenStack project with Magnum to the URL of a working JupyterHub."""
-    given = {"file": file, "cloud": cloud, "output": output, "quiet": quiet, "verbose": verbose, "yes": yes}
-    set_defaults(context, {name: value for name, value in given.items() if value is not None})
+    """Get from an OpenStack project with Magnum to the URL of a working JupyterHub with one command.
+
+    Options that many commands share may also be given before the command.
+
+    Examples:
+        zerojhub init
+        zerojhub up -f hub.yaml
+        zerojhub status -o json
+    """
+    options = {"file": file, "cloud": cloud, "output": output, "quiet": quiet, "verbose": verbose, "yes": yes}
+    set_defaults(context, {name: value for name, value in options.items() if is_given(context, name)})
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its code."""
     from zerojhub.errors import Interrupted, ZeroJHubError
     from zerojhub.report.failures import show_error
 
@@ -74,14 +79,14 @@ def main() -> None:
     except ZeroJHubError as error:
         show_error(error)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as leaving:  # the former where Typer is not, or not any more, in charge
+    except (KeyboardInterrupt, SystemExit) as leaving:  # the former outside of Typer
         if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:
             raise
-        leave("nothing is lost, the same command goes on from here")
+        leave("nothing is lost; run the same command again to continue")
 
 
 def leave(text: str) -> None:
-    """Leave a command that was interrupted, without waiting for answers that nobody wants any more."""
+    """Exit after an interrupt, without waiting for responses that are no longer needed."""
     from zerojhub.report.failures import show_stopped
 
     show_stopped(text)

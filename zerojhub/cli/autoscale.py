@@ -1,4 +1,4 @@
-"""zerojhub autoscale: node groups that grow while pods wait, and shrink when nobody needs their nodes."""
+"""zerojhub autoscale: node groups that grow while pods are pending, and shrink when nodes are not needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.help import App
+from zerojhub.cli.options import (
+    CloudOption,
+    ClusterArgument,
+    NodeGroupOption,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+)
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output
 
@@ -18,43 +27,60 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
     from zerojhub.text import Say
 
-app = typer.Typer(help="Clusters that grow and shrink by themselves.", no_args_is_help=True)
+app = App("Manage the autoscaling of a cluster.")
 
-Node = Annotated[str, typer.Argument(help="Node, by its name.")]
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="Node, by name.")]
 
 
 def duration(text: str | None) -> str | None:
     """A duration as Go reads it. BadParameter (exit 2) for anything else."""
     if text is not None and not re.fullmatch(r"(\d+(\.\d+)?(h|m|s))+", text):
-        raise typer.BadParameter(f"{text!r} is no duration such as 10m, 90s or 1h30m")
+        raise typer.BadParameter(f"{text!r} is not a duration such as 10m, 90s or 1h30m")
     return text
 
 
-def time_option(flag: str, text: str, usual: str) -> Any:
-    return Annotated[
-        str | None, typer.Option(flag, metavar="TIME", callback=duration, help=f"{text} [{usual} at first]")
-    ]
+def _duration(flag: str, text: str, default: str) -> Any:
+    """An option for one of the autoscaler's delays."""
+    return typer.Option(flag, metavar="DURATION", callback=duration, help=text, show_default=default)
 
 
 @app.command("enable")
 def enable(
     cluster: ClusterArgument,
-    least: Annotated[int, typer.Option("--min", min=0, help="Fewest workers.")],
-    most: Annotated[int, typer.Option("--max", min=1, help="Most workers.")],
-    nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of the first workers.")] = None,
-    unneeded_time: time_option("--unneeded-time", "How long a node is not needed before it goes.", "10m") = None,
-    delay_after_add: time_option("--delay-after-add", "No node goes this long after one came.", "10m") = None,
-    delay_after_failure: time_option("--delay-after-failure", "Or after one could not be removed.", "3m") = None,
+    least: Annotated[int, typer.Option("--min", metavar="N", min=0, help="Minimum number of workers.")],
+    most: Annotated[int, typer.Option("--max", metavar="N", min=1, help="Maximum number of workers.")],
+    nodegroup: NodeGroupOption = None,
+    unneeded_time: Annotated[
+        str | None,
+        _duration(
+            "--unneeded-time", "Remove a node once it has not been needed for this long.", "10m, or the current setting"
+        ),
+    ] = None,
+    delay_after_add: Annotated[
+        str | None,
+        _duration(
+            "--delay-after-add", "Remove no node for this long after one was added.", "10m, or the current setting"
+        ),
+    ] = None,
+    delay_after_failure: Annotated[
+        str | None,
+        _duration(
+            "--delay-after-failure",
+            "Remove no node for this long after a removal failed.",
+            "3m, or the current setting",
+        ),
+    ] = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Have a cluster get workers when pods wait for room, and give them back when they are not needed. Again to change it.
+    """Add workers while pods are pending, and remove workers that are not needed. Repeat the command to change the settings.
 
-    Masters are not counted. On Magnum's Heat drivers, the cluster-autoscaler runs in the cluster then; on Cluster API
-    drivers, the one outside of it gets the bounds.
+    Masters are not counted. With Magnum's Heat drivers, the command installs the cluster-autoscaler in the cluster; with
+    Cluster API drivers, it sets the bounds of the autoscaler that runs outside the cluster.
 
-    zerojhub autoscale enable k8s --min 1 --max 5 --unneeded-time 5m
+    Examples:
+        zerojhub autoscale enable k8s --min 1 --max 5 --unneeded-time 5m
     """
     from zerojhub.cluster import autoscale
     from zerojhub.report.autoscale import show_enabled
@@ -78,9 +104,10 @@ def enable(
 def status(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
-    """Bounds, what the autoscaler sees, which pods wait and why, and which nodes it cannot remove.
+    """Show the bounds, the autoscaler's state, pending pods and nodes that cannot be removed, with reasons.
 
-    zerojhub autoscale status k8s
+    Examples:
+        zerojhub autoscale status k8s
     """
     from zerojhub.cluster import autoscale_status
     from zerojhub.openstack import magnum
@@ -96,12 +123,13 @@ def status(
 @app.command("logs")
 def logs(
     cluster: ClusterArgument,
-    lines: Annotated[int, typer.Option("--lines", min=1, help="How many of the last lines.")] = 100,
+    lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=1, help="Number of lines.")] = 100,
     cloud: CloudOption = None,
 ) -> None:
-    """What the autoscaler in the cluster says.
+    """Print the last lines of the autoscaler's log.
 
-    zerojhub autoscale logs k8s --lines 20
+    Examples:
+        zerojhub autoscale logs k8s --lines 20
     """
     from zerojhub.cluster import autoscale
     from zerojhub.report.results import show_text
@@ -115,14 +143,15 @@ def logs(
 @app.command("protect")
 def protect(
     cluster: ClusterArgument,
-    node: Node,
+    node: NodeArgument,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Keep the autoscaler from removing a node.
+    """Protect a node from removal by the autoscaler.
 
-    zerojhub autoscale protect k8s k8s-x2x3-node-0
+    Examples:
+        zerojhub autoscale protect k8s k8s-x2x3-node-0
     """
     _protect(cluster, node, cloud, output, quiet, on=True)
 
@@ -130,14 +159,15 @@ def protect(
 @app.command("unprotect")
 def unprotect(
     cluster: ClusterArgument,
-    node: Node,
+    node: NodeArgument,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Let the autoscaler remove a node again.
+    """Allow the autoscaler to remove a protected node again.
 
-    zerojhub autoscale unprotect k8s k8s-x2x3-node-0
+    Examples:
+        zerojhub autoscale unprotect k8s k8s-x2x3-node-0
     """
     _protect(cluster, node, cloud, output, quiet, on=False)
 
@@ -156,20 +186,24 @@ def _protect(cluster: str, node: str, cloud: str | None, output: Output, quiet: 
 @app.command("disable")
 def disable(
     cluster: ClusterArgument,
-    nodegroup: Annotated[str | None, typer.Option(help="A node group, in place of all.")] = None,
+    nodegroup: Annotated[
+        str | None,
+        typer.Option(metavar="NODEGROUP", help="Node group, by name.", show_default="every autoscaled one"),
+    ] = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Leave the cluster at the size that it has. Without --nodegroup, the autoscaler itself goes.
+    """Stop autoscaling and keep the current number of nodes. Without --nodegroup, also delete the autoscaler.
 
-    zerojhub autoscale disable k8s
+    Examples:
+        zerojhub autoscale disable k8s
     """
     from zerojhub.cluster import autoscale
     from zerojhub.report.autoscale import show_disabled
 
-    confirm(f"Stop scaling {nodegroup or 'the node groups'} of {cluster}?", yes=yes)
+    confirm(f"Stop autoscaling {nodegroup or 'all node groups'} of cluster {cluster}?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> list[str]:
         return await autoscale.disable(run, connect, nodegroup, say)

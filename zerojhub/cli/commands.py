@@ -1,55 +1,55 @@
-"""The commands of the top level, by name: a command's module is imported when it is run, not whenever the program is.
+"""The commands of the top level, by name. A command's module is imported when the command runs, not at every start.
 
-Building the options of all commands takes longer than most commands do.
+Building the options of all commands takes longer than most commands take.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import typer
-from typer.core import TyperGroup
+
+from zerojhub.cli.help import Group
 
 COMMANDS = {
-    "init": ("init", "Write a hub.yaml and a config.yaml to start from, explained in comments."),
+    "init": ("init", "Write a hub.yaml and a config.yaml to start from, with comments."),
     "up": ("up", "Create what is missing between the project and a working hub, and print its URL."),
-    "plan": ("up", "Show what `up` would do and why, without doing it (exit code 3 when there is something to do)."),
-    "status": (
-        "up",
-        "Show the state of every stage and the hub's URL (exit code 3 when something is not as the deployment asks).",
-    ),
+    "plan": ("up", "Show what `up` would do and why (exit code 3 if there is something to do)."),
+    "status": ("up", "Show the state of every stage and the hub's URL (exit code 3 if something differs)."),
     "show": ("show", "Show what the deployment consists of: servers, users, load balancers and volumes."),
     "down": ("up", "Delete the hub and everything created for it; users' volumes are kept and listed."),
-    "stage": ("up", "Single stages of the deployment."),
-    "hub": ("hub", "The running hub."),
-    "helm": ("helm", "Run Helm for the hub's cluster, in its namespace, on the master or on this machine."),
-    "template": ("template", "Cluster templates of the project, and public ones."),
-    "cluster": ("cluster", "Clusters of the project."),
-    "nodegroup": ("nodegroup", "Node groups of a cluster."),
-    "node": ("node", "Nodes of a cluster, and their machine-ids."),
-    "autoscale": ("autoscale", "Clusters that grow and shrink by themselves."),
-    "heat": ("heat", "Clusters by way of Heat templates."),
-    "job": ("job", "Jobs in the cluster: run to their end, watched, read, taken away."),
-    "cron": ("cron", "Cron jobs in the cluster: jobs on a schedule."),
-    "workshop": ("workshop", "Lessons on the practice cloud, from a first hub to a class."),
-    "practice": ("practice", "A cloud to practise on: OpenStack's APIs, real machines, all on this one."),
+    "stage": ("up", "List and run single stages of the deployment."),
+    "hub": ("hub", "Inspect and test the running hub."),
+    "helm": ("helm", "Run Helm with the cluster's kubeconfig, in the hub's namespace."),
+    "template": ("template", "Manage cluster templates."),
+    "cluster": ("cluster", "Manage clusters."),
+    "nodegroup": ("nodegroup", "Manage the node groups of a cluster."),
+    "node": ("node", "List the nodes of a cluster and repair their machine IDs."),
+    "autoscale": ("autoscale", "Manage the autoscaling of a cluster."),
+    "heat": ("heat", "Create clusters from Heat templates."),
+    "job": ("job", "Run jobs in the cluster and read their logs."),
+    "cron": ("cron", "Run jobs in the cluster on a schedule."),
+    "workshop": ("workshop", "Learn on the practice cloud, from a first hub to a class."),
+    "practice": ("practice", "Run a practice cloud on this machine: OpenStack's APIs and real Linux machines."),
 }
-"""Name -> the module below zerojhub.cli that has its `app`, and what the help says of it."""
+"""Name -> the module in zerojhub.cli that has its `app`, and the first line of its help."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The top level."""
 
-    def list_commands(self, ctx) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx, cmd_name: str):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         command = typer.main.get_command(import_module(f"zerojhub.cli.{COMMANDS[cmd_name][0]}").app)
         # A module is a group of its own name, or has several commands of the top level.
         return getattr(command, "commands", {}).get(cmd_name, command)
 
-    def format_commands(self, ctx, formatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+    def summaries(self, ctx: Any) -> Iterator[tuple[str, str]]:
+        for name, (_, text) in COMMANDS.items():
+            yield name, text

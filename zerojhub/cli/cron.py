@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.job import (
     Command,
     CpuOption,
@@ -40,20 +41,31 @@ if TYPE_CHECKING:
     from zerojhub.kube.types import CronJob, Job
     from zerojhub.text import Say
 
-app = typer.Typer(help="Cron jobs in the cluster: jobs on a schedule.", no_args_is_help=True)
+app = App("Run jobs in the cluster on a schedule.")
 
-Name = Annotated[str, typer.Argument(help="The cron job.")]
+Name = Annotated[str, typer.Argument(metavar="CRONJOB", help="Name of the cron job.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str | None, typer.Argument(help="Its name; a file has its own.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="CRONJOB", help="Name of the cron job, unless it comes from a file.")
+    ] = None,
     command: Command = None,
     when: Annotated[
-        str | None, typer.Option("--schedule", help="Minute, hour, day of the month, month, day of the week.")
+        str | None,
+        typer.Option(
+            "--schedule", metavar="SCHEDULE", help="Minute, hour, day of the month, month and day of the week."
+        ),
     ] = None,
     zone: Annotated[
-        str | None, typer.Option("--time-zone", help="Whose clock it goes by, such as Europe/London.")
+        str | None,
+        typer.Option(
+            "--time-zone",
+            metavar="ZONE",
+            help="Time zone of the schedule, such as Europe/London.",
+            show_default="the cluster's",
+        ),
     ] = None,
     image: ImageOption = None,
     source: SourceOption = None,
@@ -67,11 +79,11 @@ def create(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a cron job, from words or from a YAML file, and say when it runs.
+    """Create a cron job from options or from a manifest, and print its next runs.
 
-    zerojhub cron create hello --schedule '5 4 * * 2' --image busybox -- echo hello
-
-    zerojhub cron create --from cronjob.yaml
+    Examples:
+        zerojhub cron create hello --schedule '5 4 * * 2' --image busybox -- echo hello
+        zerojhub cron create --from cronjob.yaml
     """
     from datetime import UTC, datetime
 
@@ -82,13 +94,15 @@ def create(
 
     words = (name, command, when, zone, image, env, cpu, memory)
     if source and any(word is not None for word in words):
-        raise UserError("a cron job is made from words or from a file, not from both", where="--from")
+        raise UserError("--from cannot be combined with options that describe a cron job")
     if source:
         given = manifests.read(source, "CronJob")
         read = manifests.schedule_of(given)
     else:
         if when is None:
-            raise UserError("a cron job needs a schedule", where="--schedule", hint="such as '0 6 * * *', daily at six")
+            raise UserError(
+                "a cron job needs a schedule", where="--schedule", hint="for example '0 6 * * *', daily at six"
+            )
         read = schedule.read(when, zone)
         of = manifests.job(name, image, command or [], env=parse_env(env or []), cpu=cpu, memory=memory)
         given = manifests.Source(manifests.cron_job(name, when, zone, of))
@@ -110,9 +124,10 @@ def list_crons(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The cron jobs, with their last and their next run.
+    """List cron jobs with their last and next runs.
 
-    zerojhub cron list --cluster k8s
+    Examples:
+        zerojhub cron list --cluster k8s
     """
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import crons
@@ -127,7 +142,7 @@ def list_crons(
 def logs(
     name: Name,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="JOB", help="One of its jobs, in place of the last.")
+        str | None, typer.Option("--run", metavar="JOB", help="One of its jobs.", show_default="the last one")
     ] = None,
     namespace: NamespaceOption = "default",
     cluster: ClusterOption = None,
@@ -135,9 +150,10 @@ def logs(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """What its last run printed, or the run of that name (job list has them).
+    """Print the logs of a cron job's last run, or of another one of its jobs.
 
-    zerojhub cron logs hello
+    Examples:
+        zerojhub cron logs hello
     """
     from zerojhub.cli.run import Place
     from zerojhub.kube import crons
@@ -157,9 +173,10 @@ def suspend(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Make no more jobs until it is resumed; those that run go on.
+    """Suspend a cron job. Jobs that are running continue.
 
-    zerojhub cron suspend hello
+    Examples:
+        zerojhub cron suspend hello
     """
     _suspend(name, namespace, cluster, file, cloud, output, on=True)
 
@@ -173,9 +190,10 @@ def resume(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Go on with the schedule.
+    """Resume a suspended cron job.
 
-    zerojhub cron resume hello
+    Examples:
+        zerojhub cron resume hello
     """
     _suspend(name, namespace, cluster, file, cloud, output, on=False)
 
@@ -192,9 +210,10 @@ def run(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a job of it now, whatever its schedule says.
+    """Create a job from a cron job now, regardless of its schedule.
 
-    zerojhub cron run hello --logs
+    Examples:
+        zerojhub cron run hello --logs
     """
     from zerojhub.cli.run import Place
     from zerojhub.kube import crons
@@ -216,14 +235,15 @@ def delete(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a cron job with its jobs, their pods and their logs.
+    """Delete a cron job, its jobs, their pods and their logs.
 
-    zerojhub cron delete hello --yes
+    Examples:
+        zerojhub cron delete hello --yes
     """
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import crons
 
-    confirm(f"Delete the cron job {name} in {namespace}, its jobs, their pods and their logs?", yes=yes)
+    confirm(f"Delete cron job {name} in namespace {namespace}, its jobs, their pods and their logs?", yes=yes)
 
     async def away(reach: Reach, say: Say) -> list[str]:
         return await crons.Crons.of(reach, namespace).delete(name, say)

@@ -1,4 +1,4 @@
-"""zerojhub heat: clusters by way of Heat templates."""
+"""zerojhub heat: clusters created from Heat templates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerojhub.cli.arguments import parse_labels
+from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     DEFAULT_FILE,
     CloudOption,
@@ -18,7 +18,7 @@ from zerojhub.cli.options import (
     YesOption,
     confirm,
 )
-from zerojhub.cli.run import in_cloud
+from zerojhub.cli.run import in_cloud, request
 from zerojhub.report import stacks as report
 from zerojhub.report.results import Output
 
@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     from zerojhub.openstack.session import Cloud
     from zerojhub.text import Say
 
-app = typer.Typer(help="Clusters by way of Heat templates.", no_args_is_help=True)
+app = App("Create clusters from Heat templates.")
 
-Name = Annotated[str, typer.Argument(help="Name or ID of the stack.")]
+StackArgument = Annotated[str, typer.Argument(metavar="STACK", help="Stack, by name or ID.")]
 
 
 @app.command()
 def render(file: FileOption = DEFAULT_FILE) -> None:
     """Print a Heat template with the deployment's cluster template and cluster.
 
-    zerojhub heat render -f hub.yaml > cluster.yaml
+    Examples:
+        zerojhub heat render -f hub.yaml > cluster.yaml
     """
     from zerojhub import deployment
     from zerojhub.openstack import hot
@@ -47,27 +48,27 @@ def render(file: FileOption = DEFAULT_FILE) -> None:
 
 @app.command("create")
 def create_stack(
-    name: Annotated[str, typer.Argument(help="Name of the stack.")],
-    template: Annotated[Path, typer.Option("--template", "-t", help="A Heat template.")],
+    name: Annotated[str, typer.Argument(metavar="STACK", help="Name of the new stack.")],
+    template: Annotated[Path, typer.Option("--template", "-t", metavar="FILE", help="Heat template.")],
     parameters: Annotated[
-        list[str] | None, typer.Option("--parameter", metavar="KEY=VALUE", help="Again for more.")
+        list[str] | None,
+        typer.Option("--parameter", metavar="KEY=VALUE", help="Parameter of the template (repeatable)."),
     ] = None,
-    timeout: Annotated[int, typer.Option(min=1, help="Minutes until Heat gives up.")] = 60,
+    timeout: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="Timeout of the creation.")] = 60,
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a stack from a template.
+    """Create a stack from a Heat template.
 
-    zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
+    Examples:
+        zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
     """
-    from zerojhub.openstack import heat
-    from zerojhub.yamlfile import plain, read_yaml
+    from zerojhub.cli.arguments import parse_labels
+    from zerojhub.openstack import heat, hot
 
-    body, given = plain(read_yaml(template)), parse_labels(parameters or [])
-    # YAML reads an unquoted version as a date, and Heat wants the words.
-    body["heat_template_version"] = str(body.get("heat_template_version", ""))
+    body, given = hot.read(template), parse_labels(parameters or [])
 
     async def create(here: Cloud, say: Say) -> Stack:
         stack = await heat.create_stack(here, name, body, given, timeout)
@@ -78,50 +79,44 @@ def create_stack(
 
 @app.command("list")
 def list_stacks(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The stacks in the project.
+    """List the stacks of the project.
 
-    zerojhub heat list
+    Examples:
+        zerojhub heat list
     """
-    import anyio
-
     from zerojhub.openstack import heat
-    from zerojhub.openstack.session import Cloud
 
-    report.show_stacks(anyio.run(heat.stacks, Cloud(cloud)), output)
+    report.show_stacks(request(cloud, heat.stacks), output)
 
 
 @app.command("show")
-def show_stack(name: Name, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """One stack, with its outputs.
+def show_stack(name: StackArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+    """Show a stack and its outputs.
 
-    zerojhub heat show k8s
+    Examples:
+        zerojhub heat show k8s
     """
-    import anyio
-
     from zerojhub.openstack import heat
-    from zerojhub.openstack.session import Cloud
 
-    report.show_stack(anyio.run(heat.get_stack, Cloud(cloud), name), output)
+    report.show_stack(request(cloud, lambda here: heat.get_stack(here, name)), output)
 
 
 @app.command("delete")
 def delete_stack(
-    name: Name,
+    name: StackArgument,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a stack and what it made.
+    """Delete a stack and its resources.
 
-    zerojhub heat delete k8s
+    Examples:
+        zerojhub heat delete k8s
     """
-    import anyio
-
     from zerojhub.openstack import heat
-    from zerojhub.openstack.session import Cloud
 
-    stack = anyio.run(heat.get_stack, Cloud(cloud), name)
-    confirm(f"Delete the stack {stack['stack_name']} ({stack['id']}) and what it made?", yes=yes)
+    stack = request(cloud, lambda here: heat.get_stack(here, name))
+    confirm(f"Delete stack {stack['stack_name']} ({stack['id']}) and its resources?", yes=yes)
     in_cloud(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
     report.show_deleted(stack, output)

@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption
 
 if TYPE_CHECKING:
     from zerojhub.run import Run
 
-app = typer.Typer()
+app = App()
 NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def helm(
-    arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENTS...", help="Helm's own arguments.")],
+    arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENT", help="Arguments for Helm.")],
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
 ) -> None:
-    """Run Helm for the hub's cluster, in its namespace, on the master or on this machine.
+    """Run Helm with the cluster's kubeconfig, in the hub's namespace.
 
-    zerojhub helm list
+    Options of this command come before Helm's arguments. Helm runs on the master, or on this machine for clusters of
+    Cluster API drivers.
 
-    zerojhub helm -f other.yaml get values workshop
+    Examples:
+        zerojhub helm list
+        zerojhub helm -f other.yaml get values workshop
     """
     from zerojhub import running
     from zerojhub.cli.run import with_run

@@ -1,4 +1,4 @@
-"""zerojhub hub: the running hub: its URL, its users, its log, and the proof that it works."""
+"""zerojhub hub: the running hub's URL, users and log, and a test that it works."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption
 from zerojhub.report.hub import show_proof, show_url, show_users
 from zerojhub.report.results import Output, show_drift, show_text
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
     from zerojhub.running import Running
 
-app = typer.Typer(help="The running hub.", no_args_is_help=True)
+app = App("Inspect and test the running hub.")
 
 
 @app.command()
 def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """Print the hub's URL.
 
-    xdg-open "$(zerojhub hub url)"
+    Examples:
+        xdg-open "$(zerojhub hub url)"
     """
     from zerojhub import running
     from zerojhub.cli.run import with_run
@@ -43,9 +45,10 @@ def check(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Log in, start a server, run a cell, stop the server, and print how long each step took.
+    """Test the hub: log in, start a server, run a cell, stop the server. Print how long each step took.
 
-    zerojhub hub check
+    Examples:
+        zerojhub hub check
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import with_run
@@ -67,9 +70,10 @@ def check(
 
 @app.command()
 def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """List the hub's accounts, their running servers and last activity.
+    """List the hub's users, their running servers and last activity.
 
-    zerojhub hub users
+    Examples:
+        zerojhub hub users
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import with_run
@@ -89,15 +93,16 @@ def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Ou
 @app.command()
 def logs(
     user: Annotated[
-        str | None, typer.Option("--user", help="Show the log of this user's server, not the hub's.")
+        str | None, typer.Option("--user", metavar="NAME", help="Print the log of this user's server instead.")
     ] = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of lines from the end.")] = 100,
+    lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=1, help="Number of lines.")] = 100,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
 ) -> None:
-    """Print the end of the hub's log, or of a user's server's.
+    """Print the last lines of the log of the hub, or of a user's server.
 
-    zerojhub hub logs --user alice
+    Examples:
+        zerojhub hub logs --user alice
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import with_run

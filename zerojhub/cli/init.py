@@ -6,26 +6,30 @@ from typing import Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import DEFAULT_FILE, FileOption, OutputOption, QuietOption
 from zerojhub.report.results import Output
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()
 def init(
     profile: Annotated[
         str,
-        typer.Argument(help="minimal, autoscaled, classroom, cluster-api, gpu, https or legacy-magnum."),
+        typer.Argument(
+            metavar="PROFILE", help="minimal, autoscaled, classroom, cluster-api, gpu, https or legacy-magnum."
+        ),
     ] = "minimal",
-    show_all: Annotated[bool, typer.Option("--list", help="Say what each profile is for, and write nothing.")] = False,
+    show_all: Annotated[bool, typer.Option("--list", help="List the profiles and write nothing.")] = False,
     file: FileOption = DEFAULT_FILE,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a hub.yaml and a config.yaml to start from, explained in comments. Nothing is overwritten.
+    """Write a hub.yaml and a config.yaml to start from, with comments. Existing files are not overwritten.
 
-    zerojhub init classroom
+    Examples:
+        zerojhub init classroom
     """
     from zerojhub import profiles
     from zerojhub.report.profiles import show_profiles, show_written

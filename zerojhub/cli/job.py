@@ -1,4 +1,4 @@
-"""zerojhub job: work that ends, done by pods in the cluster."""
+"""zerojhub job: jobs in the cluster, from the command line or from a manifest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     DEFAULT_FILE,
     CloudOption,
@@ -30,35 +31,50 @@ if TYPE_CHECKING:
     from zerojhub.kube.types import Job
     from zerojhub.text import Say
 
-app = typer.Typer(help="Jobs in the cluster: run to their end, watched, read, taken away.", no_args_is_help=True)
+app = App("Run jobs in the cluster and read their logs.")
 
-Name = Annotated[str, typer.Argument(help="The job.")]
-Command = Annotated[list[str] | None, typer.Argument(help="What its container runs, after `--`; the image's own.")]
+Name = Annotated[str, typer.Argument(metavar="JOB", help="Name of the job.")]
+Command = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="COMMAND", help="Command of the container, after `--`.", show_default="the image's"),
+]
 SourceOption = Annotated[
-    Path | None, typer.Option("--from", metavar="FILE", help="A YAML manifest, in place of words.")
+    Path | None, typer.Option("--from", metavar="FILE", help="YAML manifest, instead of the other options.")
 ]
-ImageOption = Annotated[str | None, typer.Option("--image", help="The image of its container.")]
+ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Container image.")]
 EnvOption = Annotated[
-    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable of its environment; again for more.")
+    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment variable (repeatable).")
 ]
-CpuOption = Annotated[str | None, typer.Option("--cpu", help="CPU that each pod gets, such as 500m or 2.")]
-MemoryOption = Annotated[str | None, typer.Option("--memory", help="Memory that each pod gets, such as 256Mi.")]
-WaitOption = Annotated[bool, typer.Option("--wait", help="Until it is complete; a job that fails is exit code 1.")]
-LogsOption = Annotated[bool, typer.Option("--logs", help="Wait, and print what its pods print, each after its name.")]
+CpuOption = Annotated[str | None, typer.Option("--cpu", metavar="CPU", help="CPU of each pod, such as 500m or 2.")]
+MemoryOption = Annotated[
+    str | None, typer.Option("--memory", metavar="MEMORY", help="Memory of each pod, such as 256Mi.")
+]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the job ends (exit code 1 if it fails).")]
+LogsOption = Annotated[bool, typer.Option("--logs", help="Wait, and print the logs of its pods.")]
 
 
 @app.command()
 def run(
-    name: Annotated[str | None, typer.Argument(help="The job's name; a file has its own.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="Name of the job, unless it comes from a file.")
+    ] = None,
     command: Command = None,
     image: ImageOption = None,
     source: SourceOption = None,
-    completions: Annotated[int | None, typer.Option(min=1, help="Pods that are to succeed.")] = None,
+    completions: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Pods that must succeed.", show_default="1")
+    ] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Pods at once; without --completions, they share a work queue.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Pods that run at the same time. Without --completions, they share a work queue.",
+            show_default="1",
+        ),
     ] = None,
     backoff_limit: Annotated[
-        int | None, typer.Option(min=0, help="Failures after which it fails; 6, unless said.")
+        int | None, typer.Option(metavar="N", min=0, help="Retries before the job fails.", show_default="6")
     ] = None,
     env: EnvOption = None,
     cpu: CpuOption = None,
@@ -72,11 +88,11 @@ def run(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a job, from words or from a YAML file.
+    """Create a job from options or from a manifest.
 
-    zerojhub job run pi --image perl:5.34 --logs -- perl -Mbignum=bpi -wle 'print bpi(2000)'
-
-    zerojhub job run --from job.yaml --wait
+    Examples:
+        zerojhub job run pi --image perl:5.34 --logs -- perl -Mbignum=bpi -wle 'print bpi(2000)'
+        zerojhub job run --from job.yaml --wait
     """
     from zerojhub.cli.arguments import parse_env
     from zerojhub.cli.run import Place
@@ -86,7 +102,7 @@ def run(
 
     words = (name, command, image, completions, parallelism, backoff_limit, env, cpu, memory)
     if source and any(word is not None for word in words):
-        raise UserError("a job is made from words or from a file, not from both", where="--from")
+        raise UserError("--from cannot be combined with options that describe a job")
     if source:
         given = manifests.read(source, "Job")
     else:
@@ -121,9 +137,10 @@ def list_jobs(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The jobs, how far each is, and why one does not start.
+    """List jobs with their progress and, if one does not start, why.
 
-    zerojhub job list --cluster k8s
+    Examples:
+        zerojhub job list --cluster k8s
     """
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import jobs
@@ -137,16 +154,17 @@ def list_jobs(
 @app.command()
 def logs(
     name: Name,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep printing until the job ends.")] = False,
     namespace: NamespaceOption = "default",
     cluster: ClusterOption = None,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """What the job's pods printed; where there are several, each line after its pod's name.
+    """Print the logs of a job's pods. If it has several, each line starts with its pod's name.
 
-    zerojhub job logs pi
+    Examples:
+        zerojhub job logs pi
     """
     from zerojhub.cli.run import Place
     from zerojhub.kube import jobs
@@ -171,14 +189,15 @@ def delete(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a job with its pods and their logs.
+    """Delete a job, its pods and their logs.
 
-    zerojhub job delete pi --yes
+    Examples:
+        zerojhub job delete pi --yes
     """
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import jobs
 
-    confirm(f"Delete the job {name} in {namespace}, its pods and their logs?", yes=yes)
+    confirm(f"Delete job {name} in namespace {namespace}, its pods and their logs?", yes=yes)
 
     async def away(reach: Reach, say: Say) -> None:
         await jobs.find(reach.kube, namespace, name)
@@ -226,7 +245,7 @@ def run_job(
         if not created:
             raise
         follow_it = report.follow_command(created[0], options)
-        raise Interrupted(f"job {created[0]} keeps running; follow it: {follow_it}") from None
+        raise Interrupted(f"job {created[0]} keeps running (follow it with: {follow_it})") from None
     if wait or logs:
         report.show_ended(job, log, output)
     else:

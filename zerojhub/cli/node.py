@@ -1,4 +1,4 @@
-"""zerojhub node: the nodes of a cluster, and the machine-ids that Kubernetes reads on them."""
+"""zerojhub node: the nodes of a cluster, and their machine IDs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from typing import Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output
 
-app = typer.Typer(help="Nodes of a cluster, and their machine-ids.", no_args_is_help=True)
+app = App("List the nodes of a cluster and repair their machine IDs.")
 
 
 @app.command("list")
 def list_nodes(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
-    """List a cluster's nodes with their servers' UUIDs and their machine-ids: FITS shows whether they are the same.
+    """List a cluster's nodes with their machine IDs; the column FITS tells whether they are their servers' UUIDs.
 
-    zerojhub node list k8s
+    Examples:
+        zerojhub node list k8s
     """
     from zerojhub.cluster import Connect, machine_ids
     from zerojhub.kube.nodes import NodeRow
@@ -36,19 +38,22 @@ def list_nodes(
 @app.command("fix-machine-id")
 def fix_machine_id(
     cluster: ClusterArgument,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE...]", help="Nodes (default: all).")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave a DaemonSet that fixes nodes added later, too.")] = False,
+    nodes: Annotated[
+        list[str] | None, typer.Argument(metavar="NODE", help="Nodes to repair.", show_default="all")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Also fix nodes that join later, with a DaemonSet.")] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Set /etc/machine-id to the UUID of the node's server, restart its kubelet, and wait until Kubernetes shows it.
+    """Set /etc/machine-id to the UUID of the node's server, restart the kubelet, and wait until Kubernetes shows it.
 
-    Pods keep running. Done over SSH, or by a DaemonSet where nodes have no SSH access. To remove what --keep leaves:
-    `kubectl -n kube-system delete daemonset zerojhub-machine-id`.
+    Pods keep running. The command uses SSH, or a DaemonSet if the nodes have no SSH access. To delete the DaemonSet that
+    --keep creates: `kubectl -n kube-system delete daemonset zerojhub-machine-id`.
 
-    zerojhub node fix-machine-id k8s
+    Examples:
+        zerojhub node fix-machine-id k8s
     """
     from zerojhub.cluster import Connect, machine_ids
     from zerojhub.kube.nodes import NodeRow
@@ -56,7 +61,7 @@ def fix_machine_id(
     from zerojhub.run import Run
     from zerojhub.text import Say
 
-    confirm(f"Rewrite /etc/machine-id on {', '.join(nodes or ['every node'])} of {cluster}?", yes=yes)
+    confirm(f"Change /etc/machine-id on {', '.join(nodes or ['every node'])} of cluster {cluster}?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> list[NodeRow]:
         return await machine_ids.fix(run, await connect(), nodes or [], say, keep=keep)

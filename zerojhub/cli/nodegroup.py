@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
-from zerojhub.cli.run import in_cloud, on_cluster
+from zerojhub.cli.run import in_cloud, on_cluster, request
 from zerojhub.report import nodegroups as report
 from zerojhub.report.results import Output, show_done, show_fields
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
-    from zerojhub.openstack.magnum import Bounds, NodeGroupRequest
     from zerojhub.run import Run
     from zerojhub.text import Say
 
-app = typer.Typer(help="Node groups of a cluster.", no_args_is_help=True)
+app = App("Manage the node groups of a cluster.")
 
 Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by name or UUID.")]
 
 
 @app.command("list")
 def list_groups(cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """The node groups of a cluster.
+    """List the node groups of a cluster.
 
-    zerojhub nodegroup list k8s
+    Examples:
+        zerojhub nodegroup list k8s
     """
-    import anyio
-
     from zerojhub.cluster import nodegroups
-    from zerojhub.openstack.session import Cloud
 
-    report.show_nodegroups(anyio.run(nodegroups.listed, Cloud(cloud), cluster), output)
+    report.show_nodegroups(request(cloud, lambda here: nodegroups.listed(here, cluster)), output)
 
 
 @app.command("show")
 def show_group(
     cluster: ClusterArgument, group: Group, cloud: CloudOption = None, output: OutputOption = Output.table
 ) -> None:
-    """One node group, whole.
+    """Show all fields of a node group.
 
-    zerojhub nodegroup show k8s gpu
+    Examples:
+        zerojhub nodegroup show k8s gpu
     """
-    import anyio
-
     from zerojhub.cluster import nodegroups
-    from zerojhub.openstack.session import Cloud
 
-    show_fields(anyio.run(nodegroups.get_one, Cloud(cloud), cluster, group), output)
+    show_fields(request(cloud, lambda here: nodegroups.get_one(here, cluster, group)), output)
 
 
 @app.command("create")
 def create_group(
     cluster: ClusterArgument,
-    group: Annotated[str, typer.Argument(metavar="NODEGROUP", help="Its name.")],
-    nodes: Annotated[int, typer.Option("--nodes", min=0, help="How many nodes to begin with.")] = 1,
-    least: Annotated[int, typer.Option("--min", min=0, help="Fewest nodes, for the autoscaler.")] = 0,
-    most: Annotated[int | None, typer.Option("--max", min=1, help="Most nodes, for the autoscaler.")] = None,
-    flavor: Annotated[str | None, typer.Option(help="Flavor of its servers; the cluster's when left out.")] = None,
-    image: Annotated[str | None, typer.Option(help="Image of its servers; the cluster's when left out.")] = None,
-    role: Annotated[str, typer.Option(help="A word of your own, which nodes carry as a label.")] = "worker",
+    group: Annotated[str, typer.Argument(metavar="NODEGROUP", help="Name of the new node group.")],
+    nodes: Annotated[int, typer.Option("--nodes", metavar="N", min=0, help="Number of nodes.")] = 1,
+    least: Annotated[
+        int, typer.Option("--min", metavar="N", min=0, help="Minimum number of nodes, for autoscaling.")
+    ] = 0,
+    most: Annotated[
+        int | None, typer.Option("--max", metavar="N", min=1, help="Maximum number of nodes, for autoscaling.")
+    ] = None,
+    flavor: Annotated[
+        str | None, typer.Option(metavar="FLAVOR", help="Flavor of the nodes.", show_default="the cluster's")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Image of the nodes.", show_default="the cluster's")
+    ] = None,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="Role, a label of the nodes in Kubernetes.")] = "worker",
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -69,42 +74,34 @@ def create_group(
 ) -> None:
     """Add a node group to a cluster.
 
-    zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
+    Examples:
+        zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
     """
     from zerojhub.cluster import nodegroups
 
-    body: NodeGroupRequest = {"name": group, "node_count": nodes, "min_node_count": least, "role": role}
-    if most is not None:
-        body["max_node_count"] = most
-    if flavor:
-        body["flavor_id"] = flavor
-    if image:
-        body["image_id"] = image
-    made = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
-    show_done(made, output, "made node group")
+    body = nodegroups.request(group, nodes=nodes, least=least, most=most, flavor=flavor, image=image, role=role)
+    created = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
+    show_done(created, output, "created node group")
 
 
 @app.command("update")
 def update_group(
     cluster: ClusterArgument,
     group: Group,
-    least: Annotated[int | None, typer.Option("--min", min=0, help="Fewest nodes.")] = None,
-    most: Annotated[int | None, typer.Option("--max", min=1, help="Most nodes.")] = None,
+    least: Annotated[int | None, typer.Option("--min", metavar="N", min=0, help="Minimum number of nodes.")] = None,
+    most: Annotated[int | None, typer.Option("--max", metavar="N", min=1, help="Maximum number of nodes.")] = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Change the bounds that the autoscaler keeps to.
+    """Change the bounds of a node group.
 
-    zerojhub nodegroup update k8s default-worker --min 1 --max 6
+    Examples:
+        zerojhub nodegroup update k8s default-worker --min 1 --max 6
     """
     from zerojhub.cluster import nodegroups
 
-    bounds: Bounds = {}
-    if least is not None:
-        bounds["min_node_count"] = least
-    if most is not None:
-        bounds["max_node_count"] = most
+    bounds = nodegroups.bounds(least, most)
     changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
     report.show_updated(changed, output)
 
@@ -119,21 +116,21 @@ def delete_group(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Take a node group away, its nodes drained first. The cluster's first groups stay as long as it does.
+    """Delete a node group after draining its nodes. A cluster's first node groups cannot be deleted.
 
-    zerojhub nodegroup delete k8s gpu
+    Examples:
+        zerojhub nodegroup delete k8s gpu
     """
-    import anyio
-
     from zerojhub.cluster import nodegroups
     from zerojhub.cluster.resize import remove_group
-    from zerojhub.openstack.session import Cloud
+    from zerojhub.text import plural
 
-    gone = anyio.run(nodegroups.removable, Cloud(cloud), cluster, group)
-    confirm(f"Delete the node group {gone['name']} of {cluster} and its {gone['node_count']} nodes?", yes=yes)
+    found = request(cloud, lambda here: nodegroups.removable(here, cluster, group))
+    nodes = plural(found["node_count"], "node")
+    confirm(f"Delete node group {found['name']} of cluster {cluster} ({nodes})?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> None:
-        await remove_group(run, connect, gone["uuid"], say, lambda question: confirm(question, yes=yes), wait=wait)
+        await remove_group(run, connect, found["uuid"], say, partial(confirm, yes=yes), wait=wait)
 
     on_cluster(cluster, work, cloud, quiet)
-    report.show_deleted(gone, output)
+    report.show_deleted(found, output)

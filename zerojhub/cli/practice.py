@@ -1,4 +1,4 @@
-"""zerojhub practice: a cloud to practise on, on this machine."""
+"""zerojhub practice: the practice cloud on this machine."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from zerojhub.cli import help
+from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.report import practice as report
 from zerojhub.report.results import Output, note
 
-app = typer.Typer(
-    help="A cloud to practise on: OpenStack's APIs, real machines, all on this one.", no_args_is_help=True
-)
+app = App("Run a practice cloud on this machine: OpenStack's APIs and real Linux machines.")
 
 
-class Command(TyperCommand):
+class Command(help.Command):
     """A command that needs the packages of the `practice` extra."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -28,24 +27,27 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
 
-PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the APIs, on loopback.")]
+PortOption = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=1, max=65535, help="Port of the APIs on the loopback address.")
+]
 PORT = 9580
 
 
 @app.command(cls=Command)
 def build(
     everything: Annotated[
-        bool, typer.Option("--all", help="An older Kubernetes too, for clusters to be upgraded from.")
+        bool, typer.Option("--all", help="Also build an older Kubernetes version, for upgrades.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Build what the practice cloud is made of, and keep it: the first time takes some minutes.
+    """Build the parts of the practice cloud. The first build takes some minutes; its results are kept.
 
-    zerojhub practice build
+    Examples:
+        zerojhub practice build
     """
     prepare(None, quiet=quiet, older=everything)
     if not quiet:
-        note("everything is built: zerojhub practice start")
+        note("built (next: zerojhub practice start)")
 
 
 @app.command(cls=Command)
@@ -56,16 +58,18 @@ def start(
         typer.Option(
             "--profile",
             metavar="NAME|FILE",
-            help="Whose manners: both (the default), cluster-api, magnum-heat, a file.",
+            help="Cloud to simulate: both, cluster-api, magnum-heat, or a recorded profile.",
+            show_default="both",
         ),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Start it (building first what is missing), and write a clouds.yaml with the entry `practice`.
+    """Start the practice cloud, after building what is missing, and write a clouds.yaml with the entry `practice`.
 
-    zerojhub practice start && eval "$(zerojhub practice env)"
-
-    zerojhub practice start --profile magnum-heat
+    Examples:
+        zerojhub practice start
+        eval "$(zerojhub practice env)"
+        zerojhub practice start --profile magnum-heat
     """
     from zerojhub.practice import control, profile
     from zerojhub.report import Progress
@@ -75,9 +79,13 @@ def start(
         already = control.running()
     if already:
         if port not in (PORT, already.port):
-            raise UserError(f"it is running already, on port {already.port}", hint="zerojhub practice stop")
+            raise UserError(
+                f"the practice cloud is already running on port {already.port}", hint="zerojhub practice stop"
+            )
         if wanted and chosen != already.profile:
-            raise UserError(f"it is running already, with profile {already.profile}", hint="zerojhub practice stop")
+            raise UserError(
+                f"the practice cloud is already running with profile {already.profile}", hint="zerojhub practice stop"
+            )
         note(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
         return
     prepare(port, quiet=quiet)
@@ -88,16 +96,17 @@ def start(
         except BaseException as error:
             progress.end("practice", "failed", str(error))
             raise
-        progress.end("practice", "done", f"the APIs answer on 127.0.0.1:{found.port}")
+        progress.end("practice", "done", f"the APIs respond on 127.0.0.1:{found.port}")
     if not quiet:
         note('next: eval "$(zerojhub practice env)"')
 
 
 @app.command(cls=Command)
 def stop() -> None:
-    """End it, with every machine, cluster and volume in it. What was built is kept.
+    """Stop the practice cloud and delete everything in it. Built parts are kept.
 
-    zerojhub practice stop
+    Examples:
+        zerojhub practice stop
     """
     from zerojhub.practice import control
 
@@ -108,9 +117,10 @@ def stop() -> None:
 
 @app.command(cls=Command)
 def status(output: OutputOption = Output.table) -> None:
-    """Is it running, where, and with which machines?
+    """Show whether the practice cloud is running, its address and its machines.
 
-    zerojhub practice status
+    Examples:
+        zerojhub practice status
     """
     from zerojhub.practice import control
 
@@ -122,9 +132,10 @@ def status(output: OutputOption = Output.table) -> None:
 
 @app.command(cls=Command)
 def env() -> None:
-    """Print the lines that point OpenStack clients to it.
+    """Print the shell commands that point OpenStack clients to the practice cloud.
 
-    eval "$(zerojhub practice env)"
+    Examples:
+        eval "$(zerojhub practice env)"
     """
     from zerojhub.practice import daemon
 
@@ -134,16 +145,17 @@ def env() -> None:
 
 @app.command(cls=Command)
 def reset(yes: YesOption = False) -> None:
-    """Delete every cluster, server, volume and address in it: back to how it was at the start.
+    """Delete every cluster, server, volume and floating IP in the practice cloud.
 
-    zerojhub practice reset
+    Examples:
+        zerojhub practice reset
     """
     from zerojhub.practice import control
 
     with one_line():
         found = control.running()
     if not found:
-        raise UserError("it is not running", hint="zerojhub practice start")
+        raise UserError("the practice cloud is not running", hint="zerojhub practice start")
     confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)
     with one_line():
         control.stop(forget=False)
@@ -153,19 +165,22 @@ def reset(yes: YesOption = False) -> None:
 
 @app.command(cls=Command)
 def logs(
-    audit: Annotated[bool, typer.Option("--audit", help="The APIs' requests.")] = False,
-    machine: Annotated[str | None, typer.Option("--machine", metavar="NAME", help="A machine's logs.")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as they grow.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Print the audit log of API requests.")] = False,
+    machine: Annotated[
+        str | None, typer.Option("--machine", metavar="NAME", help="Print the logs of this machine.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing new lines until Ctrl-C.")] = False,
     output: OutputOption = Output.table,
 ) -> None:
-    """Print its log, a machine's, or its audit log (-o json: a JSON object a line).
+    """Print the log of the practice cloud, of a machine, or of API requests (-o json: one object per line).
 
-    zerojhub practice logs --audit -o json | jq -r .path
+    Examples:
+        zerojhub practice logs --audit -o json | jq -r .path
     """
     from zerojhub.practice import control, daemon
 
     if audit and machine:
-        raise UserError("--audit and --machine do not go together")
+        raise UserError("--audit and --machine cannot be combined")
     if audit:
         report.show_audit(daemon.state_folder() / "audit.jsonl", output, follow=follow)
         return
@@ -177,15 +192,16 @@ def logs(
 @app.command(cls=Command)
 def record(
     cloud: CloudOption = None,
-    path: Annotated[Path, typer.Option("--to", help="The file that is written.")] = Path("recorded.yaml"),
+    path: Annotated[Path, typer.Option("--to", metavar="FILE", help="File to write.")] = Path("recorded.yaml"),
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a cloud of your own what its APIs answer, changing nothing in it, and save that as a profile for `start`.
+    """Record the API answers of a real cloud, without changing it, as a profile for `practice start`.
 
-    Tokens, passwords, addresses, ids and the names of hosts, people, projects and clusters are left out.
+    Tokens, passwords, addresses, IDs and the names of hosts, people, projects and clusters are left out.
 
-    zerojhub practice record --cloud mycloud --to mycloud.yaml
+    Examples:
+        zerojhub practice record --cloud mycloud --to mycloud.yaml
     """
     from zerojhub.openstack.session import Cloud
     from zerojhub.practice.recorder import record as recorder

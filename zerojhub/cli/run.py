@@ -121,6 +121,15 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
         return anyio.run(start)
 
 
+def request(cloud: str | None, work: Callable[[Cloud], Awaitable[Answer]]) -> Answer:
+    """Run `work(cloud)`, which takes too little time for progress."""
+    import anyio
+
+    from zerojhub.openstack.session import Cloud
+
+    return anyio.run(work, Cloud(cloud))
+
+
 def in_cloud(name: str, work: Callable[[Cloud, Say], Awaitable[Answer]], cloud: str | None, quiet: bool) -> Answer:
     """Run `work(cloud, say)` as a step of live progress of that name."""
     import anyio

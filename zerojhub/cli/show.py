@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, QuietOption
 from zerojhub.report.results import Output
 
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
     from zerojhub.cluster.survey import Survey
     from zerojhub.run import Run
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()
 def show(
     svg: Annotated[bool, typer.Option("--svg", help="Draw a map as an SVG image.")] = False,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="table, json or yaml; with --svg: the file to write.")
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FORMAT|FILE",
+            help="Output format: table, json or yaml. With --svg: the file to write.",
+            show_default="table",
+        ),
     ] = None,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -29,7 +37,8 @@ def show(
 ) -> None:
     """Show what the deployment consists of: servers, users, load balancers and volumes.
 
-    zerojhub show --svg -o map.svg
+    Examples:
+        zerojhub show --svg -o map.svg
     """
     from zerojhub import running
     from zerojhub.cli.run import with_run
@@ -48,7 +57,7 @@ def show(
 
     found, drift = with_run(work, file, cloud, silent=True)
     if found is None:
-        raise ZeroJHubError("there is no cluster yet", hint="zerojhub up")
+        raise ZeroJHubError("the cluster does not exist yet", hint="zerojhub up")
     show_drift(drift)
     if not svg:
         show_survey(found, Output(output or Output.table))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     DEFAULT_FILE,
     CloudOption,
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
 
 TO_DO = 3
-"""Exit code of `plan` and `status` when something is not as the deployment asks."""
+"""Exit code of `plan` and `status` if something differs from the deployment file."""
 
-app = typer.Typer()
-stage_app = typer.Typer(help="Single stages of the deployment.", no_args_is_help=True)
+app = App()
+stage_app = App("List and run single stages of the deployment.")
 app.add_typer(stage_app, name="stage")
 
-ChartOption = Annotated[str | None, typer.Option("--chart", metavar="REF", help="Use this chart, not the file's.")]
+ChartOption = Annotated[
+    str | None,
+    typer.Option("--chart", metavar="REF", help="Chart to install.", show_default="the deployment file's"),
+]
+StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="Stage, as in `zerojhub stage list`.")]
 
 
 @app.command()
@@ -43,14 +48,15 @@ def up(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage and those that need it.")
+        str | None, typer.Option("--from", metavar="STAGE", help="Run this stage and the stages that need it.")
     ] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do only this stage.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.")] = None,
     chart: ChartOption = None,
 ) -> None:
     """Create what is missing between the project and a working hub, and print its URL.
 
-    zerojhub up -f hub.yaml
+    Examples:
+        zerojhub up -f hub.yaml
     """
     from zerojhub import graph
     from zerojhub.stages import STAGES
@@ -94,9 +100,10 @@ def plan(
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Show what `up` would do and why, without doing it (exit code 3 when there is something to do).
+    """Show what `up` would do and why (exit code 3 if there is something to do).
 
-    zerojhub plan -o json
+    Examples:
+        zerojhub plan -o json
     """
     from zerojhub import graph
     from zerojhub.cli.run import with_run
@@ -113,11 +120,12 @@ def status(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep looking, with servers and users, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C, with servers and users.")] = False,
 ) -> None:
-    """Show the state of every stage and the hub's URL (exit code 3 when something is not as the deployment asks).
+    """Show the state of every stage and the hub's URL (exit code 3 if something differs).
 
-    zerojhub status --watch
+    Examples:
+        zerojhub status --watch
     """
     from zerojhub import running
     from zerojhub.cli.run import with_run
@@ -147,11 +155,12 @@ def down(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     yes: YesOption = False,
-    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete the users' volumes too.")] = False,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Also delete the users' volumes.")] = False,
 ) -> None:
     """Delete the hub and everything created for it; users' volumes are kept and listed.
 
-    zerojhub down --yes
+    Examples:
+        zerojhub down --yes
     """
     from zerojhub import graph
     from zerojhub.cli.run import load, with_run
@@ -159,8 +168,8 @@ def down(
     from zerojhub.stages import STAGES
 
     name = load(file, cloud).name
-    data = "AND ALL ITS USERS' DATA" if delete_data else "(users' volumes are kept)"
-    confirm(f"Delete the hub {name} {data}?", yes=yes)
+    data = " AND ALL USERS' DATA" if delete_data else "; users' volumes are kept"
+    confirm(f"Delete hub {name}{data}?", yes=yes)
     teardown = Teardown(delete_data)
     with_run(lambda run: graph.down(run, STAGES, teardown), file, cloud, quiet=quiet, verbose=verbose, locked=True)
     show_kept(teardown.kept, output)
@@ -168,9 +177,10 @@ def down(
 
 @stage_app.command("list")
 def list_stages(output: OutputOption = Output.table) -> None:
-    """List the stages with what each needs and does.
+    """List the stages, with what each needs and does.
 
-    zerojhub stage list
+    Examples:
+        zerojhub stage list
     """
     from zerojhub.stages import STAGES
 
@@ -179,7 +189,7 @@ def list_stages(output: OutputOption = Output.table) -> None:
 
 @stage_app.command("run")
 def run_stage(
-    name: Annotated[str, typer.Argument(metavar="STAGE")],
+    name: StageArgument,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -187,9 +197,10 @@ def run_stage(
     verbose: VerboseOption = False,
     chart: ChartOption = None,
 ) -> None:
-    """Do a single stage; the stages that it needs must be there.
+    """Run a single stage; the stages that it needs must be done.
 
-    zerojhub stage run storage
+    Examples:
+        zerojhub stage run storage
     """
     from zerojhub import graph
     from zerojhub.stages import STAGES

@@ -1,4 +1,4 @@
-"""zerojhub workshop: lessons on the practice cloud, with exercises that are found done by looking."""
+"""zerojhub workshop: lessons on the practice cloud, with exercises that the program checks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli.help import App
 from zerojhub.cli.options import OutputOption, QuietOption, YesOption, confirm
 from zerojhub.report.results import Output
 from zerojhub.report.workshops import show_outcomes, show_started, show_workshops
@@ -14,18 +15,19 @@ from zerojhub.report.workshops import show_outcomes, show_started, show_workshop
 if TYPE_CHECKING:
     from zerojhub.workshops.base import Outcome, Workshop
 
-app = typer.Typer(help="Lessons on the practice cloud, from a first hub to a class.", no_args_is_help=True)
-Number = Annotated[int, typer.Argument(metavar="N", help="The workshop's number.")]
+app = App("Learn on the practice cloud, from a first hub to a class.")
+Number = Annotated[int, typer.Argument(metavar="N", help="Number of the workshop.")]
 
 TO_DO = 3
-"""Exit code of `check` that found an exercise not done."""
+"""Exit code of `check` while an exercise is not done."""
 
 
 @app.command("list")
 def list_workshops(output: OutputOption = Output.table) -> None:
-    """The workshops, with the minutes that a group needs for each.
+    """List the workshops and the minutes that a group needs for each.
 
-    zerojhub workshop list
+    Examples:
+        zerojhub workshop list
     """
     from zerojhub.workshops import WORKSHOPS
 
@@ -34,9 +36,11 @@ def list_workshops(output: OutputOption = Output.table) -> None:
 
 @app.command()
 def start(number: Number, quiet: QuietOption = False) -> None:
-    """Start the practice cloud, make what the workshop begins with, and open a folder `workshop-N` with its files.
+    """Start a workshop: the practice cloud, what the workshop begins with, and a folder `workshop-N` with its files.
 
-    zerojhub workshop start 1 && cd workshop-1 && eval "$(zerojhub practice env)"
+    Examples:
+        zerojhub workshop start 1
+        cd workshop-1 && eval "$(zerojhub practice env)"
     """
     from zerojhub import workshops
     from zerojhub.workshops import pages
@@ -51,9 +55,10 @@ def start(number: Number, quiet: QuietOption = False) -> None:
 
 @app.command()
 def check(number: Number, output: OutputOption = Output.table) -> None:
-    """Say which exercises are done, by looking at the cloud, Kubernetes and the hub (exit code 3 while one is not).
+    """Check which exercises are done, by looking at the cloud, Kubernetes and the hub (exit code 3 while one is not).
 
-    zerojhub workshop check 1
+    Examples:
+        zerojhub workshop check 1
     """
     import anyio
 
@@ -69,9 +74,10 @@ def check(number: Number, output: OutputOption = Output.table) -> None:
 
 @app.command()
 def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) -> None:
-    """Put everything back to the workshop's start: an empty practice cloud, what it begins with, its files as they were.
+    """Reset a workshop to its start: the practice cloud, what the workshop begins with, and its files.
 
-    zerojhub workshop reset 1
+    Examples:
+        zerojhub workshop reset 1
     """
     from zerojhub import workshops
     from zerojhub.cli import practice
@@ -80,9 +86,7 @@ def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) ->
     workshop = workshops.find(number)
     _require_practice(workshop)
     target = pages.folder(workshop)
-    confirm(
-        f"Delete all clusters and volumes of the practice cloud, and overwrite the files in {target.name}?", yes=yes
-    )
+    confirm(f"Delete all clusters and volumes of the practice cloud and overwrite the files in {target.name}?", yes=yes)
     practice.reset(yes=True)
     pages.lay_out(workshop, overwrite=True)
     _begin(workshop, quiet=quiet)
@@ -96,7 +100,7 @@ async def _check(workshop: type[Workshop]) -> list[Outcome]:
 
 
 def _practice(workshop: type[Workshop], *, quiet: bool) -> None:
-    """The practice cloud, running, with the Kubernetes versions that the workshop needs."""
+    """Start the practice cloud unless it runs, with the Kubernetes versions that the workshop needs."""
     from zerojhub.cli import practice
     from zerojhub.errors import UserError
     from zerojhub.practice import control, extra
@@ -109,7 +113,7 @@ def _practice(workshop: type[Workshop], *, quiet: bool) -> None:
         practice.start(quiet=True)
     elif workshop.older and len(found.kubernetes) < 2:
         raise UserError(
-            "this workshop upgrades a cluster, and the practice cloud that runs has one Kubernetes only",
+            "this workshop upgrades a cluster, but the running practice cloud has only one Kubernetes version",
             hint="zerojhub practice stop && zerojhub practice build --all, then again",
         )
     _point_here()
@@ -127,14 +131,14 @@ def _require_practice(workshop: type[Workshop]) -> None:
 
 
 def _point_here() -> None:
-    """Have clients of this process find the practice cloud, whatever the person's shell points them to."""
+    """Point OpenStack clients in this process to the practice cloud, whatever the environment says."""
     from zerojhub.practice import daemon
 
     os.environ |= {"OS_CLIENT_CONFIG_FILE": str(daemon.state_folder() / "clouds.yaml"), "OS_CLOUD": daemon.CLOUD}
 
 
 def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
-    """Make what the workshop begins with."""
+    """Create what the workshop begins with."""
     import anyio
 
     from zerojhub import graph

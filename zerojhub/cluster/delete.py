@@ -10,7 +10,7 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import kinds, volumes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.pods import claims_of
-from zerojhub.openstack import leftovers
+from zerojhub.openstack import leftovers, magnum
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.openstack.magnum import Cluster
 from zerojhub.openstack.session import Cloud
@@ -21,11 +21,14 @@ RELEASE_TIMEOUT = 180
 """Seconds for the cluster to remove its load balancers and volumes."""
 
 
-async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool) -> list[KeptVolume]:
+async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool, wait: bool = True) -> list[KeptVolume]:
     """Delete the cluster and what it created in the project. Returns the volumes that are left.
 
-    `data`: delete the volumes of its claims too.
+    `data`: also delete the volumes of its claims. Without `wait`, only request the deletion of the cluster.
     """
+    if not wait:
+        await magnum.delete_cluster(cloud, cluster["uuid"])
+        return []
     await release(cloud, cluster, say, data=data)
     prefixes = await leftovers.prefixes_of(cloud, cluster)
     await lifecycle.delete(cloud, cluster, say)

@@ -8,13 +8,31 @@ import tempfile
 from pathlib import Path
 
 from zerojhub.errors import UserError
+from zerojhub.openstack import kubeconfig, magnum
 from zerojhub.openstack.kubeconfig import Kubeconfig
+from zerojhub.openstack.session import Cloud
 from zerojhub.yamlfile import plain, read_yaml
 
 LISTS = ("clusters", "users", "contexts")
 
 
-def there(path: Path, *, merge: bool) -> Kubeconfig:
+def default_path() -> Path:
+    """Where kubectl looks: the first file of KUBECONFIG, or else ~/.kube/config."""
+    return Path(os.environ.get("KUBECONFIG", "").partition(os.pathsep)[0] or "~/.kube/config").expanduser()
+
+
+async def save(cloud: Cloud, name: str, path: Path, *, merge: bool) -> str:
+    """Write an administrator's kubeconfig for the cluster of this name or UUID. Returns the name of its context.
+
+    UserError if the file exists, unless `merge`.
+    """
+    before = existing(path, merge=merge)
+    config = await kubeconfig.make(cloud, await magnum.get_cluster(cloud, name))
+    write(path, merged(before, config))
+    return str(config["current-context"])
+
+
+def existing(path: Path, *, merge: bool) -> Kubeconfig:
     """The existing file, empty if there is none. UserError unless it is a kubeconfig to merge into."""
     if not path.exists():
         return {}

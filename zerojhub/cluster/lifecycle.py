@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from zerojhub.cluster.usable import verdict
 from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import magnum, servers, stacks
+from zerojhub.openstack import clusters, magnum, servers, stacks
 from zerojhub.openstack.clusters import recovery_hint
-from zerojhub.openstack.magnum import Cluster
+from zerojhub.openstack.magnum import Cluster, ClusterName, ClusterOptions
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say, elapsed, one_line
 from zerojhub.waiting import NotYet, wait_until
@@ -39,7 +39,23 @@ class Description:
     failure: str | None
 
 
-async def wait(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: Cluster | None = None) -> Cluster:
+async def create(
+    cloud: Cloud, template: str, options: ClusterOptions, say: Say, *, duplicate: bool, wait: bool
+) -> Cluster | ClusterName:
+    """Create a cluster (see `clusters.create`); with `wait`, return it once it is complete."""
+    uuid = await clusters.create(cloud, template, options, duplicate=duplicate)
+    if not wait:
+        return {"uuid": uuid, "name": options["name"]}
+    return await wait_until_idle(cloud, uuid, say, minutes=options["create_timeout"])
+
+
+async def rotate_ca(cloud: Cloud, cluster: Cluster, say: Say, *, wait: bool) -> Cluster:
+    """Have Magnum replace the cluster's certificate authority; with `wait`, until it is complete."""
+    await magnum.rotate_ca(cloud, cluster["uuid"])
+    return await wait_until_idle(cloud, cluster["uuid"], say, minutes=60, before=cluster) if wait else cluster
+
+
+async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, before: Cluster | None = None) -> Cluster:
     """Wait until nothing is in progress any more, and return the cluster.
 
     `before` is the cluster as it was when a change was requested: Magnum answers before it begins, and shows the cluster

@@ -61,6 +61,30 @@ async def get_one(cloud: Cloud, cluster: str, wanted: str) -> NodeGroup:
     return choose(await listed(cloud, cluster), wanted)
 
 
+def request(
+    name: str, *, nodes: int, least: int, most: int | None, flavor: str | None, image: str | None, role: str
+) -> NodeGroupRequest:
+    """The body that creates a node group; the cluster's flavor and image apply when they are None."""
+    body: NodeGroupRequest = {"name": name, "node_count": nodes, "min_node_count": least, "role": role}
+    if most is not None:
+        body["max_node_count"] = most
+    if flavor:
+        body["flavor_id"] = flavor
+    if image:
+        body["image_id"] = image
+    return body
+
+
+def bounds(least: int | None, most: int | None) -> Bounds:
+    """New bounds; None leaves one unchanged."""
+    changed: Bounds = {}
+    if least is not None:
+        changed["min_node_count"] = least
+    if most is not None:
+        changed["max_node_count"] = most
+    return changed
+
+
 async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, wait: bool) -> NodeGroup:
     """Add a group. Problems with its names, bounds and quota, before Magnum is asked."""
     before = await clusters.get_idle(cloud, cluster)
@@ -85,7 +109,7 @@ async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *
         raise Problems(found)
     created = await magnum.create_nodegroup(cloud, before["uuid"], body)
     if wait:
-        await lifecycle.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)
+        await lifecycle.wait_until_idle(cloud, before["uuid"], say, minutes=MINUTES, before=before)
     return created
 
 
@@ -109,7 +133,7 @@ async def update(cloud: Cloud, cluster: str, wanted: str, bounds: Bounds, say: S
         removed: PatchOperation = {"op": "remove", "path": "/max_node_count"}
         patch.append({"op": "replace", "path": "/max_node_count", "value": most} if most is not None else removed)
     await magnum.update_nodegroup(cloud, current["uuid"], group["uuid"], patch)
-    await lifecycle.wait(cloud, current["uuid"], say, minutes=MINUTES)
+    await lifecycle.wait_until_idle(cloud, current["uuid"], say, minutes=MINUTES)
     return await magnum.show_nodegroup(cloud, current["uuid"], group["uuid"])
 
 
@@ -128,4 +152,4 @@ async def delete(cloud: Cloud, before: Cluster, group: NodeGroup, say: Say, *, w
     """Delete a group of the cluster, with its nodes and whatever runs on them."""
     await magnum.delete_nodegroup(cloud, before["uuid"], group["uuid"])
     if wait:
-        await lifecycle.wait(cloud, before["uuid"], say, minutes=MINUTES, before=before)
+        await lifecycle.wait_until_idle(cloud, before["uuid"], say, minutes=MINUTES, before=before)

@@ -47,7 +47,7 @@ async def resize(
         await check_room(run.cloud, group, count)
     async with _drained(run.cloud, connect, cluster, group, fewer, leaving, say, ask) as servers:
         await magnum.resize_cluster(run.cloud, cluster["uuid"], count, nodegroup=group["uuid"], remove=servers)
-        return await lifecycle.wait(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+        return await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
 
 
 async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: Say, ask: Ask) -> Cluster:
@@ -60,7 +60,7 @@ async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: S
     check_bounds(group, count)
     await check_room(run.cloud, group, count)
     await magnum.update_cluster(run.cloud, cluster["uuid"], patch)
-    return await lifecycle.wait(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+    return await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
 
 
 async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: Ask, *, wait: bool) -> None:

@@ -97,7 +97,7 @@ async def upgrade(
 
     async def change() -> None:
         await magnum.upgrade_cluster(run.cloud, cluster["uuid"], target, batch=batch)
-        await lifecycle.wait(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+        await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
         await watch.back()
 
     await watch.during(change())

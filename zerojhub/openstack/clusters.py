@@ -27,6 +27,44 @@ def recovery_hint(cluster: Cluster) -> str | None:
     return None
 
 
+def options(
+    name: str,
+    *,
+    workers: int,
+    masters: int,
+    minutes: int,
+    keypair: str | None = None,
+    flavor: str | None = None,
+    master_flavor: str | None = None,
+    docker_volume_size: int | None = None,
+    fixed_network: str | None = None,
+    fixed_subnet: str | None = None,
+    floating_ip: bool | None = None,
+    master_lb: bool | None = None,
+    labels: dict[str, str] | None = None,
+    merge_labels: bool = True,
+) -> ClusterOptions:
+    """All but the template of a new cluster; the template's values apply to what is None.
+
+    `minutes`: the timeout of the creation. `merge_labels`: add the labels to the template's instead of replacing them.
+    """
+    optional = {
+        "keypair": keypair,
+        "flavor_id": flavor,
+        "master_flavor_id": master_flavor,
+        "docker_volume_size": docker_volume_size,
+        "fixed_network": fixed_network,
+        "fixed_subnet": fixed_subnet,
+        "floating_ip_enabled": floating_ip,
+        "master_lb_enabled": master_lb,
+        "labels": labels,
+        "merge_labels": merge_labels if labels else None,
+    }
+    given = {key: value for key, value in optional.items() if value is not None}
+    required = {"name": name, "node_count": workers, "master_count": masters, "create_timeout": minutes}
+    return cast(ClusterOptions, required | given)  # keys and types are those of the parameters
+
+
 async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplicate: bool = False) -> str:
     """Request a cluster of the template and return its UUID. Problems with everything that would stop it, first.
 

@@ -5,9 +5,12 @@ Resource properties are from Heat's reference: OS::Magnum::ClusterTemplate and O
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import UserError
 from zerojhub.openstack.heat import Template
+from zerojhub.yamlfile import plain, read_yaml
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -39,6 +42,15 @@ TEMPLATE_PROPERTIES = [
     "public",
 ]
 """The properties that Heat's resource has."""
+
+
+def read(path: Path) -> Template:
+    """A Heat template from a YAML file. UserError with `file:line` for a file that is none."""
+    document = plain(read_yaml(path))
+    if not isinstance(document, dict):
+        raise UserError("a Heat template must be a mapping", where=f"{path}:1")
+    # YAML reads an unquoted version as a date, and Heat expects a string.
+    return {**document, "heat_template_version": str(document.get("heat_template_version", ""))}
 
 
 def render(deployment: Deployment, keypair: str | None) -> Template:

@@ -86,15 +86,20 @@ class ClusterRequest(ClusterOptions):
     cluster_template_id: str
 
 
-class Cluster(TypedDict):
+class ClusterName(TypedDict):
+    """What a cluster is addressed by."""
+
+    uuid: str
+    name: str
+
+
+class Cluster(ClusterName):
     """A cluster. Lists leave out what is NotRequired here, as do older microversions.
 
     `status` is an action (CREATE, UPDATE, ROLLBACK or DELETE) with _IN_PROGRESS, _COMPLETE or _FAILED.
     `faults` maps a failed resource to its reason. `stack_id` became `cluster_id` in microversion 1.13.
     """
 
-    uuid: str
-    name: str
     cluster_template_id: str
     keypair: str | None
     node_count: int

@@ -67,7 +67,7 @@ def show_jobs(jobs: Sequence[JobRow], output: Output) -> None:
 
 def show_created(job: JobRow, output: Output, *, options: str) -> None:
     """The job, and the command that follows it; `options` are those that lead the command to its cluster."""
-    show_line(job.as_data(), output, f"made job {job.name}; follow it: {follow_command(job.name, options)}")
+    show_line(job.as_data(), output, f"created job {job.name} (follow it with: {follow_command(job.name, options)})")
 
 
 def show_ended(job: JobRow, log: JobLog | None, output: Output) -> None:

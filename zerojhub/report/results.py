@@ -72,7 +72,7 @@ def show_bytes(stdout: bytes, stderr: bytes) -> None:
 
 
 def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
-    """The item, or as text what was done: `what` is as in "made cluster"."""
+    """The item, or as text what was done: `what` is as in "created cluster"."""
     show_line(item, output, f"{what} {item['name']} ({item['uuid']})")
 
 

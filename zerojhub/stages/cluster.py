@@ -73,7 +73,7 @@ class Cluster(Stage[MagnumCluster]):
         if isinstance(state, Wrong):
             raise ZeroJHubError(state.detail, hint=clusters.recovery_hint(cluster) if cluster else None)
         uuid = cluster["uuid"] if cluster else await magnum.create_cluster(run.cloud, request(run))
-        await lifecycle.wait(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
+        await lifecycle.wait_until_idle(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         cluster = await find(run)
