@@ -73,19 +73,19 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def _run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+def _run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0) -> str:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stderr if code else done.stdout
 
 
 @pytest.fixture
 def installed(bin_folder: Path, tmp_path: Path):
     """Run a program of that environment in an empty folder, with nothing of the checkout's environment."""
 
-    def run(program: str, *arguments: str) -> str:
+    def run(program: str, *arguments: str, code: int = 0) -> str:
         env = {"PATH": os.defpath, "HOME": str(tmp_path), "COLUMNS": "80"}
-        return _run(str(bin_folder / program), *arguments, cwd=tmp_path, env=env)
+        return _run(str(bin_folder / program), *arguments, cwd=tmp_path, env=env, code=code)
 
     return run
 
@@ -144,3 +144,8 @@ def test_the_workshops_bring_their_files(installed):
     assert [int(line.split()[0]) for line in folders] == numbers
     for line in folders:
         assert {"README.md", "hub.yaml", "config.yaml"} <= set(line.split()), line
+
+
+def test_the_practice_cloud_names_the_extra_that_it_needs(installed):
+    for command in (("practice", "start"), ("practice", "build"), ("workshop", "start", "1")):
+        assert "pip install 'zerojhub[practice]'" in installed("zerojhub", *command, code=1)

@@ -151,6 +151,21 @@ def test_no_modules_import_each_other_in_a_circle():
     assert cycle(ROOT / PACKAGE) == []
 
 
+IGNORED = re.compile(r"# ?(?:type: ?ignore|noqa)\b(?P<rest>.*)")
+WITH_REASON = re.compile(r"(?:\[[\w, -]+\]|: [A-Z0-9, ]+) +[#(].*\w")
+
+
+def test_whatever_is_ignored_names_the_rule_and_the_reason():
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("zerojhub", "charts", "docs/_ext", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (ignored := IGNORED.search(line)) and path != Path(__file__) and not WITH_REASON.match(ignored["rest"])
+    ]
+    assert bare == []
+
+
 TABLES = """
 | Package | Task |
 | --- | --- |
