@@ -46,7 +46,7 @@ demo-stop: setup
 	$(BIN)/zerojhub practice stop
 
 check: $(VENV)/.check
-	$(MAKE) --no-print-directory --jobs 2 unit lint docs-site
+	$(MAKE) --no-print-directory --jobs 2 unit lint types docs-site
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check --quiet zerojhub tests docs
