@@ -24,7 +24,7 @@ cluster: {{template: kubernetes-{version}, workers: 1}}
 autoscale: {{min: 1, max: 2}}
 hub: {{values: {root}/config/practice-values.yaml}}
 """
-MISMATCH = "its machine-id is not its server's UUID (zerojhub node fix-machine-id)"
+MISMATCH = "machine ID differs from the server's UUID (zerojhub node fix-machine-id)"
 QUICKLY = ("--unneeded-time", "5s", "--delay-after-add", "5s", "--delay-after-failure", "5s")
 
 
@@ -117,7 +117,7 @@ def test_the_bounds_of_the_file_are_labels_and_magnum_brings_its_autoscaler(heat
     assert status["enabled"]
     assert status["image"] == "docker.io/openstackmagnum/cluster-autoscaler:v1.18.1"
     assert [(group["min"], group["max"]) for group in status["groups"]] == [(1, 2)]
-    assert [node["trouble"] for node in status["nodes"]] == [MISMATCH]  # a version that goes by it
+    assert [node["problem"] for node in status["nodes"]] == [MISMATCH]  # a version that goes by it
     assert heat.magnum()["labels"]["auto_scaling_enabled"] == "true"
     plan = heat.cloud.json("plan", "-f", heat.file, code=3)
     assert next(stage["state"] for stage in plan["stages"] if stage["name"] == "autoscale") == "found"
@@ -157,10 +157,10 @@ def test_a_node_with_another_machine_id_cannot_be_removed(heat: Scaled) -> None:
     rows = heat.do("node", "list")
     servers = json.loads(heat.cloud.openstack("server", "list", "-f", "json"))
     assert {row["server"] for row in rows} == {server["ID"] for server in servers}
-    assert not any(row["fits"] for row in rows)
+    assert not any(row["matches"] for row in rows)
     heat.run_pods(0)
     until(lambda: "1 nodes could not be resolved to stack indices" in heat.log())
-    told = {node["name"]: node["trouble"] for node in heat.do("autoscale", "status")["nodes"]}
+    told = {node["name"]: node["problem"] for node in heat.do("autoscale", "status")["nodes"]}
     assert MISMATCH in told.values()
     assert len(heat.workers()) == 2
 
@@ -175,12 +175,12 @@ def test_a_protected_node_is_not_even_tried(heat: Scaled) -> None:
 def test_mended_and_unprotected_the_node_goes(heat: Scaled) -> None:
     mended = heat.do("node", "fix-machine-id", "--yes")
     assert [row["machine_id"] for row in mended] == [row["server"].replace("-", "") for row in mended]
-    assert all(row["fits"] and row["ready"] for row in heat.do("node", "list"))
+    assert all(row["matches"] and row["ready"] for row in heat.do("node", "list"))
     assert heat.do("node", "fix-machine-id", "--yes") == []
     for node in heat.workers():
         heat.do("autoscale", "unprotect", node)
     until(lambda: len(heat.workers()) == 1)
-    assert not any(node["trouble"] for node in heat.do("autoscale", "status")["nodes"])
+    assert not any(node["problem"] for node in heat.do("autoscale", "status")["nodes"])
     until(lambda: heat.magnum()["status"] == "UPDATE_COMPLETE")
     assert heat.magnum()["node_count"] == 1
     assert len(json.loads(heat.cloud.openstack("server", "list", "-f", "json"))) == 2
@@ -237,10 +237,10 @@ def test_bounds_that_the_file_raises_are_raised_by_up(capi: Scaled) -> None:
 def test_without_ssh_a_daemon_set_mends_machine_ids(capi: Scaled) -> None:
     name = capi.workers()[0]
     capi.kube(lambda kube: kube.apply(vandal(name)))
-    broken = until(lambda: [row for row in capi.do("node", "list") if not row["fits"]])
+    broken = until(lambda: [row for row in capi.do("node", "list") if not row["matches"]])
     assert [row["name"] for row in broken] == [name]
     assert [row["name"] for row in capi.do("node", "fix-machine-id", "--keep", "--yes")] == [name]
-    assert all(row["fits"] for row in capi.do("node", "list"))
+    assert all(row["matches"] for row in capi.do("node", "list"))
     sets = capi.kube(lambda kube: kube.list(DAEMON_SET, "kube-system", labels="app=zerojhub-machine-id"))
     assert len(sets) == 1
 

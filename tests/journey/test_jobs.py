@@ -161,7 +161,7 @@ def test_a_job_that_cannot_start_says_why_and_is_not_waited_for(shell: Shell, ku
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     api.create_namespaced_resource_quota("full", quota)
     runs = {
-        "image": (["--image", "no-such-image:1"], r"pod image-\w+ cannot pull the image no-such-image:1: .*not found"),
+        "image": (["--image", "no-such-image:1"], r"pod image-\w+ cannot pull image no-such-image:1: .*not found"),
         "large": (["--image", "busybox", "--cpu", "100"], r"pod large-\w+ asks for 100 cpu, but the largest worker has 2"),
         "quota": (["--image", "busybox", "-n", "full"], r"job quota cannot create pods: .*exceeded quota: none"),
     }  # fmt: skip
@@ -182,7 +182,8 @@ def test_a_job_that_fails_has_its_pod_s_reason_and_last_words(shell: Shell):
     words = ["--image", "busybox", "--backoff-limit", "0", *HERE]
     failed = shell.zerojhub("job", "run", "bad", *words, "--wait", "--", "sh", "-c", "echo out of luck; exit 3", code=1)
     assert re.search(
-        r"job bad in default failed: BackoffLimitExceeded: .*pod bad-\w+ \(bad\) exited with code 3", failed.stderr
+        r"job bad in namespace default failed: BackoffLimitExceeded: .*pod bad-\w+ \(bad\) exited with code 3",
+        failed.stderr,
     )
     assert "out of luck" in failed.stderr
 
@@ -214,7 +215,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_follow_it(shell: Shell, k
     follower = started(*said.partition("follow it with: zerojhub ")[2].rstrip(")\n").split())
     shell.zerojhub("job", "delete", "long", "--yes", *HERE)
     _, said = follower.communicate(timeout=30)
-    assert "job long in default no longer exists: it was deleted" in said
+    assert "job long in namespace default no longer exists: it was deleted" in said
     assert follower.returncode == 1
 
 

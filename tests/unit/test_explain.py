@@ -141,7 +141,7 @@ def service(ingress=None):
 def test_a_load_balancer_over_quota():
     said = "Error ensuring load balancer: Quota exceeded for resources: ['loadbalancer']"
     why = why_service(service(), [event("proxy-public", "SyncLoadBalancerFailed", said)])
-    assert "the project's quota is used up" in str(why)
+    assert "quota exceeded" in str(why)
     assert why and why.lasting
 
 
@@ -150,7 +150,7 @@ def test_a_load_balancer_over_quota():
     [
         (
             '{"faultcode":"Client","faultstring":"Quota has been met for resources: Load Balancer","debuginfo":null}',
-            "the project's quota is used up: SyncLoadBalancerFailed: Quota has been met for resources: Load Balancer",
+            "quota exceeded: SyncLoadBalancerFailed: Quota has been met for resources: Load Balancer",
         ),
         (
             '{"NeutronError": {"type": "IpAddressGenerationFailure", "message": "No more IP addresses", "detail": ""}}',
@@ -163,7 +163,7 @@ def test_of_a_refused_load_balancer_what_openstack_said(answer: str, told: str):
     said = f"Error syncing load balancer: failed to ensure load balancer: error creating loadbalancer {request}: "
     said += f"Expected HTTP response code [201 202] when accessing [POST http://x], but got 403 instead: {answer}"
     why = why_service(service(), [event("proxy-public", "SyncLoadBalancerFailed", said)])
-    assert str(why) == f"service proxy-public gets no load balancer: {told}"
+    assert str(why) == f"service proxy-public has no load balancer: {told}"
 
 
 def test_a_cluster_without_load_balancers():

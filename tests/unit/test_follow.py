@@ -79,7 +79,7 @@ def test_a_failed_job_comes_with_the_reason_of_its_pod_and_its_log():
     with pytest.raises(JobFailed) as failure:
         wait(cluster)
     assert str(failure.value).splitlines() == [
-        "job crunch in default failed: BackoffLimitExceeded: too often: pod crunch-1 (c) exited with code 3",
+        "job crunch in namespace default failed: BackoffLimitExceeded: too often: pod crunch-1 (c) exited with code 3",
         "    crunch-1/c",
     ]
     assert failure.value.job.state == "failed"
@@ -97,18 +97,18 @@ def test_a_job_that_cannot_start_is_waited_for_as_long_as_that_may_pass(monkeypa
     pull = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
     said: list[str] = []
     with pytest.raises(
-        JobFailed, match="crunch in default cannot start: pod crunch-1 cannot pull the image i: not found"
+        JobFailed, match="crunch in namespace default cannot start: pod crunch-1 cannot pull image i: not found"
     ):
         wait(Cluster(Job=[job(active=1)], Pod=[pod("Pending", pull)]), said.append)
-    assert said == ["1 active, 0 of 1 succeeded, 0 failed: pod crunch-1 cannot pull the image i: not found"]
+    assert said == ["1 active, 0 of 1 succeeded, 0 failed: pod crunch-1 cannot pull image i: not found"]
 
 
 def test_a_job_that_is_suspended_or_deleted_is_not_waited_for():
     suspended = job()
     suspended["spec"]["suspend"] = True
-    with pytest.raises(JobFailed, match="job crunch in default is suspended: its spec has suspend: true"):
+    with pytest.raises(JobFailed, match="job crunch in namespace default is suspended: its spec has suspend: true"):
         wait(Cluster(Job=[suspended]))
-    with pytest.raises(ZeroJHubError, match="job crunch in default no longer exists: it was deleted"):
+    with pytest.raises(ZeroJHubError, match="job crunch in namespace default no longer exists: it was deleted"):
         wait(Cluster(Job=[]))
 
 

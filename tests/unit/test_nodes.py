@@ -44,12 +44,14 @@ def test_a_master_has_the_label_of_new_or_old_versions_whatever_its_value(label)
 
 def test_the_row_of_a_node():
     row = nodes.row(node(labels={"magnum.openstack.org/nodegroup": "gpu"}, annotations={nodes.PROTECTED: "true"}))
-    assert row == nodes.NodeRow("w-0", "worker", True, "gpu", "10.0.0.7", SERVER, MACHINE_ID, fits=True, protected=True)
+    assert row == nodes.NodeRow(
+        "w-0", "worker", True, "gpu", "10.0.0.7", SERVER, MACHINE_ID, matches=True, protected=True
+    )
 
 
 def test_a_machine_id_fits_in_any_case_and_another_does_not():
-    assert nodes.fits(node(machineID=MACHINE_ID.upper()))
-    assert not nodes.fits(node(machineID="0" * 32))
+    assert nodes.matches(node(machineID=MACHINE_ID.upper()))
+    assert not nodes.matches(node(machineID="0" * 32))
 
 
 def test_protecting_a_node_sets_the_autoscalers_annotation_and_unprotecting_removes_it():

@@ -173,7 +173,7 @@ def test_a_server_that_never_starts_is_given_up(hub, kube, monkeypatch):
     monkeypatch.setattr(proof, "WATCH_INTERVAL", 0.01)
     monkeypatch.setattr(proof, "Patience", lambda: type("Over", (), {"is_over": lambda self, seen: True})())
     monkeypatch.setattr(HubClient, "progress", forever)
-    with pytest.raises(ZeroJHubError, match=f"the server of {USER} does not start\n  pod .* cannot pull its image"):
+    with pytest.raises(ZeroJHubError, match=f"the server of user {USER} did not start\n  pod .* cannot pull its image"):
         prove(kube)
 
 

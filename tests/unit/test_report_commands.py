@@ -89,7 +89,7 @@ def test_users_are_sorted_and_show_who_is_an_admin_and_whose_server_runs(text, d
 
 def test_a_proof_shows_the_seconds_of_each_step(text, data):
     proof = Proof(0.123, 4.36, 0.75, 2.2)
-    assert text(hub.show_proof, proof) == ["works: log in 0.1 s, server 4.4 s, cell 0.8 s, stop 2.2 s"]
+    assert text(hub.show_proof, proof) == ["ok: log in 0.1 s, server 4.4 s, cell 0.8 s, stop 2.2 s"]
     seconds = {"log in": 0.1, "server": 4.4, "cell": 0.8, "stop": 2.2}
     assert data(hub.show_proof, proof) == {"works": True, "seconds": seconds}
     assert "log in" not in data(hub.show_proof, Proof(None, 4.36, 0.75, 2.2))["seconds"]
@@ -157,7 +157,7 @@ def test_a_cron_job_that_was_created_says_when_it_runs(text, data):
     times = read.after(datetime(2026, 1, 31, tzinfo=UTC), 2)
     assert text(crons.show_created, "hello", "default", read, times) == [
         "created cron job hello: at 04:05 on Tuesday (Europe/London)",
-        "next: 2026-02-03 04:05 GMT, 2026-02-10 04:05 GMT",
+        "next runs: 2026-02-03 04:05 GMT, 2026-02-10 04:05 GMT",
     ]
     assert data(crons.show_created, "hello", "default", read, times)["next_runs"] == [
         "2026-02-03T04:05:00+00:00",
@@ -294,7 +294,7 @@ def test_clusters_and_what_became_of_one(text, data):
 
 @pytest.mark.parametrize(
     ("silent", "line"),
-    [(1.5, ["the hub did not answer for 1.5 s"]), (0.0, ["the hub did not answer for 0.0 s"]), (None, [])],
+    [(1.5, ["the hub was unavailable for 1.5 s"]), (0.0, ["the hub was unavailable for 0.0 s"]), (None, [])],
 )
 def test_an_upgrade_says_for_how_long_the_hub_was_away(text, silent, line):
     done = Upgraded("v1.34.4", [NodeVersions("n1", "v1.34.4", "containerd://2")], silent)
@@ -315,20 +315,20 @@ def test_node_groups_templates_and_stacks(text, data):
     assert text(stacks.show_deleted, stack) == ["deleted stack k8s"]
 
 
-def test_a_machine_id_that_does_not_fit_stands_out(text, data):
+def test_a_machine_id_that_does_not_match(text, data):
     row = NodeRow("n1", "worker", True, "default-worker", "10.0.0.7", "uuid", "other", False, True)
-    assert text(nodes.show_nodes, [row])[1] == "n1 worker yes default-worker uuid other NO yes"
-    assert data(nodes.show_nodes, [row])[0]["fits"] is False
+    assert text(nodes.show_nodes, [row])[1] == "n1 worker yes default-worker uuid other no yes"
+    assert data(nodes.show_nodes, [row])[0]["matches"] is False
     assert "every machine-id" in text(nodes.show_fixed, [], keep=False)[0]
     assert "DaemonSet" in text(nodes.show_fixed, [row], keep=True)[-1]
 
 
 def test_autoscaling_of_a_node(text, data):
-    assert text(autoscale.show_protected, "n1", protected=True) == ["the autoscaler no longer removes n1"]
-    assert text(autoscale.show_protected, "n1", protected=False) == ["the autoscaler may remove n1 again"]
+    assert text(autoscale.show_protected, "n1", protected=True) == ["protected n1: the autoscaler will not remove it"]
+    assert text(autoscale.show_protected, "n1", protected=False) == ["unprotected n1: the autoscaler may remove it"]
     assert data(autoscale.show_protected, "n1", protected=True) == {"node": "n1", "protected": True}
-    assert text(autoscale.show_disabled, []) == ["no longer autoscaled: nothing was"]
-    assert text(autoscale.show_disabled, ["a", "b"]) == ["no longer autoscaled: a, b"]
+    assert text(autoscale.show_disabled, []) == ["autoscaling is off for every node group"]
+    assert text(autoscale.show_disabled, ["a", "b"]) == ["autoscaling is off for a, b"]
 
 
 def test_a_map_goes_to_standard_output_or_into_a_file(capsys, tmp_path):

@@ -18,7 +18,7 @@ app = App("List the nodes of a cluster and repair their machine IDs.")
 def list_nodes(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
-    """List a cluster's nodes with their machine IDs; the column FITS tells whether they are their servers' UUIDs.
+    """List a cluster's nodes with their machine IDs; MATCHES tells whether they are their servers' UUIDs.
 
     Examples:
         zerojhub node list k8s

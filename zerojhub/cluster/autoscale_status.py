@@ -52,22 +52,22 @@ class PendingPod:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """A worker. `trouble`: why the autoscaler could not remove it, or will not be able to."""
+    """A worker. `problem`: why the autoscaler could not remove it, or will not be able to."""
 
     name: str
     protected: bool
-    trouble: str | None
+    problem: str | None
 
 
 @dataclass(frozen=True)
 class AutoscaleStatus:
-    """`where`: in the cluster, or outside it. `trouble`: why it does not run. `times`: durations by name (Settings)."""
+    """`where`: in the cluster, or outside it. `problem`: why it does not run. `times`: durations by name (Settings)."""
 
     cluster: str
     enabled: bool
     where: str
     running: bool
-    trouble: str | None
+    problem: str | None
     image: str | None
     times: dict[str, str]
     groups: list[GroupStatus]
@@ -98,7 +98,7 @@ async def status(cloud: Cloud, cluster: Cluster, reach: Reach) -> AutoscaleStatu
         enabled=enabled,
         where="outside the cluster" if outside else "in the cluster",
         running=running,
-        trouble=str(troubles[0]) if troubles else None,
+        problem=str(troubles[0]) if troubles else None,
         image=settings.image or None,
         times={} if outside else {name: getattr(settings, name) for name in autoscaler.TIMES},
         groups=groups,
@@ -201,13 +201,13 @@ def node_status(node: Node, events: list[Event], image: str) -> NodeStatus:
         for event in events
         if event["involvedObject"].get("uid") == node["metadata"]["uid"] and event.get("reason") == "ScaleDownFailed"
     ]
-    trouble = max(failures, key=when).get("message") if failures else None
-    unresolved = trouble is not None and "could not be resolved" in trouble
-    if not nodes.fits(node) and (unresolved or autoscaler.goes_by_machine_id(image)):
-        trouble = "its machine-id is not its server's UUID (zerojhub node fix-machine-id)"
+    problem = max(failures, key=when).get("message") if failures else None
+    unresolved = problem is not None and "could not be resolved" in problem
+    if not nodes.matches(node) and (unresolved or autoscaler.goes_by_machine_id(image)):
+        problem = "machine ID differs from the server's UUID (zerojhub node fix-machine-id)"
     elif unresolved:  # fixed since
-        trouble = None
-    return NodeStatus(node["metadata"]["name"], nodes.is_protected(node), trouble)
+        problem = None
+    return NodeStatus(node["metadata"]["name"], nodes.is_protected(node), problem)
 
 
 def when(event: Event) -> str:

@@ -49,7 +49,7 @@ async def fix(run: Run, reach: Reach, wanted: list[str], say: Say, *, keep: bool
     listed = {node["metadata"]["name"]: node for node in await reach.kube.list(kinds.NODE)}
     if unknown := [name for name in wanted if name not in listed]:
         raise UserError(f"no node named {', '.join(unknown)}", hint=f"nodes: {', '.join(listed)}")
-    wrong = [node for name, node in listed.items() if not nodes.fits(node) and (not wanted or name in wanted)]
+    wrong = [node for name, node in listed.items() if not nodes.matches(node) and (not wanted or name in wanted)]
     if keep or (wrong and reach.road == "api"):
         await reach.kube.apply(daemon_set())
         await gather(*(wait_until_shown(reach, node, say) for node in wrong))
@@ -96,7 +96,7 @@ async def wait_until_shown(reach: Reach, node: Node, say: Say) -> None:
 
     async def shown() -> NotYet | None:
         now = await reach.kube.get(kinds.NODE, name)
-        if now is None or (nodes.fits(now) and nodes.is_ready(now)):
+        if now is None or (nodes.matches(now) and nodes.is_ready(now)):
             return None
         return NotYet(f"node {name}: waiting until Kubernetes shows the new machine-id")
 

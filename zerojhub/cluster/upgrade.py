@@ -128,7 +128,9 @@ def checked(now: str, wanted: str | None) -> str:
         raise UserError(f"the cluster has Kubernetes {now}, and {wanted} is older", hint="downgrades are not supported")
     if new[:2] > (old[0], old[1] + 1):
         step = f"v{old[0]}.{old[1] + 1}"
-        raise UserError(f"{now} to {wanted} skips a minor version", hint=f"upgrade to a {step} first")
+        raise UserError(
+            f"cannot upgrade from {now} to {wanted}: minor versions cannot be skipped", hint=f"upgrade to {step} first"
+        )
     return wanted
 
 

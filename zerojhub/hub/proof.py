@@ -178,7 +178,7 @@ async def _start_server(client: HubClient, kube: Kube, namespace: str, say: Say)
         await gather(start(), _watch_pod(kube, namespace, seen, watching))
     except (HubError, _Stuck) as error:
         lines = "".join(f"\n  {trouble}" for trouble in seen)
-        raise ZeroJHubError(f"{error.message}{lines}", hint="the hub's log: `zerojhub hub logs`") from None
+        raise ZeroJHubError(f"{error.message}{lines}", hint="see the hub's log: zerojhub hub logs") from None
 
 
 def news(message: str, since: str) -> str | None:
@@ -202,7 +202,7 @@ async def _watch_pod(kube: Kube, namespace: str, seen: list[Trouble], scope: any
         with contextlib.suppress(KubeError):
             seen[:] = await why_not_ready(kube, namespace, labels) or seen
         if patience.is_over(seen):
-            raise _Stuck(f"the server of {USER} does not start")
+            raise _Stuck(f"the server of user {USER} did not start")
         return NotYet()
 
     with scope:

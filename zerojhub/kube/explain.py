@@ -113,7 +113,7 @@ def why_container(subject: str, container: ContainerStatus, events: Sequence[Eve
         # The pod's events keep the registry's answer, while the status soon says only "back-off".
         answers = [event.get("message", "") for event in events if event.get("reason") == "Failed"]
         answer = next((text for text in reversed(answers) if image in text), waiting.get("message", reason))
-        return Trouble(subject, f"cannot pull the image {image}: {_last_cause(answer)}", lasting=True)
+        return Trouble(subject, f"cannot pull image {image}: {_last_cause(answer)}", lasting=True)
     if reason == "CrashLoopBackOff" or (exit and exit["exitCode"]):
         # Between two crashes it runs for a while, which does not mean that it has recovered.
         restarts = container.get("restartCount", 0)
@@ -157,8 +157,8 @@ def why_service(service: Service, events: Sequence[Event] = ()) -> Trouble | Non
     subject = f"service {name}"
     if warning := last_warning(events, name):
         answer = f"{warning.get('reason')}: {_openstack_answer(warning.get('message', ''))}"
-        quota = "the project's quota is used up: " if re.search(r"quota|exceeded", answer, re.I) else ""
-        return Trouble(subject, f"gets no load balancer: {quota}{answer}", lasting=True)
+        quota = "quota exceeded: " if re.search(r"quota|exceeded", answer, re.I) else ""
+        return Trouble(subject, f"has no load balancer: {quota}{answer}", lasting=True)
     if not any(_subject(event) == name for event in events):
         why = "is pending, and nothing is working on it: does the cluster support load balancers at all?"
         return Trouble(subject, why, lasting=True)

@@ -47,7 +47,9 @@ class JobFailed(ZeroJHubError):
 
     def __init__(self, job: JobRow, namespace: str, log: str = ""):
         lines = "".join(f"\n    {line}" for line in log.splitlines() if line.strip())
-        super().__init__(f"job {job.name} in {namespace} {VERBS.get(job.state, job.state)}: {job.detail}{lines}")
+        super().__init__(
+            f"job {job.name} in namespace {namespace} {VERBS.get(job.state, job.state)}: {job.detail}{lines}"
+        )
         self.job = job
 
 
@@ -60,7 +62,7 @@ async def wait(kube: Kube, namespace: str, name: str, say: Say, log: Log | None 
             job, pods = await gather(kube.get(JOB, name, namespace), pods_of(kube, namespace, name))
             if job is None:
                 why = "it was deleted, or its ttlSecondsAfterFinished has passed"
-                raise ZeroJHubError(f"job {name} in {namespace} no longer exists: {why}")
+                raise ZeroJHubError(f"job {name} in namespace {namespace} no longer exists: {why}")
             if log:
                 for run in [run for pod in pods for run in _runs(pod) if run not in followed]:
                     followed.add(run)

@@ -34,7 +34,7 @@ class NodeRow:
     """Nova's UUID."""
     machine_id: str
     """As Kubernetes read it from the node's /etc/machine-id."""
-    fits: bool
+    matches: bool
     """Whether the machine-id is the server's UUID."""
     protected: bool
     """Whether the autoscaler may not remove it."""
@@ -49,7 +49,7 @@ def row(node: Node) -> NodeRow:
         address=address_of(node),
         server=server_id(node),
         machine_id=node["status"]["nodeInfo"]["machineID"],
-        fits=fits(node),
+        matches=matches(node),
         protected=is_protected(node),
     )
 
@@ -82,7 +82,7 @@ def machine_id_of(server: str) -> str:
     return server.replace("-", "").lower()
 
 
-def fits(node: Node) -> bool:
+def matches(node: Node) -> bool:
     """Whether the machine-id that Kubernetes read is the UUID of the node's server."""
     return node["status"]["nodeInfo"]["machineID"].lower() == machine_id_of(server_id(node))
 

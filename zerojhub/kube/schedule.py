@@ -65,7 +65,7 @@ class Schedule:
 
     def clock(self) -> str:
         """The time zone that it is in."""
-        return self.zone or "the cluster's time zone: UTC, unless its masters are set otherwise"
+        return self.zone or "the cluster's time zone, usually UTC"
 
     def after(self, moment: datetime, count: int = 3) -> list[datetime]:
         """The next times after the moment (aware), in the schedule's zone; fewer if there are no more."""
@@ -131,7 +131,7 @@ def _field(text: str, name: str, least: int, most: int, names: list[str], *, whe
             raise invalid(f"{word!r} is not a number")
         if not least <= int(word) <= most:
             sunday = " (Sunday is 0)" if names is DAYS else ""
-            raise invalid(f"{word} is not between {least} and {most}{sunday}")
+            raise invalid(f"{word} is out of range{sunday}")
         return int(word)
 
     parts = []

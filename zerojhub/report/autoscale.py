@@ -18,8 +18,8 @@ def show_enabled(cluster: str, group: NodeGroup, bounds: Bounds, output: Output)
 
     def people() -> None:
         now = plural(group["node_count"], "node")
-        print(f"{group['name']} of {cluster} has {now} now, and will have {least} to {most} as needed")
-        print(f"see: zerojhub autoscale status {cluster}")
+        print(f"node group {group['name']} of {cluster}: {now} now, scales between {least} and {most}")
+        print(f"next: zerojhub autoscale status {cluster}")
 
     show(row, output, people)
 
@@ -33,27 +33,29 @@ def show_autoscaling(status: AutoscaleStatus, output: Output) -> None:
             runs = "runs" if status.running else "does not run"
             print(f"the autoscaler {runs} {status.where}{f' ({times})' if times else ''}")
         else:
-            print(f"autoscaling of {status.cluster} is off")
-        if status.trouble:
-            print(status.trouble)
+            print(f"autoscaling is off for cluster {status.cluster}")
+        if status.problem:
+            print(status.problem)
         table(status.groups, ("name", "min", "max", "nodes", "ready", "scale_up", "scale_down", "error"))
         print()
-        table(status.pending, ("namespace", "pod", "why"), empty="no pod waits for a node")
-        marked = [node for node in status.nodes if node.protected or node.trouble]
+        table(status.pending, ("namespace", "pod", "why"), empty="no pods are pending")
+        marked = [node for node in status.nodes if node.protected or node.problem]
         if marked:
             print()
-            table(marked, ("name", "protected", "trouble"))
+            table(marked, ("name", "protected", "problem"))
 
     show(status, output, people)
 
 
 def show_protected(node: str, output: Output, *, protected: bool) -> None:
     """Whether the node is protected from the autoscaler now."""
-    line = f"the autoscaler no longer removes {node}" if protected else f"the autoscaler may remove {node} again"
+    line = f"protected {node}: the autoscaler will not remove it"
+    if not protected:
+        line = f"unprotected {node}: the autoscaler may remove it"
     show_line({"node": node, "protected": protected}, output, line)
 
 
 def show_disabled(nodegroups: Sequence[str], output: Output) -> None:
     """The node groups that are no longer autoscaled."""
-    line = f"no longer autoscaled: {', '.join(nodegroups) or 'nothing was'}"
+    line = f"autoscaling is off for {', '.join(nodegroups) or 'every node group'}"
     show_line({"disabled": nodegroups}, output, line)

@@ -37,7 +37,7 @@ def show_upgraded(done: Upgraded, output: Output) -> None:
     def people() -> None:
         table(done.nodes, ("name", "kubelet", "runtime"))
         if done.silent is not None:
-            print(f"the hub did not answer for {done.silent} s")
+            print(f"the hub was unavailable for {done.silent} s")
 
     show(done, output, people)
 

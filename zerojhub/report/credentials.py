@@ -11,9 +11,9 @@ def show_credential(credential: Credential, before: Replaced | None, output: Out
 
     def people() -> None:
         if before:
-            print(f"{before.kind} {before.id} {'still works' if before.works else 'is revoked'}")
+            print(f"{before.kind} {before.id} {'is still valid' if before.works else 'was revoked'}")
         print(
-            f"{credential.kind} {credential.id} {'works' if credential.works else f'does not work: {credential.why_not}'}"
+            f"{credential.kind} {credential.id} {'is valid' if credential.works else f'is not valid: {credential.why_not}'}"
         )
         table([{"setting": key, "value": value} for key, value in credential.settings.items()], ("setting", "value"))
 

@@ -37,7 +37,7 @@ def show_created(name: str, namespace: str, schedule: Schedule, times: Sequence[
 
     def people() -> None:
         print(f"created cron job {name}: {schedule.words()} ({schedule.clock()})")
-        print("next: " + ", ".join(f"{each:{TIME}}" for each in times))
+        print("next runs: " + ", ".join(f"{each:{TIME}}" for each in times))
 
     show(data, output, people)
 

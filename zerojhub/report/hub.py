@@ -34,4 +34,4 @@ def show_users(users: Sequence[User], output: Output) -> None:
 def show_proof(proof: Proof, output: Output) -> None:
     """That the hub works, with the seconds of each step."""
     seconds = {step: round(taken, 1) for step, taken in proof.seconds().items()}
-    show({"works": True, "seconds": seconds}, output, lambda: print(f"works: {proof}"))
+    show({"works": True, "seconds": seconds}, output, lambda: print(f"ok: {proof}"))

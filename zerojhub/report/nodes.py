@@ -8,12 +8,12 @@ from dataclasses import asdict
 from zerojhub.kube.nodes import NodeRow
 from zerojhub.report.results import Output, show, table
 
-COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "fits", "protected")
+COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "matches", "protected")
 
 
 def show_nodes(rows: Sequence[NodeRow], output: Output) -> None:
     """A line per node; a machine-id that does not fit stands out."""
-    words = {"ready": ("no", "yes"), "fits": ("NO", "yes"), "protected": ("no", "yes")}
+    words = {"ready": ("no", "yes"), "matches": ("no", "yes"), "protected": ("no", "yes")}
     people = [asdict(row) | {key: word[getattr(row, key)] for key, word in words.items()} for row in rows]
     show(rows, output, lambda: table(people, COLUMNS))
 
@@ -24,6 +24,6 @@ def show_fixed(rows: Sequence[NodeRow], output: Output, *, keep: bool) -> None:
     def people() -> None:
         table(rows, ("name", "server", "machine_id"), empty="every machine-id is its server's UUID")
         if keep:
-            print("nodes added later are fixed by the DaemonSet kube-system/zerojhub-machine-id")
+            print("the DaemonSet kube-system/zerojhub-machine-id fixes nodes that join later")
 
     show(rows, output, people)

@@ -17,7 +17,7 @@ def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *,
         if url:
             if not quiet:
                 print(
-                    "next: open it; `zerojhub status` shows its state, `zerojhub down` deletes it",
+                    "next: open the URL; `zerojhub status` checks the hub, `zerojhub down` deletes it",
                     file=sys.stderr,
                 )
             print(f"url: {url}")

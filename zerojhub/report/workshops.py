@@ -23,7 +23,7 @@ def show_workshops(workshops: Sequence[type[Workshop]], output: Output) -> None:
 
 def show_started(workshop: type[Workshop], folder: Path) -> None:
     """Where the workshop's page and files are."""
-    note(f"workshop {workshop.number}: {workshop.title()}. Its page and files are in {folder.name}/")
+    note(f"workshop {workshop.number}: {workshop.title()}. Files are in {folder.name}/")
 
 
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:

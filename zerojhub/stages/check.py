@@ -14,7 +14,7 @@ from zerojhub.stages.endpoint import Endpoint
 
 
 class Check(Stage[Proof]):
-    """Prove that the hub works: log in, start a server, run a cell, stop it.
+    """Test the hub: log in, start a server, run a cell, stop the server.
 
     Done once for each revision of the release, as a user `zerojhub-check` that is deleted with its volume. `zerojhub hub
     check` repeats it.

@@ -38,7 +38,7 @@ async def matched(world: World) -> None:
     """Make every node's machine ID match its server's UUID."""
     from zerojhub.kube import nodes
 
-    others = [each["metadata"]["name"] for each in await world.objects(kinds.NODE, None) if not nodes.fits(each)]
+    others = [each["metadata"]["name"] for each in await world.objects(kinds.NODE, None) if not nodes.matches(each)]
     if others:
         raise NotDone(f"not on {', '.join(sorted(others))}")
 
