@@ -3,11 +3,14 @@
 import sys
 from pathlib import Path
 
+from zerojhub import __version__
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "zerojhub"
 author = "the zerojhub developers"
 project_copyright = author
+version = release = __version__
 
 extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "differences", "reference"]
 exclude_patterns = ["_build"]
@@ -15,7 +18,7 @@ myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = "zerojhub"
+html_title = f"zerojhub {release}"
 html_show_sphinx = False
 html_copy_source = False
 html_static_path = ["_static"]
