@@ -98,6 +98,35 @@ def test_status_is_for_people_and_programs(cloud, file, hub):
     assert cloud.zerojhub("plan", "-f", file).stdout.count("found") == len(STAGES)
 
 
+DRIFTS = {
+    "values changed": ("", "", "cull: {timeout: 77}", "chart: values changed: cull"),
+    "values invalid": ("", "", "hub: [", "not valid YAML"),
+    "another template": ("template: kubernetes-v1.34.4", "template: nosuch", "", "no cluster template named 'nosuch'"),
+}
+"""What somebody has edited and not applied: a replacement in the deployment file, the values; and what is said of it."""
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_what_is_running_is_used_although_the_deployment_has_changed(cloud, file, hub, tmp_path, drift):
+    old, new, values, said = DRIFTS[drift]
+    changed = tmp_path / "hub.yaml"
+    text = file.read_text().replace(str(PRACTICE.with_name("practice-values.yaml")), "values.yaml")
+    changed.write_text(text.replace(old, new))
+    (tmp_path / "values.yaml").write_text(f"{PRACTICE.with_name('practice-values.yaml').read_text()}{values}\n")
+    before = len(cloud.audit())
+    url = cloud.zerojhub("hub", "url", "-f", changed)
+    assert (url.stdout.strip(), said in url.stderr) == (hub["url"], True)
+    status = cloud.json("status", "-f", changed, code=3)
+    assert (status["url"], status["ready"]) == (hub["url"], False)
+    assert any(said in line for line in status["drift"])
+    assert cloud.json("show", "-f", changed)["url"] == hub["url"]
+    assert "ada" in [user["name"] for user in cloud.json("hub", "users", "-f", changed)]
+    assert "JupyterHub" in cloud.zerojhub("hub", "logs", "-f", changed).stdout
+    assert "practice" in cloud.zerojhub("helm", "-f", changed, "list").stdout
+    assert cloud.json("job", "list", "-f", changed) == []
+    assert cloud.writes(before) == []
+
+
 def test_the_ordinary_client_sees_the_same_cluster(cloud, hub):
     [cluster] = json.loads(cloud.openstack("coe", "cluster", "list", "-f", "json"))
     assert (cluster["name"], cluster["status"], cluster["node_count"]) == ("practice", "CREATE_COMPLETE", 2)
