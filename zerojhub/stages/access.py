@@ -33,7 +33,7 @@ class Access(Stage[Reach]):
         server = await masters.first_master(run.cloud, cluster)
         floating_ip = await current(run)
         if floating_ip is None:
-            address = (cluster.get("master_addresses") or [])[0]
+            address = (cluster.get("master_addresses") or masters.addresses(server))[0]
         elif floating_ip["port_id"] is None:
             return Missing(f"floating IP {floating_ip['floating_ip_address']} is not attached to the master yet")
         elif floating_ip["fixed_ip_address"] not in masters.addresses(server):
