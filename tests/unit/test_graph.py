@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
 
 import anyio
@@ -11,8 +12,7 @@ from zerojhub import graph
 from zerojhub.deployment import Deployment
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack.leftovers import KeptVolume
-from zerojhub.report import Progress
-from zerojhub.run import Run
+from zerojhub.run import Run, Silent
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 
 
@@ -79,6 +79,16 @@ class Last(Toy):
 STAGES = (First, Left, Right, Last)
 
 
+class Recorded(Silent):
+    """Remembers how each step ended."""
+
+    def __init__(self):
+        self.ends = {}
+
+    def end(self, name, outcome, detail=""):
+        self.ends[name] = (outcome, detail)
+
+
 @pytest.fixture
 def world():
     Toy.world = World()
@@ -89,8 +99,7 @@ def world():
 def run(tmp_path, monkeypatch, world):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     deployment = Deployment.model_validate({"name": "toy", "cloud": "toy", "cluster": {"template": "t"}})
-    with Progress(quiet=True) as progress:
-        yield Run(deployment, progress)
+    return Run(deployment, Recorded())
 
 
 def up(run, stages=STAGES, **options):
@@ -102,7 +111,9 @@ def look(run, stages=STAGES):
 
 
 def journal(run):
-    return (run.folder / "journal.jsonl").read_text()
+    """The events so far, with the stages that they are about."""
+    lines = [json.loads(line) for line in (run.folder / "journal.jsonl").read_text().splitlines()]
+    return [(line["event"], line["stage"]) for line in lines]
 
 
 # -- order --------------------------------------------------------------------------------------------------------------
@@ -295,7 +306,12 @@ def test_the_first_failure_cancels_the_stages_beside_it_and_is_raised(run, world
         up(run)
     assert cancelled == ["left"]
     assert world.log == ["first"]
-    assert '"failed", "stage": "right", "detail": "no valid host' in journal(run)
+    assert journal(run)[-1] == ("failed", "right")
+    assert run.progress.ends == {
+        "first": ("done", "first exists"),
+        "right": ("failed", ""),
+        "left": ("kept", "stopped"),
+    }
 
 
 def test_answers_are_asked_for_again_once_a_stage_has_done_something(run, world):
@@ -325,6 +341,28 @@ def test_down_goes_on_past_a_stage_whose_needs_are_gone(run, world):
     anyio.run(graph.down, run, STAGES, Teardown())
     assert "undo last" not in world.log
     assert world.log[-1] == "undo first"
+    assert run.progress.ends["last"] == ("kept", "nothing to remove: no left")
+    assert run.progress.ends["first"] == ("removed", "")
+
+
+def test_a_stage_with_nothing_to_undo_is_no_step_of_down(run, world):
+    class Looking(Toy):
+        name = "looking"
+        undo = Stage.undo
+
+    anyio.run(graph.down, run, (Looking,), Teardown())
+    assert world.log == []
+    assert run.progress.ends == {"looking": ("kept", "no looking")}  # how the look before it ended
+
+
+def test_the_journal_has_the_beginning_the_changes_and_the_end(run, world):
+    world.existing = {"first"}
+    up(run, (First, Left))
+    anyio.run(graph.down, run, (First, Left), Teardown())
+    assert journal(run) == [
+        *(("up", ""), ("do", "left"), ("done", "left"), ("up done", "")),
+        *(("down", ""), ("down done", "")),
+    ]
 
 
 def test_down_stops_at_the_first_failure(run, world, monkeypatch):
