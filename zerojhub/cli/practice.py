@@ -10,7 +10,7 @@ import typer
 from zerojhub.cli import help
 from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
-from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.errors import UserError
 from zerojhub.report import practice as report
 from zerojhub.report.results import Output, note
 
@@ -45,7 +45,11 @@ def build(
     Examples:
         zerojhub practice build
     """
-    prepare(None, quiet=quiet, older=everything)
+    from zerojhub.practice import control
+    from zerojhub.report import Progress
+
+    with Progress(quiet=quiet) as progress:
+        control.prepare(progress, None, older=everything)
     if not quiet:
         note("built (next: zerojhub practice start)")
 
@@ -74,22 +78,13 @@ def start(
     from zerojhub.practice import control, profile
     from zerojhub.report import Progress
 
-    chosen = named(wanted or profile.DEFAULT)
-    with one_line():
-        already = control.running()
-    if already:
-        if port not in (PORT, already.port):
-            raise UserError(
-                f"the practice cloud is already running on port {already.port}", hint="zerojhub practice stop"
-            )
-        if wanted and chosen != already.profile:
-            raise UserError(
-                f"the practice cloud is already running with profile {already.profile}", hint="zerojhub practice stop"
-            )
-        note(f"already running on 127.0.0.1:{already.port} (process {already.pid})")
+    chosen = profile.resolve(wanted or profile.DEFAULT)
+    if found := control.running():
+        control.require_same(found, port=None if port == PORT else port, profile=chosen if wanted else None)
+        note(f"already running on 127.0.0.1:{found.port} (process {found.pid})")
         return
-    prepare(port, quiet=quiet)
-    with one_line(), Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet) as progress:
+        control.prepare(progress, port)
         progress.start("practice", "starting")
         try:
             found = control.start(port, chosen)
@@ -110,8 +105,7 @@ def stop() -> None:
     """
     from zerojhub.practice import control
 
-    with one_line():
-        was_running = control.stop()
+    was_running = control.stop()
     note("stopped" if was_running else "not running")
 
 
@@ -124,10 +118,7 @@ def status(output: OutputOption = Output.table) -> None:
     """
     from zerojhub.practice import control
 
-    with one_line():
-        found = control.status()
-
-    report.show_status(found, output)
+    report.show_status(control.status(), output)
 
 
 @app.command(cls=Command)
@@ -137,10 +128,9 @@ def env() -> None:
     Examples:
         eval "$(zerojhub practice env)"
     """
-    from zerojhub.practice import daemon
+    from zerojhub.practice import control
 
-    clouds = daemon.state_folder() / "clouds.yaml"
-    report.show_environment({"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": daemon.CLOUD})
+    report.show_environment(control.environment())
 
 
 @app.command(cls=Command)
@@ -152,14 +142,9 @@ def reset(yes: YesOption = False) -> None:
     """
     from zerojhub.practice import control
 
-    with one_line():
-        found = control.running()
-    if not found:
-        raise UserError("the practice cloud is not running", hint="zerojhub practice start")
+    found = control.require_running()
     confirm("Delete all clusters and volumes of the practice cloud?", yes=yes)
-    with one_line():
-        control.stop(forget=False)
-        control.start(found.port, found.profile)
+    control.reset(found)
     note("reset")
 
 
@@ -177,16 +162,14 @@ def logs(
     Examples:
         zerojhub practice logs --audit -o json | jq -r .path
     """
-    from zerojhub.practice import control, daemon
+    from zerojhub.practice import control
 
     if audit and machine:
         raise UserError("--audit and --machine cannot be combined")
     if audit:
-        report.show_audit(daemon.state_folder() / "audit.jsonl", output, follow=follow)
-        return
-    with one_line():
-        files = control.logs(machine)
-    report.show_logs(files, follow=follow)
+        report.show_audit(control.audit_log(), output, follow=follow)
+    else:
+        report.show_logs(control.logs(machine), follow=follow)
 
 
 @app.command(cls=Command)
@@ -220,53 +203,3 @@ def record(
     report.show_recording(
         path, made.asked, output, silent=made.silent, left_out=made.left_out, not_shown=made.not_shown
     )
-
-
-def named(wanted: str) -> str:
-    """A profile that is sound: its name, or the path of its file. Problems (exit 2) for what is wrong with it."""
-    from zerojhub.practice import profile
-
-    profile.load(wanted)
-    return wanted if wanted in profile.names() else str(profile.find(wanted))
-
-
-def prepare(port: int | None, *, quiet: bool, older: bool = False) -> None:
-    """Build what is missing. Refuses, with all that is missing, where the practice cloud cannot run."""
-    from zerojhub.practice import build as parts
-    from zerojhub.practice import daemon
-    from zerojhub.report import Progress
-
-    with one_line():
-        _require(port, tools=False)
-        with Progress(quiet=quiet) as progress:
-            parts.build(progress, in_use=daemon.running, older=older)
-        _require(port, tools=True)
-
-
-def _require(port: int | None, *, tools: bool) -> None:
-    """`tools`: also the programs that the build installs, and what only they can find out."""
-    import dataclasses
-    import shutil
-
-    from zerojhub.practice import build as parts
-    from zerojhub.practice import daemon
-    from zerojhub.practice.machines import requirements
-
-    host = requirements.look(daemon.state_folder(), port)
-    if not tools and shutil.which("apt-get"):
-        host = dataclasses.replace(host, tools_missing=())
-    disk = requirements.DISK_ONCE_BUILT if parts.Parts(parts.cache()).there() else requirements.DISK
-    if lacking := requirements.missing(host, disk=disk):
-        raise Problems([UserError(line) for line in lacking])
-
-
-class one_line:
-    """What the ground cannot do, as an error of ours."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from zerojhub.practice.ground import GroundError
-
-        if isinstance(error, GroundError):
-            raise ZeroJHubError(str(error)) from None

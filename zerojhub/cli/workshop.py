@@ -13,7 +13,7 @@ from zerojhub.report.results import Output
 from zerojhub.report.workshops import show_outcomes, show_started, show_workshops
 
 if TYPE_CHECKING:
-    from zerojhub.workshops.base import Outcome, Workshop
+    from zerojhub.workshops.base import Workshop
 
 app = App("Learn on the practice cloud, from a first hub to a class.")
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the workshop.")]
@@ -46,7 +46,7 @@ def start(number: Number, quiet: QuietOption = False) -> None:
     from zerojhub.workshops import pages
 
     workshop = workshops.find(number)
-    _practice(workshop, quiet=quiet)
+    _start_practice(workshop, quiet=quiet)
     target = pages.lay_out(workshop)
     _begin(workshop, quiet=quiet)
     if not quiet:
@@ -63,10 +63,11 @@ def check(number: Number, output: OutputOption = Output.table) -> None:
     import anyio
 
     from zerojhub import workshops
+    from zerojhub.practice import control
 
     workshop = workshops.find(number)
-    _require_practice(workshop)
-    outcomes = anyio.run(_check, workshop)
+    control.require_running(f"zerojhub workshop start {number}")
+    outcomes = anyio.run(workshops.check, workshop, _use_practice())
     show_outcomes(outcomes, output)
     if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(TO_DO)
@@ -80,79 +81,62 @@ def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) ->
         zerojhub workshop reset 1
     """
     from zerojhub import workshops
-    from zerojhub.cli import practice
+    from zerojhub.practice import control
+    from zerojhub.report.results import note
     from zerojhub.workshops import pages
 
     workshop = workshops.find(number)
-    _require_practice(workshop)
-    target = pages.folder(workshop)
-    confirm(f"Delete all clusters and volumes of the practice cloud and overwrite the files in {target.name}?", yes=yes)
-    practice.reset(yes=True)
+    found = control.require_running(f"zerojhub workshop start {number}")
+    confirm(
+        "Delete all clusters and volumes of the practice cloud and overwrite the files in "
+        f"{pages.folder(workshop).name}?",
+        yes=yes,
+    )
+    control.reset(found)
+    note("reset")
     pages.lay_out(workshop, overwrite=True)
     _begin(workshop, quiet=quiet)
 
 
-async def _check(workshop: type[Workshop]) -> list[Outcome]:
-    from zerojhub.workshops.world import World
-
-    async with World(os.environ["OS_CLOUD"]) as world:
-        return await workshop().check(world)
-
-
-def _practice(workshop: type[Workshop], *, quiet: bool) -> None:
+def _start_practice(workshop: type[Workshop], *, quiet: bool) -> None:
     """Start the practice cloud unless it runs, with the Kubernetes versions that the workshop needs."""
-    from zerojhub.cli import practice
+    from zerojhub.cli.practice import PORT
     from zerojhub.errors import UserError
-    from zerojhub.practice import control, extra
+    from zerojhub.practice import control, extra, profile
+    from zerojhub.report import Progress
 
     extra.require()
-    with practice.one_line():
-        found = control.running()
+    found = control.running()
     if not found:
-        practice.prepare(practice.PORT, quiet=quiet, older=workshop.older)
-        practice.start(quiet=True)
+        with Progress(quiet=quiet) as progress:
+            control.prepare(progress, PORT, older=workshop.older)
+        control.start(PORT, profile.DEFAULT)
     elif workshop.older and len(found.kubernetes) < 2:
         raise UserError(
             "this workshop upgrades a cluster, but the running practice cloud has only one Kubernetes version",
             hint="zerojhub practice stop && zerojhub practice build --all, then again",
         )
-    _point_here()
 
 
-def _require_practice(workshop: type[Workshop]) -> None:
-    from zerojhub.cli import practice
-    from zerojhub.errors import UserError
+def _use_practice() -> str:
+    """Point OpenStack clients in this process to the practice cloud, whatever the environment says. Returns its name."""
     from zerojhub.practice import control
 
-    with practice.one_line():
-        if not control.running():
-            raise UserError("the practice cloud is not running", hint=f"zerojhub workshop start {workshop.number}")
-    _point_here()
-
-
-def _point_here() -> None:
-    """Point OpenStack clients in this process to the practice cloud, whatever the environment says."""
-    from zerojhub.practice import daemon
-
-    os.environ |= {"OS_CLIENT_CONFIG_FILE": str(daemon.state_folder() / "clouds.yaml"), "OS_CLOUD": daemon.CLOUD}
+    os.environ |= control.environment()
+    return os.environ["OS_CLOUD"]
 
 
 def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
     """Create what the workshop begins with."""
     import anyio
 
-    from zerojhub import graph
+    from zerojhub import graph, workshops
     from zerojhub.cli.run import with_run
     from zerojhub.stages import STAGES
     from zerojhub.workshops import pages
-    from zerojhub.workshops.world import World
 
+    cloud = _use_practice()
     if workshop.hub:
         with pages.untouched(workshop) as file:
             with_run(lambda run: graph.up(run, STAGES), file, None, quiet=quiet, locked=True)
-
-    async def begin() -> None:
-        async with World(os.environ["OS_CLOUD"]) as world:
-            await workshop().begin(world)
-
-    anyio.run(begin)
+    anyio.run(workshops.begin, workshop, cloud)

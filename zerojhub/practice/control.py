@@ -1,4 +1,4 @@
-"""Start, stop and inspect the practice cloud's daemon. Raises GroundError."""
+"""Prepare, start, stop and inspect the practice cloud. Raises GroundError."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zerojhub.errors import Problems, UserError
 from zerojhub.practice import daemon
 from zerojhub.practice.ground import GroundError
+
+if TYPE_CHECKING:
+    from zerojhub.practice.build import Progress
 
 START_TIMEOUT = 60
 STOP_TIMEOUT = 60
@@ -30,6 +34,64 @@ def running() -> daemon.Running | None:
             f"another practice cloud runs on this machine (process {found.pid}, state in {found.state}): stop it first"
         )
     return found
+
+
+def require_running(hint: str = "zerojhub practice start") -> daemon.Running:
+    """The running daemon. UserError, with the hint, if none runs."""
+    if found := running():
+        return found
+    raise UserError("the practice cloud is not running", hint=hint)
+
+
+def require_same(found: daemon.Running, *, port: int | None, profile: str | None) -> None:
+    """UserError if the running daemon has another port or profile than the given ones."""
+    if port not in (None, found.port):
+        raise UserError(f"the practice cloud is already running on port {found.port}", hint="zerojhub practice stop")
+    if profile not in (None, found.profile):
+        raise UserError(
+            f"the practice cloud is already running with profile {found.profile}", hint="zerojhub practice stop"
+        )
+
+
+def require_host(port: int | None, *, built: bool) -> None:
+    """Problems with everything that keeps the practice cloud from running on this machine.
+
+    `built`: the build is done, which installs programs that are missing. `port`: where the APIs will listen, if known.
+    """
+    from zerojhub.practice import build
+    from zerojhub.practice.machines import requirements
+
+    host = requirements.look(daemon.state_folder(), port)
+    if not built and shutil.which("apt-get"):
+        host = replace(host, tools_missing=())
+    disk = requirements.DISK_ONCE_BUILT if build.Parts(build.cache()).there() else requirements.DISK
+    if missing := requirements.missing(host, disk=disk):
+        raise Problems([UserError(line) for line in missing])
+
+
+def prepare(progress: Progress, port: int | None, *, older: bool = False) -> None:
+    """Build what is missing; with `older` also the older Kubernetes versions. Problems if this machine is not suitable."""
+    from zerojhub.practice import build
+
+    require_host(port, built=False)
+    build.build(progress, in_use=daemon.running, older=older)
+    require_host(port, built=True)
+
+
+def environment() -> dict[str, str]:
+    """The variables that point OpenStack clients to the practice cloud."""
+    return {"OS_CLIENT_CONFIG_FILE": str(daemon.state_folder() / "clouds.yaml"), "OS_CLOUD": daemon.CLOUD}
+
+
+def audit_log() -> Path:
+    """The log of API requests, a JSON object per line."""
+    return daemon.state_folder() / "audit.jsonl"
+
+
+def reset(found: daemon.Running) -> None:
+    """Delete everything in the running practice cloud; its port and profile stay."""
+    stop(forget=False)
+    start(found.port, found.profile)
 
 
 def start(port: int, profile: str) -> daemon.Running:

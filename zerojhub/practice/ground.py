@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from zerojhub.errors import ZeroJHubError
+
 
 @dataclass(frozen=True)
 class MachineSpec:
@@ -175,5 +177,5 @@ class Ground(Protocol):
         """Detach the disk, even if it is in use. No error if it does not exist."""
 
 
-class GroundError(Exception):
-    """The Linux machine could not do what was requested."""
+class GroundError(ZeroJHubError):
+    """The Linux machine could not do what was requested (exit code 1)."""

@@ -345,6 +345,12 @@ def find(wanted: str) -> Path:
     raise UserError(f"no practice profile and no file named {wanted!r}", hint=hint)
 
 
+def resolve(wanted: str) -> str:
+    """The profile's name, or the path of its file. UserError if it does not exist, Problems if it is invalid."""
+    load(wanted)
+    return wanted if wanted in names() else str(find(wanted))
+
+
 def load(wanted: str | Path = DEFAULT) -> Profile:
     """Read a profile by name or file. Raises Problems with `file:line: what` for each mistake."""
     path = find(str(wanted))

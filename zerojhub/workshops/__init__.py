@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.errors import UserError
 from zerojhub.workshops.autoscaling import Autoscaling
-from zerojhub.workshops.base import Workshop
+from zerojhub.workshops.base import Outcome, Workshop
 from zerojhub.workshops.break_and_fix import BreakAndFix
 from zerojhub.workshops.clusters import Clusters
 from zerojhub.workshops.first_hub import FirstHub
@@ -31,3 +31,19 @@ def find(number: int) -> type[Workshop]:
     raise UserError(
         f"no workshop {number}", hint=f"workshops are numbered 1 to {len(WORKSHOPS)}: zerojhub workshop list"
     )
+
+
+async def begin(workshop: type[Workshop], cloud: str) -> None:
+    """Create what the workshop begins with, besides its hub."""
+    from zerojhub.workshops.world import World
+
+    async with World(cloud) as world:
+        await workshop().begin(world)
+
+
+async def check(workshop: type[Workshop], cloud: str) -> list[Outcome]:
+    """Which of the workshop's exercises are done."""
+    from zerojhub.workshops.world import World
+
+    async with World(cloud) as world:
+        return await workshop().check(world)
