@@ -9,6 +9,11 @@ from pyhelm3 import Command
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.reach import Reach
+from zerojhub.machine import Result
+
+NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
+USER_TIMEOUT = 1800
+"""Seconds for a command of a person's."""
 
 
 class HelmError(ZeroJHubError):
@@ -42,3 +47,13 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
             return result.stdout
         kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
         raise kind(result.code, result.stderr)
+
+
+async def run_as_given(
+    reach: Reach, executable: str, arguments: Sequence[str], *, namespace: str, input: bytes | None
+) -> Result:
+    """Run Helm with a person's arguments, in the namespace unless they choose one. A failure is in the result."""
+    words = [executable, *arguments, "--kubeconfig", reach.kubeconfig]
+    if not NAMESPACE_OPTIONS & set(arguments):
+        words += ["--namespace", namespace]
+    return await reach.machine.run(words, sudo=reach.sudo, input=input, timeout=USER_TIMEOUT, check=False)

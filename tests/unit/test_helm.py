@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from zerojhub.helm import Helm, HelmError, ReleaseNotFound
+from zerojhub.helm import Helm, HelmError, ReleaseNotFound, run_as_given
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 from zerojhub.machine.local import LocalMachine
@@ -96,10 +96,30 @@ class Recorder:
         return self.result
 
 
-def helm_on(machine: Any) -> Helm:
+def reach_of(machine: Any) -> Reach:
     kube: Any = None
-    reach = Reach(machine=machine, kubeconfig="/etc/admin.conf", kube=kube, address=None, version="v1.34.4")
-    return Helm(reach, "/opt/helm", timeout=60)
+    return Reach(machine=machine, kubeconfig="/etc/admin.conf", kube=kube, address=None, version="v1.34.4")
+
+
+def helm_on(machine: Any) -> Helm:
+    return Helm(reach_of(machine), "/opt/helm", timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        (["list"], ["--namespace", "workshop"]),
+        (["list", "-n", "kube-system"], []),
+        (["list", "--all-namespaces"], []),
+    ],
+)
+def test_the_users_own_helm_command_runs_in_the_hubs_namespace_unless_it_names_one(arguments, added):
+    machine = Recorder(Result(3, b"", b"Error: no\n"))
+    call = partial(run_as_given, namespace="workshop", input=b"typed")
+    assert anyio.run(call, reach_of(machine), "/opt/helm", arguments).code == 3
+    ((argv, options),) = machine.calls
+    assert argv == ["/opt/helm", *arguments, "--kubeconfig", "/etc/admin.conf", *added]
+    assert (options["input"], options["check"]) == (b"typed", False)
 
 
 def test_helm_runs_on_the_machine_with_its_kubeconfig_and_gets_values_on_standard_input():

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
 
 app = App()
-NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -35,19 +34,17 @@ def helm(
     from zerojhub import running
     from zerojhub.cli.run import with_run
     from zerojhub.graph import with_needs
+    from zerojhub.helm import run_as_given
     from zerojhub.machine import Result
     from zerojhub.report.results import show_bytes, show_drift
     from zerojhub.stages import HelmProgram
 
     async def work(run: Run) -> Result:
         found = await running.look(run, with_needs([HelmProgram]))
-        reach = found.reach
         show_drift(found.drift)
-        words = [found.run[HelmProgram], *arguments, "--kubeconfig", reach.kubeconfig]
-        if not NAMESPACE_OPTIONS & set(arguments):
-            words += ["--namespace", run.deployment.namespace]
         data = None if sys.stdin.isatty() else sys.stdin.buffer.read()
-        return await reach.machine.run(words, sudo=reach.sudo, input=data, timeout=1800, check=False)
+        namespace = run.deployment.namespace
+        return await run_as_given(found.reach, found.run[HelmProgram], arguments, namespace=namespace, input=data)
 
     result = with_run(work, file, cloud, silent=True)
     show_bytes(result.stdout, result.stderr)
