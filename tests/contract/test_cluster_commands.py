@@ -94,7 +94,7 @@ def test_names_and_duplicates(site, shell, made):
             ["--docker-storage-driver", "devicemapper", "--docker-volume-size", "2"],
             "needs a docker volume of 3 GB or more, not 2",
         ),
-        (["--labels", "kube_tag"], "label 'kube_tag' is not KEY=VALUE"),
+        (["--labels", "kube_tag"], "--labels: 'kube_tag' is not KEY=VALUE"),
         (["--coe", "nomad"], "coe: input should be 'kubernetes', 'swarm', 'swarm-mode' or 'mesos', not 'nomad'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 import shlex
@@ -13,7 +14,9 @@ import typer
 
 from tests.conftest import PROGRAM
 from zerojhub.cli import app
+from zerojhub.cli.arguments import parse_labels, parse_pairs
 from zerojhub.cli.commands import COMMANDS
+from zerojhub.errors import UserError
 
 
 def test_help_names_every_command(shell):
@@ -105,6 +108,31 @@ def test_an_example_of_another_command_would_not_pass():
     assert list(commands_in("zerojhub practice start")) == [["zerojhub", "practice", "start"]]
     assert list(commands_in('xdg-open "$(zerojhub hub url)" | cat')) == [["zerojhub", "hub", "url"]]
     assert list(commands_in("cd workshop-1 && ls")) == []
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_every_command_that_asks_can_be_told_not_to(path):
+    command, _ = TREE[path]
+    assert ("confirm" in inspect.getsource(command.callback)) == ("--yes" in help_of(path))
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        (["a=1", "b=2"], {"a": "1", "b": "2"}),
+        (["a=1, b=2;c=x=y"], {"a": "1", "b": "2", "c": "x=y"}),
+        (["a="], {"a": ""}),
+    ],
+)
+def test_labels_are_given_one_by_one_or_separated(given, labels):
+    assert parse_labels(given) == labels
+
+
+@pytest.mark.parametrize("word", ["a", "=1", ""])
+def test_a_pair_without_name_or_value_is_refused_with_its_option(word):
+    with pytest.raises(UserError, match=r"--parameter: '.*' is not KEY=VALUE"):
+        parse_pairs([word], "--parameter")
+    assert parse_pairs(["zones=a,b"], "--parameter") == {"zones": "a,b"}
 
 
 @pytest.mark.parametrize("path", TREE)

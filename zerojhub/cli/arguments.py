@@ -1,4 +1,4 @@
-"""Arguments that take more than a type to read."""
+"""Arguments that need more than a type to be read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ from zerojhub.errors import UserError
 
 
 def parse_labels(given: list[str]) -> dict[str, str]:
-    """`KEY=VALUE` words, each alone or several with commas or semicolons between. UserError for anything else."""
-    labels = {}
-    for word in (word for text in given for word in re.split(r"[,;]", text)):
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise UserError(f"label {word!r} is not KEY=VALUE", where="--labels")
-        labels[key.strip()] = value.strip()
-    return labels
+    """Labels from `KEY=VALUE` arguments, each with one label or several separated by commas or semicolons."""
+    return parse_pairs([word.strip() for text in given for word in re.split(r"[,;]", text)], "--labels")
 
 
-def parse_env(given: list[str]) -> dict[str, str]:
-    """`NAME=VALUE` words, whose values are taken as they are. UserError for anything else."""
+def parse_pairs(given: list[str], option: str) -> dict[str, str]:
+    """`KEY=VALUE` arguments; values are used unchanged. UserError for anything else."""
     pairs = {}
     for word in given:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise UserError(f"{word!r} is not NAME=VALUE", where="--env")
-        pairs[name] = value
+            raise UserError(f"{word!r} is not KEY=VALUE", where=option)
+        pairs[name.strip()] = value
     return pairs

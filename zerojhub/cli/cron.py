@@ -87,7 +87,7 @@ def create(
     """
     from datetime import UTC, datetime
 
-    from zerojhub.cli.arguments import parse_env
+    from zerojhub.cli.arguments import parse_pairs
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.errors import UserError
     from zerojhub.kube import crons, manifests, schedule
@@ -104,7 +104,7 @@ def create(
                 "a cron job needs a schedule", where="--schedule", hint="for example '0 6 * * *', daily at six"
             )
         read = schedule.read(when, zone)
-        of = manifests.job(name, image, command or [], env=parse_env(env or []), cpu=cpu, memory=memory)
+        of = manifests.job(name, image, command or [], env=parse_pairs(env or [], "--env"), cpu=cpu, memory=memory)
         given = manifests.Source(manifests.cron_job(name, when, zone, of))
 
     async def make(reach: Reach, say: Say) -> CronJob:

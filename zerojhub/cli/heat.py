@@ -65,10 +65,10 @@ def create_stack(
     Examples:
         zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
     """
-    from zerojhub.cli.arguments import parse_labels
+    from zerojhub.cli.arguments import parse_pairs
     from zerojhub.openstack import heat, hot
 
-    body, given = hot.read(template), parse_labels(parameters or [])
+    body, given = hot.read(template), parse_pairs(parameters or [], "--parameter")
 
     async def create(here: Cloud, say: Say) -> Stack:
         stack = await heat.create_stack(here, name, body, given, timeout)

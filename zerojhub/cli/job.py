@@ -43,7 +43,7 @@ SourceOption = Annotated[
 ]
 ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Container image.")]
 EnvOption = Annotated[
-    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment variable (repeatable).")
+    list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Environment variable (repeatable).")
 ]
 CpuOption = Annotated[str | None, typer.Option("--cpu", metavar="CPU", help="CPU of each pod, such as 500m or 2.")]
 MemoryOption = Annotated[
@@ -61,9 +61,7 @@ def run(
     command: Command = None,
     image: ImageOption = None,
     source: SourceOption = None,
-    completions: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Pods that must succeed.", show_default="1")
-    ] = None,
+    completions: Annotated[int | None, typer.Option(metavar="N", min=1, help="Pods that must succeed.")] = None,
     parallelism: Annotated[
         int | None,
         typer.Option(
@@ -94,7 +92,7 @@ def run(
         zerojhub job run pi --image perl:5.34 --logs -- perl -Mbignum=bpi -wle 'print bpi(2000)'
         zerojhub job run --from job.yaml --wait
     """
-    from zerojhub.cli.arguments import parse_env
+    from zerojhub.cli.arguments import parse_pairs
     from zerojhub.cli.run import Place
     from zerojhub.errors import UserError
     from zerojhub.kube import jobs, manifests
@@ -111,7 +109,7 @@ def run(
                 name,
                 image,
                 command or [],
-                env=parse_env(env or []),
+                env=parse_pairs(env or [], "--env"),
                 cpu=cpu,
                 memory=memory,
                 completions=completions,
