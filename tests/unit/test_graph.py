@@ -15,6 +15,9 @@ from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.run import Run, Silent
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 
+DURATION = 0.01
+"""Seconds that a toy stage takes."""
+
 
 class World:
     """What exists, and what has been done to it."""
@@ -40,7 +43,7 @@ class Toy(Stage[str]):
         self.world.running += 1
         self.world.most_at_once = max(self.world.most_at_once, self.world.running)
         try:
-            await anyio.sleep(0.01)
+            await anyio.sleep(DURATION)
         finally:
             self.world.running -= 1
         self.world.log.append(self.name)
@@ -124,6 +127,7 @@ def test_independent_stages_overlap_and_the_others_wait_for_what_they_need(run, 
     assert [status.state for status in statuses] == ["found"] * 4
     assert (world.log[0], set(world.log[1:3]), world.log[3]) == ("first", {"left", "right"}, "last")
     assert world.most_at_once == 2
+    assert all(status.seconds >= DURATION for status in statuses)
 
 
 def test_the_order_comes_from_the_needs_and_the_statuses_keep_the_given_order(run, world):
@@ -232,11 +236,16 @@ def test_every_check_is_asked_before_any_other_look_and_all_problems_are_listed_
         raise Problems([UserError("no quota"), UserError("no image")])
 
     world.existing = {"first"}
+
+    async def stumble(self, run):
+        raise UserError("no flavor")
+
     monkeypatch.setattr(Left, "check", refuse)
+    monkeypatch.setattr(Right, "check", stumble)
     monkeypatch.setattr(Last, "check", give_up)
     with pytest.raises(Problems) as caught:
         up(run)
-    assert sorted(problem.message for problem in caught.value.problems) == ["no image", "no quota"]
+    assert sorted(problem.message for problem in caught.value.problems) == ["no flavor", "no image", "no quota"]
     assert world.log == ["check left"]
 
 
