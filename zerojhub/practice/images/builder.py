@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -19,8 +20,11 @@ from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import debian, layout, packages
 from zerojhub.practice.images.catalog import IMAGES, Image
 
-TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt"}
-"""Programs that the build needs -> Debian package."""
+TOOLS = {"buildah": "buildah", "netavark": "netavark", "mmdebstrap": "mmdebstrap", "apt-get": "apt"}
+"""Programs that the build needs -> Debian package. From Debian 13 on, buildah does not start without netavark, which
+its package does not depend on, even though chroot isolation sets up no network."""
+HELPERS = ("/usr/libexec/podman", "/usr/lib/podman")
+"""Folders outside PATH where buildah looks for netavark."""
 
 
 class Builder:
@@ -133,7 +137,8 @@ class Builder:
         self.tools.run(["buildah", *where, *arguments], name, env={"TMPDIR": str(self.scratch / "tmp")})
 
     def _install_tools(self) -> None:
-        missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
+        path = os.pathsep.join((os.environ.get("PATH", os.defpath), *HELPERS))
+        missing = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)]
         if not missing:
             return
         if "apt" in missing:
