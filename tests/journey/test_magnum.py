@@ -275,7 +275,7 @@ def test_a_node_takes_pods_again_when_magnum_keeps_it(cloud, school, tmp_path):
         said = resizing.result().stderr
     cloud.openstack(*least, "0")
     assert "outside the allowed range" in said
-    assert f"{node} takes pods again" in said
+    assert f"{node} accepts pods again" in said
     assert not is_cordoned()
     assert school.cluster()["node_count"] == 2
 

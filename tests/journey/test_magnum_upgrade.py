@@ -31,7 +31,7 @@ def school(cloud: Shell, versions: list[str], tmp_path_factory: pytest.TempPathF
 def test_steps_that_kubernetes_does_not_allow(cloud, school, versions):
     major, minor, patch = number(versions[0])
     upgrade = ["cluster", "upgrade", school.name, "--kube-tag"]
-    refused(cloud, *upgrade, versions[0], said=f"has Kubernetes {versions[0]} already")
+    refused(cloud, *upgrade, versions[0], said=f"already has Kubernetes {versions[0]}")
     refused(cloud, *upgrade, f"v{major}.{minor}.{patch - 1}", said="is older")
     refused(cloud, *upgrade, f"v{major}.{minor + 2}.0", said="minor versions cannot be skipped")
     refused(cloud, *upgrade, "newest", said="is not a Kubernetes version")
@@ -55,7 +55,7 @@ def test_upgrade_with_users_at_work(cloud, school, versions):
     assert {node["kubelet"] for node in done["nodes"]} == {wanted}
     assert len(done["nodes"]) == 3
     print(f"the hub was unavailable for {done['silent']} s")
-    assert done["silent"] < 120
+    assert done["silent"] < 300
     seen = json.loads(school.ssh("sudo kubectl get nodes -o json"))["items"]
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in seen} == {wanted}
     assert all("unschedulable" not in node["spec"] for node in seen)
