@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import secrets
 import shutil
 import subprocess
@@ -114,7 +115,8 @@ class Builder:
         self.say(f"image {image.name}: build")
         local = f"localhost/{image.name}"
         with self.apt if "apt-get" in (image.folder / "Containerfile").read_text() else contextlib.nullcontext():
-            self._buildah(image.name, "build", "--isolation=chroot", f"--tag={local}", str(self.scratch / image.name))
+            options = ["--isolation=chroot", *_ulimits(), f"--tag={local}"]
+            self._buildah(image.name, "build", *options, str(self.scratch / image.name))
         reference = f"oci:{self.store}:{image.name}:{self.recipes[image.name]}"
         with self.index:
             self._buildah(image.name, "push", "--compression-format=zstd", local, reference)
@@ -151,6 +153,12 @@ class Builder:
         self.tools.run([*apt, "update"], "packages", env=env)
         install = ["install", "--yes", "--no-install-recommends", "debian-archive-keyring", *missing]
         self.tools.run([*apt, *install], "packages", env=env)
+
+
+def _ulimits() -> list[str]:
+    """Options for the limits of this process. buildah's defaults may be higher, which root in a container cannot set."""
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    return ["--ulimit={}={}:{}".format(name, *resource.getrlimit(limit)) for name, limit in limits.items()]
 
 
 def _remove(scratch: Path) -> None:
