@@ -1,10 +1,13 @@
 """What the practice cloud's images are built from, and when they are rebuilt."""
 
 import json
+import os
 import re
+import resource
 
 import pytest
 
+from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import layout
 from zerojhub.practice.images.builder import Builder
@@ -19,6 +22,14 @@ def programs(tmp_path):
         if image.program:
             (folder / image.program).write_text("a program")
     return folder
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The programs that a build runs, with their arguments; none is really run."""
+    ran = []
+    monkeypatch.setattr(Tools, "run", lambda self, argv, *_, **__: ran.append(argv))
+    return ran
 
 
 def stale(tmp_path, programs):
@@ -97,3 +108,30 @@ def test_the_lock_of_the_proxy_names_no_place_to_download_from():
     lock = json.loads((HERE / "configurable-http-proxy" / "package-lock.json").read_text())
     packages = {path: about for path, about in lock["packages"].items() if path}
     assert packages and all("integrity" in about and "resolved" not in about for about in packages.values())
+
+
+def test_images_are_built_with_the_limits_of_this_machine(tmp_path, commands, monkeypatch):
+    """buildah's defaults of 1048576 fail where root may not raise limits, as in a container."""
+    limits = {resource.RLIMIT_NOFILE: (200, 300), resource.RLIMIT_NPROC: (-1, -1)}
+    monkeypatch.setattr(resource, "getrlimit", limits.get)
+    builder = Builder(tmp_path, None, print)
+    (image, *_) = builder.stale()
+    builder.tools, builder.scratch = Tools(tmp_path), tmp_path
+    builder._image(image, [])
+    assert {"build", "--ulimit=nofile=200:300", "--ulimit=nproc=-1:-1"} <= set(commands[0])
+
+
+def test_a_machine_with_buildah_but_without_netavark_gets_it(tmp_path, commands, monkeypatch):
+    for program in ("buildah", "mmdebstrap", "apt-get"):
+        (tmp_path / program).touch(mode=0o755)
+    helpers = tmp_path / "podman"
+    helpers.mkdir()
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    monkeypatch.setattr("zerojhub.practice.images.builder.HELPERS", (os.fspath(helpers),))
+    (tmp_path / "images" / "blobs" / "sha256").mkdir(parents=True)
+    Builder(tmp_path / "images", None, print).build([])
+    assert [command[-1] for command in commands] == ["update", "netavark"]
+    (helpers / "netavark").touch(mode=0o755)
+    commands.clear()
+    Builder(tmp_path / "images", None, print).build([])
+    assert commands == []
