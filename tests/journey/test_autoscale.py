@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused_before_anything_changes(heat: Scaled) -> None
     assert "node group default-worker has 1 node, which is not between 2 and 3" in refused
     assert "zerojhub cluster resize ssh-road 2 --nodegroup default-worker" in refused
     soon = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--unneeded-time", "soon", code=2)
-    assert "no duration such as 10m" in " ".join(soon.split())
+    assert "is not a duration such as 10m" in " ".join(soon.split())
     masters = heat.do("autoscale", "enable", "--min", "1", "--max", "2", "--nodegroup", "default-master", code=2)
     assert "default-master has the masters" in masters
     assert "no node named 'nobody'" in heat.do("autoscale", "protect", "nobody", code=2)
