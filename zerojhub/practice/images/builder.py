@@ -156,9 +156,20 @@ class Builder:
 
 
 def _ulimits() -> list[str]:
-    """Options for the limits of this process. buildah's defaults may be higher, which root in a container cannot set."""
+    """Options for limits that root in a container can set: no higher than this process's own, or than buildah's defaults.
+
+    Newer versions fail to raise a limit to their default. Version 1.28 sets its defaults first, and fails to raise them.
+    """
+    defaults = {"nofile": 1 << 20, "nproc": int(Path("/proc/sys/kernel/pid_max").read_text())}
     limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    return ["--ulimit={}={}:{}".format(name, *resource.getrlimit(limit)) for name, limit in limits.items()]
+    options = []
+    for name, limit in limits.items():
+        soft, hard = (
+            defaults[name] if own == resource.RLIM_INFINITY else min(own, defaults[name])
+            for own in resource.getrlimit(limit)
+        )
+        options.append(f"--ulimit={name}={soft}:{hard}")
+    return options
 
 
 def _remove(scratch: Path) -> None:
