@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+from pathlib import Path
 
 import pytest
 
