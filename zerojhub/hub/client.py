@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 PAGE = 100
@@ -55,6 +58,14 @@ class ProgressEvent(TypedDict, total=False):
     failed: bool
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that certificates may come from. Loading them takes 40 ms, which every new client would spend."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
 class HubClient:
     """A client for the hub, or for one user's server, at its URL. Every method raises HubError; times are in seconds."""
 
@@ -63,7 +74,8 @@ class HubClient:
 
         self.url = url.rstrip("/")
         self.headers = {"Authorization": f"token {token}"} if token else {}
-        self._client = httpx.AsyncClient(headers=self.headers, timeout=httpx.Timeout(30, connect=10))
+        timeout = httpx.Timeout(30, connect=10)
+        self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=_trusted())
 
     async def __aenter__(self) -> HubClient:
         return self
