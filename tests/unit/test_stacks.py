@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from zerojhub.openstack import stacks
+from zerojhub.deployment import Deployment
+from zerojhub.openstack import hot, stacks
 from zerojhub.openstack.heat import StackResource
 
 
@@ -44,3 +45,10 @@ def test_what_was_aborted_is_no_reason():
         resource("kube-minion", "CREATE_FAILED", reason="CREATE aborted"),
     ]
     assert stacks.failure(listed) == "kube-master: no room"
+
+
+def test_a_rendered_cluster_has_the_deployments_name_unless_it_has_its_own():
+    document = {"name": "workshop", "cloud": "c", "cluster": {"template": "t"}}
+    for own, name in (({}, "workshop"), ({"name": "shared"}, "shared")):
+        deployment = Deployment.model_validate(document | {"cluster": document["cluster"] | own})
+        assert hot.render(deployment, None)["resources"]["cluster"]["properties"]["name"] == name

@@ -80,7 +80,7 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
     resources["cluster"] = {
         "type": "OS::Magnum::Cluster",
         "properties": {
-            "name": spec.name,
+            "name": deployment.cluster_name,
             "cluster_template": template,
             "keypair": {"get_param": "keypair"},
             "node_count": {"get_param": "workers"},
