@@ -1,7 +1,10 @@
 """What is said of a stack that is being made: how far it is, what it is at, and what is late."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from zerojhub.deployment import Deployment
 from zerojhub.openstack import hot, stacks
@@ -47,8 +50,8 @@ def test_what_was_aborted_is_no_reason():
     assert stacks.failure(listed) == "kube-master: no room"
 
 
-def test_a_rendered_cluster_has_the_deployments_name_unless_it_has_its_own():
-    document = {"name": "workshop", "cloud": "c", "cluster": {"template": "t"}}
-    for own, name in (({}, "workshop"), ({"name": "shared"}, "shared")):
-        deployment = Deployment.model_validate(document | {"cluster": document["cluster"] | own})
-        assert hot.render(deployment, None)["resources"]["cluster"]["properties"]["name"] == name
+@pytest.mark.parametrize(("cluster", "name"), [({}, "workshop"), ({"name": "shared"}, "shared")])
+def test_a_rendered_cluster_has_the_deployments_name_unless_it_has_its_own(cluster: dict[str, str], name: str) -> None:
+    deployment = Deployment.model_validate({"name": "workshop", "cluster": {"template": "t", **cluster}})
+    rendered = json.loads(json.dumps(hot.render(deployment, None)))
+    assert rendered["resources"]["cluster"]["properties"]["name"] == name
