@@ -160,7 +160,7 @@ def _ulimits() -> list[str]:
 
     Newer versions fail to raise a limit to their default. Version 1.28 sets its defaults first, and fails to raise them.
     """
-    defaults = {"nofile": 1 << 20, "nproc": int(Path("/proc/sys/kernel/pid_max").read_text())}
+    defaults = {"nofile": 1 << 20, "nproc": 1 << 15}  # Linux' smallest pid_max, which 1.28 takes
     limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
     options = []
     for name, limit in limits.items():
