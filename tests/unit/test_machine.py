@@ -262,6 +262,16 @@ def test_a_forward_to_a_closed_port_fails_at_once(sshd):
         on_ssh(sshd, lambda machine: machine.forward("127.0.0.1", port))
 
 
+def sessions(server: int) -> list[int]:
+    """The sshd processes below the server: how many there are for one connection depends on OpenSSH's version."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    found = [server]
+    for parent in found:
+        found += [int(pid) for pid, above, name in rows if int(above) == parent and name.startswith("sshd")]
+    return found[1:]
+
+
 @pytest.mark.host
 def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
     server = Sshd(tmp_path).start()
@@ -269,7 +279,8 @@ def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
     async def cut():
         assert server.process
         await anyio.sleep(1)
-        subprocess.run(["pkill", "-KILL", "-P", str(server.process.pid)], check=True)
+        for session in sessions(server.process.pid):
+            os.kill(session, signal.SIGKILL)
 
     async def main():
         machine = await server.connect()

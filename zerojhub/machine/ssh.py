@@ -112,7 +112,7 @@ class SSHMachine:
             command = ["sudo", "-n", "--", *command]
         started = time.monotonic()
         async with self._sessions:
-            channel = await self._thread(partial(self._transport.open_session, timeout=CONNECT))
+            channel = await self._open_session()
             try:
                 with anyio.fail_after(timeout + 2 * CONNECT):
                     result = await self._thread(partial(_converse, channel, shlex.join(command), input))
@@ -137,7 +137,7 @@ class SSHMachine:
         kill = ["pkill", "-TERM", "-f", f"timeout --kill-after=5 {mark}"]
         if sudo and not self._is_root:
             kill = ["sudo", "-n", "--", *kill]
-        channel = await self._thread(partial(self._transport.open_session, timeout=CONNECT))
+        channel = await self._open_session()
         with contextlib.closing(channel):
             await self._thread(partial(_converse, channel, shlex.join(kill), None))
 
@@ -187,6 +187,13 @@ class SSHMachine:
     async def _install(self, there: str, path: str, mode: int, sudo: bool) -> None:
         await self.run(["install", "-D", f"--mode={mode:o}", "--", there, path], sudo=sudo)
 
+    async def _open_session(self) -> paramiko.Channel:
+        attempt = partial(self._thread, partial(_open_session, self._transport))
+        try:
+            return await wait_until(attempt, timeout=CONNECT, pause=(0.05, 0.5))
+        except TimedOut as error:
+            raise MachineError(f"the SSH connection failed: {error.reason}", where=self.name) from None
+
     async def _thread(self, function: Callable[[], T]) -> T:
         import paramiko
 
@@ -194,6 +201,18 @@ class SSHMachine:
             return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
         except (paramiko.SSHException, EOFError) as error:
             raise MachineError(f"the SSH connection failed: {str(error) or 'closed'}", where=self.name) from None
+
+
+def _open_session(transport: paramiko.Transport) -> paramiko.Channel | NotYet:
+    import paramiko
+
+    try:
+        return transport.open_session(timeout=CONNECT)
+    except paramiko.SSHException as error:
+        if not transport.is_active():
+            raise
+        # Refused: sshd counts a session that has just ended until it has cleaned up after it.
+        return NotYet(str(error))
 
 
 def _converse(channel: paramiko.Channel, command: str, input: bytes | None) -> Result:
