@@ -244,6 +244,10 @@ class Deployment(Section):
         """The directory of the deployment file. Relative paths in the file start here."""
         return self._path.parent
 
+    def where(self, *place: str | int) -> str:
+        """file:line of a key of the deployment file."""
+        return f"{self._path}:{line_of(read_yaml(self._path), place)}"
+
 
 def load(path: Path) -> Deployment:
     """Read a deployment file and fill in what depends on other keys. Raises Problems with one `file:line` per mistake."""

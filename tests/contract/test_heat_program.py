@@ -26,6 +26,19 @@ cluster:
     flavor: m1.small
     master_flavor: m1.medium
     labels: {kube_tag: v1.34.4}
+  docker_volume_size: 20
+  labels: {course: physics}
+"""
+LABELLED = """
+heat_template_version: 2018-08-31
+parameters:
+  since: {type: string, default: 2016-10-14}
+  labels: {type: json}
+  mode: {type: number, default: 0744}
+  names: {type: comma_delimited_list}
+  text: {type: string}
+outputs:
+  all: {value: [{get_param: since}, {get_param: labels}, {get_param: mode}, {get_param: names}, {get_param: text}]}
 """
 
 
@@ -59,6 +72,9 @@ def test_it_renders_makes_shows_and_deletes_a_stack(cloud: Cloud, shell: Shell) 
     magnum = cloud.client("/container-infra/v1")
     cluster = magnum.get("/clusters/hub").json()
     assert (cluster["status"], cluster["floating_ip_enabled"]) == ("CREATE_COMPLETE", False)
+    template = magnum.get(f"/clustertemplates/{cluster['cluster_template_id']}").json()
+    assert template["labels"] == {"kube_tag": "v1.34.4", "course": "physics"}
+    assert template["docker_volume_size"] == 20
     assert "already exists" in shell.zerojhub(*create, code=2).stderr
     assert [stack["stack_name"] for stack in shell.json("heat", "list") if stack["id"] == made["id"]] == ["k"]
     shown = {each["output_key"]: each["output_value"] for each in shell.json("heat", "show", "k")["outputs"]}
@@ -81,3 +97,20 @@ def test_a_stack_that_fails_says_why_and_goes(shell: Shell) -> None:
     assert "CREATE_FAILED" in [stack["stack_status"] for stack in shell.json("heat", "list")]
     shell.zerojhub("heat", "delete", "k", "--yes", "-q")
     assert shell.json("heat", "list") == []
+
+
+def test_a_template_and_its_parameters_mean_what_they_mean_to_heat(shell: Shell) -> None:
+    (shell.folder / "labelled.yaml").write_text(LABELLED)
+    (shell.folder / "text").write_text("one;two\n")
+    create = ("heat", "create", "l", "-t", "labelled.yaml", "-q")
+    made = shell.json(*create, "--parameter", 'labels={"a":"b","c":"d"};names=x,y', "--parameter-file", "text=text")
+    assert made["outputs"][0]["output_value"] == ["2016-10-14", {"a": "b", "c": "d"}, 484, ["x", "y"], "one;two\n"]
+    shell.zerojhub("heat", "delete", "l", "--yes", "-q")
+
+
+def test_a_file_that_is_no_template_is_refused(shell: Shell) -> None:
+    for text, said in (("", "the Heat template is empty"), ("- a\n", "must be a mapping")):
+        (shell.folder / "bad.yaml").write_text(text)
+        refused = shell.zerojhub("heat", "create", "b", "-t", "bad.yaml", code=2).stderr
+        assert refused.startswith("error: bad.yaml:1: ")
+        assert said in refused

@@ -21,3 +21,16 @@ def parse_pairs(given: list[str], option: str) -> dict[str, str]:
             raise UserError(f"{word!r} is not KEY=VALUE", where=option)
         pairs[name.strip()] = value
     return pairs
+
+
+def parse_parameters(given: list[str]) -> dict[str, str | list[str]]:
+    """Parameters of a Heat template, as Heat's own client reads them.
+
+    A single argument may have several, separated by semicolons; a parameter that is repeated is a list.
+    """
+    words = [word for word in given[0].split(";") if word] if len(given) == 1 else given
+    found: dict[str, list[str]] = {}
+    for word in words:
+        for key, value in parse_pairs([word], "--parameter").items():
+            found.setdefault(key, []).append(value)
+    return {key: values if len(values) > 1 else values[0] for key, values in found.items()}

@@ -52,7 +52,19 @@ def create_stack(
     template: Annotated[Path, typer.Option("--template", "-t", metavar="FILE", help="Heat template.")],
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--parameter", metavar="KEY=VALUE", help="Parameter of the template (repeatable)."),
+        typer.Option(
+            "--parameter",
+            metavar="KEY=VALUE",
+            help="Parameter of the template (repeatable; if given once, several are separated by semicolons).",
+        ),
+    ] = None,
+    parameter_files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter-file",
+            metavar="KEY=FILE",
+            help="Parameter whose value is the text of a file, relative to the template (repeatable).",
+        ),
     ] = None,
     timeout: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="Timeout of the creation.")] = 60,
     wait: WaitOption = True,
@@ -65,10 +77,12 @@ def create_stack(
     Examples:
         zerojhub heat create k8s -t cluster.yaml --parameter keypair=mykey
     """
-    from zerojhub.cli.arguments import parse_pairs
+    from zerojhub.cli.arguments import parse_pairs, parse_parameters
     from zerojhub.openstack import heat, hot
 
-    body, given = hot.read(template), parse_pairs(parameters or [], "--parameter")
+    body, given = hot.read(template), parse_parameters(parameters or [])
+    for key, path in parse_pairs(parameter_files or [], "--parameter-file").items():
+        given[key] = hot.read_text(template.parent / path)
 
     async def create(here: Cloud, say: Say) -> Stack:
         stack = await heat.create_stack(here, name, body, given, timeout)

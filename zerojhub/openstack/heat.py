@@ -17,7 +17,10 @@ PAUSE = (1.0, 3.0)
 """Seconds between two looks at a stack: at first, and at most."""
 
 Template = dict[str, object]
-"""A Heat template (HOT): the user's own document."""
+"""A Heat template (HOT)."""
+
+Parameters = dict[str, str | list[str]]
+"""Values of a template's parameters. Heat reads numbers, lists and JSON from text."""
 
 
 class Output(TypedDict):
@@ -98,10 +101,11 @@ async def resources(
     return answer["resources"]
 
 
-async def create_stack(
-    cloud: Cloud, name: str, template: Template, parameters: dict[str, str], minutes: int
-) -> StackName:
-    """Request a stack, with Heat's own timeout in minutes. UserError for what Heat refuses in template or parameters."""
+async def create_stack(cloud: Cloud, name: str, template: str, parameters: Parameters, minutes: int) -> StackName:
+    """Request a stack of a template's text, with Heat's own timeout in minutes.
+
+    UserError for what Heat refuses in template or parameters.
+    """
     body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
     try:
         answer = await cloud.orchestration.post("/stacks", body)

@@ -1,16 +1,17 @@
 """A Heat template (HOT) with the cluster template and the cluster of a deployment, for people who keep their cloud in Heat.
 
-Resource properties are from Heat's reference: OS::Magnum::ClusterTemplate and OS::Magnum::Cluster.
+The properties and what Heat allows in them are from its resources OS::Magnum::ClusterTemplate and OS::Magnum::Cluster.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 from zerojhub.deployment import Deployment, TemplateSpec
-from zerojhub.errors import UserError
+from zerojhub.errors import Problems, UserError
 from zerojhub.openstack.heat import Template
-from zerojhub.yamlfile import plain, read_yaml
+from zerojhub.yamlfile import KeyPath, read_yaml
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -41,21 +42,54 @@ TEMPLATE_PROPERTIES = [
     "floating_ip_enabled",
     "public",
 ]
-"""The properties that Heat's resource has."""
+"""The properties of Heat's OS::Magnum::ClusterTemplate."""
+TEMPLATE_ONLY = (
+    "flavor",
+    "master_flavor",
+    "docker_volume_size",
+    "fixed_network",
+    "fixed_subnet",
+    "floating_ip_enabled",
+    "labels",
+)
+"""Options of a deployment's cluster that Heat has for a cluster template only."""
+ALLOWED = {
+    "coe": ("kubernetes", "swarm", "mesos"),
+    "docker_storage_driver": ("devicemapper", "overlay"),
+    "volume_driver": ("cinder", "rexray"),
+}
+"""The words that Heat takes, which are fewer than Magnum's."""
+VOLUME_DRIVERS = {"kubernetes": "cinder", "swarm": "rexray", "mesos": "rexray"}
 
 
-def read(path: Path) -> Template:
-    """A Heat template from a YAML file. UserError with `file:line` for a file that is none."""
-    document = plain(read_yaml(path))
+def read(path: Path) -> str:
+    """The text of a Heat template: Heat reads YAML in its own way. UserError with `file:line` for a file that is none."""
+    document = read_yaml(path)
+    if not document:
+        raise UserError("the Heat template is empty", where=f"{path}:1", hint="zerojhub heat render prints one")
     if not isinstance(document, dict):
-        raise UserError("a Heat template must be a mapping", where=f"{path}:1")
-    # YAML reads an unquoted version as a date, and Heat expects a string.
-    return {**document, "heat_template_version": str(document.get("heat_template_version", ""))}
+        raise UserError("a Heat template must be a mapping with heat_template_version and resources", where=f"{path}:1")
+    return read_text(path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. UserError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", where=str(path)) from None
 
 
 def render(deployment: Deployment, keypair: str | None) -> Template:
-    """The template; `keypair` is the default of its parameter of that name. UserError for options that Heat does not have."""
+    """The template; `keypair` is the default of its parameter of that name.
+
+    Raises Problems for options that Heat does not have, and for values that it would refuse.
+    """
     spec = deployment.cluster
+    if mistakes := _mistakes(deployment):
+        raise Problems(
+            [UserError(message, where=deployment.where(*place), hint=hint) for place, message, hint in mistakes]
+        )
     parameter: dict[str, object] = {
         "type": "string",
         "description": "The keypair of the servers",
@@ -63,17 +97,10 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
     }
     resources: dict[str, object] = {}
     if isinstance(spec.template, TemplateSpec):
-        if unknown := spec.template.model_fields_set - set(TEMPLATE_PROPERTIES):
-            raise UserError(
-                f"cluster.template: Heat's OS::Magnum::ClusterTemplate does not have {', '.join(sorted(unknown))}",
-                hint="leave it out, or create the template with `zerojhub template create` and name it here",
-            )
-        given = spec.template.model_dump(exclude_none=True)
-        given.setdefault("name", f"zerojhub-{deployment.name}")
-        # Heat's own default is devicemapper, which Magnum refuses without a docker_volume_size.
-        given.setdefault("docker_storage_driver", "overlay")
-        properties = {key: given[key] for key in TEMPLATE_PROPERTIES if key in given and given[key] != {}}
-        resources["cluster_template"] = {"type": "OS::Magnum::ClusterTemplate", "properties": properties}
+        resources["cluster_template"] = {
+            "type": "OS::Magnum::ClusterTemplate",
+            "properties": _template_properties(deployment, spec.template),
+        }
         template: object = {"get_resource": "cluster_template"}
     else:
         template = spec.template
@@ -93,7 +120,7 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
         "description": f"Kubernetes for the hub {deployment.name}",
         "parameters": {
             "keypair": {**parameter, **({"default": keypair} if keypair else {})},
-            "workers": {"type": "number", "default": spec.workers, "constraints": [{"range": {"min": 0}}]},
+            "workers": {"type": "number", "default": spec.workers, "constraints": [{"range": {"min": 1}}]},
         },
         "resources": resources,
         "outputs": {
@@ -101,3 +128,57 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
             "node_addresses": {"value": {"get_attr": ["cluster", "node_addresses"]}},
         },
     }
+
+
+def _template_properties(deployment: Deployment, template: TemplateSpec) -> dict[str, object]:
+    """The cluster template's properties. The cluster's own options are among them: no other cluster uses the template."""
+    given = template.model_dump(exclude_none=True)
+    given.setdefault("name", f"zerojhub-{deployment.name}")
+    # Heat's own default is devicemapper, which Magnum refuses without a docker_volume_size.
+    given.setdefault("docker_storage_driver", "overlay")
+    if "volume_driver" not in template.model_fields_set:
+        given["volume_driver"] = VOLUME_DRIVERS[template.coe]
+    own = deployment.cluster.model_dump(include=set(TEMPLATE_ONLY), exclude_none=True)
+    labels = template.labels | own.pop("labels")
+    if bounds := deployment.autoscale:
+        labels |= {"auto_scaling_enabled": "true", "min_node_count": str(bounds.min), "max_node_count": str(bounds.max)}
+    given |= own | {"labels": labels}
+    return {key: given[key] for key in TEMPLATE_PROPERTIES if key in given and given[key] != {}}
+
+
+def _mistakes(deployment: Deployment) -> list[tuple[KeyPath, str, str | None]]:
+    """What Heat does not have, or would refuse: the key, what is wrong, what to do."""
+    spec, found = deployment.cluster, list[tuple[KeyPath, str, str | None]]()
+    if spec.workers < 1:
+        found.append((("cluster", "workers"), "cluster.workers: Heat's OS::Magnum::Cluster needs at least 1", None))
+    if not isinstance(spec.template, TemplateSpec):
+        lacking: list[KeyPath] = [("cluster", key) for key in TEMPLATE_ONLY if getattr(spec, key) not in (None, {})]
+        lacking += [("autoscale",)] if deployment.autoscale else []
+        why = "Heat's OS::Magnum::Cluster has no property for it, only OS::Magnum::ClusterTemplate has"
+        hint = f"make cluster.template a mapping, or set it in the template {spec.template} and leave it out here"
+        return found + [(place, f"{'.'.join(map(str, place))}: {why}", hint) for place in lacking]
+    template, where = spec.template, ("cluster", "template")
+    for key, field in TemplateSpec.model_fields.items():
+        value, name = getattr(template, key), f"cluster.template.{key}"
+        if key not in TEMPLATE_PROPERTIES and value != field.default:
+            hint = "leave it out, or create the template with `zerojhub template create` and name it here"
+            found.append(((*where, key), f"{name}: Heat's OS::Magnum::ClusterTemplate has no such property", hint))
+        if value is not None and value not in ALLOWED.get(key, (value,)):
+            found.append(((*where, key), f"{name}: Heat takes {', '.join(ALLOWED[key])}, not {value!r}", None))
+    if "volume_driver" in template.model_fields_set and template.volume_driver in ALLOWED["volume_driver"]:
+        fitting = VOLUME_DRIVERS.get(template.coe)
+        if fitting and template.volume_driver != fitting:
+            message = f"cluster.template.volume_driver: Heat takes {fitting} for {template.coe}, not {template.volume_driver!r}"
+            found.append(((*where, "volume_driver"), message, None))
+    if template.dns_nameserver and not _is_address(template.dns_nameserver):
+        message = f"cluster.template.dns_nameserver: Heat takes one IP address, not {template.dns_nameserver!r}"
+        found.append(((*where, "dns_nameserver"), message, None))
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
@@ -14,6 +15,9 @@ from zerojhub.practice.cloud.heat.routes.stacks import requested_stack
 from zerojhub.practice.cloud.heat.templates import Template
 from zerojhub.practice.cloud.store import Record
 from zerojhub.practice.cloud.wire import Call
+
+if TYPE_CHECKING:
+    import yaml
 
 routes = ProjectRoutes()
 
@@ -28,17 +32,33 @@ TYPES = {
 
 
 def parsed(text: Any, what: str) -> Any:
-    """A template or an environment; clients send it as text or as JSON."""
+    """A template or an environment; clients send it as text or as JSON. Raises Refusal (400) if it is not a mapping."""
     if not isinstance(text, str):
         return text
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    import yaml
 
     try:
-        return YAML(typ="safe").load(text)
-    except YAMLError as error:
-        why = f"Error parsing template [root stack] {re.sub(r' [(]line: [0-9]+[)]', '', str(error))}"
-        raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}") from None
+        document = json.loads(text)
+    except ValueError:
+        try:
+            document = yaml.load(text, Loader=reader())
+        except yaml.YAMLError as error:
+            why = f"Error parsing template [root stack] {error}"
+            raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}") from None
+    return {} if document is None else document
+
+
+@cache
+def reader() -> type[yaml.SafeLoader]:
+    """PyYAML, with dates as text: how Heat reads YAML."""
+    import yaml
+
+    class Reader(yaml.SafeLoader):
+        def date_as_text(self, node: yaml.ScalarNode) -> str:
+            return self.construct_yaml_str(node)
+
+    Reader.add_constructor("tag:yaml.org,2002:timestamp", Reader.date_as_text)
+    return Reader
 
 
 def body_of(call: Call) -> Record:
