@@ -1,0 +1,149 @@
+"""YAML text as a tree of nodes, whose scalars are not interpreted yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zerojhub.errors import UserError
+from zerojhub.text import one_line
+
+if TYPE_CHECKING:
+    import yaml
+
+DEEPEST = 100
+"""Levels of nesting in a document. Many more would exceed Python's recursion limit somewhere behind the reader."""
+
+PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|(?<!\w)([@%])\w+\1(?!\w)")
+"""What a template engine replaces, and YAML cannot contain without quotes."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A part of a document, starting at `line` (from 1)."""
+
+    line: int
+
+
+@dataclass(slots=True, eq=False)
+class Scalar(Node):
+    text: str
+    tag: str | None
+    plain: bool
+    """Without quotes or a tag, so that the text decides what it is."""
+
+
+@dataclass(slots=True, eq=False)
+class Sequence(Node):
+    children: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Mapping(Node):
+    children: list[Node] = field(default_factory=list)
+    """Keys and values in turn."""
+
+
+@dataclass(slots=True, eq=False)
+class Alias(Node):
+    name: str
+    target: Node
+
+
+def compose(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
+    """The documents: the line where each starts, and its root. Raises UserError for text that is not YAML.
+
+    `name` is what errors call the text.
+    """
+    import yaml
+
+    try:
+        yield from _documents(content, name)
+    except yaml.reader.ReaderError as error:
+        raise _unreadable(error, content, name) from None
+    except yaml.MarkedYAMLError as error:
+        raise _invalid(error, content, name) from None
+
+
+def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
+    import yaml
+
+    start, root = 1, None
+    anchors: dict[str, Node] = {}
+    parents: list[Sequence | Mapping] = []
+    for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        assert event.start_mark, event  # only events made by hand have none
+        line = event.start_mark.line + 1
+        node: Node
+        match event:
+            case yaml.ScalarEvent():
+                node = Scalar(line, event.value, event.tag, plain=event.implicit[0])
+            case yaml.SequenceStartEvent():
+                node = Sequence(line)
+            case yaml.MappingStartEvent():
+                node = Mapping(line)
+            case yaml.AliasEvent():
+                if event.anchor not in anchors:
+                    raise UserError(f"not valid YAML: unknown anchor {event.anchor!r}", where=f"{name}:{line}")
+                node = Alias(line, event.anchor, anchors[event.anchor])
+            case yaml.CollectionEndEvent():
+                parents.pop()
+                continue
+            case yaml.DocumentStartEvent():
+                start, anchors = line, {}
+                continue
+            case yaml.DocumentEndEvent():
+                assert root is not None  # every document has a node, if only an empty scalar
+                yield start, root
+                continue
+            case _:
+                continue
+        if parents:
+            parent = parents[-1]
+            if isinstance(parent, Mapping) and len(parent.children) % 2 == 0 and isinstance(node, Sequence | Mapping):
+                raise _no_key(content, name, line)
+            parent.children.append(node)
+        else:
+            root = node
+        if isinstance(event, yaml.NodeEvent) and event.anchor and not isinstance(node, Alias):
+            anchors[event.anchor] = node
+        if isinstance(node, Sequence | Mapping):
+            parents.append(node)
+            if len(parents) > DEEPEST:
+                raise UserError(f"nested more than {DEEPEST} levels deep", where=f"{name}:{line}")
+
+
+def _no_key(content: bytes, name: str, line: int) -> UserError:
+    if error := _placeholder(content, name, [line]):
+        return error
+    return UserError("not valid here: a key must be a word, not a mapping or a list", where=f"{name}:{line}")
+
+
+def _placeholder(content: bytes, name: str, lines: list[int]) -> UserError | None:
+    """The error for a placeholder in one of these lines (from 1)."""
+    text = content.decode(errors="replace").splitlines()
+    for line in lines:
+        if line <= len(text) and (found := PLACEHOLDER.search(text[line - 1].partition(" #")[0])):
+            message = f"the placeholder {found[0]} has not been filled in"
+            return UserError(message, where=f"{name}:{line}", hint="replace it, or put it in quotes if it is text")
+    return None
+
+
+def _unreadable(error: yaml.reader.ReaderError, content: bytes, name: str) -> UserError:
+    line = content.count(b"\n", 0, error.position) + 1
+    where = f"{name}:{line}"
+    if "control" in error.reason or "special" in error.reason:
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        hint = f'remove it, or write it as "\\x{code:02x}", in double quotes' if code < 0x100 else "remove it"
+        return UserError(f"not valid YAML: contains the control character U+{code:04X}", where=where, hint=hint)
+    return UserError(f"not valid UTF-8: {error.reason}", where=where, hint="save the file as UTF-8")
+
+
+def _invalid(error: yaml.MarkedYAMLError, content: bytes, name: str) -> UserError:
+    lines = [mark.line + 1 for mark in (error.problem_mark, error.context_mark) if mark]
+    if placeholder := _placeholder(content, name, lines):
+        return placeholder
+    problem = one_line(f"{error.context or ''} {error.problem or ''}")
+    return UserError(f"not valid YAML: {problem}", where=f"{name}:{lines[0] if lines else 1}")
