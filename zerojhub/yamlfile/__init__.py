@@ -92,5 +92,7 @@ def _only(documents: list[tuple[int, Any]], name: str) -> Any:
     while len(documents) > 1 and documents[-1][1] is None:
         documents.pop()
     if len(documents) > 1:
-        raise UserError(f"{len(documents)} documents in one file", where=f"{name}:{documents[1][0]}", hint="merge them")
+        count, where = len(documents), f"{name}:{documents[1][0]}"
+        hint = "merge the two" if count == 2 else "merge them"
+        raise UserError(f"expected a single document, found {count}", where=where, hint=hint)
     return documents[0][1] if documents else None
