@@ -34,8 +34,10 @@ class Problems(UserError):
     """Several errors reported together, one per line (exit code 2)."""
 
     def __init__(self, problems: Sequence[ZeroJHubError]):
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = list(problems)
+        self.problems: list[ZeroJHubError] = []
+        for problem in problems:
+            self.problems += problem.problems if isinstance(problem, Problems) else [problem]
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class CloudError(ZeroJHubError):

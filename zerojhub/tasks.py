@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, overload
@@ -29,7 +30,7 @@ def first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The exception to report: the first one that is not merely a cancellation."""
     for error in group.exceptions:
         inner = first_failure(error) if isinstance(error, BaseExceptionGroup) else error
-        if not isinstance(inner, anyio.get_cancelled_exc_class()):
+        if not isinstance(inner, asyncio.CancelledError):
             return inner
     return group.exceptions[0]
 

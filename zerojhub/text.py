@@ -24,8 +24,8 @@ def elapsed(seconds: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space, line breaks included, as one space."""
-    return " ".join(text.split())
+    """The text with every run of white space, line breaks included, as one space, and nothing that moves a cursor."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split()))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

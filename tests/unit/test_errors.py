@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -70,11 +71,17 @@ def test_the_program_prints_each_problem_on_its_own_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: first\nerror: a:1: second (b)\n"
 
 
+def test_an_error_is_one_line_whatever_a_service_has_put_into_it(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, Problems([CloudError("no\nroom\x1b[2J"), Problems([UserError("b\r\nc")])]))
+    assert capsys.readouterr().err == "error: no room\N{REPLACEMENT CHARACTER}[2J\nerror: b c\n"
+
+
 def test_an_interrupted_command_says_what_goes_on(monkeypatch, capsys):
-    codes: list[int] = []
-    monkeypatch.setattr(os, "_exit", codes.append)
-    run(monkeypatch, Interrupted("job pi keeps running"))
-    assert codes == [130]
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, Interrupted("job pi keeps running"))
+    assert left.value.code == 130
     assert capsys.readouterr().err == "stopped: job pi keeps running\n"
 
 

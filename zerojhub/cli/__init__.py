@@ -1,13 +1,16 @@
 """The command line: one thin module per command group. Errors are printed here, once, as one line; exit codes:
 
-0 done, 1 failed, 2 the user's input is wrong, 3 `plan` or `status` found something to do, 130 interrupted.
+0 done, 1 failed, 2 the user's input is wrong, 3 `plan` or `status` found something to do, 70 a bug in zerojhub (the error
+names a crash report), 130 interrupted.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -69,26 +72,102 @@ def root(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from zerojhub.errors import Interrupted, ZeroJHubError
-    from zerojhub.report.failures import show_error
-
+    prepare_streams()
     try:
         app(prog_name="zerojhub")
-    except Interrupted as stopped:
-        leave(str(stopped))
-    except ZeroJHubError as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as leaving:  # the former outside of Typer
-        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:
-            raise
+    except BaseException as error:
+        sys.exit(exit_code(error))
+    sys.exit(flushed(0))
+
+
+def prepare_streams() -> None:
+    """Only the program's own lines are printed: no logs and warnings of libraries, and nothing fails for its letters."""
+    import logging
+    import warnings
+
+    logging.getLogger().addHandler(logging.NullHandler())  # without any handler, Python prints errors that are logged
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # for as long as the program runs
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code for what the command has raised, after telling the user about it."""
+    from zerojhub import crash
+    from zerojhub.errors import Interrupted, ZeroJHubError
+    from zerojhub.report.failures import show_error, show_traceback
+    from zerojhub.tasks import first_failure
+
+    if isinstance(error, BaseExceptionGroup):
+        error = first_failure(error)
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if code == INTERRUPTED:
+            error = KeyboardInterrupt()
+        elif not isinstance(error.__context__, BrokenPipeError) or is_abandoned():
+            return flushed(code)
+        else:  # Typer takes every broken pipe for that of the output
+            error = error.__context__
+    if isinstance(error, KeyboardInterrupt):
         leave("nothing is lost; run the same command again to continue")
+    if isinstance(error, Interrupted):
+        leave(str(error))
+    if isinstance(error, BrokenPipeError) and is_abandoned():
+        return flushed(1)
+    if not isinstance(error, ZeroJHubError):
+        argv = sys.argv[1:]
+        error, trace = crash.explain(error, argv, commands_in(argv))
+        if crash.wants_traceback(argv):
+            show_traceback(trace)
+    show_error(error)
+    return flushed(error.exit_code)
 
 
-def leave(text: str) -> None:
+def commands_in(argv: list[str]) -> list[str]:
+    """The words that name the command."""
+    found: list[str] = []
+    with suppress(Exception):  # a command's module may be what cannot be imported
+        command: Any = typer.main.get_command(app)
+        for word in argv:
+            if hasattr(command, "get_command") and (inner := command.get_command(None, word)):
+                found, command = [*found, word], inner
+    return found
+
+
+def is_abandoned() -> bool:
+    """Has whoever was reading the output, such as `head`, stopped?"""
+    import select
+
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return bool(poll.poll(0))
+
+
+def flushed(code: int) -> int:
+    """The exit code, or 1 when the output cannot be written completely."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from zerojhub.errors import ZeroJHubError
+        from zerojhub.report.failures import show_error
+
+        sys.stdout = None  # or Python tries again at the end
+        if not isinstance(error, BrokenPipeError):
+            show_error(ZeroJHubError(f"cannot write the output: {error.strerror}"))
+        return code or 1
+    return code
+
+
+def leave(text: str) -> NoReturn:
     """Exit after an interrupt, without waiting for responses that are no longer needed."""
     from zerojhub.report.failures import show_stopped
 
     show_stopped(text)
-    sys.stdout.flush()
+    flushed(INTERRUPTED)
     os._exit(INTERRUPTED)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerojhub import masking
 from zerojhub.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Secrets:
     """Signs users' login cookies."""
     api_token: str = field(default_factory=_token, repr=False)
     """The token of zerojhub's own service in the hub."""
+
+    def __post_init__(self) -> None:
+        masking.remember(*asdict(self).values())
 
     @classmethod
     def of(cls, folder: Path, release: ChartValues | None) -> Secrets:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zerojhub import masking
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub.charts import ChartArchive, ChartValues
@@ -43,6 +44,7 @@ class UserValues:
             raise UserError("a values file must be a mapping", where=f"{path}:1")
         # Helm gets JSON, which has no dates: an unquoted 2026-01-31 becomes the text as it was written.
         self.values: ChartValues = json.loads(json.dumps(plain(self.document), default=str))
+        masking.remember_in(self.values)
 
     def where(self, place: KeyPath) -> str:
         """`file:line` of the key, or of its nearest ancestor in the file."""

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from zerojhub import masking
 from zerojhub.errors import ZeroJHubError
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -208,6 +209,7 @@ def connect(kubeconfig: Mapping[str, Any] | bytes, port: int | None = None) -> K
         config = read(kubeconfig)
     except InvalidKubeconfig as error:
         raise KubeError(f"invalid kubeconfig: {error}") from None
+    masking.remember(config.token)
     url, server_name = httpx.URL(config.server), config.tls_server_name
     if port:
         # The certificate is valid for the host in the kubeconfig, not for this end of the tunnel.

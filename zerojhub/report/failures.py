@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from zerojhub.errors import Problems, ZeroJHubError
+from zerojhub.text import one_line
 
-def show_error(error: Exception) -> None:
-    """An error, or several of them: one per line."""
-    for line in str(error).splitlines():
-        print(f"error: {line}", file=sys.stderr)
+
+def show_error(error: ZeroJHubError) -> None:
+    """An error, or several of them: one per line, whatever a service or a file has put into its text."""
+    for each in error.problems if isinstance(error, Problems) else [error]:
+        print(f"error: {one_line(str(each))}", file=sys.stderr)
+
+
+def show_traceback(text: str) -> None:
+    """A traceback, for -v."""
+    print(text, end="", file=sys.stderr)
 
 
 def show_stopped(text: str) -> None:
