@@ -14,6 +14,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 import anyio
 
 from zerojhub.deployment import Deployment
+from zerojhub.machine.keys import AskPassphrase
 from zerojhub.openstack.session import Cloud
 
 T = TypeVar("T")
@@ -53,10 +54,17 @@ class Provides(Generic[T]):
 class Run:
     """What stages are handed: the cloud, the deployment, and the values of the stages before them."""
 
-    def __init__(self, deployment: Deployment, progress: Progress, cloud: Cloud | None = None):
+    def __init__(
+        self,
+        deployment: Deployment,
+        progress: Progress,
+        cloud: Cloud | None = None,
+        ask_passphrase: AskPassphrase = lambda question: None,
+    ):
         self.deployment = deployment
         self.progress = progress
         self.cloud = cloud or Cloud(deployment.cloud)
+        self.ask_passphrase = ask_passphrase
         self._values: dict[type[Provides[Any]], Any] = {}
         self._answers: dict[Hashable, _Answer] = {}
         self._closers: list[Callable[[], Awaitable[object]]] = []

@@ -88,7 +88,7 @@ async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
 
 async def _as_it_is(run: Run, wanted: Sequence[AnyStage]) -> Run:
     """A run with the values of these stages as they are in the cluster. ZeroJHubError when there is no cluster."""
-    found = Run(await adopt.running(run.cloud, run.deployment), run.progress, run.cloud)
+    found = Run(await adopt.running(run.cloud, run.deployment), run.progress, run.cloud, run.ask_passphrase)
     run.on_close(found.close)
     if Access in run:
         found[Access] = run[Access]

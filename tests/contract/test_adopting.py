@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Shell, shell_in
+from tests.conftest import PROGRAM, ROOT, Shell, shell_in
 from tests.contract.clouds import Site
 
 HUB = """\
@@ -67,3 +72,58 @@ def test_a_cluster_that_is_there_keeps_its_keypair(site, shell, magnum):
         file.write("access: {road: api}\n")
     assert stages(shell)["keypair"]["detail"].startswith("mykey")
     assert list(site.store.keypairs) == ["mykey"]
+
+
+@pytest.fixture
+def locked(site: Site, shell: Shell, magnum) -> Iterator[Path]:
+    """The private key, which has a passphrase, of an existing cluster's keypair."""
+    path = shell.folder / "mykey"
+    shell.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-f", path)
+    body = {"keypair": {"name": "locked", "public_key": path.with_name("mykey.pub").read_text()}}
+    compute = site.client("/compute/v2.1")
+    compute.post("/os-keypairs", json=body).raise_for_status()
+    magnum.settled(magnum.create("mine", keypair="locked"))
+    yield path
+    compute.delete("/os-keypairs/locked").raise_for_status()
+
+
+def at_terminal(shell: Shell, answer: str, *words: str | Path) -> tuple[int, str]:
+    """The exit code of zerojhub at a terminal, and what it shows there. The answer is typed at the first question."""
+    near, far = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, *words],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdin=far,
+        stdout=far,
+        stderr=far,
+        start_new_session=True,
+    ) as running:
+        os.close(far)
+        shown = b""
+        try:
+            while data := os.read(near, 1 << 16):
+                shown += data
+                if answer and b"Passphrase of " in shown:
+                    os.write(near, f"{answer}\n".encode())
+                    answer = ""
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(near)
+    return running.returncode, shown.decode()
+
+
+def test_a_passphrase_is_asked_for_at_the_terminal_and_never_shown(shell, locked):
+    plan = ("plan", "-f", "../hub.yaml", "-i", locked)
+    code, shown = at_terminal(shell, "open sesame", *plan)
+    assert code == 3
+    assert shown.count(f"Passphrase of {locked}: ") == 1
+    assert re.search(r"keypair +found", shown)
+    assert "open sesame" not in shown
+    state = shell.folder / "state"
+    assert b"open sesame" not in b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
+    error = shell.zerojhub(*plan, code=2).stderr
+    assert error == (
+        f"error: {locked}: the private key has a passphrase "
+        f"(no terminal to ask on; add the key to the SSH agent: ssh-add {locked})\n"
+    )

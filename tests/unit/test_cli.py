@@ -116,6 +116,20 @@ def test_every_command_that_asks_can_be_told_not_to(path):
     assert ("confirm" in inspect.getsource(command.callback)) == ("--yes" in help_of(path))
 
 
+APART = re.compile(
+    r"init|(template|heat|practice|workshop) .*|stage list|nodegroup (list|show|create|update)"
+    r"|cluster (list|show|create|delete|kubeconfig|rotate-ca)"
+)
+"""Commands that never connect to a cluster's servers, or connect to those of the practice cloud with its own key."""
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_every_command_that_logs_in_takes_a_key_and_a_user(path):
+    logs_in = not APART.fullmatch(path.removeprefix("zerojhub "))
+    assert ("-i, --identity FILE" in help_of(path)) == logs_in
+    assert ("--user USER" in help_of(path)) == (logs_in and path != "zerojhub hub logs")  # whose --user is another
+
+
 @pytest.mark.parametrize(
     ("given", "labels"),
     [

@@ -14,13 +14,23 @@ import time
 import urllib.request
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.waiting import until
 from zerojhub.errors import MachineError
+from zerojhub.machine import keyfiles, keys
+from zerojhub.machine.keyfiles import openssh_format
 from zerojhub.machine.local import LocalMachine
 from zerojhub.machine.ssh import SSHMachine
+
+if TYPE_CHECKING:
+    from zerojhub.machine.keyfiles import Loaded
 
 USER = getpass.getuser()
 BIG = os.urandom(10_000_000)
@@ -33,7 +43,6 @@ class Sshd:
             self.port = free.getsockname()[1]
         for name in ("host", "user", "other"):
             subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", folder / name], check=True)
-        subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "secret", "-f", folder / "locked"], check=True)
         (folder / "authorized").write_text((folder / "user.pub").read_text())
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
@@ -60,7 +69,7 @@ class Sshd:
 
     async def connect(self, key: str = "user", host_key: str | None = None, timeout: float = 10) -> SSHMachine:
         return await SSHMachine.connect(
-            "127.0.0.1", USER, port=self.port, key_files=[self.folder / key],
+            "127.0.0.1", USER, port=self.port, key=keys.usable(keyfiles.read(self.folder / key), lambda question: None),
             host_keys=[host_key or self.host_key], timeout=timeout,
         )  # fmt: skip
 
@@ -315,17 +324,49 @@ def test_another_host_key_is_refused_at_once(sshd):
     assert time.monotonic() - started < 30
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("other", "accepts none of the keys for .*other"),
-        ("locked", "passphrase: .*ssh-add"),
-        ("gone", "gone cannot be used"),
-    ],
-)
-def test_a_key_that_does_not_fit_is_named(sshd, key, words):
-    with pytest.raises(MachineError, match=words):
-        anyio.run(sshd.connect, key, None, 0.5)
+def test_a_key_that_does_not_fit_is_named(sshd):
+    with pytest.raises(MachineError, match=f"does not accept the key for {USER}: .*/other .*--user"):
+        anyio.run(sshd.connect, "other", None, 0.5)
+
+
+FORMATS: dict[str, tuple[Loaded, PrivateFormat]] = {
+    "PKCS#1": (rsa.generate_private_key(65537, 2048), PrivateFormat.TraditionalOpenSSL),
+    "PKCS#8": (Ed25519PrivateKey.generate(), PrivateFormat.PKCS8),
+    "SEC 1": (ec.generate_private_key(ec.SECP256R1()), PrivateFormat.TraditionalOpenSSL),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_key_of_another_format_logs_in(sshd, name):
+    key, layout = FORMATS[name]
+    text = key.private_bytes(Encoding.PEM, layout, NoEncryption()).decode().replace("\n", "\r\n")
+    (sshd.folder / name).write_text(text)
+    with (sshd.folder / "authorized").open("a") as authorized:
+        authorized.write(f"{keyfiles.public_half(key)}\n")
+    machine = anyio.run(sshd.connect, name)
+    anyio.run(machine.close)
+
+
+def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, tmp_path, monkeypatch):
+    """A connection ends after six keys that do not fit."""
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until(socket.exists, pause=0.02)
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            others = [openssh_format(Ed25519PrivateKey.generate()) for _ in range(7)]
+            for text in [*others, (sshd.folder / "user").read_bytes()]:
+                subprocess.run(["ssh-add", "-q", "-"], input=text, check=True, timeout=10)
+            monkeypatch.setenv("HOME", str(tmp_path))
+            key = keys.locate((sshd.folder / "user.pub").read_text(), "mykey", None, lambda question: None)
+            where: dict[str, Any] = {"port": sshd.port, "host_keys": [sshd.host_key], "timeout": 0.5}
+            connect = partial(SSHMachine.connect, "127.0.0.1", USER, key=key, **where)
+            anyio.run(anyio.run(connect).close)
+            subprocess.run(["ssh-add", "-qD"], check=True, timeout=10)
+            with pytest.raises(MachineError, match="the SSH agent does not have the key any more"):
+                anyio.run(connect)
+        finally:
+            agent.terminate()
 
 
 @pytest.mark.host

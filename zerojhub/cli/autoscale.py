@@ -16,6 +16,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    logs_in,
 )
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output
@@ -45,6 +46,7 @@ def _duration(flag: str, text: str, default: str) -> Any:
 
 
 @app.command("enable")
+@logs_in
 def enable(
     cluster: ClusterArgument,
     least: Annotated[int, typer.Option("--min", metavar="N", min=0, help="Minimum number of workers.")],
@@ -101,6 +103,7 @@ def enable(
 
 
 @app.command("status")
+@logs_in
 def status(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
@@ -121,6 +124,7 @@ def status(
 
 
 @app.command("logs")
+@logs_in
 def logs(
     cluster: ClusterArgument,
     lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=1, help="Number of lines.")] = 100,
@@ -141,6 +145,7 @@ def logs(
 
 
 @app.command("protect")
+@logs_in
 def protect(
     cluster: ClusterArgument,
     node: NodeArgument,
@@ -157,6 +162,7 @@ def protect(
 
 
 @app.command("unprotect")
+@logs_in
 def unprotect(
     cluster: ClusterArgument,
     node: NodeArgument,
@@ -184,6 +190,7 @@ def _protect(cluster: str, node: str, cloud: str | None, output: Output, quiet: 
 
 
 @app.command("disable")
+@logs_in
 def disable(
     cluster: ClusterArgument,
     nodegroup: Annotated[

@@ -23,6 +23,7 @@ from zerojhub.cli.options import (
     WaitOption,
     YesOption,
     confirm,
+    logs_in,
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
 from zerojhub.report.results import Output, show_done
@@ -176,6 +177,7 @@ def delete_cluster(
 
 
 @app.command("update")
+@logs_in
 def update_cluster(
     name: NameArgument,
     operation: Annotated[str, typer.Argument(metavar="OPERATION", help="replace or remove.")],
@@ -204,6 +206,7 @@ def update_cluster(
 
 
 @app.command("resize")
+@logs_in
 def resize_cluster(
     name: NameArgument,
     count: Annotated[int, typer.Argument(metavar="N", min=0, help="New number of workers.")],
@@ -236,6 +239,7 @@ def resize_cluster(
 
 
 @app.command("upgrade")
+@logs_in
 def upgrade_cluster(
     name: NameArgument,
     kube_tag: Annotated[

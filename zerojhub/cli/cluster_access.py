@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, NameArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
+from zerojhub.cli.options import (
+    CloudOption,
+    NameArgument,
+    OutputOption,
+    QuietOption,
+    WaitOption,
+    YesOption,
+    confirm,
+    logs_in,
+)
 from zerojhub.cli.run import in_cloud, on_cluster, request
 from zerojhub.report.results import Output, show_done
 
@@ -23,6 +32,7 @@ app = App()
 
 
 @app.command("credentials")
+@logs_in
 def show_credentials(
     name: NameArgument,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show secrets unmasked.")] = False,
@@ -101,6 +111,7 @@ def write_kubeconfig(
 
 
 @app.command("ssh")
+@logs_in
 def ssh(
     name: NameArgument,
     command: Annotated[

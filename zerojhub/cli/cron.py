@@ -29,6 +29,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    logs_in,
 )
 from zerojhub.report import crons as report
 from zerojhub.report.results import Output
@@ -47,6 +48,7 @@ Name = Annotated[str, typer.Argument(metavar="CRONJOB", help="Name of the cron j
 
 
 @app.command()
+@logs_in
 def create(
     name: Annotated[
         str | None, typer.Argument(metavar="CRONJOB", help="Name of the cron job, unless it comes from a file.")
@@ -117,6 +119,7 @@ def create(
 
 
 @app.command("list")
+@logs_in
 def list_crons(
     namespace: NamespaceOption = "default",
     cluster: ClusterOption = None,
@@ -139,6 +142,7 @@ def list_crons(
 
 
 @app.command()
+@logs_in
 def logs(
     name: Name,
     run: Annotated[
@@ -165,6 +169,7 @@ def logs(
 
 
 @app.command()
+@logs_in
 def suspend(
     name: Name,
     namespace: NamespaceOption = "default",
@@ -182,6 +187,7 @@ def suspend(
 
 
 @app.command()
+@logs_in
 def resume(
     name: Name,
     namespace: NamespaceOption = "default",
@@ -199,6 +205,7 @@ def resume(
 
 
 @app.command()
+@logs_in
 def run(
     name: Name,
     wait: WaitOption = False,
@@ -225,6 +232,7 @@ def run(
 
 
 @app.command()
+@logs_in
 def delete(
     name: Name,
     namespace: NamespaceOption = "default",

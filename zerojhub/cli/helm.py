@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption
+from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, logs_in
 
 if TYPE_CHECKING:
     from zerojhub.run import Run
@@ -17,6 +17,7 @@ app = App()
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@logs_in
 def helm(
     arguments: Annotated[list[str], typer.Argument(metavar="HELM-ARGUMENT", help="Arguments for Helm.")],
     file: FileOption = DEFAULT_FILE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption
+from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption, logs_in
 from zerojhub.report.hub import show_proof, show_url, show_users
 from zerojhub.report.results import Output, show_drift, show_text
 
@@ -21,6 +21,7 @@ app = App("Inspect and test the running hub.")
 
 
 @app.command()
+@logs_in
 def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """Print the hub's URL.
 
@@ -39,6 +40,7 @@ def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Outp
 
 
 @app.command()
+@logs_in
 def check(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -69,6 +71,7 @@ def check(
 
 
 @app.command()
+@logs_in
 def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
     """List the hub's users, their running servers and last activity.
 
@@ -91,6 +94,7 @@ def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Ou
 
 
 @app.command()
+@logs_in
 def logs(
     user: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Print the log of this user's server instead.")

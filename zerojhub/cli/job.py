@@ -18,6 +18,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    logs_in,
 )
 from zerojhub.report import jobs as report
 from zerojhub.report.results import Output
@@ -54,6 +55,7 @@ LogsOption = Annotated[bool, typer.Option("--logs", help="Wait, and print the lo
 
 
 @app.command()
+@logs_in
 def run(
     name: Annotated[
         str | None, typer.Argument(metavar="JOB", help="Name of the job, unless it comes from a file.")
@@ -128,6 +130,7 @@ def run(
 
 
 @app.command("list")
+@logs_in
 def list_jobs(
     namespace: NamespaceOption = "default",
     cluster: ClusterOption = None,
@@ -150,6 +153,7 @@ def list_jobs(
 
 
 @app.command()
+@logs_in
 def logs(
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", help="Keep printing until the job ends.")] = False,
@@ -177,6 +181,7 @@ def logs(
 
 
 @app.command()
+@logs_in
 def delete(
     name: Name,
     namespace: NamespaceOption = "default",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm, logs_in
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output
 
@@ -15,6 +15,7 @@ app = App("List the nodes of a cluster and repair their machine IDs.")
 
 
 @app.command("list")
+@logs_in
 def list_nodes(
     cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table, quiet: QuietOption = False
 ) -> None:
@@ -36,6 +37,7 @@ def list_nodes(
 
 
 @app.command("fix-machine-id")
+@logs_in
 def fix_machine_id(
     cluster: ClusterArgument,
     nodes: Annotated[

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, WaitOption, YesOption, confirm
+from zerojhub.cli.options import (
+    CloudOption,
+    ClusterArgument,
+    OutputOption,
+    QuietOption,
+    WaitOption,
+    YesOption,
+    confirm,
+    logs_in,
+)
 from zerojhub.cli.run import in_cloud, on_cluster, request
 from zerojhub.report import nodegroups as report
 from zerojhub.report.results import Output, show_done, show_fields
@@ -107,6 +116,7 @@ def update_group(
 
 
 @app.command("delete")
+@logs_in
 def delete_group(
     cluster: ClusterArgument,
     group: Group,

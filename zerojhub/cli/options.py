@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from zerojhub.report.results import Output
+
+Function = TypeVar("Function", bound=Callable[..., object])
 
 DEFAULT_FILE = Path("hub.yaml")
 
@@ -52,6 +63,64 @@ NodeGroupOption = Annotated[
     typer.Option(metavar="NODEGROUP", help="Node group, by name or UUID.", show_default="the default workers"),
 ]
 
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-i",
+        "--identity",
+        metavar="FILE",
+        help="Private key for SSH to the cluster's servers.",
+        show_default="the keypair's, from ~/.ssh or the SSH agent",
+    ),
+]
+LoginOption = Annotated[
+    str | None,
+    typer.Option("--user", metavar="USER", help="User for SSH to the cluster's servers.", show_default="the image's"),
+]
+
+
+@dataclass(frozen=True)
+class Login:
+    """The options with which a command logs in to the cluster's servers."""
+
+    identity: Path | None
+    user: str | None
+
+    def words(self) -> list[str]:
+        """The options as they are given on the command line."""
+        return [
+            *(["-i", str(self.identity)] if self.identity else []),
+            *(["--user", self.user] if self.user else []),
+        ]
+
+
+login: ContextVar[Login | None] = ContextVar("login", default=None)
+"""As given to the command that runs; zerojhub/cli/run.py passes it on with the deployment."""
+
+
+def logs_in(command: Function) -> Function:
+    """Give a command that connects to a cluster the options -i/--identity and --user.
+
+    A command that has an option --user of its own, with another meaning, keeps it.
+    """
+    added = {"identity": IdentityOption, "ssh_user": LoginOption}
+    if "user" in inspect.signature(command).parameters:
+        del added["ssh_user"]
+
+    @functools.wraps(command)
+    def with_login(*, identity: Path | None = None, ssh_user: str | None = None, **arguments: object) -> object:
+        login.set(Login(identity and Path(os.path.expanduser(identity)).absolute(), ssh_user))
+        return command(**arguments)
+
+    signature = inspect.signature(command, eval_str=True)
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in added.items()
+    ]
+    # Typer reads a command's options from its signature.
+    vars(with_login)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *more])
+    return cast(Function, with_login)
+
 
 def is_given(context: typer.Context, name: str) -> bool:
     """Whether the option was given, on the command line or in the environment."""
@@ -74,12 +143,34 @@ def set_defaults(context: typer.Context, given: dict[str, object]) -> None:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is deleted or interrupted. UserError without a terminal; Abort (exit 1) for a no."""
-    import sys
-
     from zerojhub.errors import UserError
 
     if yes:
         return
     if not sys.stdin.isatty():
         raise UserError(question, hint="no terminal to ask on; confirm with --yes")
-    typer.confirm(question, abort=True, err=True)
+    with _asking():
+        typer.confirm(question, abort=True, err=True)
+
+
+def ask_passphrase(question: str) -> str | None:
+    """Ask without echo; None without a terminal."""
+    import getpass
+
+    if not sys.stdin.isatty():
+        return None
+    with _asking():
+        return getpass.getpass(question, stream=sys.stderr)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """No live progress overwrites the question, and Ctrl-C ends the program although its event loop waits for the answer."""
+    from zerojhub.report.progress import paused
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with paused():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zerojhub.cli.options import DEFAULT_FILE
+from zerojhub.cli.options import DEFAULT_FILE, ask_passphrase, login
 from zerojhub.errors import UserError, ZeroJHubError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def with_run(
         deployment.hub.chart = str(path.absolute()) if chart not in CHART_NAMES and path.exists() else chart
 
     async def start() -> Answer:
-        run = Run(deployment, Silent() if silent else progress)
+        run = Run(deployment, Silent() if silent else progress, ask_passphrase=ask_passphrase)
         try:
             return await work(run)
         finally:
@@ -70,7 +71,22 @@ def load(file: Path, cloud: str | None) -> Deployment:
 
     loaded = deployment.load(file)
     loaded.cloud = cloud or loaded.cloud
-    return loaded
+    return _with_login(loaded)
+
+
+async def _adopted(cloud: Cloud, name: str, cloud_name: str | None) -> Deployment:
+    """The deployment of the cluster of that name (see `deployment_of`)."""
+    from zerojhub.cluster.adopt import deployment_of
+
+    return _with_login(await deployment_of(cloud, name, cloud_name))
+
+
+def _with_login(deployment: Deployment) -> Deployment:
+    """The deployment with -i and --user of the command line instead of its own key and user."""
+    if given := login.get():
+        deployment.access.private_key = given.identity or deployment.access.private_key
+        deployment.access.user = given.user or deployment.access.user
+    return deployment
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,12 @@ class Place:
     def words(self) -> str:
         """The options with which another command works on the same cluster."""
         named = ["--cluster", self.cluster] if self.cluster else ["-f", str(self.file)] * (self.file != DEFAULT_FILE)
-        return "".join(f" {word}" for word in [*named, *(["--cloud", self.cloud] if self.cloud else [])])
+        words = [
+            *named,
+            *(["--cloud", self.cloud] if self.cloud else []),
+            *(given.words() if (given := login.get()) else []),
+        ]
+        return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, step: str, *, quiet: bool) -> Answer:
@@ -92,7 +113,6 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
     import anyio
 
     from zerojhub import running
-    from zerojhub.cluster.adopt import deployment_of
     from zerojhub.graph import with_needs
     from zerojhub.openstack.session import Cloud
     from zerojhub.report.results import show_drift
@@ -105,10 +125,10 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
 
     async def start() -> Answer:
         if place.cluster:
-            deployment = await deployment_of(Cloud(place.cloud), place.cluster, place.cloud)
+            deployment = await _adopted(Cloud(place.cloud), place.cluster, place.cloud)
         else:
             deployment = load(place.file, place.cloud)
-        run = Run(deployment, Silent())
+        run = Run(deployment, Silent(), ask_passphrase=ask_passphrase)
         try:
             found = await running.look(run, with_needs([Access]))
             reach = found.reach
@@ -153,14 +173,13 @@ def on_cluster(
     `locked`: only one such command at a time; commands that only look run at any time.
     """
     from zerojhub import graph
-    from zerojhub.cluster.adopt import deployment_of
     from zerojhub.run import Run, Silent
     from zerojhub.stages import Access
 
     async def start(here: Cloud, say: Say) -> Answer:
-        deployment = await deployment_of(here, name, cloud)
+        deployment = await _adopted(here, name, cloud)
         with lock(deployment, wanted=locked):
-            run = Run(deployment, Silent(), here)
+            run = Run(deployment, Silent(), here, ask_passphrase)
 
             async def connect() -> Reach:
                 run.forget_answers()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, QuietOption
+from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, QuietOption, logs_in
 from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ app = App()
 
 
 @app.command()
+@logs_in
 def show(
     svg: Annotated[bool, typer.Option("--svg", help="Draw a map as an SVG image.")] = False,
     output: Annotated[

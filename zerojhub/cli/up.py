@@ -18,6 +18,7 @@ from zerojhub.cli.options import (
     VerboseOption,
     YesOption,
     confirm,
+    logs_in,
 )
 from zerojhub.report.results import Output
 from zerojhub.report.stages import show_kept, show_plan, show_stages, show_status, show_up
@@ -41,6 +42,7 @@ StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="Stage, as i
 
 
 @app.command()
+@logs_in
 def up(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -94,6 +96,7 @@ def _up(
 
 
 @app.command()
+@logs_in
 def plan(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -115,6 +118,7 @@ def plan(
 
 
 @app.command()
+@logs_in
 def status(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -148,6 +152,7 @@ def _exit_code(statuses: list[StageStatus]) -> None:
 
 
 @app.command()
+@logs_in
 def down(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -188,6 +193,7 @@ def list_stages(output: OutputOption = Output.table) -> None:
 
 
 @stage_app.command("run")
+@logs_in
 def run_stage(
     name: StageArgument,
     file: FileOption = DEFAULT_FILE,

@@ -36,7 +36,7 @@ async def watch_status(run: Run, output: Output) -> NoReturn:
 
 async def _look(run: Run) -> Look:
     """Look in a run of its own with the same credentials: what an earlier look found may be gone."""
-    fresh = Run(run.deployment, Silent(), run.cloud)
+    fresh = Run(run.deployment, Silent(), run.cloud, run.ask_passphrase)
     try:
         found = await running.look(fresh)
         return Look(found.statuses, found.url, await survey(found.run, found.run.get(Access), found.url), found.drift)

@@ -76,7 +76,7 @@ async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> None:
         master.user,
         port=await master.forward(address, 22),
         host_keys=await host_keys(run, address, server),
-        key_files=master.key_files,
+        key=master.key,
         forget=pins(run).removal(address),
         say=say,
     )

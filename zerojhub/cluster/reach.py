@@ -13,6 +13,7 @@ from zerojhub.kube.client import Kube, KubeError, connect
 from zerojhub.kube.kinds import NAMESPACE
 from zerojhub.kube.reach import Reach
 from zerojhub.machine.host_keys import HostKeys, only_fingerprints
+from zerojhub.machine.keys import PrivateKey
 from zerojhub.machine.local import LocalMachine
 from zerojhub.openstack import kubeconfig, masters
 from zerojhub.openstack.magnum import Cluster
@@ -23,8 +24,8 @@ ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 """Where Magnum's drivers leave the administrator's kubeconfig on a master."""
 
 
-async def by_ssh(run: Run, server: Server, address: str, user: str, private_key: Path | None) -> Reach:
-    """Log in to the master (with None: by the SSH agent), and open a tunnel to its API server on that connection.
+async def by_ssh(run: Run, server: Server, address: str, user: str, key: PrivateKey) -> Reach:
+    """Log in to the master, and open a tunnel to its API server on that connection.
 
     Raises MachineError, and ZeroJHubError when there is no host key to verify the master with.
     """
@@ -35,7 +36,7 @@ async def by_ssh(run: Run, server: Server, address: str, user: str, private_key:
         address,
         user,
         host_keys=keys,
-        key_files=[private_key] if private_key else [],
+        key=key,
         forget=pins(run).removal(address),
         say=run.say,
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from zerojhub.cluster.reach import host_keys, pins
 from zerojhub.errors import UserError
 from zerojhub.kube import nodes
 from zerojhub.kube.reach import Reach
+from zerojhub.machine import failure, keyfiles
 from zerojhub.machine.host_keys import fingerprint, only_fingerprints
+from zerojhub.machine.keys import PrivateKey
+from zerojhub.machine.local import LocalMachine
 from zerojhub.openstack import nova
 from zerojhub.run import Run
 
@@ -22,13 +26,31 @@ async def command(run: Run, reach: Reach, node: str | None) -> list[str]:
             "the nodes of this cluster have no SSH access", hint="zerojhub cluster kubeconfig, then kubectl"
         )
     words = ["ssh", "-o", f"UserKnownHostsFile={pins(run).path}", "-o", "StrictHostKeyChecking=yes"]
-    for key_file in reach.machine.key_files:
-        words += ["-i", str(key_file)]
+    words += ["-o", "IdentitiesOnly=yes", "-i", str(await _identity(run, reach.machine.key))]
     if node is None:
         return [*words, reach.machine.name]
     address = await _pinned_address(run, reach, node)
     through = shlex.join([*words, "-W", "%h:%p", reach.machine.name])
     return [*words, "-o", f"ProxyCommand={through}", f"{reach.machine.user}@{address}"]
+
+
+async def _identity(run: Run, key: PrivateKey) -> Path:
+    """The file by which ssh finds the key: the private key, or the public half of one that the SSH agent has.
+
+    UserError when ssh will not read the private key.
+    """
+    if key.file is None or key.loaded is None:
+        public = run.folder / "identity.pub"
+        public.write_text(f"{key.public}\n")
+        return public
+    if keyfiles.read(key.file).encrypted:  # ssh asks for the passphrase itself
+        return key.file
+    answer = await LocalMachine().run(["ssh-keygen", "-y", "-P", "", "-f", str(key.file)], check=False)
+    if answer.code:
+        others = "bad permissions" in (reason := failure(answer))
+        hint = f"chmod 600 {key.file}" if others else "save it in OpenSSH's format and with Unix line ends"
+        raise UserError(f"ssh does not read this private key: {reason}", where=str(key.file), hint=hint)
+    return key.file
 
 
 async def _pinned_address(run: Run, reach: Reach, name: str) -> str:

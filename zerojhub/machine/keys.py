@@ -2,88 +2,146 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from zerojhub.errors import UserError
+from zerojhub.machine import keyfiles
+from zerojhub.machine.keyfiles import KeyFile, key_material
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from zerojhub.machine.keyfiles import Loaded
+
+AskPassphrase: TypeAlias = Callable[[str], str | None]
+"""Asks at the terminal, without echo. Returns None where there is no terminal."""
+
+ATTEMPTS = 3
+"""At a passphrase, as with ssh."""
 
 
-def locate(public_key: str, keypair: str, given: Path | None) -> Path | None:
-    """The file with the private half of `public_key`: `given`, or one in ~/.ssh; None when the SSH agent has it.
+@dataclass(frozen=True)
+class PrivateKey:
+    """A private key that can log in: from a file, or in the SSH agent."""
 
-    `keypair` is the name for messages. UserError when there is no such private key, or `given` is a different one.
+    public: str
+    """The type and Base64 of its public half."""
+    file: Path | None
+    """None: only the SSH agent has it."""
+    loaded: Loaded | None = field(default=None, repr=False, compare=False)
+    """None: the SSH agent signs."""
+
+    def __str__(self) -> str:
+        return str(self.file or "in the SSH agent")
+
+    def signer(self, agent: paramiko.Agent) -> paramiko.PKey | None:
+        """The key for paramiko; None when the agent does not have it any more."""
+        import paramiko
+
+        if self.loaded is None:
+            return next((key for key in agent.get_keys() if _material(key) == self.public), None)
+        kinds: dict[str, type[paramiko.PKey]] = {"ssh-rsa": paramiko.RSAKey, "ssh-ed25519": paramiko.Ed25519Key}
+        kind = kinds.get(self.public.split()[0], paramiko.ECDSAKey)
+        # paramiko itself reads fewer formats than cryptography.
+        return kind.from_private_key(io.StringIO(keyfiles.openssh_format(self.loaded).decode()))
+
+
+def locate(public_key: str, keypair: str, given: Path | None, ask: AskPassphrase) -> PrivateKey:
+    """The private half of `public_key`: the file `given`, or one in ~/.ssh, or one in the SSH agent.
+
+    `keypair` is the name for messages. A passphrase is asked for only when it is needed, and once. UserError when there is
+    no such private key, when it cannot be used, and when `given` is another one.
     """
-    material = key_material(public_key)
+    wanted = key_material(public_key)
     if given is not None:
-        if not given.exists():
-            raise no_such_file(given)
-        if public_half(given) != material:
-            raise UserError(
-                f"private key {given} does not match keypair {keypair!r}",
-                hint="set access.private_key to the key that does",
-            )
-        return given
-    candidates = sorted(
-        path for path in (Path.home() / ".ssh").glob("*") if path.with_name(path.name + ".pub").exists()
-    )
-    for path in candidates:
-        if public_half(path) == material:
-            return path
-    if material in agent_keys():
-        return None
-    tried = ", ".join(str(path) for path in candidates) or "none in ~/.ssh"
+        file = keyfiles.read(given)
+        if file.public in (None, wanted) and (key := usable(file, ask)).public == wanted:
+            return key
+        raise UserError(f"private key {given} does not match keypair {keypair!r}", hint=keyfiles.NAME_IT)
+    files = list(in_ssh_folder())
+    fitting = [file for file in files if file.public == wanted]
+    if fitting:
+        return usable(min(fitting, key=lambda file: (file.problem is not None, file.encrypted)), ask)
+    if wanted in agent_keys():
+        return PrivateKey(wanted, None)
+    locked = [file for file in files if file.public is None]
+    for file in locked:
+        with contextlib.suppress(UserError):
+            if (key := usable(file, ask)).public == wanted:
+                return key
     raise UserError(
-        f"no private key on this machine matches keypair {keypair!r} (tried {tried} and the SSH agent)",
-        hint="set access.private_key to its file",
+        f"no private key on this machine matches keypair {keypair!r} "
+        f"(tried {', '.join(str(file.path) for file in files) or 'none in ~/.ssh'} and the SSH agent)",
+        hint=f"add it to the SSH agent: ssh-add {locked[0].path}" if locked else keyfiles.NAME_IT,
     )
 
 
-def no_such_file(path: Path) -> UserError:
-    """The error for a private key that is not where the deployment says."""
-    return UserError(f"no private key at {path}", hint="correct access.private_key")
+def usable(file: KeyFile, ask: AskPassphrase) -> PrivateKey:
+    """The key, from the SSH agent if it is there and the file needs a passphrase.
 
-
-def key_material(line: str) -> str:
-    """The type and Base64 of an OpenSSH public key line, without its comment."""
-    return " ".join(line.split()[:2])
-
-
-def public_half(path: Path) -> str | None:
-    """The public half of a private key file as a key line, from its .pub file when the private key has a passphrase.
-
-    None when neither can be read.
+    UserError when it cannot be used: without a terminal to ask for the passphrase, or for a key such as PuTTY's.
     """
-    from cryptography.hazmat.primitives import serialization
+    if file.public and (file.encrypted or file.problem) and file.public in agent_keys():
+        return PrivateKey(file.public, file.path)
+    if file.problem:
+        raise file.problem
+    loaded = _unlocked(file, ask) if file.encrypted else keyfiles.unlock(file.path, file.pem, None)
+    if isinstance(loaded, UserError):
+        raise loaded
+    return PrivateKey(keyfiles.public_half(loaded), file.path, loaded)
 
-    try:
-        data = path.read_bytes()
-        load = serialization.load_ssh_private_key if b"OPENSSH" in data else serialization.load_pem_private_key
-        encoding, layout = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-        return load(data, password=None).public_key().public_bytes(encoding, layout).decode()
-    except (ValueError, TypeError, OSError):
-        beside = path.with_name(path.name + ".pub")
-        return key_material(beside.read_text()) if beside.exists() else None
+
+@functools.cache
+def _unlocked(file: KeyFile, ask: AskPassphrase) -> Loaded | UserError:
+    """The decrypted key, or why there is none: asked for once in a command, whatever comes of it."""
+    for _ in range(ATTEMPTS):
+        passphrase = ask(f"Passphrase of {file.path}: ")
+        if passphrase is None:
+            hint = f"no terminal to ask on; add the key to the SSH agent: ssh-add {file.path}"
+            return UserError("the private key has a passphrase", where=str(file.path), hint=hint)
+        if not passphrase:
+            break
+        with contextlib.suppress(ValueError):
+            return keyfiles.unlock(file.path, file.pem, passphrase)
+    return UserError("wrong passphrase", where=str(file.path))
+
+
+def in_ssh_folder() -> Iterator[KeyFile]:
+    """The private keys in ~/.ssh; whatever else is there, or cannot be read, is passed over."""
+    for path in sorted(Path(os.path.expanduser("~/.ssh")).glob("*")):
+        with contextlib.suppress(UserError):
+            yield keyfiles.read(path)
 
 
 def make_private_key(path: Path) -> None:
     """Write a new ed25519 private key to `path`, which must not exist, with mode 0600 from the first byte on."""
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    data = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
+        file.write(keyfiles.openssh_format(Ed25519PrivateKey.generate()))
 
 
 def agent_keys() -> set[str]:
-    """The key lines of all keys in the SSH agent; empty without an agent."""
+    """The type and Base64 of all keys in the SSH agent; empty without an agent."""
     if not os.environ.get("SSH_AUTH_SOCK"):
         return set()
     import paramiko
 
-    try:
-        return {f"{key.get_name()} {key.get_base64()}" for key in paramiko.Agent().get_keys()}
-    except paramiko.SSHException:
-        return set()
+    with contextlib.suppress(paramiko.SSHException, OSError):
+        agent = paramiko.Agent()
+        try:
+            return {_material(key) for key in agent.get_keys()}
+        finally:
+            agent.close()
+    return set()
+
+
+def _material(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"

@@ -17,6 +17,7 @@ import anyio
 
 from zerojhub.errors import MachineError
 from zerojhub.machine import Result, failure
+from zerojhub.machine.keys import PrivateKey
 from zerojhub.machine.ssh_login import CONNECT, NoAnswer, Pins, Refused, log_in
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -37,8 +38,8 @@ SESSIONS = 8
 class SSHMachine:
     """A machine over SSH. Created by `SSHMachine.connect`."""
 
-    def __init__(self, transport: paramiko.Transport, user: str, address: str, key_files: list[Path]):
-        self.name, self.user, self.key_files = f"{user}@{address}", user, key_files
+    def __init__(self, transport: paramiko.Transport, user: str, address: str, key: PrivateKey):
+        self.name, self.user, self.key = f"{user}@{address}", user, key
         self._is_root = user == "root"
         self._transport = transport
         self._sessions = anyio.Semaphore(SESSIONS)
@@ -51,20 +52,20 @@ class SSHMachine:
         user: str,
         *,
         host_keys: list[str],
-        key_files: list[Path] | None = None,
+        key: PrivateKey,
         port: int = 22,
         timeout: float = 120,
         forget: str = "from where it is kept",
         say: Say | None = None,
     ) -> SSHMachine:
-        """Log in with the key files and the agent's keys, retrying for `timeout` seconds while the machine boots.
+        """Log in with the key, retrying for `timeout` seconds while the machine boots.
 
         `host_keys`: the server must have one of these OpenSSH public key lines or `SHA256:…` fingerprints; `forget` is
         the command that removes them, for the error's hint.
-        Raises MachineError if SSH does not respond in time, the host key is another one, or no key is accepted.
+        Raises MachineError if SSH does not respond in time, the host key is another one, or the key is not accepted.
         """
         name = f"{user}@{address}"
-        log_in_once = partial(log_in, address, port, user, Pins.of(host_keys), key_files or [], forget)
+        log_in_once = partial(log_in, address, port, user, Pins.of(host_keys), key, forget)
         refused_since: float | None = None
         error = MachineError("")
 
@@ -85,7 +86,7 @@ class SSHMachine:
 
         try:
             transport = await wait_until(attempt, timeout=timeout, pause=(1, 1), say=say)
-            return cls(transport, user, address, key_files or [])
+            return cls(transport, user, address, key)
         except TimedOut:
             raise error from None
 

@@ -1,14 +1,14 @@
-"""Logging in over SSH: the server has a pinned host key and accepts one of the user's keys."""
+"""Logging in over SSH: the server has a pinned host key and accepts the user's key."""
 
 from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerojhub.errors import MachineError
 from zerojhub.machine.host_keys import fingerprint
+from zerojhub.machine.keys import PrivateKey
 
 if TYPE_CHECKING:
     import paramiko
@@ -18,7 +18,7 @@ CONNECT = 10
 
 
 class Refused(Exception):
-    """The machine responds, but accepts none of the keys for this user."""
+    """The machine responds, but does not accept the key for this user."""
 
     def __init__(self, message: str, hint: str | None = None):
         super().__init__(message)
@@ -52,8 +52,8 @@ class Pins:
         return cls(frozenset(fingerprints), types)
 
 
-def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path], forget: str) -> paramiko.Transport:
-    """One attempt with the key files and the agent's keys; blocks. `forget` is the command that removes a pin.
+def log_in(address: str, port: int, user: str, pins: Pins, key: PrivateKey, forget: str) -> paramiko.Transport:
+    """One attempt with the key; blocks. `forget` is the command that removes a pin.
 
     Raises NoAnswer, Refused, or MachineError for a host key that is not pinned.
     """
@@ -78,7 +78,7 @@ def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path]
                 where=f"{user}@{address}",
                 hint=f"another machine may be responding; if this one was rebuilt, remove its old key: {forget}",
             )
-        _authenticate(transport, user, key_files)
+        _authenticate(transport, user, key)
         transport.set_keepalive(15)
         return transport
     except BaseException:
@@ -86,32 +86,20 @@ def log_in(address: str, port: int, user: str, pins: Pins, key_files: list[Path]
         raise
 
 
-def _authenticate(transport: paramiko.Transport, user: str, key_files: list[Path]) -> None:
+def _authenticate(transport: paramiko.Transport, user: str, key: PrivateKey) -> None:
     import paramiko
 
-    tried, hint = [], None
-    for path in key_files:
-        try:
-            key = paramiko.PKey.from_path(path)
-        except TypeError:
-            hint = f"{path} has a passphrase: add it to the SSH agent with `ssh-add {path}`"
-            continue
-        except (OSError, ValueError, paramiko.SSHException) as error:
-            hint = f"{path} cannot be used: {error}"
-            continue
-        tried.append((str(path), key))
+    # sshd ends a connection that offers more than a few keys: only the one that fits is offered.
     agent = paramiko.Agent()
     try:
-        tried += [("a key of the SSH agent", key) for key in agent.get_keys()]
-        for _, key in tried:
-            try:
-                transport.auth_publickey(user, key)
-                return
-            except paramiko.AuthenticationException:
-                continue
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                raise NoAnswer(str(error) or "closed the connection") from None
+        signer = key.signer(agent)
+        if signer is None:
+            raise Refused("the SSH agent does not have the key any more", "add it with ssh-add")
+        transport.auth_publickey(user, signer)
+    except paramiko.AuthenticationException:
+        hint = "is that the user of this image? --user, or access.user in hub.yaml, names another"
+        raise Refused(f"it does not accept the key for {user}: private key {key}", hint) from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise NoAnswer(str(error) or "closed the connection") from None
     finally:
         agent.close()
-    names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "none (no usable key)"
-    raise Refused(f"it accepts none of the keys for {user}: {names}", hint)

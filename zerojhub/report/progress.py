@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from zerojhub.text import elapsed
 
@@ -48,6 +50,8 @@ class Step:
 class Progress:
     """The steps of one command; a context manager. `quiet` prints failures only, `verbose` everything a step reports."""
 
+    _shown: ClassVar[Progress | None] = None
+
     def __init__(self, *, quiet: bool = False, verbose: bool = False):
         self.quiet, self.verbose = quiet, verbose
         self._live: Live | None = None
@@ -69,9 +73,11 @@ class Progress:
                 redirect_stdout=sys.stdout.isatty(),  # only then do printed lines and the steps share a screen
             )
             self._live.start()
+        Progress._shown = self
         return self
 
     def __exit__(self, *_: object) -> None:
+        Progress._shown = None
         if self._live:
             self._live.stop()
 
@@ -117,3 +123,16 @@ class Progress:
         for row in rows:
             row.no_wrap, row.overflow = True, "ellipsis"
         return Group(*rows)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Within: the live progress, if there is one, does not redraw the terminal."""
+    live = Progress._shown and Progress._shown._live
+    if live:
+        live.stop()
+    try:
+        yield
+    finally:
+        if live:
+            live.start()

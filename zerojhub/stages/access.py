@@ -43,8 +43,9 @@ class Access(Stage[Reach]):
         else:
             address = floating_ip["floating_ip_address"]
         key = run[Keypair]
+        assert key and key.private_key  # the stage finds none on the API road only
         user = run.deployment.access.user or masters.login(run[Template])
-        found = await reach.by_ssh(run, server, address, user, key.private_key if key else None)
+        found = await reach.by_ssh(run, server, address, user, key.private_key)
         return Found(f"{user}@{address}, Kubernetes {found.version}", found)
 
     async def do(self, run: Run, state: Missing[Reach] | Wrong[Reach]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.machine import keys
+from zerojhub.machine import keyfiles, keys
+from zerojhub.machine.keys import PrivateKey
 from zerojhub.openstack import magnum, nova
 from zerojhub.openstack.names import unknown
 from zerojhub.openstack.roads import is_cluster_api, road_of
@@ -18,13 +19,13 @@ from zerojhub.stages.template import expected
 
 @dataclass(frozen=True)
 class Key:
-    """A keypair in the cloud and its private half: a file on this machine, or None for the SSH agent."""
+    """A keypair in the cloud and its private half; None where nobody logs in, and it is not looked for."""
 
     name: str
-    private_key: Path | None
+    private_key: PrivateKey | None
 
     def __str__(self) -> str:
-        return f"{self.name}, private key {self.private_key or 'in the SSH agent'}"
+        return f"{self.name}, private key {self.private_key}" if self.private_key else self.name
 
 
 class Keypair(Stage[Key | None]):
@@ -42,8 +43,8 @@ class Keypair(Stage[Key | None]):
         try:
             if name := await chosen(run):
                 await usable(run, name)
-            elif given and not given.exists():
-                raise keys.no_such_file(given)
+            elif given:
+                keyfiles.read(given)
         except UserError as error:
             return [error]
         return []
@@ -53,18 +54,19 @@ class Keypair(Stage[Key | None]):
             key = await usable(run, name)
             return Found(str(key), key)
         template = await expected(run)
-        if template and is_cluster_api(template):
+        if template and is_cluster_api(template) and road_of(run.deployment, template) == "api":
             return Found("not needed: nobody logs in to the machines", None)
         name = own_name(run)
         keypair = await run.once(nova.find_keypair, run.cloud, name)
         path = own_path(run)
         if keypair is None:
             return Missing(f"there is no keypair {name}")
-        material = keys.key_material(keypair["public_key"])
         try:
-            given = path if path.exists() and keys.public_half(path) == material else None
-            key = Key(name, keys.locate(keypair["public_key"], name, given))
+            given = path if path.exists() else None
+            key = Key(name, keys.locate(keypair["public_key"], name, given, run.ask_passphrase))
         except UserError:
+            if run.deployment.access.private_key:
+                raise
             return Wrong(f"keypair {name} is in the cloud, but its private key is not at {path}")
         return Found(str(key), key)
 
@@ -75,10 +77,8 @@ class Keypair(Stage[Key | None]):
             raise ZeroJHubError(state.detail, hint=hint)
         if not path.exists():  # access.private_key does: the keypair is made from its public half
             keys.make_private_key(path)
-        public = keys.public_half(path)
-        if public is None:
-            raise UserError(f"{path} is not a private key that can be read", hint="is its .pub file beside it?")
-        await nova.create_keypair(run.cloud, name, f"{public} {name}")
+        key = keys.usable(keyfiles.read(path), run.ask_passphrase)
+        await nova.create_keypair(run.cloud, name, f"{key.public} {name}")
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         if await chosen(run) is None:
@@ -96,24 +96,20 @@ async def chosen(run: Run) -> str | None:
 
 
 async def usable(run: Run, name: str) -> Key:
-    """The keypair and its private half. UserError when either cannot be found and the road to the cluster needs it."""
+    """The keypair and, where the road to the cluster needs it, its private half. UserError when either cannot be found."""
     keypair, given = await run.once(nova.find_keypair, run.cloud, name), run.deployment.access.private_key
     adopted = run.deployment.cluster.keypair is None
     if keypair is None and not adopted:
         there = [each["name"] for each in await nova.keypairs(run.cloud)]
         raise unknown("keypair", name, there, run.cloud.name)
-    if keypair is None and given and given.exists():  # another user made the cluster, and Nova hides their keypairs
-        return Key(name, given)
-    try:
-        if keypair is None:
-            hint = "set access.private_key to the file of its private key"
-            raise UserError(f"the cluster's keypair {name!r} belongs to another user", hint=hint)
-        return Key(name, keys.locate(keypair["public_key"], name, given))
-    except UserError:
-        template = await expected(run)
-        if template and road_of(run.deployment, template) == "api":
-            return Key(name, None)
-        raise
+    template = await expected(run)
+    if template and road_of(run.deployment, template) == "api":
+        return Key(name, None)
+    if keypair is not None:
+        return Key(name, keys.locate(keypair["public_key"], name, given, run.ask_passphrase))
+    if given is None:  # another user made the cluster, and Nova hides their keypairs
+        raise UserError(f"the cluster's keypair {name!r} belongs to another user", hint=keyfiles.NAME_IT)
+    return Key(name, keys.usable(keyfiles.read(given), run.ask_passphrase))
 
 
 def own_name(run: Run) -> str:
