@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,6 +13,8 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 
+SURROGATES = re.compile(rb"\\u(d[89ab]..)\\u(d[c-f]..)|\\.")
+"""A character beyond U+FFFF as JSON escapes it; or any other escape."""
 NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 USER_TIMEOUT = 1800
 """Seconds for a command of a person's."""
@@ -42,11 +46,16 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:
         """Run a command of Helm's, given without the program, and return its standard output."""
         argv = [self._executable, *map(str, command), "--kubeconfig", self._kubeconfig]
-        result = await self._run(argv, input=input)
+        result = await self._run(argv, input=input and readable(input))
         if result.code == 0:
             return result.stdout
         kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
         raise kind(result.code, result.stderr)
+
+
+def readable(text: bytes) -> bytes:
+    """JSON as Helm can read it: Helm reads YAML, which has no surrogate pairs."""
+    return SURROGATES.sub(lambda found: json.loads(b'"%s"' % found[0]).encode() if found[1] else found[0], text)
 
 
 async def run_as_given(

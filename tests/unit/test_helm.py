@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import json
 import tarfile
 import threading
 from functools import partial
@@ -128,6 +129,16 @@ def test_helm_runs_on_the_machine_with_its_kubeconfig_and_gets_values_on_standar
     ((argv, options),) = machine.calls
     assert argv == ["/opt/helm", "upgrade", "hub", "--timeout", "60", "--kubeconfig", "/etc/admin.conf"]
     assert options == {"input": b"secret: 1", "sudo": True, "timeout": 90, "check": False}
+
+
+def test_helm_gets_characters_that_yaml_has_no_escapes_for_as_they_are():
+    machine = Recorder(Result(0, b"{}", b""))
+    values = {"a": "\U0001f680\U0001f393", "b": "\\ud83d\\ude80", "c": "\\\U0001f680 \x7f\u2028é"}
+    anyio.run(partial(helm_on(machine).install_or_upgrade, "hub", "chart.tgz", values))
+    ((_, options),) = machine.calls
+    assert json.loads(options["input"]) == values
+    assert rb"\u2028\u00e9" in options["input"]
+    assert options["input"].decode().count("\U0001f680") == 2
 
 
 @pytest.mark.parametrize(

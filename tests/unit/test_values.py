@@ -298,6 +298,13 @@ def test_a_release_without_differences(chart):
     assert difference(installed(chart), chart, WANTED) is None
 
 
+def test_helm_keeps_numbers_as_doubles(chart):
+    numbers = {"a": 18446744073709551615, "b": [9007199254740993], "c": 1, "d": True}
+    kept = {"a": 18446744073709552000, "b": [9007199254740992], "c": 1.0, "d": True}
+    assert difference(installed(chart, values=kept), chart, numbers) is None
+    assert difference(installed(chart, values=kept | {"d": 1}), chart, numbers) == "values changed: d"
+
+
 @pytest.mark.parametrize("description", ["Upgrade complete", ""])
 def test_a_release_of_another_tool_is_told_by_its_version_alone(chart, description):
     assert difference(installed(chart, description=description), chart, WANTED) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,4 +76,9 @@ def _changes(old: Any, new: Any, place: str = "") -> set[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = old.keys() | new.keys()
         return set().union(*(_changes(old.get(key), new.get(key), f"{place}.{key}".lstrip(".")) for key in keys))
-    return set() if old == new else {place}
+    return set() if _as_helm_prints(old) == _as_helm_prints(new) else {place}
+
+
+def _as_helm_prints(value: Any) -> str:
+    """JSON whose numbers are all doubles, as Helm keeps them."""
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)

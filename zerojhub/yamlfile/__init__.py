@@ -14,7 +14,18 @@ from zerojhub.yamlfile import go, pyyaml
 from zerojhub.yamlfile.compose import compose
 from zerojhub.yamlfile.decode import Decoder, Rules
 
-__all__ = ["GO", "PYYAML", "KeyPath", "Rules", "line_of", "parse", "plain", "read_documents", "read_yaml", "written"]
+__all__ = [
+    "GO",
+    "PYYAML",
+    "KeyPath",
+    "Rules",
+    "line_of",
+    "load",
+    "plain",
+    "read_documents",
+    "read_yaml",
+    "written",
+]
 
 KeyPath = tuple[str | int, ...]
 """The keys and list indexes that lead to a value in a document."""
@@ -31,20 +42,23 @@ def read_yaml(path: Path, *, missing_hint: str | None = None, rules: Rules = GO)
     Mappings and lists are dicts and lists; keys are strings; scalars are str, int, float, bool or None, so that all of it is
     JSON. Raises UserError with file:line; `missing_hint` is the hint if the file does not exist.
     """
-    return _only(parse(_content(path, missing_hint), str(path), rules), str(path))
+    return load(_content(path, missing_hint), str(path), rules)
 
 
 def read_documents(path: Path, *, rules: Rules = GO) -> list[Any]:
     """The file's documents, each as `read_yaml` returns it, without empty ones."""
-    return [document for _, document in parse(_content(path, None), str(path), rules) if document is not None]
+    return [document for _, document in _documents(_content(path), str(path), rules) if document is not None]
 
 
-def parse(content: bytes, name: str, rules: Rules = GO) -> list[tuple[int, Any]]:
-    """The documents in YAML text, empty ones included, each with the line where it starts.
-
-    `name` is what errors call the text. Raises UserError.
-    """
-    return [(line, Decoder(name, rules).decode(root)) for line, root in compose(content, name)]
+def load(content: bytes, name: str, rules: Rules = GO) -> Any:
+    """The only document of a file's content, as `read_yaml` returns it. `name` is what errors call the file."""
+    documents = _documents(content, name, rules)
+    while len(documents) > 1 and documents[-1][1] is None:  # as a trailing `---` makes them
+        documents.pop()
+    if (count := len(documents)) > 1:
+        hint = "merge the two" if count == 2 else "merge them"
+        raise UserError(f"expected a single document, found {count}", where=f"{name}:{documents[1][0]}", hint=hint)
+    return documents[0][1] if documents else None
 
 
 def plain(node: Any) -> Any:
@@ -78,7 +92,7 @@ def written(document: Any, place: KeyPath) -> str | None:
     return text
 
 
-def _content(path: Path, missing_hint: str | None) -> bytes:
+def _content(path: Path, missing_hint: str | None = None) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -87,12 +101,6 @@ def _content(path: Path, missing_hint: str | None) -> bytes:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
-def _only(documents: list[tuple[int, Any]], name: str) -> Any:
-    """The one document; empty ones after it, as a trailing `---` makes them, do not count."""
-    while len(documents) > 1 and documents[-1][1] is None:
-        documents.pop()
-    if len(documents) > 1:
-        count, where = len(documents), f"{name}:{documents[1][0]}"
-        hint = "merge the two" if count == 2 else "merge them"
-        raise UserError(f"expected a single document, found {count}", where=where, hint=hint)
-    return documents[0][1] if documents else None
+def _documents(content: bytes, name: str, rules: Rules) -> list[tuple[int, Any]]:
+    """Each document, empty ones included, with the line where it starts."""
+    return [(line, Decoder(name, rules).decode(root)) for line, root in compose(content, name)]

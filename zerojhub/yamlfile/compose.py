@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 DEEPEST = 100
 """Levels of nesting in a document. Many more would exceed Python's recursion limit somewhere behind the reader."""
 
-PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|(?<!\w)([@%])\w+\1(?!\w)")
+PLACEHOLDER = re.compile(r"(?<![\"'\w])(?:\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|([@%])\w+\1(?!\w))")
 """What a template engine replaces, and YAML cannot contain without quotes."""
+
+NO_END = ("found unexpected end of stream", "could not find expected ':'")
+"""libyaml's words for quotes that are not closed, and for a line without a colon."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,19 +119,22 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
 
 
 def _no_key(content: bytes, name: str, line: int) -> UserError:
-    if error := _placeholder(content, name, [line]):
+    if error := _placeholder(content, name, line):
         return error
     return UserError("not valid here: a key must be a word, not a mapping or a list", where=f"{name}:{line}")
 
 
-def _placeholder(content: bytes, name: str, lines: list[int]) -> UserError | None:
-    """The error for a placeholder in one of these lines (from 1)."""
-    text = content.decode(errors="replace").splitlines()
-    for line in lines:
-        if line <= len(text) and (found := PLACEHOLDER.search(text[line - 1].partition(" #")[0])):
-            message = f"the placeholder {found[0]} has not been filled in"
-            return UserError(message, where=f"{name}:{line}", hint="replace it, or put it in quotes if it is text")
-    return None
+def _placeholder(content: bytes, name: str, line: int) -> UserError | None:
+    """The error for a placeholder in the line (from 1)."""
+    if not (found := PLACEHOLDER.search(_line(content, line).partition(" #")[0])):
+        return None
+    message = f"the placeholder {found[0]} has not been filled in"
+    return UserError(message, where=f"{name}:{line}", hint="replace it, or put it in quotes if it is meant as text")
+
+
+def _line(content: bytes, line: int) -> str:
+    lines = content.decode(errors="replace").split("\n")
+    return lines[line - 1] if line <= len(lines) else ""
 
 
 def _unreadable(error: yaml.reader.ReaderError, content: bytes, name: str) -> UserError:
@@ -142,8 +148,18 @@ def _unreadable(error: yaml.reader.ReaderError, content: bytes, name: str) -> Us
 
 
 def _invalid(error: yaml.MarkedYAMLError, content: bytes, name: str) -> UserError:
-    lines = [mark.line + 1 for mark in (error.problem_mark, error.context_mark) if mark]
-    if placeholder := _placeholder(content, name, lines):
+    started, found = error.context_mark, error.problem_mark
+    assert found, error  # libyaml always knows
+    if started and (placeholder := _placeholder(content, name, started.line + 1)):
         return placeholder
-    problem = one_line(f"{error.context or ''} {error.problem or ''}")
-    return UserError(f"not valid YAML: {problem}", where=f"{name}:{lines[0] if lines else 1}")
+    if placeholder := _placeholder(content, name, found.line + 1):
+        return placeholder
+    character = _line(content, found.line + 1)[found.column :][:1]
+    problem, hint = one_line(f"{error.context or ''} {error.problem or ''}"), None
+    if character == "\t":
+        problem, hint = "indented with a tab", "use spaces"
+    elif "cannot start any token" in problem:
+        problem, hint = f"a value cannot start with {character}", "put it in quotes"
+    # What has no end is found at the end of the file.
+    mark = started if started and error.problem in NO_END else found
+    return UserError(f"not valid YAML: {problem}", where=f"{name}:{mark.line + 1}", hint=hint)
