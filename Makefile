@@ -80,6 +80,8 @@ test: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or browser or host"' \
 	    machines '$(BIN)/zerojhub practice build -q && $(RUN) -m "journey or helm"'
 
+# Generated examples: `make check` tries few of them, this target many.
+test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or agreement or browser or host or dist"' \
 	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm"'

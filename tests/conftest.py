@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("zerojhub")
@@ -36,7 +37,13 @@ PERSONAL = re.compile(r"OS_.*|KUBECONFIG|SSH_AUTH_SOCK|FORCE_COLOR|COLUMNS|LC_AL
 """Environment variables of the developer's that would change what a program does or says."""
 
 
+# `make check` tries the same few examples every time, `make test-all` new ones for minutes.
+hypothesis.settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("many", max_examples=2000, deadline=None, database=None, print_blob=True)
+
+
 def pytest_configure() -> None:
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
     # What a shell starts in the background ignores Ctrl-C, and so would every program that is tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in filter(PERSONAL.fullmatch, list(os.environ)):

@@ -8,11 +8,8 @@ Errors: UserError (exit 2) for a cloud that is not defined, refuses the credenti
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import time
-import types
 from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from zerojhub.errors import CloudError, UserError
+from zerojhub.openstack.clouds_yaml import Clouds
 from zerojhub.text import one_line
 from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from keystoneauth1.exceptions import HttpError
     from keystoneauth1.session import Session
-    from openstack.config import OpenStackConfig
     from openstack.config.cloud_region import CloudRegion
 
 REQUEST_TIMEOUT = 60.0
@@ -36,23 +33,6 @@ INCOMPLETE = "field/attribute master_count"
 """What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
 INCOMPLETE_TIMEOUT, INCOMPLETE_PAUSE = 5.0, 0.5
 """Seconds to ask again for, and between two such requests."""
-
-
-def load_config() -> type[OpenStackConfig]:
-    """openstacksdk's reader of clouds.yaml, without the proxies of fifty services.
-
-    `import openstack` loads all of them, half a second that a `cluster list` has no use for: an empty stand-in for the
-    package's own `__init__` lets `openstack.config` be imported alone.
-    """
-    if "openstack" not in sys.modules:
-        spec = importlib.util.find_spec("openstack")
-        assert spec is not None and spec.submodule_search_locations is not None  # a dependency of this package
-        package = types.ModuleType("openstack")
-        package.__path__, package.__spec__ = spec.submodule_search_locations, spec
-        sys.modules["openstack"] = package
-    import openstack.config
-
-    return openstack.config.OpenStackConfig
 
 
 class Cloud:
@@ -69,26 +49,13 @@ class Cloud:
         self.orchestration = Service(self, "orchestration")
 
     @cached_property
+    def _clouds(self) -> Clouds:
+        return Clouds()
+
+    @cached_property
     def region(self) -> CloudRegion:
         """Credentials, region, interface and certificates. UserError when clouds.yaml does not define the cloud."""
-        config_class = load_config()
-        from keystoneauth1 import exceptions as ksa
-        from openstack.exceptions import ConfigException
-
-        try:
-            config = config_class(app_name="zerojhub")
-            names = [name for name in config.get_cloud_names() if name]
-            if self._requested_name and self._requested_name not in names:
-                files = " or ".join(str(path) for path in config._config_files[:2])
-                known = f"known: {', '.join(sorted(names))}" if names else "none is defined"
-                raise UserError(
-                    f"no cloud named {self._requested_name!r} in clouds.yaml ({known})",
-                    hint=f"add it to {files}, or set OS_CLIENT_CONFIG_FILE to the file that has it",
-                )
-            return config.get_one(cloud=self._requested_name or config.default_cloud)
-        except (ConfigException, ksa.ClientException) as error:
-            hint = "select a cloud with --cloud, in the deployment file or in OS_CLOUD"
-            raise UserError(f"clouds.yaml: {one_line(str(error))}", hint=hint) from error
+        return self._clouds.region(self._requested_name)
 
     @property
     def name(self) -> str:
@@ -97,12 +64,7 @@ class Cloud:
     @cached_property
     def session(self) -> Session:
         """The session that every request goes through; it authenticates at the first one."""
-        from keystoneauth1.exceptions import ClientException
-
-        try:
-            session = self.region.get_session()
-        except ClientException as error:
-            raise UserError(f"cloud {self.name}: {one_line(str(error))}") from error
+        session = self.region.get_session()
         session.timeout = REQUEST_TIMEOUT
         return session
 
@@ -114,6 +76,8 @@ class Cloud:
         try:
             self.session.get_token()
         except ksa.Unauthorized as error:
+            if self._clouds.secure.problems:  # which should have had the password
+                raise self._clouds.secure.problems[0] from error
             raise UserError(
                 f"Keystone refused the credentials of cloud {self.name}: {one_line(error.message)}",
                 where=f"keystone {error.request_id or auth_url}",
@@ -127,6 +91,11 @@ class Cloud:
             ) from error
         except ksa.ClientException as error:
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
+        except OSError as error:  # a certificate or key that is there, but is none
+            raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # keystoneauth checks no types
+            message = f"Keystone of cloud {self.name} answered something unexpected: {type(error).__name__} {one_line(str(error))}"
+            raise UserError(message, where=auth_url, hint="check auth_url in clouds.yaml") from error
 
     @property
     def project_id(self) -> str | None:
@@ -161,10 +130,22 @@ class Service:
         except EndpointNotFound:
             url = None
         if url is None:
-            raise CloudError(f"cloud {self._cloud.name} has no {self.type} service in its catalog")
+            raise self._not_in_catalog()
         url = url.rstrip("/")
         has_version = re.search(r"/v\d[\d.]*(/[^/]+)?$", url)
         return url if has_version or not self._version else f"{url}/{self._version}"
+
+    def _not_in_catalog(self) -> CloudError:
+        catalog = self._cloud.region.get_service_catalog()
+        offered = catalog.get_endpoints_data(service_type=self.type).get(self.type, []) if catalog else []
+        message = f"cloud {self._cloud.name} has no {self.type} service in its catalog"
+        if not offered:
+            return CloudError(message)
+        regions = ", ".join(sorted({str(each.region_name) for each in offered}))
+        interfaces = ", ".join(sorted({str(each.interface) for each in offered}))
+        region, interface = self._cloud.region.get_region_name(self.type), self._cloud.region.get_interface(self.type)
+        hint = f"set region_name (of {regions}) or interface (of {interfaces}) in clouds.yaml"
+        return CloudError(f"{message} for region {region} and interface {interface}", hint=hint)
 
     async def get(self, path: str, **query: Any) -> Any:
         """The decoded answer. Asks again while Magnum cannot show a cluster that it is creating or deleting."""
