@@ -31,6 +31,12 @@ class StageStatus:
     state: Result
     detail: str
     seconds: float = 0.0
+    hint: str | None = None
+
+    def error(self) -> ZeroJHubError:
+        """The error for a command that needs what this stage does not have; a failure has a hint of its own."""
+        hint = self.hint or (None if self.state == "failed" else "zerojhub up")
+        return ZeroJHubError(f"{self.stage.name}: {self.detail}", hint=hint)
 
 
 def find_stage(stages: Sequence[AnyStage], name: str) -> AnyStage:
@@ -74,7 +80,7 @@ async def require(run: Run, *wanted: AnyStage) -> None:
     """Look until `run[stage]` is there for each of these stages. ZeroJHubError for the first stage that has nothing."""
     for status in await look(run, with_needs(wanted)):
         if status.stage not in run:
-            raise ZeroJHubError(f"{status.stage.name}: {status.detail}", hint="zerojhub up")
+            raise status.error()
 
 
 async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] | None = None) -> list[StageStatus]:
@@ -169,9 +175,8 @@ async def _visit(
         shown.outcome = "kept"
         if state.value is not None:
             run[stage_class] = state.value
-        return StageStatus(
-            stage_class, "missing" if isinstance(state, Missing) else "wrong", state.detail, shown.seconds()
-        )
+        result: Result = "missing" if isinstance(state, Missing) else "wrong"
+        return StageStatus(stage_class, result, state.detail, shown.seconds(), state.hint)
 
 
 async def _check(run: Run, stages: Sequence[AnyStage]) -> None:

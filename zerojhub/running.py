@@ -57,6 +57,9 @@ class Running:
         return self.url
 
     def _nothing(self) -> ZeroJHubError:
+        for status in self.statuses:
+            if status.state not in ("found", "waiting"):
+                return status.error()
         return ZeroJHubError(self.drift[0] if self.drift else "there is no hub", hint="zerojhub up")
 
 

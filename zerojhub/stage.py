@@ -30,14 +30,17 @@ class Missing(Generic[T]):
 
     detail: str
     value: T | None = None
+    hint: str | None = None
+    """What to do about it in a command that only looks, where that is not `zerojhub up`."""
 
 
 @dataclass(frozen=True)
 class Wrong(Generic[T]):
-    """Something is there that differs from the deployment; `do` repairs it or says how to. `value` is as for Missing."""
+    """Something is there that differs from the deployment; `do` repairs it or says how to. The rest is as for Missing."""
 
     detail: str
     value: T | None = None
+    hint: str | None = None
 
 
 @dataclass

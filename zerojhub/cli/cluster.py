@@ -106,6 +106,9 @@ def create_cluster(
     timeout: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="Timeout of the creation.")] = 60,
     duplicate: DuplicateOption = False,
     wait: WaitOption = True,
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Then give the first master a floating IP, as `cluster expose` does.")
+    ] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
@@ -117,8 +120,14 @@ def create_cluster(
     """
     from zerojhub.cli.arguments import parse_labels
     from zerojhub.cluster import lifecycle
+    from zerojhub.errors import UserError
     from zerojhub.openstack import clusters
+    from zerojhub.report.clusters import show_created
 
+    if expose and not wait:
+        raise UserError(
+            "--expose needs the complete cluster", hint=f"leave out --no-wait, or later: zerojhub cluster expose {name}"
+        )
     options = clusters.options(
         name,
         workers=workers,
@@ -137,11 +146,14 @@ def create_cluster(
     )
     created = in_cloud(
         name,
-        lambda here, say: lifecycle.create(here, template, options, say, duplicate=duplicate, wait=wait),
+        lambda here, say: lifecycle.create(
+            here, template, options, say, duplicate=duplicate, wait=wait, floating_ips=int(expose)
+        ),
         cloud,
         quiet,
     )
-    show_done(created, output, "created cluster" if wait else "creating cluster")
+    exposure = cluster_access.give_floating_ip(created["uuid"], None, cloud, quiet) if expose else None
+    show_created(created, exposure, output, complete=wait)
 
 
 @app.command("delete")

@@ -25,6 +25,7 @@ from zerojhub.report.results import Output, show_done
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
     from zerojhub.cluster.credentials import Credential, Replaced
+    from zerojhub.cluster.expose import Exposure
     from zerojhub.run import Run
     from zerojhub.text import Say
 
@@ -108,6 +109,69 @@ def write_kubeconfig(
     target = path or kubeconfig.default_path()
     context = request(cloud, lambda here: kubeconfig.save(here, name, target, merge=merge))
     show_kubeconfig(target, context, output)
+
+
+@app.command("expose")
+def expose(
+    name: NameArgument,
+    floating_ip: Annotated[
+        str | None,
+        typer.Option(
+            "--floating-ip",
+            metavar="ADDRESS",
+            help="Floating IP of the project, by address or ID.",
+            show_default="a new one",
+        ),
+    ] = None,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Give the first master a floating IP, so that commands can log in to it.
+
+    A floating IP that this command allocates is released with the cluster. Clusters of Cluster API drivers need none.
+
+    Examples:
+        zerojhub cluster expose k8s
+        zerojhub cluster expose k8s --floating-ip 203.0.113.7
+    """
+    from zerojhub.report.clusters import show_exposed
+
+    show_exposed(give_floating_ip(name, floating_ip, cloud, quiet), output)
+
+
+def give_floating_ip(name: str, floating_ip: str | None, cloud: str | None, quiet: bool) -> Exposure:
+    """Expose the cluster of this name or UUID."""
+    from zerojhub.cluster import expose
+    from zerojhub.openstack import magnum
+
+    async def work(run: Run, connect: Connect, say: Say) -> Exposure:
+        return await expose.expose(run.cloud, await magnum.get_cluster(run.cloud, name), floating_ip, say)
+
+    return on_cluster(name, work, cloud, quiet)
+
+
+@app.command("unexpose")
+def unexpose(
+    name: NameArgument,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Detach the first master's floating IP, and release it if `cluster expose` allocated it.
+
+    Examples:
+        zerojhub cluster unexpose k8s
+    """
+    from zerojhub.cluster import expose
+    from zerojhub.openstack import magnum
+    from zerojhub.report.clusters import show_unexposed
+
+    async def work(run: Run, connect: Connect, say: Say) -> Exposure:
+        return await expose.unexpose(run.cloud, await magnum.get_cluster(run.cloud, name), partial(confirm, yes=yes))
+
+    show_unexposed(on_cluster(name, work, cloud, quiet), output)
 
 
 @app.command("ssh")

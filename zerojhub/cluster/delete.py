@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from zerojhub.cluster import lifecycle
+from zerojhub.cluster import expose, lifecycle
 from zerojhub.cluster.usable import connected
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import kinds, volumes
@@ -22,10 +22,13 @@ RELEASE_TIMEOUT = 180
 
 
 async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool, wait: bool = True) -> list[KeptVolume]:
-    """Delete the cluster and what it created in the project. Returns the volumes that are left.
+    """Delete the cluster, what it created in the project, and its floating IP if `expose` allocated it.
+
+    Returns the volumes that are left.
 
     `data`: also delete the volumes of its claims. Without `wait`, only request the deletion of the cluster.
     """
+    await expose.release(cloud, cluster)
     if not wait:
         await magnum.delete_cluster(cloud, cluster["uuid"])
         return []

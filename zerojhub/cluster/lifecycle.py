@@ -40,10 +40,17 @@ class Description:
 
 
 async def create(
-    cloud: Cloud, template: str, options: ClusterOptions, say: Say, *, duplicate: bool, wait: bool
+    cloud: Cloud,
+    template: str,
+    options: ClusterOptions,
+    say: Say,
+    *,
+    duplicate: bool,
+    wait: bool,
+    floating_ips: int = 0,
 ) -> Cluster | ClusterName:
     """Create a cluster (see `clusters.create`); with `wait`, return it once it is complete."""
-    uuid = await clusters.create(cloud, template, options, duplicate=duplicate)
+    uuid = await clusters.create(cloud, template, options, duplicate=duplicate, floating_ips=floating_ips)
     if not wait:
         return {"uuid": uuid, "name": options["name"]}
     return await wait_until_idle(cloud, uuid, say, minutes=options["create_timeout"])

@@ -22,9 +22,11 @@ def autoscaled(cluster: Cluster) -> bool:
 
 def recovery_hint(cluster: Cluster) -> str | None:
     """What to do about a cluster that failed, if there is anything."""
-    if cluster["status"] == "CREATE_FAILED":
+    if cluster["status"] != "CREATE_FAILED":
+        return None
+    if OWNER_LABEL in cluster["labels"]:
         return "delete it with `zerojhub down`, then run `zerojhub up` again"
-    return None
+    return f"delete it: zerojhub cluster delete {cluster['name']}"
 
 
 def options(
@@ -65,9 +67,12 @@ def options(
     return cast(ClusterOptions, required | given)  # keys and types are those of the parameters
 
 
-async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplicate: bool = False) -> str:
+async def create(
+    cloud: Cloud, template: str, options: ClusterOptions, *, duplicate: bool = False, floating_ips: int = 0
+) -> str:
     """Request a cluster of the template and return its UUID. Problems with everything that would stop it, first.
 
+    `floating_ips`: how many to have room for beside those that Magnum assigns.
     `merge_labels` in the options is done here: a Magnum before OpenStack Victoria does not know it.
     """
     found: list[ZeroJHubError] = []
@@ -80,6 +85,8 @@ async def create(cloud: Cloud, template: str, options: ClusterOptions, *, duplic
     combined = _overridden(chosen, options)
     found += await templates.problems(cloud, combined)
     found += await capacity_problems(cloud, combined, options["master_count"], options["node_count"])
+    if floating_ips and not is_cluster_api(chosen):
+        found += await quota.floating_ip_shortages(cloud, floating_ips)
     if found:
         raise Problems(found)
     request: ClusterRequest = {**options, "cluster_template_id": chosen["uuid"]}

@@ -40,6 +40,7 @@ class FloatingIP(TypedDict):
     floating_ip_address: str
     fixed_ip_address: str | None
     port_id: str | None
+    project_id: str
     description: NotRequired[str | None]
 
 
@@ -103,6 +104,11 @@ async def create_floating_ip(cloud: Cloud, network_id: str, description: str) ->
 async def attach_floating_ip(cloud: Cloud, floating_ip_id: str, port_id: str) -> None:
     """Attach the floating IP to the port; it leaves the port it was on."""
     await cloud.network.put(f"/floatingips/{floating_ip_id}", {"floatingip": {"port_id": port_id}})
+
+
+async def detach_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:
+    """Detach the floating IP from its port; the project keeps it."""
+    await cloud.network.put(f"/floatingips/{floating_ip_id}", {"floatingip": {"port_id": None}})
 
 
 async def delete_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:

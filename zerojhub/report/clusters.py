@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from zerojhub.cluster.expose import Exposure
 from zerojhub.cluster.lifecycle import Description
 from zerojhub.cluster.upgrade import Upgraded
 from zerojhub.openstack.leftovers import KeptVolume
-from zerojhub.openstack.magnum import Cluster
-from zerojhub.report.results import Output, print_fields, show, show_line, show_table, table
+from zerojhub.openstack.magnum import Cluster, ClusterName
+from zerojhub.report.results import Output, print_fields, show, show_done, show_line, show_table, table
 
 COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
 
@@ -17,6 +18,39 @@ COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "h
 def show_clusters(clusters: Sequence[Cluster], output: Output) -> None:
     """A line per cluster."""
     show_table(clusters, COLUMNS, output)
+
+
+def show_created(created: ClusterName, exposure: Exposure | None, output: Output, *, complete: bool) -> None:
+    """The new cluster, with its master's floating IP if it was asked for."""
+    what = "created cluster" if complete else "creating cluster"
+    if exposure is None:
+        show_done(created, output, what)
+        return
+
+    def people() -> None:
+        show_done(created, output, what)
+        show_exposed(exposure, output)
+
+    show({**created, "floating_ip_address": exposure.floating_ip_address}, output, people)
+
+
+def show_exposed(exposure: Exposure, output: Output) -> None:
+    """The master's floating IP, or that the cluster needs none."""
+    if exposure.needed:
+        line = f"{exposure.cluster}: floating IP {exposure.floating_ip_address} (next: zerojhub cluster ssh {exposure.cluster})"
+    else:
+        line = f"{exposure.cluster}: not needed, the Kubernetes API has an address of its own"
+    show_line(exposure, output, line)
+
+
+def show_unexposed(exposure: Exposure, output: Output) -> None:
+    """The floating IP that the master had."""
+    was = exposure.floating_ip_address
+    show_line(
+        exposure,
+        output,
+        f"{exposure.cluster}: {f'detached floating IP {was}' if was else 'has no floating IP'}",
+    )
 
 
 def show_description(found: Description, output: Output) -> None:

@@ -51,14 +51,15 @@ class Cluster(Stage[MagnumCluster]):
         if cluster is None:
             return Missing(f"there is no cluster {run.deployment.cluster_name}")
         status, reason = cluster["status"], cluster.get("status_reason") or "no reason given"
+        progress = f"see: zerojhub cluster show {cluster['name']}"
         if status.startswith("DELETE"):
-            return Wrong(f"cluster {cluster['name']} is {status}")
+            return Wrong(f"cluster {cluster['name']} is {status}", hint=progress)
         if status == "CREATE_FAILED":
-            return Wrong(await lifecycle.failure(run.cloud, cluster))
+            return Wrong(await lifecycle.failure(run.cloud, cluster), hint=clusters.recovery_hint(cluster))
         if status.endswith("IN_PROGRESS"):
             # One that is being resized or upgraded works; an autoscaler may resize it at any time.
             usable = cluster if status.startswith("UPDATE") else None
-            return Missing(f"cluster {cluster['name']} is {status}", usable)
+            return Missing(f"cluster {cluster['name']} is {status}", usable, progress)
         masters, workers = plural(cluster["master_count"], "master"), plural(cluster["node_count"], "worker")
         detail = f"{cluster['name']}: {masters}, {workers}"
         if status.endswith("FAILED"):

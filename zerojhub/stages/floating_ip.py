@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.openstack import magnum, masters, names, neutron
+from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.openstack.neutron import FloatingIP as Address
 from zerojhub.openstack.roads import road_of
 from zerojhub.run import Run
@@ -42,7 +43,7 @@ class FloatingIP(Stage[Address | None]):
             return Found(ours[0]["floating_ip_address"], ours[0])
         if assigned_by_magnum(run):
             return Found("not needed: Magnum assigns the master one", None)
-        return Missing("the master needs an address that is reachable from here")
+        return Missing("the master needs an address that is reachable from here", hint=await exposing(run))
 
     async def do(self, run: Run, state: Missing[Address | None] | Wrong[Address | None]) -> None:
         external = await names.network(run.cloud, run[Template]["external_network_id"] or "", external=True)
@@ -65,6 +66,15 @@ async def on_master(run: Run) -> Address | None:
     addresses = masters.addresses(server)
     # Two networks may have the same addresses: the floating IP's own address is the server's as well.
     return next((each for each in await floating_ips(run) if each["floating_ip_address"] in addresses), None)
+
+
+async def exposing(run: Run) -> str | None:
+    """The command that gives the master of an existing cluster an address; None when `up` created it, and does so."""
+    cluster = await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+    if cluster is None or OWNER_LABEL in cluster["labels"]:
+        return None
+    cloud = f" --cloud {run.deployment.cloud}" if run.deployment.cloud else ""
+    return f"zerojhub cluster expose {cluster['name']}{cloud}"
 
 
 def assigned_by_magnum(run: Run) -> bool:
