@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from tests.contract.ground import InstantGround
 from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.daemon import listen
+from zerojhub.practice.faults import Faults
 
 PASSWORD = "open sesame"
 CLOUDS = """
@@ -133,6 +134,7 @@ class Site(Cloud):
     store: Store
     ground: InstantGround
     audit: Path
+    faults: Faults
 
     @property
     def url(self) -> str:

@@ -26,7 +26,7 @@ def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Si
         app = build_app(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
         with served(app) as url:
             clouds = clouds_yaml(folder, f"{url}/identity")
-            yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl")
+            yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl", app.state.faults)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,13 @@ from zerojhub.cli import help
 from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import UserError
+from zerojhub.practice.faults import Fault, What
 from zerojhub.report import practice as report
 from zerojhub.report.results import Output, note
 
 app = App("Run a practice cloud on this machine: OpenStack's APIs and real Linux machines.")
+fault_app = App("Let requests to the practice cloud fail on purpose.")
+app.add_typer(fault_app, name="fault")
 
 
 class Command(help.Command):
@@ -203,3 +206,100 @@ def record(
     report.show_recording(
         path, made.asked, output, silent=made.silent, left_out=made.left_out, not_shown=made.not_shown
     )
+
+
+@fault_app.command(cls=Command)
+def add(
+    service: Annotated[
+        str, typer.Argument(metavar="SERVICE", help="Type in the service catalog, such as container-infra.")
+    ],
+    what: Annotated[
+        What,
+        typer.Argument(metavar="WHAT", help=f"{', '.join(What)}.", show_choices=False),
+    ],
+    method: Annotated[str | None, typer.Option("--method", metavar="METHOD", help="Only requests with it.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Option("--path", metavar="PATTERN", help="Only these paths; * matches any text, as in '*/clusters'."),
+    ] = None,
+    call: Annotated[
+        int | None, typer.Option("--call", metavar="N", min=1, help="Only the Nth request.", show_default="1")
+    ] = None,
+    start: Annotated[
+        int | None, typer.Option("--from", metavar="N", min=1, help="The first request that fails.", show_default="1")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", metavar="M", min=1, help="How many fail.", show_default="1")
+    ] = None,
+    every: Annotated[bool, typer.Option("--every", help="All fail, from the first or from --from on.")] = False,
+    retry_after: Annotated[
+        int | None, typer.Option("--retry-after", metavar="SECONDS", min=0, help="Header Retry-After of the response.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", metavar="SECONDS", min=0, help="How late a slow response is.", show_default="5"),
+    ] = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Let requests to a service fail. They are counted from now on; those that clusters send do not count.
+
+    In place of a response, the connection is closed (refused), reset before or after the server does the work, cut in the
+    middle of the body, or left open (hang). The fault ends with `fault clear`, with `practice reset`, and when the practice
+    cloud stops.
+
+    Examples:
+        zerojhub practice fault add container-infra 503 --path '*/clusters' --from 2 --count 3 --retry-after 5
+        zerojhub practice fault add network reset-after --method POST
+    """
+    from zerojhub.practice import control
+
+    if call and (start or count or every):
+        raise UserError("--call cannot be combined with --from, --count or --every")
+    if count and every:
+        raise UserError("--count and --every cannot be combined")
+    fault = Fault(
+        service,
+        what,
+        method=method and method.upper(),
+        path=path,
+        first=call or start or 1,
+        count=None if every else count or 1,
+        retry_after=retry_after,
+        seconds=seconds,
+    )
+    found = control.require_running()
+    report.show_faults(control.faults(found, "POST", add=fault)[-1:], output)
+
+
+@fault_app.command("list", cls=Command)
+def list_faults(output: OutputOption = Output.table) -> None:
+    """List the faults, the number of requests that matched each, and how many of them failed.
+
+    Examples:
+        zerojhub practice fault list
+    """
+    from zerojhub.practice import control
+
+    report.show_faults(control.faults(control.require_running()), output)
+
+
+@fault_app.command(cls=Command)
+def clear(
+    idents: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Faults to end.", show_default="all")
+    ] = None,
+) -> None:
+    """End faults: those with these IDs, or all.
+
+    Examples:
+        zerojhub practice fault clear
+        zerojhub practice fault clear 2
+    """
+    from zerojhub.practice import control
+
+    found = control.require_running()
+    known = {fault["id"] for fault in control.faults(found)}
+    if unknown := sorted(set(idents or ()) - known):
+        raise UserError(f"no fault {unknown[0]}", hint="zerojhub practice fault list")
+    control.faults(found, "DELETE", clear=idents or ())
+    note("cleared")

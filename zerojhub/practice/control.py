@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
     from zerojhub.practice.build import Progress
+    from zerojhub.practice.faults import Fault
 
 START_TIMEOUT = 60
 STOP_TIMEOUT = 60
@@ -86,6 +88,23 @@ def environment() -> dict[str, str]:
 def audit_log() -> Path:
     """The log of API requests, a JSON object per line."""
     return daemon.state_folder() / "audit.jsonl"
+
+
+def faults(
+    found: daemon.Running, method: str = "GET", *, add: Fault | None = None, clear: Sequence[int] = ()
+) -> list[Any]:
+    """The faults of the running practice cloud, after adding one (POST) or clearing some or all (DELETE)."""
+    import httpx
+
+    from zerojhub.practice.faults import PATH
+
+    password = daemon.read_password(Path(found.state) / "clouds.yaml")
+    url = f"http://127.0.0.1:{found.port}{PATH}"
+    body = asdict(add) if add else None
+    headers = {"Authorization": f"Bearer {password}"}
+    answer = httpx.request(method, url, json=body, params={"id": clear}, headers=headers, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()
 
 
 def reset(found: daemon.Running) -> None:

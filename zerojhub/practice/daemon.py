@@ -140,10 +140,7 @@ def write_clouds(path: Path, port: int) -> str:
 
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
-    try:
-        password = yaml.load(path.read_text())["clouds"][CLOUD]["auth"]["password"]
-    except FileNotFoundError:
-        password = secrets.token_urlsafe(16)
+    password = read_password(path) or secrets.token_urlsafe(16)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     auth = {
@@ -158,6 +155,16 @@ def write_clouds(path: Path, port: int) -> str:
     with path.open("w") as out:
         yaml.dump({"clouds": {CLOUD: entry}}, out)
     return password
+
+
+def read_password(path: Path) -> str | None:
+    """The password in the user's clouds.yaml, if there is one."""
+    from ruamel.yaml import YAML
+
+    try:
+        return YAML(typ="safe").load(path.read_text())["clouds"][CLOUD]["auth"]["password"]
+    except FileNotFoundError:
+        return None
 
 
 def main() -> None:

@@ -67,6 +67,19 @@ def show_recording(
     show(data, output, people)
 
 
+def show_faults(faults: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """The faults that the practice cloud injects, and how often."""
+
+    def row(fault: Mapping[str, Any]) -> dict[str, object]:
+        first, count = fault["first"], fault["count"]
+        calls = f"from {first}" if count is None else str(first) if count == 1 else f"{first} to {first + count - 1}"
+        requests = f"{fault['method'] or 'any'} {fault['path'] or '*'}"
+        return {**fault, "requests": requests, "calls": calls}
+
+    columns = ("id", "service", "requests", "what", "calls", "matched", "fired")
+    show(faults, output, lambda: table([row(fault) for fault in faults], columns, empty="no faults"))
+
+
 def show_logs(files: Sequence[Path], *, follow: bool) -> None:
     """The contents of log files, each with its path if there are several. `follow`: until interrupted."""
     _print_files(files, str, follow=follow)
@@ -94,4 +107,6 @@ def _print_files(files: Sequence[Path], shape: Callable[[str], str], *, follow: 
 
 def _audit_line(line: str) -> str:
     entry = json.loads(line)
-    return f"{entry['time']}  {entry['service']:<14} {entry['status']}  {entry['method']:<6} {entry['path']}"
+    fault = f"  (fault: {entry['fault']})" if "fault" in entry else ""
+    status = entry["status"] or "---"
+    return f"{entry['time']}  {entry['service']:<14} {status}  {entry['method']:<6} {entry['path']}{fault}"

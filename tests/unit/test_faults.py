@@ -1,0 +1,73 @@
+"""Which requests meet a fault of the practice cloud."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerojhub.errors import UserError
+from zerojhub.practice.faults import Fault, Faults, What
+
+LIST, SHOW = "/container-infra/v1/clusters", "/container-infra/v1/clusters/hub"
+
+
+def met(faults: Faults, *requests: str, service: str = "container-infra") -> list[What | None]:
+    faulty = [faults.meet(service, *request.split()) for request in requests]
+    return [fault.what if fault else None for fault in faulty]
+
+
+def faults(*those: Fault) -> Faults:
+    made = Faults()
+    for fault in those:
+        made.add(fault)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("options", "failing"),
+    [
+        ({}, [1]),
+        ({"first": 3}, [3]),
+        ({"first": 2, "count": 2}, [2, 3]),
+        ({"first": 4, "count": None}, [4, 5]),
+    ],
+)
+def test_requests_are_counted(options, failing):
+    answers = met(faults(Fault("container-infra", What.unavailable, **options)), *[f"GET {LIST}"] * 5)
+    assert [number for number, what in enumerate(answers, 1) if what] == failing
+
+
+def test_only_requests_that_match_are_counted():
+    made = faults(Fault("container-infra", What.unavailable, method="GET", path="*/clusters", first=2))
+    assert met(made, f"GET {LIST}", f"POST {LIST}", f"GET {SHOW}") == [None, None, None]
+    assert met(made, f"GET {LIST}", service="compute") == [None]
+    assert met(made, f"GET {LIST}", f"GET {LIST}") == [What.unavailable, None]
+    [fault] = made.active
+    assert (fault.matched, fault.fired) == (3, 1)
+
+
+def test_of_two_faults_that_are_due_the_first_happens():
+    made = faults(Fault("compute", What.hang), Fault("compute", What.slow), Fault("compute", What.too_many, first=2))
+    assert met(made, "GET /compute/v2.1", "GET /compute/v2.1", service="compute") == [What.hang, What.too_many]
+    made.clear(1)
+    assert [fault.id for fault in made.active] == [2, 3]
+    made.clear()
+    assert made.active == []
+
+
+@pytest.mark.parametrize("name", ["volume", "volumev3", "block-storage"])
+def test_a_service_is_known_by_each_of_its_names(name):
+    assert Fault(name, What.hang).matches("volume", "GET", "/volume/v3")
+
+
+@pytest.mark.parametrize(
+    ("service", "what", "options", "message"),
+    [
+        ("magnum", What.hang, {}, "unknown service magnum .*container-infra"),
+        ("hub", What.token_expired, {}, "token-expired is for OpenStack services"),
+        ("compute", What.hang, {"retry_after": 1}, "--retry-after is for 500, 502, 503, 429"),
+        ("compute", What.hang, {"seconds": 1}, "--seconds is for slow"),
+    ],
+)
+def test_a_fault_that_cannot_happen_is_refused(service, what, options, message):
+    with pytest.raises(UserError, match=message):
+        Fault(service, what, **options)
