@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {
     "unit": "unit",
     "chart": "helm",
+    "kubernetes": "kubernetes",
     "contract": "contract",
     "browser": "browser",
     "journey": "practice",

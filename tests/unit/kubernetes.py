@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
+
 from zerojhub.kube.client import Kube, KubeError
 from zerojhub.kube.kinds import NODE, POD
 
@@ -20,6 +22,8 @@ class Cluster(Kube):
         self.deleted: list[str] = []
         self.refusals: dict[str, int] = {}
         """Pod -> the status code that rejects its eviction."""
+        self.changes: dict[str, Objects] = {}
+        """Kind -> what a watch sees."""
         self.before_list: Callable[[], None] = lambda: None
 
     async def list(self, kind, namespace=None, *, labels="", fields=""):
@@ -35,6 +39,11 @@ class Cluster(Kube):
             found = [each for each in found if each["spec"].get(key) == value]
         return list(found)
 
+    async def watch(self, kind, namespace, *, labels="", fields="", since=""):
+        for change in self.changes.get(kind.rpartition("/")[2], []):
+            yield change
+        await anyio.sleep_forever()
+
     async def get(self, kind, name, namespace=None):
         found = [each for each in await self.list(kind, namespace) if each["metadata"]["name"] == name]
         return found[0] if found else None
@@ -46,7 +55,7 @@ class Cluster(Kube):
         self.applied.append({"kind": kind, "name": name, "namespace": namespace, **change})
         return change
 
-    async def delete(self, kind, name, namespace=None, *, wait=0):
+    async def delete(self, kind, name, namespace=None, *, wait=0, dependents_first=False):
         self.deleted.append(name)
         objects = self.objects.get(kind.rpartition("/")[2], [])
         objects[:] = [each for each in objects if each["metadata"]["name"] != name]
@@ -58,6 +67,9 @@ class Cluster(Kube):
 
     async def logs(self, namespace, pod, container=None, *, lines=100, previous=False):
         return f"{pod}/{container}{' before' if previous else ''}"
+
+    async def follow(self, namespace, pod, container):
+        yield f"{pod}/{container}"
 
     def cordons(self) -> Objects:
         """The changes applied to nodes."""

@@ -18,6 +18,11 @@ from zerojhub.kube.manifests import job as job_manifest
 START = "2026-01-01T10:00:00Z"
 
 
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch):
+    monkeypatch.setattr(follow, "PAUSE", 0.01)
+
+
 def silent(text):
     pass
 
@@ -50,7 +55,7 @@ CRASHED = {"terminated": {"exitCode": 3, "finishedAt": START}}
 
 
 def wait(cluster, say=silent, log=None):
-    return anyio.run(lambda: follow.wait(cluster, "default", "crunch", say, log))
+    return anyio.run(lambda: follow.wait(cluster, job(), say, log))
 
 
 def then(cluster, looks, **objects):
@@ -108,8 +113,19 @@ def test_a_job_that_is_suspended_or_deleted_is_not_waited_for():
     suspended["spec"]["suspend"] = True
     with pytest.raises(JobFailed, match="job crunch in namespace default is suspended: its spec has suspend: true"):
         wait(Cluster(Job=[suspended]))
-    with pytest.raises(ZeroJHubError, match="job crunch in namespace default no longer exists: it was deleted"):
+
+
+def test_a_job_that_is_gone_has_ended_as_the_watch_saw_it():
+    with pytest.raises(ZeroJHubError, match="job crunch in namespace default was deleted before it ended"):
         wait(Cluster(Job=[]))
+    cluster = Cluster(Job=[], Pod=[])
+    cluster.changes["Job"] = [job(active=1), job(conditions=[COMPLETE], succeeded=1)]
+    assert wait(cluster).succeeded == 1
+    cluster.changes = {"Job": [job(conditions=[FAILED], failed=1)], "Pod": [pod("Failed", CRASHED)]}
+    lines = []
+    with pytest.raises(JobFailed, match=r"too often: pod crunch-1 \(c\) exited with code 3"):
+        wait(cluster, log=lambda source, line: lines.append(line))
+    assert lines == ["crunch-1/c"]
 
 
 def test_the_logs_of_a_job_are_those_of_its_containers_that_have_started():

@@ -147,8 +147,8 @@ def test_documents_without_the_empty_ones(tmp_path):
     path = tmp_path / "jobs.yaml"
     path.write_text("---\na: 1\n---\n# nothing\n---\nb: 2\n---\n")
     documents = read_documents(path)
-    assert documents == [{"a": 1}, {"b": 2}]
-    assert [line_of(documents[0], ("a",)), line_of(documents[1], ("b",))] == [2, 6]
+    assert documents == [(2, {"a": 1}), (6, {"b": 2})]
+    assert line_of(documents[1][1], ("b",)) == 6
 
 
 def test_a_long_file_is_read_fast():

@@ -32,6 +32,7 @@ from zerojhub.cli.options import (
     logs_in,
 )
 from zerojhub.report import crons as report
+from zerojhub.report.jobs import warn_of_long_name
 from zerojhub.report.results import Output
 
 if TYPE_CHECKING:
@@ -112,8 +113,9 @@ def create(
     async def make(reach: Reach, say: Say) -> CronJob:
         return await crons.Crons.of(reach, namespace).create(given)
 
-    step = given.manifest["metadata"].get("name") or str(source)
-    made = in_cluster(make, Place(cluster, file, cloud), step, quiet=quiet)
+    if given.has_long_name() and not quiet:
+        warn_of_long_name(given.name, manifests.LONGEST_POD)
+    made = in_cluster(make, Place(cluster, file, cloud), given.name, quiet=quiet)
     times = read.after(datetime.now(UTC))
     report.show_created(made["metadata"]["name"], namespace, read, times, output)
 
@@ -243,7 +245,7 @@ def delete(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a cron job, its jobs, their pods and their logs.
+    """Delete a cron job, its jobs, their pods with their logs, and what else was created from its file.
 
     Examples:
         zerojhub cron delete hello --yes
@@ -251,7 +253,11 @@ def delete(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import crons
 
-    confirm(f"Delete cron job {name} in namespace {namespace}, its jobs, their pods and their logs?", yes=yes)
+    confirm(
+        f"Delete cron job {name} in namespace {namespace}, its jobs, their pods with their logs, "
+        "and what else its file created?",
+        yes=yes,
+    )
 
     async def away(reach: Reach, say: Say) -> list[str]:
         return await crons.Crons.of(reach, namespace).delete(name, say)

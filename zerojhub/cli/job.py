@@ -40,7 +40,10 @@ Command = Annotated[
     typer.Argument(metavar="COMMAND", help="Command of the container, after `--`.", show_default="the image's"),
 ]
 SourceOption = Annotated[
-    Path | None, typer.Option("--from", metavar="FILE", help="YAML manifest, instead of the other options.")
+    Path | None,
+    typer.Option(
+        "--from", metavar="FILE", help="YAML or JSON manifest (`-`: standard input), instead of the other options."
+    ),
 ]
 ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Container image.")]
 EnvOption = Annotated[
@@ -93,11 +96,12 @@ def run(
     Examples:
         zerojhub job run pi --image perl:5.34 --logs -- perl -Mbignum=bpi -wle 'print bpi(2000)'
         zerojhub job run --from job.yaml --wait
+        kubectl create job pi --image perl:5.34 --dry-run=client -o yaml | zerojhub job run --from -
     """
     from zerojhub.cli.arguments import parse_pairs
     from zerojhub.cli.run import Place
     from zerojhub.errors import UserError
-    from zerojhub.kube import jobs, manifests
+    from zerojhub.kube import creation, jobs, manifests
     from zerojhub.kube.kinds import JOB
 
     words = (name, command, image, completions, parallelism, backoff_limit, env, cpu, memory)
@@ -119,14 +123,16 @@ def run(
                 backoff_limit=backoff_limit,
             )
         )
-    step, spec = given.manifest["metadata"].get("name") or str(source), given.manifest["spec"]
+    spec = given.manifest["spec"]
     if jobs.is_work_queue(spec) and not quiet:
-        report.warn_of_work_queue(step, spec["parallelism"])
+        report.warn_of_work_queue(given.name, spec["parallelism"])
+    if given.has_long_name() and not quiet:
+        report.warn_of_long_name(given.name, manifests.LONGEST_POD)
 
     async def make(reach: Reach) -> Job:
-        return await manifests.create(reach.kube, JOB, given, namespace)
+        return await creation.create(reach.kube, JOB, given, namespace)
 
-    run_job(make, Place(cluster, file, cloud), namespace, step, output, wait=wait, logs=logs, quiet=quiet)
+    run_job(make, Place(cluster, file, cloud), namespace, given.name, output, wait=wait, logs=logs, quiet=quiet)
 
 
 @app.command("list")
@@ -192,7 +198,7 @@ def delete(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a job, its pods and their logs.
+    """Delete a job, its pods with their logs, and what else was created from its file, such as volume claims.
 
     Examples:
         zerojhub job delete pi --yes
@@ -200,7 +206,10 @@ def delete(
     from zerojhub.cli.run import Place, in_cluster
     from zerojhub.kube import jobs
 
-    confirm(f"Delete job {name} in namespace {namespace}, its pods and their logs?", yes=yes)
+    confirm(
+        f"Delete job {name} in namespace {namespace}, its pods with their logs, and what else its file created?",
+        yes=yes,
+    )
 
     async def away(reach: Reach, say: Say) -> None:
         await jobs.find(reach.kube, namespace, name)
@@ -232,11 +241,11 @@ def run_job(
     async def work(reach: Reach, say: Say) -> JobRow:
         nonlocal log
         job = await make(reach)
-        created.append(name := job["metadata"]["name"])
+        created.append(job["metadata"]["name"])
         if not wait and not logs:
             return jobs.row(job, [])
         log = report.JobLog(output, several=jobs.has_several_pods(job["spec"])) if logs else None
-        return await follow.wait(reach.kube, namespace, name, say, log)
+        return await follow.wait(reach.kube, job, say, log)
 
     options = place.words() + (f" -n {namespace}" if namespace != "default" else "")
     try:

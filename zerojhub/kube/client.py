@@ -33,6 +33,15 @@ class StatusCause(TypedDict, total=False):
     """As in `spec.template.spec.containers[0].image`."""
 
 
+class Resource(TypedDict):
+    """How the API server serves a kind."""
+
+    name: str
+    """In paths, such as `configmaps`."""
+    kind: str
+    namespaced: bool
+
+
 class KubeError(ZeroJHubError):
     """The Kubernetes API rejected a request, or did not respond: then `status` (HTTP) is None (exit code 1).
 
@@ -87,10 +96,25 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         await self._request("PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml")
 
-    async def create(self, kind: Kind[T], manifest: Manifest) -> T:
-        """Create the object and return it. Fields that its kind does not have are rejected (400)."""
+    async def resource(self, version: str, kind: str) -> Resource | None:
+        """How the API server serves a kind of an API version such as `batch/v1`; None if it does not."""
+        try:
+            answer = await self._request("GET", f"{'/apis' if '/' in version else '/api'}/{version}")
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+        listed: list[Resource] = answer.json()["resources"]
+        # Names with a slash are parts, such as `pods/log`.
+        return next((each for each in listed if each["kind"] == kind and "/" not in each["name"]), None)
+
+    async def create(self, kind: Kind[T], manifest: Manifest, *, dry_run: bool = False) -> T:
+        """Create the object and return it. Fields that its kind does not have are rejected (400).
+
+        `dry_run`: only check whether the API server would accept it.
+        """
         path = _path(kind, manifest["metadata"].get("namespace"))
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
         created: T = (await self._request("POST", path, query=query, body=manifest)).json()
         return created
 
@@ -108,9 +132,18 @@ class Kube:
         keys = {f"zerojhub.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
         await self.merge(kind, name, namespace, {"metadata": {"annotations": keys}})
 
-    async def delete(self, kind: Kind[object], name: str, namespace: str | None = None, *, wait: float = 0) -> None:
+    async def delete(
+        self,
+        kind: Kind[object],
+        name: str,
+        namespace: str | None = None,
+        *,
+        wait: float = 0,
+        dependents_first: bool = False,
+    ) -> None:
         """Delete the object and its dependents, if it exists. `wait`: up to so many seconds until it is gone."""
-        path, body = _path(kind, namespace, name), {"propagationPolicy": "Background"}
+        path = _path(kind, namespace, name)
+        body = {"propagationPolicy": "Foreground" if dependents_first else "Background"}
         try:
             await self._request("DELETE", path, body=body)
         except KubeError as error:
@@ -149,10 +182,30 @@ class Kube:
 
     async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
         """The lines of a container's log from its beginning, each as it is written, until the container exits."""
+        path = f"{_path('v1/Pod', namespace, pod)}/log"
+        async for line in self._lines(path, {"container": container, "follow": "true"}):
+            yield line
+
+    async def watch(
+        self, kind: Kind[T], namespace: str, *, labels: str = "", fields: str = "", since: str = ""
+    ) -> AsyncIterator[T]:
+        """The objects that match the selectors, each as it is now and after every change, the last one being its deletion.
+
+        `since`: only changes after this resourceVersion. Ends when the API server ends it, after some minutes.
+        """
+        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since}
+        chosen = {key: value for key, value in query.items() if value}
+        async for line in self._lines(_path(kind, namespace), chosen | {"watch": "true"}):
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                raise KubeError(event["object"]["message"], status=event["object"].get("code"))
+            changed: T = event["object"]
+            yield changed
+
+    async def _lines(self, path: str, query: dict[str, str]) -> AsyncIterator[str]:
         import httpx
 
-        path, query = f"{_path('v1/Pod', namespace, pod)}/log", {"container": container, "follow": "true"}
-        timeout = httpx.Timeout(30, read=None)  # it may print nothing for hours
+        timeout = httpx.Timeout(30, read=None)  # nothing may come for hours
         try:
             async with self._client.stream(
                 "GET", path, params=query, timeout=timeout, extensions=self._extensions
@@ -225,6 +278,8 @@ def _path(kind: str, namespace: str | None = None, name: str | None = None) -> s
     plural = word.lower() + ("es" if word.endswith("s") else "s")
     if plural.endswith("ys"):
         plural = plural[:-2] + "ies"
+    if word.islower():  # as Resource.name has it
+        plural = word
     parts = ["/apis" if "/" in version else "/api", version]
     parts += ["namespaces", namespace] if namespace else []
     return "/".join([*parts, plural, *([name] if name else [])])

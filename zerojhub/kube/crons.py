@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError
 from zerojhub.kube import jobs, manifests, minor, schedule
+from zerojhub.kube.creation import create
 from zerojhub.kube.kinds import JOB, Kind
 from zerojhub.tasks import gather
 from zerojhub.text import nearest
@@ -70,17 +71,15 @@ class Crons:
         return Kind(f"{self.api}/CronJob")
 
     async def create(self, source: manifests.Source) -> CronJob:
-        """Create the cron job, as `manifests.create`. UserError for a time zone if the cluster does not support them."""
+        """Create the cron job, as `creation.create`. UserError for a time zone if the cluster does not support them."""
         if source.manifest["spec"].get("timeZone") and self.version < ZONES_SINCE:
             raise UserError(
                 f"Kubernetes {self.version[0]}.{self.version[1]} does not support time zones for cron jobs",
                 where=source.where("spec", "timeZone"),
                 hint="give the schedule in the time zone of the cluster's masters",
             )
-        manifest = source.manifest | {"apiVersion": self.api}
-        return await manifests.create(
-            self.kube, self.kind, manifests.Source(manifest, source.path, source.document), self.namespace
-        )
+        given = replace(source, manifest=source.manifest | {"apiVersion": self.api})
+        return await create(self.kube, self.kind, given, self.namespace)
 
     async def find(self, name: str) -> CronJob:
         """The cron job. UserError if there is none with that name."""
@@ -131,14 +130,20 @@ class Crons:
         return await self.kube.create(JOB, manifest)
 
     async def delete(self, name: str, say: Say) -> list[str]:
-        """Delete the cron job with its jobs and their pods, and wait until they are gone. Returns the jobs' names."""
+        """Delete the cron job with its jobs, their pods and what was created from its file, and wait until they are gone.
+
+        Returns the jobs' names.
+        """
         cron = await self.find(name)
         names = await self._job_names(cron)
-        await self.kube.delete(self.kind, name, self.namespace, wait=jobs.GRACE)
+        await self.kube.delete(self.kind, name, self.namespace, dependents_first=True)
         names |= await self._job_names(cron)  # one may have been due in between
         for each in names:
-            await self.kube.delete(JOB, each, self.namespace, wait=jobs.GRACE)
+            await self.kube.delete(JOB, each, self.namespace, dependents_first=True)
         await jobs.wait_for_pods(self.kube, self.namespace, names, say)
+        for each in names:
+            await self.kube.delete(JOB, each, self.namespace, dependents_first=True, wait=jobs.GRACE)
+        await self.kube.delete(self.kind, name, self.namespace, dependents_first=True, wait=jobs.GRACE)
         return sorted(names)
 
     async def _job_names(self, cron: CronJob) -> set[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,18 +24,24 @@ from zerojhub.kube.jobs import (
     row,
     surroundings,
 )
-from zerojhub.kube.kinds import JOB
+from zerojhub.kube.kinds import JOB, POD
 from zerojhub.kube.pods import containers, last_exit
 from zerojhub.tasks import gather, task_group
 from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import Pod
+    from zerojhub.kube.types import Job, Pod
     from zerojhub.text import Say
 
 PATIENCE = 15
 """Seconds for a pod that cannot start to start after all: a registry may recover, an autoscaler may add a node."""
+
+PAUSE = 1.0
+"""Seconds between two looks."""
+
+LATEST_NEWS = 3
+"""Looks that a watch may be behind when a job is gone."""
 
 VERBS = {FAILED: "failed", SUSPENDED: "is suspended"}
 
@@ -53,29 +60,56 @@ class JobFailed(ZeroJHubError):
         self.job = job
 
 
-async def wait(kube: Kube, namespace: str, name: str, say: Say, log: Log | None = None) -> JobRow:
+async def wait(kube: Kube, job: Job, say: Say, log: Log | None = None) -> JobRow:
     """Wait until the job is complete. Raises JobFailed if it fails or cannot start. `log` takes the lines of its pods."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     patience, crash, followed = Patience(PATIENCE), Crash(), set[Run]()
+    latest, since, missed = job, job["metadata"].get("resourceVersion", ""), 0
     async with task_group() as streams:
 
-        async def look() -> JobRow | NotYet:
-            job, pods = await gather(kube.get(JOB, name, namespace), pods_of(kube, namespace, name))
-            if job is None:
-                why = "it was deleted, or its ttlSecondsAfterFinished has passed"
-                raise ZeroJHubError(f"job {name} in namespace {namespace} no longer exists: {why}")
-            if log:
-                for run in [run for pod in pods for run in _runs(pod) if run not in followed]:
-                    followed.add(run)
+        async def watch_job() -> None:
+            # With ttlSecondsAfterFinished: 0 it is deleted as soon as it has ended: a look could miss how.
+            nonlocal latest, since
+            async for change in kube.watch(JOB, namespace, fields=f"metadata.name={name}", since=since):
+                since = ""
+                # A pod that is made to stop may still succeed, and the job with it.
+                if not _is_deleted(latest):
+                    latest = change
+
+        async def watch_pods() -> None:
+            async for pod in kube.watch(POD, namespace, labels=f"job-name={name}"):
+                await attend([pod])
+
+        async def attend(pods: Sequence[Pod]) -> None:
+            for run in [run for pod in pods for run in _runs(pod) if run not in followed]:
+                followed.add(run)
+                if log:
                     streams.start_soon(_follow, kube, namespace, run, log)
             await crash.look(kube, namespace, pods)
-            started = any(pod["status"]["phase"] == "Running" for pod in pods)
-            now = row(job, pods, NOTHING if started else await surroundings(kube, namespace))
+
+        async def look() -> JobRow | NotYet:
+            nonlocal missed
+            found, pods = await gather(kube.get(JOB, name, namespace), pods_of(kube, namespace, name))
+            await attend(pods)
+            if found and _is_deleted(found):
+                found = None
+            started = found is None or any(pod["status"]["phase"] == "Running" for pod in pods)
+            now = row(found or latest, pods, NOTHING if started else await surroundings(kube, namespace))
             if now.state in (COMPLETE, FAILED, SUSPENDED):
                 return now
+            if found is None:
+                missed += 1
+                if missed <= LATEST_NEWS:
+                    return NotYet(now.counts())
+                raise ZeroJHubError(f"job {name} in namespace {namespace} was deleted before it ended")
             blocked = Trouble(name, now.detail, lasting=now.state == BLOCKED)
             return now if patience.is_over([blocked]) else NotYet(f"{now.counts()}: {now.detail}".removesuffix(": "))
 
-        end = await wait_until(look, pause=(1, 1), say=say)
+        async with task_group() as watches:
+            watches.start_soon(_kept_up, watch_job)
+            watches.start_soon(_kept_up, watch_pods)
+            end = await wait_until(look, pause=(PAUSE, PAUSE), say=say)
+            watches.cancel_scope.cancel()
         # The rest of the logs arrives in a moment; a node that has stopped responding is not waited for.
         streams.cancel_scope.deadline = anyio.current_time() + 10
     if end.state == COMPLETE:
@@ -83,6 +117,18 @@ async def wait(kube: Kube, namespace: str, name: str, say: Say, log: Log | None 
     if end.state == FAILED and crash.why not in end.detail:
         end = replace(end, detail=f"{end.detail}: {crash.why}")
     raise JobFailed(end, namespace, "" if log else crash.log)
+
+
+def _is_deleted(job: Job) -> bool:
+    return "deletionTimestamp" in job["metadata"]
+
+
+async def _kept_up(watch: Callable[[], Awaitable[None]]) -> None:
+    """Watch again whenever a watch ends. One that fails only delays the news: the job is looked at as well."""
+    while True:
+        with contextlib.suppress(KubeError):
+            await watch()
+        await anyio.sleep(PAUSE)
 
 
 class Crash:

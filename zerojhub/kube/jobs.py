@@ -212,9 +212,13 @@ async def surroundings(kube: Kube, namespace: str) -> Surroundings:
 
 
 async def delete(kube: Kube, namespace: str, name: str, say: Say) -> None:
-    """Delete the job and its pods, and wait until they are gone. ZeroJHubError if one still exists after GRACE."""
-    await kube.delete(JOB, name, namespace, wait=GRACE)
+    """Delete the job, its pods and what was created from its file, and wait until all are gone.
+
+    ZeroJHubError if something still exists after GRACE.
+    """
+    await kube.delete(JOB, name, namespace, dependents_first=True)
     await wait_for_pods(kube, namespace, {name}, say)
+    await kube.delete(JOB, name, namespace, dependents_first=True, wait=GRACE)
 
 
 async def wait_for_pods(kube: Kube, namespace: str, jobs: set[str], say: Say) -> None:

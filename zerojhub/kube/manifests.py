@@ -1,4 +1,4 @@
-"""Manifests of jobs and cron jobs, from options or from a file; errors in a file come with its line.
+"""Manifests of jobs and cron jobs, from options or from a file with what they need; errors in a file come with its line.
 
 Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/ and cron-job-v1.
 """
@@ -6,28 +6,30 @@ Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/j
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.kube import schedule
-from zerojhub.kube.client import OURS, KubeError
-from zerojhub.yamlfile import line_of, plain, read_yaml
+from zerojhub.errors import Problems, UserError
+from zerojhub.kube import exported, schedule
+from zerojhub.kube.client import OURS
+from zerojhub.text import plural
+from zerojhub.yamlfile import KeyPath, line_of, plain, read_documents
 
 if TYPE_CHECKING:
-    from zerojhub.kube.client import Kube
-    from zerojhub.kube.kinds import Kind
     from zerojhub.kube.types import Manifest
 
-T = TypeVar("T")
-
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+"""A DNS subdomain (RFC 1123)."""
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 LONGEST = {"Job": 63, "CronJob": 52}
-"""Characters of a name: the names of a cron job's jobs are eleven longer."""
+"""Characters of a name. A job's name is also a label of its pods, and that of a cron job's job is up to eleven longer."""
+SUFFIX = {"Job": 0, "CronJob": len("-28000000")}
+"""Characters that the name of a job adds to the one in the manifest."""
+LONGEST_POD = 57
+"""Characters of a job's name in the names of its pods, which end with a dash and five more."""
 VERSIONS = {"Job": ("batch/v1",), "CronJob": ("batch/v1", "batch/v1beta1")}
-MISTYPED = re.compile(r"cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type (\S+)")
 COMMANDS = {"Job": "zerojhub job run", "CronJob": "zerojhub cron create"}
 
 
@@ -36,14 +38,33 @@ class Source:
     """A manifest and where it comes from."""
 
     manifest: Manifest
-    path: Path | None = None
-    """Its file; None for a manifest made from options."""
+    file: str | None = None
+    """The name of its file; None for a manifest made from options."""
     document: Any = None
-    """The file's YAML with positions (`yamlfile.read_yaml`)."""
+    """The file's YAML with positions (`yamlfile.read_documents`)."""
+    line: int = 1
+    """Where the document starts."""
+    place: KeyPath = ()
+    """Where the manifest is in the document: in the items of a list, or at its root."""
+    needs: tuple[Source, ...] = ()
+    """What else is in the file, to be created before it and deleted with it."""
 
     def where(self, *place: str | int) -> str | None:
         """file:line of the key that `place` leads to."""
-        return f"{self.path}:{line_of(self.document, place)}" if self.path else None
+        return f"{self.file}:{max(self.line, line_of(self.document, (*self.place, *place)))}" if self.file else None
+
+    @property
+    def name(self) -> str:
+        """Its name, or the beginning of the name that the API server generates."""
+        meta = self.manifest["metadata"]
+        return str(meta.get("name") or f"{meta['generateName']}…")
+
+    def __str__(self) -> str:
+        return f"{self.manifest['kind']} {self.name}"
+
+    def has_long_name(self) -> bool:
+        """Whether its pods have names that are cut."""
+        return len(self.name) + SUFFIX[self.manifest["kind"]] > LONGEST_POD
 
 
 def job(
@@ -74,7 +95,7 @@ def job(
     if mistakes:
         raise Problems(list(mistakes))
     container = {
-        "name": name,
+        "name": (name or "").replace(".", "-"),
         "image": image,
         # As with kubectl, it replaces the image's entry point.
         **({"command": command} if command else {}),
@@ -103,30 +124,79 @@ def cron_job(name: str | None, schedule: str, zone: str | None, of: Manifest) ->
 
 
 def read(path: Path, kind: str) -> Source:
-    """The Job or CronJob (`kind`) in a YAML file. UserError with file:line for anything else."""
-    document = read_yaml(path)
-    if not isinstance(document, dict):
-        raise UserError(f"a {kind} is a mapping with apiVersion, kind, metadata and spec", where=f"{path}:1")
-    source = Source(plain(document), path, document)
-    manifest = source.manifest
+    """The Job or CronJob (`kind`) in a YAML or JSON file (`-`: standard input), with the other objects in the file.
 
-    def invalid(message: str, *place: str, hint: str | None = None) -> UserError:
-        return UserError(message, where=source.where(*place), hint=hint)
-
-    found, version = manifest.get("kind"), manifest.get("apiVersion", "")
-    if found != kind:
-        hint = f"{COMMANDS[found]} --from {path}" if found in COMMANDS else None
-        raise invalid(f"kind is {found!r}, expected {kind!r}", "kind", hint=hint)
-    if version not in VERSIONS[kind]:
-        raise invalid(f"apiVersion is {version!r}, but that of a {kind} is batch/v1", "apiVersion")
-    if not isinstance(manifest.get("spec"), dict):
-        raise invalid("spec is missing or not a mapping", "spec")
-    metadata = manifest.get("metadata")
-    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
-        raise invalid("metadata has no name", "metadata")
-    if (name := metadata.get("name")) and (mistakes := _name_mistakes(str(name), kind)):
-        raise invalid(mistakes[0].message, "metadata", "name")
+    What the API server had set in an exported object is left out. UserError with file:line for anything else.
+    """
+    file = "stdin" if str(path) == "-" else str(path)
+    objects = [
+        each
+        for line, document in read_documents(path)
+        for each in _objects(Source(plain(document), file, document, line))
+        if not exported.is_made_by_the_cluster(each.manifest) or each.manifest["kind"] == kind
+    ]
+    own = [each for each in objects if each.manifest["kind"] == kind]
+    others = [each for each in objects if each.manifest["kind"] != kind]
+    if not own:
+        raise _no_such(kind, objects, file)
+    source = own[0]
+    if len(own) > 1 or any(each.manifest["kind"] in VERSIONS for each in others):
+        second = next(each for each in objects if each.manifest["kind"] in VERSIONS and each is not source)
+        kinds = plural(len(own), kind) if len(own) > 1 else f"a {second.manifest['kind']} and a {kind}"
+        raise UserError(f"{kinds} in one file", where=second.where("kind"), hint="put each in a file of its own")
+    _check(source, kind)
+    source = replace(_clean(source), needs=tuple(_clean(each) for each in others))
+    if (name := source.manifest["metadata"].get("name")) and (mistakes := _name_mistakes(name, kind)):
+        raise UserError(mistakes[0].message, where=source.where("metadata", "name"))
     return source
+
+
+def _clean(source: Source) -> Source:
+    """The object without what the API server sets. UserError if it has no name."""
+    metadata = source.manifest.get("metadata")
+    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        raise UserError("metadata has no name", where=source.where("metadata"))
+    for key in ("name", "generateName", "namespace"):
+        if not isinstance(metadata.get(key) or "", str):
+            where, hint = source.where("metadata", key), "put it in quotes"
+            raise UserError(f"metadata.{key} must be a string, not {metadata[key]!r}", where=where, hint=hint)
+    return replace(source, manifest=exported.cleaned(source.manifest))
+
+
+def _objects(source: Source) -> Iterator[Source]:
+    """The object, or the objects in the list that it is. UserError for anything that is no object."""
+    manifest = source.manifest
+    if not isinstance(manifest, dict):
+        raise UserError("an object is a mapping with apiVersion, kind and metadata", where=source.where())
+    for key in ("kind", "apiVersion"):
+        if not isinstance(manifest.get(key), str):
+            raise UserError(f"{key} is missing or not a string", where=source.where(key))
+    if not manifest["kind"].endswith("List") or "items" not in manifest:
+        yield source
+        return
+    of = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"].removesuffix("List")}
+    for index, item in enumerate(manifest["items"] or []):
+        # The items of a JobList need not repeat what they are.
+        whole = (of if of["kind"] else {}) | item if isinstance(item, dict) else item
+        yield from _objects(replace(source, manifest=whole, place=(*source.place, "items", index)))
+
+
+def _no_such(kind: str, objects: list[Source], file: str) -> UserError:
+    if not objects:
+        return UserError(f"no {kind} in the file", where=f"{file}:1")
+    other = next((each for each in objects if each.manifest["kind"] in COMMANDS), objects[0])
+    found = other.manifest["kind"]
+    hint = f"{COMMANDS[found]} --from {file}" if found in COMMANDS else None
+    return UserError(f"kind is {found!r}, expected {kind!r}", where=other.where("kind"), hint=hint)
+
+
+def _check(source: Source, kind: str) -> None:
+    manifest = source.manifest
+    if manifest["apiVersion"] not in VERSIONS[kind]:
+        message = f"apiVersion is {manifest['apiVersion']!r}, but that of a {kind} is batch/v1"
+        raise UserError(message, where=source.where("apiVersion"))
+    if not isinstance(manifest.get("spec"), dict):
+        raise UserError("spec is missing or not a mapping", where=source.where("spec"))
 
 
 def schedule_of(cron_job: Source) -> schedule.Schedule:
@@ -138,52 +208,10 @@ def schedule_of(cron_job: Source) -> schedule.Schedule:
     return schedule.read(spec["schedule"], spec.get("timeZone"), where=where, zone_where=zone_where)
 
 
-async def create(kube: Kube, kind: Kind[T], source: Source, namespace: str) -> T:
-    """Create the object in the namespace, and return it.
-
-    Raises Problems for everything that the API server rejects, each with its line in the file; UserError if the manifest
-    is for another namespace, if that does not exist, or if the name is taken.
-    """
-    meta = source.manifest["metadata"]
-    if (own := meta.get("namespace", namespace)) != namespace:
-        where = source.where("metadata", "namespace")
-        raise UserError(f"its namespace is {own}, not {namespace}", where=where, hint=f"use -n {own}")
-    try:
-        return await kube.create(kind, source.manifest | {"metadata": meta | {"namespace": namespace}})
-    except KubeError as error:
-        raise _explained(error, source) from None
-
-
-def _explained(error: KubeError, source: Source) -> ZeroJHubError:
-    if error.status == 404:
-        return UserError(error.message, hint="create it with kubectl create namespace")
-    if error.status == 409:
-        command = " ".join([*COMMANDS[source.manifest["kind"]].split()[:2], "delete"])
-        return UserError(error.message, hint=f"delete it with {command}, or use another name")
-    if error.status not in (400, 422):
-        return error
-    causes = [(cause.get("field") or "", cause.get("message") or "") for cause in error.causes]
-    # An unknown field, or a value of the wrong type, is only in the message.
-    causes += [(field, f"unknown field {field!r}") for field in re.findall(r'unknown field "([^"]+)"', error.message)]
-    causes += [
-        (field, f"{field} must be of type {wanted}, not {given}")
-        for given, field, wanted in re.findall(MISTYPED, error.message)
-    ]
-    if not causes:
-        return UserError(error.message, where=str(source.path) if source.path else None)
-    return Problems([_mistake(field, message, source) for field, message in causes])
-
-
-def _mistake(field: str, message: str, source: Source) -> UserError:
-    """`field` is as the API writes it: `spec.template.spec.containers[0].image`."""
-    place = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", field)]
-    return UserError(message if field in message else f"{field}: {message}", where=source.where(*place))
-
-
 def _name_mistakes(name: str | None, kind: str) -> list[UserError]:
     if name is None:
         return [UserError(f"a {kind} needs a name", hint="or give a file with --from")]
     if not NAME.fullmatch(name) or len(name) > LONGEST[kind]:
-        allowed = f"lower-case letters, digits and dashes, at most {LONGEST[kind]} characters"
+        allowed = f"lower-case letters, digits, dashes and dots, at most {LONGEST[kind]} characters"
         return [UserError(f"{name!r} is not a valid name for a {kind}: use {allowed}")]
     return []

@@ -28,6 +28,7 @@ class ObjectMeta(TypedDict, total=False):
     namespace: str
     """Always there for a kind that lives in namespaces."""
     uid: Required[str]
+    resourceVersion: str
     creationTimestamp: Required[str]
     deletionTimestamp: str
     generation: int

@@ -11,7 +11,7 @@ from pathlib import Path
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import Problems, UserError
 from zerojhub.openstack.heat import Template
-from zerojhub.yamlfile import KeyPath, read_yaml
+from zerojhub.yamlfile import PYYAML, KeyPath, read_yaml
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -64,7 +64,7 @@ VOLUME_DRIVERS = {"kubernetes": "cinder", "swarm": "rexray", "mesos": "rexray"}
 
 def read(path: Path) -> str:
     """The text of a Heat template: Heat reads YAML in its own way. UserError with `file:line` for a file that is none."""
-    document = read_yaml(path)
+    document = read_yaml(path, rules=PYYAML)
     if not document:
         raise UserError("the Heat template is empty", where=f"{path}:1", hint="zerojhub heat render prints one")
     if not isinstance(document, dict):

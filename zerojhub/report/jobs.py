@@ -109,6 +109,11 @@ def warn_of_work_queue(name: str, pods: int) -> None:
     print(WORK_QUEUE.format(name=name, pods=pods), file=sys.stderr)
 
 
+def warn_of_long_name(name: str, longest: int) -> None:
+    """That the names of a job's pods do not contain all of its name, on standard error."""
+    print(f"warning: the names of its pods will contain only the first {longest} characters of {name}", file=sys.stderr)
+
+
 def follow_command(name: str, options: str) -> str:
     """The command that follows the job."""
     return f"zerojhub job logs {name} --follow{options}"

@@ -6,6 +6,7 @@ with additions of their own (`go`, `pyyaml`). Syntax needs no emulation: PyYAML'
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,13 @@ def read_yaml(path: Path, *, missing_hint: str | None = None, rules: Rules = GO)
     return load(_content(path, missing_hint), str(path), rules)
 
 
-def read_documents(path: Path, *, rules: Rules = GO) -> list[Any]:
-    """The file's documents, each as `read_yaml` returns it, without empty ones."""
-    return [document for _, document in _documents(_content(path), str(path), rules) if document is not None]
+def read_documents(path: Path, *, rules: Rules = GO) -> list[tuple[int, Any]]:
+    """The documents in the file that are not empty, as `read_yaml` returns them, each with the line where it starts.
+
+    `-` is standard input. Raises UserError with file:line.
+    """
+    name, content = ("stdin", sys.stdin.buffer.read()) if str(path) == "-" else (str(path), _content(path))
+    return [(line, document) for line, document in _documents(content, name, rules) if document is not None]
 
 
 def load(content: bytes, name: str, rules: Rules = GO) -> Any:
