@@ -51,6 +51,10 @@ class CloudError(ZeroJHubError):
         self.status = status
 
 
+class Unavailable(CloudError):
+    """An OpenStack service kept failing: another attempt later may succeed (exit code 1)."""
+
+
 class MachineError(ZeroJHubError):
     """A command failed on the master or on this machine (exit code 1)."""
 

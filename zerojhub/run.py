@@ -6,13 +6,15 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import anyio
 
+from zerojhub import retry
 from zerojhub.deployment import Deployment
 from zerojhub.machine.keys import AskPassphrase
 from zerojhub.openstack.session import Cloud
@@ -31,6 +33,7 @@ class Progress(Protocol):
 
     def start(self, name: str) -> None: ...
     def say(self, name: str, detail: str) -> None: ...
+    def warn(self, name: str, detail: str) -> None: ...
     def end(self, name: str, outcome: str, detail: str = "") -> object: ...
 
 
@@ -41,6 +44,9 @@ class Silent:
         pass
 
     def say(self, name: str, detail: str) -> None:
+        pass
+
+    def warn(self, name: str, detail: str) -> None:
         pass
 
     def end(self, name: str, outcome: str, detail: str = "") -> None:
@@ -105,10 +111,16 @@ class Run:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Within: `say` reports for the step of that name."""
+        """Within: `say` and faults that are retried are reported for the step of that name."""
         token = _step.set(name)
         try:
-            yield
+            # A silent run is part of a command that reports faults itself.
+            with (
+                nullcontext()
+                if isinstance(self.progress, Silent)
+                else retry.reported(partial(self.progress.warn, name))
+            ):
+                yield
         finally:
             _step.reset(token)
 

@@ -8,6 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fakecloud import FakeCloud, clouds_yaml, served
+from zerojhub import retry
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited before requests were sent again; no test really waits for them."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(retry, "sleep", sleep)
+    monkeypatch.setattr(retry, "clock", lambda: sum(waited))
+    return waited
 
 
 @pytest.fixture

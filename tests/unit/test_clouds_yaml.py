@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -237,8 +238,6 @@ def test_variables_that_are_not_complete(monkeypatch):
 
 @pytest.mark.parametrize("setting", ["region_name: R9", "interface: secret", "interface: [internal, admin]"])
 def test_a_region_or_an_interface_that_the_catalog_does_not_have(fake_cloud: FakeCloud, write, setting):
-    import anyio
-
     write(entry(setting, **AUTH | {"auth_url": f"{fake_cloud.url}/identity", "password": fakecloud.PASSWORD}))
     os.environ.pop("OS_CLIENT_CONFIG_FILE")
     with pytest.raises(ZeroJHubError) as refused:
@@ -252,7 +251,7 @@ def test_a_certificate_that_is_none(write, folders, monkeypatch):
     write(entry("cacert: ca.pem"))
     monkeypatch.setenv("NO_PROXY", "*")
     with pytest.raises(UserError) as refused:
-        Cloud("x").authenticate()
+        anyio.run(Cloud("x").authenticate)
     assert "\n" not in str(refused.value)
 
 

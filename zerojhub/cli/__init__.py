@@ -66,6 +66,10 @@ def root(
         zerojhub up -f hub.yaml
         zerojhub status -o json
     """
+    from zerojhub import retry
+    from zerojhub.report.failures import show_fault
+
+    retry.report_to(show_fault)
     options = {"file": file, "cloud": cloud, "output": output, "quiet": quiet, "verbose": verbose, "yes": yes}
     set_defaults(context, {name: value for name, value in options.items() if is_given(context, name)})
 

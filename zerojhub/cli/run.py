@@ -197,9 +197,10 @@ def on_cluster(
 @contextmanager
 def _as_step(name: str, *, quiet: bool) -> Iterator[Say]:
     """The only step of a command's live progress; it has failed when anything is raised in it."""
+    from zerojhub import retry
     from zerojhub.report import Progress
 
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet) as progress, retry.reported(partial(progress.warn, name)):
         progress.start(name)
         outcome = "failed"
         try:

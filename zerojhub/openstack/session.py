@@ -2,37 +2,41 @@
 
 Answers are the services' own JSON; the modules named after the services give them types. Calls run in a thread, so that
 independent ones overlap.
-Errors: UserError (exit 2) for a cloud that is not defined, refuses the credentials or does not respond at all; CloudError
-(exit 1) for what a service refuses later, with its own text and request id.
+Requests that fail with a transient fault are sent again as zerojhub/retry.py decides.
+Errors: UserError (exit 2) for a cloud that is not defined or refuses the credentials; CloudError (exit 1) for what a service
+refuses later, with its own text and request id; Unavailable (exit 1) for one that kept failing; OutcomeUnknown (exit 1) for a
+write whose answer is lost.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-import time
+import threading
 from collections.abc import AsyncIterator
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from zerojhub.errors import CloudError, UserError
+from zerojhub import retry
+from zerojhub.errors import CloudError, Unavailable, UserError
 from zerojhub.openstack.clouds_yaml import Clouds
+from zerojhub.retry import Fault, Transient
 from zerojhub.text import one_line
-from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
-    from keystoneauth1.exceptions import HttpError
+    from keystoneauth1.exceptions import ClientException, HttpError
     from keystoneauth1.session import Session
     from openstack.config.cloud_region import CloudRegion
+    from requests import Response
 
-REQUEST_TIMEOUT = 60.0
-"""Seconds that one request may take; no API call of the product is slower."""
+CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 20.0, 60.0
+"""Seconds until a connection is made, and until the answer to a read or a write begins."""
 
-INCOMPLETE = "field/attribute master_count"
+NO_NODE_GROUPS = "field/attribute master_count"
 """What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
-INCOMPLETE_TIMEOUT, INCOMPLETE_PAUSE = 5.0, 0.5
-"""Seconds to ask again for, and between two such requests."""
 
 
 class Cloud:
@@ -40,6 +44,7 @@ class Cloud:
 
     def __init__(self, name: str | None = None):
         self._requested_name = name
+        self._discarding = threading.Lock()
         self.container_infra = Service(self, "container-infra", version="v1", microversion="latest")
         self.compute = Service(self, "compute", version="v2.1", microversion="2.60")
         self.network = Service(self, "network", version="v2.0")
@@ -65,14 +70,24 @@ class Cloud:
     def session(self) -> Session:
         """The session that every request goes through; it authenticates at the first one."""
         session = self.region.get_session()
-        session.timeout = REQUEST_TIMEOUT
+        session.timeout = READ_TIMEOUT
+        # It warns of every fault of Keystone's, which is reported here already.
+        logging.getLogger("keystoneauth.identity").setLevel(logging.ERROR)
         return session
 
-    def authenticate(self) -> None:
-        """Get a token now. UserError when the credentials or the address of Keystone are wrong."""
+    async def authenticate(self) -> None:
+        """Get a token, unless there is a valid one. UserError when the credentials or the address of Keystone are wrong."""
+        await retry.attempts(
+            lambda: anyio.to_thread.run_sync(self.log_in, abandon_on_cancel=True),
+            repeatable=True,
+        )
+
+    def log_in(self) -> None:
+        """One attempt to authenticate. Raises Transient for a fault that may pass."""
         from keystoneauth1 import exceptions as ksa
 
         auth_url = self.region.config.get("auth", {}).get("auth_url", "?")
+        hint = "check auth_url in clouds.yaml, and the network between here and there"
         try:
             self.session.get_token()
         except ksa.Unauthorized as error:
@@ -83,19 +98,33 @@ class Cloud:
                 where=f"keystone {error.request_id or auth_url}",
                 hint="check the user, password or application credential in clouds.yaml",
             ) from error
-        except (ksa.ConnectionError, ksa.DiscoveryFailure, ksa.NotFound) as error:
-            raise UserError(
-                f"Keystone of cloud {self.name} does not respond: {one_line(str(error))}",
-                where=auth_url,
-                hint="check auth_url in clouds.yaml, and the network between here and there",
-            ) from error
         except ksa.ClientException as error:
+            if fault := fault_of("identity", error):
+                raise Transient(fault, Unavailable(fault.answer, where=f"identity at {auth_url}", hint=hint)) from error
+            if isinstance(error, ksa.ConnectionError | ksa.DiscoveryFailure | ksa.NotFound):
+                raise UserError(
+                    f"Keystone of cloud {self.name} does not respond: {one_line(str(error))}", where=auth_url, hint=hint
+                ) from error
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
         except OSError as error:  # a certificate or key that is there, but is none
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:  # keystoneauth checks no types
             message = f"Keystone of cloud {self.name} answered something unexpected: {type(error).__name__} {one_line(str(error))}"
             raise UserError(message, where=auth_url, hint="check auth_url in clouds.yaml") from error
+
+    def token(self) -> str | None:
+        """The current token; authenticates if there is none."""
+        self.log_in()
+        return self.session.get_token()
+
+    def discard(self, token: str | None) -> None:
+        """Authenticate again for the next request, because a service rejected this token.
+
+        Of several requests that were rejected at the same time, only the first has it discarded.
+        """
+        with self._discarding:
+            if self.session.get_token() == token:
+                self.session.invalidate()
 
     @property
     def project_id(self) -> str | None:
@@ -120,7 +149,7 @@ class Service:
         from keystoneauth1.exceptions import EndpointNotFound
 
         region = self._cloud.region
-        self._cloud.authenticate()
+        self._cloud.log_in()
         try:
             url = region.get_endpoint(self.type) or self._cloud.session.get_endpoint(
                 service_type=self.type,
@@ -148,18 +177,8 @@ class Service:
         return CloudError(f"{message} for region {region} and interface {interface}", hint=hint)
 
     async def get(self, path: str, **query: Any) -> Any:
-        """The decoded answer. Asks again while Magnum cannot show a cluster that it is creating or deleting."""
-        deadline = time.monotonic() + INCOMPLETE_TIMEOUT
-
-        async def look() -> Any:
-            try:
-                return await self._call("GET", path, params=query)
-            except CloudError as error:
-                if INCOMPLETE not in error.message or time.monotonic() > deadline:
-                    raise
-                return NotYet()
-
-        return await wait_until(look, pause=(INCOMPLETE_PAUSE, INCOMPLETE_PAUSE))
+        """The decoded answer."""
+        return await self._call("GET", path, params=query)
 
     async def find(self, path: str, **query: Any) -> Any | None:
         """Like get, but None for what does not exist (404)."""
@@ -170,19 +189,20 @@ class Service:
                 return None
             raise
 
-    async def post(self, path: str, body: object) -> Any:
-        return await self._call("POST", path, json=body)
+    async def post(self, path: str, body: object, *, repeatable: bool = False) -> Any:
+        """`repeatable`: it creates nothing, or nothing that matters if it is created twice."""
+        return await self._call("POST", path, json=body, repeatable=repeatable)
 
     async def put(self, path: str, body: object) -> Any:
-        return await self._call("PUT", path, json=body)
+        return await self._call("PUT", path, json=body, repeatable=True)
 
     async def patch(self, path: str, body: object) -> Any:
         return await self._call("PATCH", path, json=body)
 
-    async def delete(self, path: str, **query: Any) -> None:
-        """Delete it; not an error when it does not exist (404)."""
+    async def delete(self, path: str, *, repeatable: bool = True, **query: Any) -> None:
+        """Delete it; not an error when it does not exist (404). Not `repeatable`: it is refused while it is being deleted."""
         try:
-            await self._call("DELETE", path, params=query)
+            await self._call("DELETE", path, params=query, repeatable=repeatable)
         except CloudError as error:
             if error.status != 404:
                 raise
@@ -205,30 +225,85 @@ class Service:
         """All that `pages` gives."""
         return [item async for item in self.pages(path, key, **query)]
 
-    async def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        return await anyio.to_thread.run_sync(lambda: self._request(method, path, **arguments), abandon_on_cancel=True)
+    async def _call(self, method: str, path: str, *, repeatable: bool | None = None, **arguments: Any) -> Any:
+        """The decoded answer of the request. `repeatable` as for `retry.attempts`; a GET always is."""
+        return await retry.attempts(
+            lambda: anyio.to_thread.run_sync(lambda: self._request(method, path, **arguments), abandon_on_cancel=True),
+            repeatable=method == "GET" if repeatable is None else repeatable,
+        )
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:
-        """The one place that requests pass through. `arguments` are those of keystoneauth1's Session.request."""
+        """One attempt; the one place that requests pass through. `arguments` are those of keystoneauth1's Session.request.
+
+        Raises Transient for a fault that may pass.
+        """
         from keystoneauth1 import exceptions as ksa
 
+        url = path if path.startswith("http") else self.endpoint + path
         try:
-            answer = self._cloud.session.request(
-                path if path.startswith("http") else self.endpoint + path,
-                method,
-                endpoint_filter={"service_type": self.type},
-                microversion=self._microversion,
-                headers={"Accept": "application/json"},
-                **arguments,
-            )
+            answer = self._send(url, method, **arguments)
         except ksa.HttpError as error:
             where = f"{self.type} {error.request_id}" if error.request_id else self.type
-            raise CloudError(refusal_text(error), status=error.http_status, where=where) from error
+            text = refusal_text(error)
+            if fault := fault_of(self.type, error):
+                text = f"{fault.answer} {text}".removesuffix(f" (HTTP {fault.answer})")
+                raise Transient(fault, Unavailable(text, status=error.http_status, where=where)) from error
+            raise CloudError(text, status=error.http_status, where=where) from error
         except ksa.ClientException as error:
+            if fault := fault_of(self.type, error):
+                raise Transient(fault, Unavailable(fault.answer, where=self.type)) from error
             raise CloudError(f"{self.type} does not respond: {one_line(str(error))}") from error
         if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
             self.max_microversion = tuple(int(number) for number in newest.split()[-1].split("."))
-        return answer.json() if answer.content else None
+        if not answer.content and method != "GET":
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Transient(
+                Fault(self.type, retry.INCOMPLETE), Unavailable(retry.INCOMPLETE, where=self.type)
+            ) from error
+
+    def _send(self, url: str, method: str, **arguments: Any) -> Response:
+        """Send the request, with a new token if the current one is rejected."""
+        from keystoneauth1 import exceptions as ksa
+
+        token = self._cloud.token()
+        send = partial(
+            self._cloud.session.request,
+            url,
+            method,
+            endpoint_filter={"service_type": self.type},
+            microversion=self._microversion,
+            headers={"Accept": "application/json"},
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT if method == "GET" else WRITE_TIMEOUT),
+            allow_reauth=False,
+            **arguments,
+        )
+        try:
+            return send()
+        except ksa.Unauthorized:
+            self._cloud.discard(token)
+            self._cloud.log_in()
+            return send()
+
+
+def fault_of(service: str, error: ClientException) -> Fault | None:
+    """The transient fault behind keystoneauth1's exception; None for a final answer."""
+    from keystoneauth1 import exceptions as ksa
+
+    if isinstance(error, ksa.InvalidResponse):
+        return Fault(service, retry.INCOMPLETE)
+    if isinstance(error, ksa.DiscoveryFailure):  # Keystone's versions could not be read: it says why in its context
+        inner = error.__context__
+        if isinstance(inner, ksa.ClientException):
+            return fault_of(service, inner)
+        return Fault(service, retry.INCOMPLETE) if "Bad version data returned: {" in str(error) else None
+    if isinstance(error, ksa.HttpError):
+        headers = error.response.headers if error.response is not None else {}
+        fault = retry.of_status(service, error.http_status, headers)
+        return replace(fault, expected=True) if fault and NO_NODE_GROUPS in refusal_text(error) else fault
+    return retry.of_exception(service, error) if isinstance(error, ksa.ConnectionError | ksa.SSLError) else None
 
 
 def refusal_text(error: HttpError) -> str:

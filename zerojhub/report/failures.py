@@ -1,4 +1,4 @@
-"""What the program prints when a command fails or is interrupted, on standard error."""
+"""What the program prints when a command fails, has to try again or is interrupted, on standard error."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def show_error(error: ZeroJHubError) -> None:
 def show_traceback(text: str) -> None:
     """A traceback, for -v."""
     print(text, end="", file=sys.stderr)
+
+
+def show_fault(text: str) -> None:
+    """A fault that is retried, in a command without progress."""
+    print(text, file=sys.stderr)
 
 
 def show_stopped(text: str) -> None:

@@ -1,7 +1,7 @@
 """Live progress on standard error: which steps are running, for how long, and what each is doing.
 
 On a terminal the running steps are redrawn in place below the finished ones. Elsewhere each step is one line when it ends,
-and one more whenever it reports something new after a quiet spell. Rich honours NO_COLOR.
+one more whenever it reports something new after a quiet spell, and one for each fault that is retried. Rich honours NO_COLOR.
 """
 
 from __future__ import annotations
@@ -90,10 +90,20 @@ class Progress:
         if step is None or step.detail == detail:
             return
         step.detail = detail
-        now = time.monotonic()
-        if not self._live and not self.quiet and (self.verbose or now - step.last_line >= QUIET_SPELL):
-            step.last_line = now
-            self._line("…", "dim", step.name, step.seconds, detail)
+        if not self.quiet and (self.verbose or time.monotonic() - step.last_line >= QUIET_SPELL):
+            self._print(step)
+
+    def warn(self, name: str, detail: str) -> None:
+        """Report a fault at once, even with `quiet`: it is why the step takes longer."""
+        if step := self._running.get(name):
+            step.detail = detail
+            self._print(step)
+
+    def _print(self, step: Step) -> None:
+        """What the step is doing now, where it cannot be redrawn."""
+        if not self._live:
+            step.last_line = time.monotonic()
+            self._line("…", "dim", step.name, step.seconds, step.detail)
 
     def end(self, name: str, outcome: str, detail: str = "") -> float:
         """The step has ended; `outcome` is one of OUTCOMES. Returns how many seconds it took."""

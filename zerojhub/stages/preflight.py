@@ -21,7 +21,7 @@ class Preflight(Stage[None]):
 
     async def look(self, run: Run) -> Found[None]:
         # Every stage needs this one: the engine asks all of them for problems once the cloud has answered.
-        await anyio.to_thread.run_sync(run.cloud.authenticate)
+        await run.cloud.authenticate()
         if problems := await anyio.to_thread.run_sync(missing_services, run.cloud):
             raise Problems(problems)
         return Found(f"cloud {run.cloud.name} is ready", None)

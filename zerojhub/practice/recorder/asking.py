@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack.session import Cloud, Service
 from zerojhub.text import one_line
@@ -95,7 +97,7 @@ class Asker:
     """Sends GET and HEAD requests to a cloud. Raises UserError if the login fails or the cloud has no Magnum."""
 
     def __init__(self, cloud: Cloud):
-        cloud.authenticate()
+        anyio.run(cloud.authenticate)
         self.cloud = cloud
         if cloud.project_id is None:
             raise UserError(f"the login for cloud {cloud.name} has no project", hint="name one in clouds.yaml")
