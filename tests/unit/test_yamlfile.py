@@ -147,7 +147,7 @@ def test_documents_without_the_empty_ones(tmp_path):
     path = tmp_path / "jobs.yaml"
     path.write_text("---\na: 1\n---\n# nothing\n---\nb: 2\n---\n")
     documents = read_documents(path)
-    assert documents == [(2, {"a": 1}), (6, {"b": 2})]
+    assert documents == [(1, {"a": 1}), (5, {"b": 2})]
     assert line_of(documents[1][1], ("b",)) == 6
 
 
