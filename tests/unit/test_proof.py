@@ -220,3 +220,33 @@ def test_what_cannot_be_read_counts_as_unproven(kube):
 def test_a_release_without_a_hub(kube):
     with pytest.raises(ZeroJHubError, match="release other has no hub"):
         recorded(kube, 7, release="other")
+
+
+REFUSED = """Spawn failed: (422)
+Reason: Unprocessable Entity
+HTTP response headers: <CIMultiDictProxy('Content-Type': 'application/json', 'Content-Length': '612')>
+HTTP response body: {"kind":"Status","status":"Failure","message":"Pod \\"jupyter-ada\\" is invalid: \
+spec.volumes[0].secret.items[0].mode: Invalid value: 644: must be a number between 0 and 0777 (octal)",\
+"reason":"Invalid","details":{"name":"jupyter-ada"},"code":422}
+
+"""
+
+
+def test_what_the_kubernetes_api_refuses_is_one_line():
+    assert proof.refusal(REFUSED) == (
+        'Spawn failed: Pod "jupyter-ada" is invalid: '
+        "spec.volumes[0].secret.items[0].mode: Invalid value: 644: must be a number between 0 and 0777 (octal)"
+    )
+    html = REFUSED.partition("HTTP response body")[0]
+    assert proof.refusal(f"{html}HTTP response body: <html>\n") == "Spawn failed: Unprocessable Entity"
+    assert proof.refusal(html) == "Spawn failed: Unprocessable Entity"
+    assert proof.refusal("timed\nout") == "timed out"
+
+
+def test_a_server_that_the_api_refuses_fails_in_one_line(hub, kube):
+    hub.events = [{"failed": True, "message": REFUSED}]
+    with pytest.raises(ZeroJHubError) as failure:
+        prove(kube)
+    assert "must be a number between 0 and 0777" in str(failure.value)
+    assert "\n" not in str(failure.value)
+    assert "CIMultiDictProxy" not in str(failure.value)

@@ -27,7 +27,7 @@ from zerojhub.kube.client import KubeError
 from zerojhub.kube.explain import Patience, why_not_ready
 from zerojhub.kube.pods import USERNAME
 from zerojhub.tasks import gather
-from zerojhub.text import Say
+from zerojhub.text import Say, one_line
 from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ CLEAN_TIMEOUT = 60
 """Seconds for deleting the user after a failure."""
 EVENT = re.compile(r"(?P<time>[-\dT:]{19})\S*Z \[\w+\] (?P<text>.*)", re.S)
 """KubeSpawner's wording of a pod's event: `2026-01-31T10:00:00Z [Normal] Pulling image "…"`."""
+
+API_ERROR = re.compile(
+    r"\(\d{3}\)\s*Reason: (?P<reason>[^\n]*)\s*HTTP response headers: [^\n]*(\s*HTTP response body: (?P<body>.*))?",
+    re.S,
+)
+"""An error of the Kubernetes API as its Python client prints it, headers included."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,19 @@ async def _start_server(client: HubClient, kube: Kube, namespace: str, say: Say)
         await gather(start(), _watch_pod(kube, namespace, seen, watching))
     except (HubError, _Stuck) as error:
         lines = "".join(f"\n  {trouble}" for trouble in seen)
-        raise ZeroJHubError(f"{error.message}{lines}", hint="see the hub's log: zerojhub hub logs") from None
+        raise ZeroJHubError(f"{refusal(error.message)}{lines}", hint="see the hub's log: zerojhub hub logs") from None
+
+
+def refusal(text: str) -> str:
+    """The text in one line, with what the Kubernetes API answered to the hub cut to the API's own message."""
+
+    def message(found: re.Match[str]) -> str:
+        try:
+            return str(json.loads(found["body"])["message"])
+        except (ValueError, TypeError, KeyError):  # not the API's, but of something in front of it
+            return found["reason"]
+
+    return one_line(API_ERROR.sub(message, text))
 
 
 def news(message: str, since: str) -> str | None:
