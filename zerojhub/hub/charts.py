@@ -17,7 +17,7 @@ import anyio
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import minor
 from zerojhub.shipped import shipped
-from zerojhub.text import one_line
+from zerojhub.yamlfile import load
 
 REPOSITORY = "https://hub.jupyter.org/helm-chart"
 """The Zero to JupyterHub project's chart repository; its archives are named jupyterhub-VERSION.tgz."""
@@ -111,15 +111,7 @@ class ChartArchive:
         return found
 
     def _yaml(self, name: str) -> Any:
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
-
-        try:
-            return YAML(typ="safe").load(self._files.get(name, b""))
-        except YAMLError as error:
-            raise UserError(
-                f"the chart's {name} is not valid YAML: {one_line(str(error))}", where=self.source
-            ) from None
+        return load(self._files.get(name, b""), f"{self.source}: {name}")
 
 
 def fitting(kubernetes: str | None) -> str:

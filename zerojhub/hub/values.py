@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerojhub import masking
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
+from zerojhub.hub import mistakes
 from zerojhub.hub.charts import ChartArchive, ChartValues
 from zerojhub.hub.secrets import Secrets
-from zerojhub.text import nearest
 from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
-
-if TYPE_CHECKING:
-    from jsonschema import ValidationError
 
 SERVICE = "zerojhub"
 """The hub's service whose token zerojhub uses."""
@@ -39,11 +35,11 @@ class UserValues:
 
     def __init__(self, path: Path | None):
         self.path = path
-        self.document = (read_yaml(path) if path else None) or {}
+        document = read_yaml(path) if path else None
+        self.document = {} if document is None else document
         if not isinstance(self.document, dict):
             raise UserError("a values file must be a mapping", where=f"{path}:1")
-        # Helm gets JSON, which has no dates: an unquoted 2026-01-31 becomes the text as it was written.
-        self.values: ChartValues = json.loads(json.dumps(plain(self.document), default=str))
+        self.values: ChartValues = plain(self.document)
         masking.remember_in(self.values)
 
     def where(self, place: KeyPath) -> str:
@@ -52,19 +48,20 @@ class UserValues:
 
 
 def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
-    """What the chart's schema rejects in the user's values, in the order of their lines."""
-    if not chart.schema:
-        return []
-    # jsonschema imports it, if installed, to check IRIs, which charts do not have; that import takes over a second.
-    # None makes the import fail.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # documented, but not in typeshed
-    from jsonschema import Draft7Validator
-    from jsonschema.validators import validator_for
-
-    validator = validator_for(chart.schema, default=Draft7Validator)(chart.schema)
-    errors = validator.iter_errors(merged(chart.defaults, user.values))
-    found = {(place, str(problem)): problem for error in errors for place, problem in _explain(user, error)}
-    return [found[key] for key in sorted(found, key=lambda key: line_of(user.document, key[0]))]
+    """What Helm or the hub would reject in the user's values, or silently ignore, in the order of their lines."""
+    if umbrella := mistakes.umbrella(user, chart):
+        return [umbrella]
+    found: dict[KeyPath, UserError] = dict(mistakes.moved_keys(user, chart))
+    gone = {place[:depth] for place in found for depth in range(len(place))}
+    values = merged(chart.defaults, mistakes.as_numbers(user.document))
+    for place, problem in chain(
+        mistakes.empty_sections(user, chart),
+        mistakes.rejected_by_schema(user, chart, values),
+        mistakes.unfinished(user),
+    ):
+        if place not in gone:
+            found.setdefault(place, problem)
+    return [found[place] for place in sorted(found, key=lambda place: (line_of(user.document, place), str(place)))]
 
 
 def merged(defaults: Any, over: Any) -> Any:
@@ -131,8 +128,8 @@ def shared_password(values: ChartValues) -> str | None:
             kept = _at(config, "DummyAuthenticator", "password") or _at(values, "auth", "dummy", "password")
             return str(kept or "")
         case "sharedpassword":
-            password: str | None = _at(config, "SharedPasswordAuthenticator", "user_password")
-            return password
+            password = _at(config, "SharedPasswordAuthenticator", "user_password")
+            return None if password is None else str(password)
     return None
 
 
@@ -150,7 +147,7 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
         why = "every visitor gets an account"
     elif kind in SIGN_UP:
         section, key, default = SIGN_UP[kind]
-        if (_at(config, section) or {}).get(key, default):
+        if default if (wanted := _at(config, section, key)) is None else wanted:
             place, why = ("hub", "config", section, key), "anyone can sign up"
     if not why:
         return None
@@ -164,52 +161,14 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
 
 def is_public(values: ChartValues, expose: str) -> bool:
     """Can the hub be reached from outside the cluster with these values?"""
-    service = _at(values, "proxy", "service") or {}
-    annotations = service.get("annotations") or {}
-    if str(annotations.get("service.beta.kubernetes.io/openstack-internal-load-balancer")).lower() == "true":
+    internal = _at(
+        values, "proxy", "service", "annotations", "service.beta.kubernetes.io/openstack-internal-load-balancer"
+    )
+    if str(internal).lower() == "true":
         return False
     if any(_at(values, way, "enabled") for way in ("ingress", "httpRoute")):
         return True
-    return (service.get("type") or expose) != "ClusterIP"
-
-
-def _explain(user: UserValues, error: ValidationError) -> Iterator[tuple[KeyPath, UserError]]:
-    """A schema error as the places of its mistakes, each with an actionable error."""
-    place = tuple(error.absolute_path)
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(_part(error).get("properties", {}))
-        for key in (key for key in error.instance if key not in known):
-            meant = nearest(key, known)
-            hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
-            there = (*place, key)
-            yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
-        return
-    if error.context:
-        # Of several alternatives, the one that matches deepest into the value is the one that was meant.
-        yield from _explain(user, max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message))))
-        return
-    yield place, UserError(f"{_dotted(place) or 'values'}: {_message(error)}", where=user.where(place))
-
-
-def _part(error: ValidationError) -> dict[str, Any]:
-    """The part of the schema that the error is about."""
-    return error.schema if isinstance(error.schema, dict) else {}
-
-
-def _message(error: ValidationError) -> str:
-    expected: Any = error.validator_value
-    if error.validator == "type":
-        names = " or ".join([expected] if isinstance(expected, str) else expected)
-        return f"must be {names}, not {json.dumps(error.instance)[:80]}"
-    if error.validator == "enum":
-        return f"must be one of {', '.join(map(json.dumps, expected))}, not {json.dumps(error.instance)}"
-    if error.validator == "not" and (description := _part(error).get("description")):
-        return str(description)
-    return error.message[:200]
-
-
-def _dotted(place: KeyPath) -> str:
-    return ".".join(str(step) for step in place)
+    return (_at(values, "proxy", "service", "type") or expose) != "ClusterIP"
 
 
 def _section(values: ChartValues, key: str) -> ChartValues:

@@ -64,7 +64,7 @@ async def render(run: Run, kubernetes: str | None) -> Rendered:
     problems: list[ZeroJHubError] = [*values.problems(user, chart)]
     if kubernetes and (misfit := chart.misfit(kubernetes)):
         problems.append(misfit_error(misfit, f"the template has {kubernetes}", kubernetes, where))
-    if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone and not problems:
+    if not problems and values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
         problems += filter(None, [values.lets_anyone_in(user, chart)])
     if problems:
         raise Problems(problems)

@@ -1,0 +1,212 @@
+"""Mistakes in a user's values that are reported before anything is created, each in one line with its place."""
+
+import os
+from pathlib import Path
+
+import anyio
+import pytest
+
+from zerojhub.errors import UserError
+from zerojhub.hub import charts, values
+from zerojhub.hub.moved import MOVED
+
+CHARTS = ["embedded", *filter(None, [os.environ.get("ZEROJHUB_TEST_CHART")])]
+"""Our own chart, and an archive named by the environment (such as the real z2jh chart)."""
+
+
+@pytest.fixture(scope="module", params=CHARTS)
+def chart(request):
+    return anyio.run(charts.find, request.param, None, None, Path())
+
+
+@pytest.fixture
+def problems(chart, tmp_path):
+    def check(text: str) -> list[str]:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        try:
+            found = values.problems(values.UserValues(path), chart)
+        except UserError as error:
+            found = [error]
+        return [str(each).removeprefix(f"{path}:") for each in found]
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "singleuser: {extraFiles: {a: {mountPath: /tmp/a, stringData: x, mode: 0644}}}",
+        "debug: {enabled: yes}\ncull: {enabled: on}\nhub: {config: {NativeAuthenticator: {open_signup: no}}}",
+        "ingress: {enabled: &off false}\ndebug: {enabled: *off}",
+        "hub: {config: {Term: {until: 2026-01-31, at: 12:30}}}",
+        "singleuser: {extraEnv: {A: '${HOME}', B: '{{ x }}'}}",
+        "hub: {config: {JupyterHub: {template_vars: {note: <b>}}}, extraEnv: {PASSWORD: $(OTHER)}}",
+        "hub: {containerSecurityContext: null}",
+        "hub: {}\nproxy: {}\n",
+        "# nothing yet\n",
+    ],
+)
+def test_values_that_helm_takes_are_taken(problems, text):
+    assert problems(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tag: 170e405", '170e405"'),
+        ("tag: 20161216", '20161216"'),
+        ("tag: 1.10", '1.10"'),
+        ("tag: 0x1F", '0x1F"'),
+        ("tag: on", 'on"'),
+    ],
+)
+def test_a_number_where_text_belongs_is_shown_as_it_was_written(problems, text, message):
+    said = problems(f"singleuser:\n  image:\n    {text}\n")
+    assert said == [f'3: singleuser.image.tag: must be a string: put it in quotes, "{message}']
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("proxy: {service: NodePort}", '1: proxy.service: must be object, not "NodePort"'),
+        ("debug: {}\nproxy: NodePort", '2: proxy: must be object, not "NodePort"'),
+        ("hub: [a]", '1: hub: must be object, not ["a"]'),
+        ("hub:\n  config: 3", "2: hub.config: must be object, not 3"),
+        ("singleuser: no", "1: singleuser: must be object, not no"),
+        ("cull:\n  every: often", '2: cull.every: must be integer, not "often"'),
+    ],
+)
+def test_a_section_of_another_type_has_its_line(problems, text, message):
+    assert problems(text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "name"),
+    [
+        ("jupyterhub: {hub: {config: {}}}", 1, "jupyterhub"),
+        ("global: {}\ndaskhub:\n  jupyterhub:\n    hub: {}\n", 2, "daskhub.jupyterhub"),
+        ("basehub: {singleuser: {memory: {limit: 1G}}}\ndask-gateway: {enabled: true}", 1, "basehub"),
+    ],
+)
+def test_values_of_an_umbrella_chart(problems, text, line, name):
+    (said,) = problems(text)
+    assert said.startswith(f"{line}: ")
+    assert f"umbrella chart, with those of jupyterhub in {name} (give what is below `{name}:`)" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("hub:\n#  config: {}\nproxy:\n#  service: {}\n", ["1: hub", "3: proxy"]),
+        ("singleuser:\n", ["1: singleuser"]),
+        ("hub:\n  config:\n    # JupyterHub: {}\n  db:\n", ["2: hub.config", "4: hub.db"]),
+    ],
+)
+def test_a_section_with_everything_commented_out_has_its_line(problems, text, places):
+    said = problems(text)
+    assert [each.partition(" is empty, which removes the chart's defaults")[0] for each in said] == places
+    assert all("remove the line, or write" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "auth: {type: dummy}",
+            "1: unknown key auth.type (since chart 0.11.0: hub.config.JupyterHub.authenticator_class)",
+        ),
+        (
+            "auth:\n  github: {clientId: x}\n  more: 1\n",
+            "2: unknown key auth.github.clientId (since chart 0.11.0: hub.config.GitHubOAuthenticator.client_id)",
+        ),
+        (
+            "singleuser: {cloudMetadata: {enabled: true}}",
+            "1: unknown key singleuser.cloudMetadata.enabled "
+            "(since chart 1.0.0: singleuser.cloudMetadata.blockWithIptables, with the opposite value)",
+        ),
+        ("proxy: {pdb: {enabled: true}}", "1: unknown key proxy.pdb (since chart 0.11.0: proxy.chp.pdb)"),
+        ("hub:\n  fsGid: 1000", "2: unknown key hub.fsGid (since chart 2.0.0: hub.podSecurityContext.fsGroup)"),
+        ("token: {proxy: abc}", "1: unknown key token.proxy (since chart 0.4.0: proxy.secretToken)"),
+        ("statsd: {port: 1}", "1: unknown key statsd (removed in chart 0.5.0)"),
+    ],
+)
+def test_a_key_of_an_older_chart_says_where_it_went(problems, text, message):
+    assert problems(text)[0] == message
+
+
+def test_every_new_place_is_a_place_in_the_chart(chart):
+    """As far as the chart has a schema for it: what is below hub.config is JupyterHub's."""
+    for new in (new for _, new in MOVED.values() if new and not new.startswith("httpRoute")):
+        section, schema = new.replace(",", "").split()[0].split("."), chart.schema
+        for step in section[: 2 if section[0] == "hub" else 1]:
+            assert step in schema["properties"], new
+            schema = schema["properties"][step]
+
+
+def test_a_key_that_has_not_moved_yet_is_left_alone(chart, tmp_path):
+    (path := tmp_path / "config.yaml").write_text("httpRoute: {gateway: {name: x}}\n")
+    assert all("parentRefs" not in str(each) for each in values.problems(values.UserValues(path), chart))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("proxy: {secretToken: <RANDOM_HEX>}", "1: proxy.secretToken: the placeholder <RANDOM_HEX> has"),
+        (
+            "hub: {config: {GitHubOAuthenticator: {client_secret: '${SECRET}'}}}",
+            "1: hub.config.GitHubOAuthenticator.client_secret: the placeholder ${SECRET} has",
+        ),
+        (
+            "hub: {config: {DummyAuthenticator: {password: '{{ password }}'}}}",
+            "1: hub.config.DummyAuthenticator.password: the placeholder {{ password }} has",
+        ),
+        (
+            "hub: {config: {GitHubOAuthenticator: {oauth_callback_url: 'https://<your-domain>/hub'}}}",
+            "1: hub.config.GitHubOAuthenticator.oauth_callback_url: the placeholder <your-domain> has",
+        ),
+        ("ingress:\n  hosts: [<host>]", "2: ingress.hosts.0: the placeholder <host> has"),
+        ("hub: {cookieSecret: {{ SECRET }}}", "1: the placeholder {{ SECRET }} has"),
+    ],
+)
+def test_a_placeholder_that_nobody_filled_in(problems, text, message):
+    (said,) = problems(text)
+    assert said.startswith(f"{message} not been filled in")
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ("DummyAuthenticator: {password: 12345}", "DummyAuthenticator.password"),
+        ("GitHubOAuthenticator: {client_id: 0123}", "GitHubOAuthenticator.client_id"),
+    ],
+)
+def test_a_credential_has_to_be_text_and_is_not_shown(problems, config, place):
+    assert problems(f"hub: {{config: {{{config}}}}}") == [
+        f"1: hub.config.{place}: must be a string: put it in quotes",
+    ]
+
+
+def test_user_names_have_to_be_text(problems):
+    said = problems("hub:\n  config:\n    Authenticator:\n      allowed_users: [ada, 0123]\n      admin_users: [yes]\n")
+    assert said == [
+        '4: hub.config.Authenticator.allowed_users.1: must be a string: put it in quotes, "0123"',
+        '5: hub.config.Authenticator.admin_users.0: must be a string: put it in quotes, "yes"',
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", "false", "word", "- a\n- b\n", "3"])
+def test_values_that_are_no_mapping(problems, text):
+    assert problems(text) == ["1: a values file must be a mapping"]
+
+
+def test_a_chart_without_a_schema(tmp_path):
+    folder = tmp_path / "jupyterhub"
+    folder.mkdir()
+    (folder / "Chart.yaml").write_text("name: jupyterhub\nversion: 0.9.1\n")
+    (folder / "values.yaml").write_text("proxy: {service: {type: LoadBalancer}}\nauth: {type: dummy}\n")
+    chart = anyio.run(charts.find, str(folder), None, None, Path())
+    (path := tmp_path / "config.yaml").write_text("proxy:\n  service: NodePort\nauth: {type: github}\nhub: {x: 1}\n")
+    assert [str(each) for each in values.problems(values.UserValues(path), chart)] == [
+        f'{path}:2: proxy.service: must be object, not "NodePort"'
+    ]

@@ -1,0 +1,232 @@
+"""Mistakes in a user's values: what the chart's schema rejects, keys that have moved, and what nobody has filled in."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from zerojhub.errors import UserError
+from zerojhub.hub.moved import moved
+from zerojhub.text import nearest
+from zerojhub.yamlfile import KeyPath, go, written
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+    from zerojhub.hub.charts import ChartArchive
+    from zerojhub.hub.values import UserValues
+
+Mistakes = Iterator[tuple[KeyPath, UserError]]
+"""Each with the place of its key in the values."""
+
+SECTIONS = {"hub", "proxy", "singleuser"}
+OPTIONAL = re.compile(r"(SecurityContext|Strategy|Labels)$")
+"""Sections that charts can do without."""
+CREDENTIAL = re.compile(r"(?i)(password|passwd|secret|token|client_?id|secret_?key)$")
+"""Keys whose value is text that someone was given or has chosen."""
+ADDRESS = re.compile(r"(?i)(hosts?|hostnames|contactEmail|callback_url)$")
+USERS = re.compile(r"(allowed|admin|blocked)_users$")
+CONFIGURED = {"hub", "proxy", "ingress", "httpRoute", "imagePullSecret", "auth"}
+"""Sections in which placeholders are mistakes; users' environments and files may be templates."""
+TEMPLATES = {
+    "extraConfig",
+    "extraFiles",
+    "extraEnv",
+    "templateVars",
+    "annotations",
+    "initContainers",
+    "extraContainers",
+}
+UNFILLED = re.compile(r"<[A-Za-z][\w .-]*>|\$\{\w+\}|\$\(\w+\)|\{\{.*\}\}|\{%.*%\}")
+"""What stands for a value in documentation and templates: <client-id>, ${PASSWORD}, {{ password }}."""
+
+
+def umbrella(user: UserValues, chart: ChartArchive) -> UserError | None:
+    """The error for values of a chart that has this one as a dependency; None if they are not."""
+    for key, section in user.values.items():
+        if key in chart.defaults or not isinstance(section, dict):
+            continue
+        inside = {(key,): section, (key, "jupyterhub"): section.get("jupyterhub")}
+        place = next((place for place, values in inside.items() if _is_hub(values)), None)
+        if place or key == "jupyterhub":
+            name = _dotted(place or (key,))
+            return UserError(
+                f"these are the values of an umbrella chart, with those of {chart.name} in {name}",
+                where=user.where((key,)),
+                hint=f"give what is below `{name}:`",
+            )
+    return None
+
+
+def _is_hub(values: Any) -> bool:
+    return isinstance(values, dict) and any(isinstance(values.get(section), dict) for section in SECTIONS)
+
+
+def moved_keys(user: UserValues, chart: ChartArchive) -> Mistakes:
+    """Keys of older Zero to JupyterHub charts."""
+    if chart.name != "jupyterhub":
+        return
+    for place, became in moved(user.values, chart.version):
+        yield place, UserError(f"unknown key {_dotted(place)}", where=user.where(place), hint=became)
+
+
+def empty_sections(user: UserValues, chart: ChartArchive) -> Mistakes:
+    """Sections with nothing in them. For Helm that is null, which removes the defaults."""
+    for place, value in _sections(user.values, chart.defaults):
+        if value is None and len(place) <= 2 and not OPTIONAL.search(_key(place)):
+            message = f"{_dotted(place)} is empty, which removes the chart's defaults for it"
+            hint = f"remove the line, or write {_key(place)}: {{}}"
+            yield place, UserError(message, where=user.where(place), hint=hint)
+        elif value is not None and not isinstance(value, dict) and not chart.schema:
+            message = f"{_dotted(place)}: must be object{_shown(user, place, value)}"
+            yield place, UserError(message, where=user.where(place))
+
+
+def _sections(values: Any, defaults: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """The values that stand where the defaults have a mapping, each with its place."""
+    for key in values if isinstance(values, dict) else ():
+        if isinstance(default := defaults.get(key), dict) and default:
+            yield (*place, key), values[key]
+            yield from _sections(values[key], default, (*place, key))
+
+
+def unfinished(user: UserValues) -> Mistakes:
+    """Placeholders where a value belongs, and numbers where JupyterHub expects text."""
+    for place, value in _scalars(user.values):
+        if place[0] not in CONFIGURED or TEMPLATES & set(place):
+            continue
+        credential, address = _is_credential(place), ADDRESS.search(_key(place))
+        if isinstance(value, str):
+            found = UNFILLED.fullmatch(value.strip()) if credential else UNFILLED.search(value) if address else None
+            if found:
+                message = f"{_dotted(place)}: the placeholder {found[0]} has not been filled in"
+                yield place, UserError(message, where=user.where(place))
+        elif value is not None and place[:2] == ("hub", "config") and (credential or USERS.search(_key(place))):
+            yield place, UserError(f"{_dotted(place)}: {_in_quotes(user, place)}", where=user.where(place))
+
+
+def _scalars(value: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _scalars(each, (*place, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _scalars(each, (*place, index))
+    else:
+        yield place, value
+
+
+def as_numbers(document: Any) -> Any:
+    """The document with numbers beyond the range of a double as infinite.
+
+    Helm takes `170e405` for text, because it has no such number; other readers of YAML do not.
+    """
+    if isinstance(document, dict):
+        return {key: _as_number(document, key) for key in document}
+    return [_as_number(document, index) for index in range(len(document))]
+
+
+def _as_number(document: Any, key: str | int) -> Any:
+    value, text = document[key], written(document, (key,))
+    if isinstance(value, str):
+        return math.inf if text and go.FLOAT.fullmatch(text) else value
+    return as_numbers(value) if isinstance(value, dict | list) else value
+
+
+def rejected_by_schema(user: UserValues, chart: ChartArchive, values: dict[str, Any]) -> Mistakes:
+    """What the chart's schema rejects in the user's values, which `values` are with the chart's defaults."""
+    if not chart.schema:
+        return
+    # jsonschema imports it, if installed, to check IRIs, which charts do not have; that import takes over a second.
+    # None makes the import fail.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # documented, but not in typeshed
+    from jsonschema import Draft7Validator
+    from jsonschema.validators import validator_for
+
+    for error in validator_for(chart.schema, default=Draft7Validator)(chart.schema).iter_errors(values):
+        yield from _explain(user, error)
+
+
+def _explain(user: UserValues, error: ValidationError) -> Mistakes:
+    """A schema error as the places of its mistakes, each with an actionable error."""
+    place = tuple(error.absolute_path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(_part(error).get("properties", {}))
+        for key in (key for key in error.instance if key not in known):
+            meant = nearest(key, known)
+            hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
+            there = (*place, key)
+            yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
+        return
+    if error.validator == "required" and isinstance(error.instance, dict):
+        required: Any = error.validator_value
+        for there in ((*place, key) for key in required if key not in error.instance):
+            yield there, UserError(f"missing key {_dotted(there)}", where=user.where(there))
+        return
+    if error.context:
+        # Of several alternatives, the one that matches deepest into the value is the one that was meant.
+        yield from _explain(user, max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message))))
+        return
+    message = f"{_dotted(place) or 'values'}: {_message(user, place, error)}"
+    yield (
+        place,
+        UserError(message, where=user.where(place), hint=RESHAPED.get(place) if error.validator == "type" else None),
+    )
+
+
+RESHAPED: dict[KeyPath, str] = {("hub", "extraConfig"): "since chart 1.0.0 each piece of code has a name: {mine: |…}"}
+"""Keys whose values have been of another type."""
+
+
+def _message(user: UserValues, place: KeyPath, error: ValidationError) -> str:
+    expected: Any = error.validator_value
+    if error.validator == "type":
+        kinds = [expected] if isinstance(expected, str) else expected
+        if (
+            not {"number", "integer", "boolean"} & {*kinds}
+            and "string" in kinds
+            and written(user.document, place)
+            and error.instance is not None
+        ):
+            return _in_quotes(user, place)
+        return f"must be {' or '.join(kinds)}{_shown(user, place, error.instance)}"
+    if error.validator == "enum":
+        return f"must be one of {', '.join(map(json.dumps, expected))}{_shown(user, place, error.instance)}"
+    if error.validator == "not" and (description := _part(error).get("description")):
+        return str(description)
+    return error.message[:200]
+
+
+def _in_quotes(user: UserValues, place: KeyPath) -> str:
+    text = written(user.document, place)
+    return "must be a string: put it in quotes" + ("" if _is_credential(place) else f', "{text}"')
+
+
+def _shown(user: UserValues, place: KeyPath, value: Any) -> str:
+    """The value as it was written, shortened; nothing if it may be secret."""
+    if _is_credential(place):
+        return ""
+    text = None if isinstance(value, str) else written(user.document, place)
+    return f", not {text or json.dumps(value)[:80]}"
+
+
+def _is_credential(place: KeyPath) -> bool:
+    return CREDENTIAL.search(_key(place)) is not None
+
+
+def _key(place: KeyPath) -> str:
+    """The last key in the place, which an item of a list shares with the list."""
+    return next((step for step in reversed(place) if isinstance(step, str)), "")
+
+
+def _part(error: ValidationError) -> dict[str, Any]:
+    """The part of the schema that the error is about."""
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _dotted(place: KeyPath) -> str:
+    return ".".join(str(step) for step in place)
