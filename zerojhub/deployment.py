@@ -164,8 +164,8 @@ class HubSpec(Section):
 
     values: Path | None = None
     """File with the chart's values, passed to Helm unchanged. Relative to this file, or absolute."""
-    chart: str = "embedded"
-    """`embedded` (a small chart that ships with zerojhub), `z2jh` (Zero to JupyterHub), a directory, a `.tgz` file or a URL."""
+    chart: str = "z2jh"
+    """`z2jh` (Zero to JupyterHub), `embedded` (a small chart that ships with zerojhub), a directory, a `.tgz` file or a URL."""
     version: str | None = None
     """Version of the chart. Default: the newest that supports the cluster's Kubernetes version."""
     namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -175,7 +175,7 @@ class HubSpec(Section):
     https: StrictBool = False
     """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
     contact: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
-    """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host`, `https` and `chart: z2jh`."""
+    """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host` and `https`, and a chart other than `embedded`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
     open_to_anyone: StrictBool = False

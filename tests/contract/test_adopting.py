@@ -19,7 +19,7 @@ HUB = """\
 name: mine
 cloud: practice
 cluster: {template: kubernetes-v1.34.4}
-hub: {open_to_anyone: true}
+hub: {chart: embedded, open_to_anyone: true}
 """
 
 

@@ -19,7 +19,7 @@ SAFE = "hub: {config: {JupyterHub: {authenticator_class: dummy}, DummyAuthentica
 def hub_yaml(folder: Path, values: str = SAFE, **sections: str) -> Path:
     path = folder / "hub.yaml"
     (folder / "values.yaml").write_text(values)
-    sections = BASE | {"hub": "{values: values.yaml}"} | sections
+    sections = BASE | {"hub": "{chart: embedded, values: values.yaml}"} | sections
     path.write_text("".join(f"{key}: {value}\n" for key, value in sections.items()))
     return path
 

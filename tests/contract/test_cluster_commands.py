@@ -119,7 +119,7 @@ def test_other_engines_are_refused_in_magnums_own_words(site, shell, engine):
 def test_no_hub_on_another_engine(site, shell):
     (shell.folder / "hub.yaml").write_text(
         "name: other\ncluster: {template: {coe: swarm, image: fedora-atomic-29, external_network: public}}\n"
-        "hub: {open_to_anyone: true}\n"
+        "hub: {chart: embedded, open_to_anyone: true}\n"
     )
     refused(site, shell, "up", said="makes swarm clusters; a hub needs Kubernetes")
 

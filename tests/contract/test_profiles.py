@@ -15,7 +15,7 @@ from tests.contract.conftest import practice
 DEPLOYMENT = """\
 name: workshop
 cluster: {template: kubernetes-v1.34.4, workers: 1, labels: {mine: "1"}}
-hub: {open_to_anyone: true}
+hub: {chart: embedded, open_to_anyone: true}
 """
 
 

@@ -22,7 +22,7 @@ name: {name}
 cloud: practice
 cluster: {{template: kubernetes-{version}, workers: 1}}
 autoscale: {{min: 1, max: 2}}
-hub: {{values: {root}/config/practice-values.yaml}}
+hub: {{chart: embedded, values: {root}/config/practice-values.yaml}}
 """
 MISMATCH = "machine ID differs from the server's UUID (zerojhub node fix-machine-id)"
 QUICKLY = ("--unneeded-time", "5s", "--delay-after-add", "5s", "--delay-after-failure", "5s")

@@ -15,7 +15,7 @@ FILE = f"""
 name: api-road
 cloud: practice
 cluster: {{name: api-road, template: kubernetes-v1.34.4-capi, workers: 1}}
-hub: {{values: {ROOT}/config/practice-values.yaml}}
+hub: {{chart: embedded, values: {ROOT}/config/practice-values.yaml}}
 """
 
 

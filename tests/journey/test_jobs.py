@@ -23,7 +23,7 @@ HUB = """
 name: over-ssh
 cloud: practice
 cluster: {template: kubernetes-v1.34.4, workers: 1}
-hub: {open_to_anyone: true}
+hub: {chart: embedded, open_to_anyone: true}
 """
 API = "by-api"
 HERE = ("--cluster", API)

@@ -42,7 +42,7 @@ def file(request, tmp_path_factory) -> Path:
     """A copy of config/practice.yaml with the chart."""
     text = PRACTICE.read_text().replace("practice-values.yaml", str(PRACTICE.with_name("practice-values.yaml")))
     path = tmp_path_factory.mktemp("deployment") / "hub.yaml"
-    path.write_text(text.replace("hub: {", f"hub: {{chart: {request.param}, "))
+    path.write_text(text.replace("chart: embedded", f"chart: {request.param}"))
     return path
 
 

@@ -37,7 +37,7 @@ class School:
         (folder / "values.yaml").write_text(VALUES)
         self.file.write_text(
             f"name: {name}\ncloud: practice\ncluster: {{template: kubernetes-{version}, workers: 2}}\n"
-            "hub: {values: values.yaml, expose: NodePort}\n"
+            "hub: {chart: embedded, values: values.yaml, expose: NodePort}\n"
         )
         self.url = cloud.json("up", "-f", self.file)["url"]
 
@@ -327,7 +327,10 @@ def test_adopting_a_cluster_takes_nothing_and_deletes_nothing(cloud, by_hand, tm
     """First over SSH, with its keypair and floating IP; then through its API, with Helm on this machine."""
     name, uuid, key, address = by_hand
     (tmp_path / "values.yaml").write_text(VALUES)
-    file, base = tmp_path / "hub.yaml", f"name: {name}\ncloud: practice\nhub: {{values: values.yaml}}\n"
+    file, base = (
+        tmp_path / "hub.yaml",
+        f"name: {name}\ncloud: practice\nhub: {{chart: embedded, values: values.yaml}}\n",
+    )
     base += f"cluster: {{template: kubernetes-{KUBERNETES}}}\n"
     file.write_text(base + f"access: {{private_key: {key}}}\n")
     before = len(cloud.audit())

@@ -63,7 +63,7 @@ def test_every_deployment_that_comes_along_is_valid():
             ":5: hub.contact: a certificate also needs host and https",
         ),
         (
-            "name: a\ncluster: {template: t}\nhub: {host: a.org, https: true, contact: a@example.org}\n",
+            "name: a\ncluster: {template: t}\nhub: {chart: embedded, host: a.org, https: true, contact: a@example.org}\n",
             "the embedded chart cannot obtain certificates: set chart: z2jh",
         ),
         ("- name\n", "must be a mapping with name, cloud, cluster and hub"),
