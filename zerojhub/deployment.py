@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -19,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
 from zerojhub.text import nearest
-from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
+from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml, written
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -266,7 +267,7 @@ def load(path: Path) -> Deployment:
 def validated(model: type[Model], path: Path, document: Any) -> Model:
     """The document of a YAML file as the model. Raises Problems with one `file:line` per mistake."""
     try:
-        return model.model_validate(plain(document))
+        return model.model_validate(_labels_as_written(document))
     except ValidationError as error:
         raise Problems(_mistakes(path, document, error, model)) from None
 
@@ -277,9 +278,19 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
     if not isinstance(document, dict):
         raise UserError("a template file must be a mapping of options", where=f"{source}:1")
     try:
-        return TemplateSpec.model_validate(plain(document) | given)
+        return TemplateSpec.model_validate(_labels_as_written(document) | given)
     except ValidationError as error:
         raise Problems([_mistake(source, document, each, TemplateSpec) for each in error.errors()]) from None
+
+
+def _labels_as_written(document: Any) -> Any:
+    """The document without positions. Labels are text for Magnum, in which `1.30` is not 1.3."""
+    found = plain(document)
+    for place in (("labels",), ("cluster", "labels"), ("cluster", "template", "labels")):
+        labels = functools.reduce(lambda node, step: node.get(step) if isinstance(node, dict) else None, place, found)
+        for key, value in labels.items() if isinstance(labels, dict) else ():
+            labels[key] = value if value is None else written(document, (*place, key)) or value
+    return found
 
 
 def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> list[UserError]:
@@ -312,6 +323,8 @@ def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
     if error["type"] == "missing":
         return UserError(f"missing key {name!r}", where=where)
+    if error["type"] == "string_type" and (text := written(document, place)):
+        return UserError(f'{name}: must be a string: put it in quotes, "{text}"', where=where)
     message = error["msg"][0].lower() + error["msg"][1:]
     return UserError(f"{name}: {message}, not {error['input']!r}", where=where)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from zerojhub import deployment
+from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import UserError
 
 LEAST = """\
@@ -68,6 +69,12 @@ def test_every_deployment_that_comes_along_is_valid():
         ),
         ("- name\n", "must be a mapping with name, cloud, cluster and hub"),
         ("name: a\nname: b\ncluster: {template: t}\n", ":2: not valid YAML"),
+        ("name: a\ncluster: {template: \x1b}\n", ":2: not valid YAML: contains the control character U+001B"),
+        ("name: a\ncluster: {template: {{ TEMPLATE }}}\n", ":2: the placeholder {{ TEMPLATE }} has not been filled in"),
+        (
+            "name: a\ncluster: {template: t}\nhub: {version: 4.10}\n",
+            ':3: hub.version: must be a string: put it in quotes, "4.10"',
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(tmp_path, text, said):
@@ -77,6 +84,16 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, text, said):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_labels_are_text_as_it_was_written(tmp_path):
+    text = (
+        "name: a\ncluster:\n  labels: {kube_tag: 1.30, flag: yes, mode: 0644, a: '1'}\n  template: {labels: {x: True}"
+    )
+    spec = deployment.load(write(tmp_path, f"{text}, image: i, external_network: p}}\n")).cluster
+    assert spec.labels == {"kube_tag": "1.30", "flag": "yes", "mode": "0644", "a": "1"}
+    assert isinstance(spec.template, TemplateSpec)
+    assert spec.template.labels == {"x": "True"}
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):
