@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any
 
 import anyio
 import pytest
 
 from tests.contract.clouds import Site
 from tests.contract.conftest import Magnum
-from tests.typed import mismatches
 from zerojhub.openstack import cinder, glance, heat, magnum, neutron, nova, octavia, stacks
 from zerojhub.openstack.session import Cloud
 
@@ -23,8 +22,8 @@ def cloud(site: Site, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return Cloud("practice")
 
 
-async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any, Any]]:
-    """Name, answer and type of each function that reads, in a project with a cluster, a floating IP and a volume."""
+async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any]]:
+    """Name and answer of each function that reads, in a project with a cluster, a floating IP and a volume."""
     cluster = await magnum.get_cluster(cloud, uuid)
     [template] = await magnum.templates_named(cloud, cluster["cluster_template_id"])
     [stack, *_] = await stacks.of(cloud, cluster)
@@ -35,9 +34,11 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any, Any]]:
     floating_ip = await neutron.create_floating_ip(cloud, network["id"], "a test's")
     port = await neutron.get_port(cloud, port_id)
     rule = await neutron.allow_tcp(cloud, port["security_groups"][0], 30080, "a test's")
-    volume = (await cloud.volume.post("/volumes", {"volume": {"size": 1, "name": "data"}}))["volume"]
+    volume = await cloud.volume.post(
+        "/volumes", {"volume": {"size": 1, "name": "data"}}, cinder.Volume, within="volume"
+    )
     subnet = (await neutron.subnets(cloud))[0]["id"]
-    await cloud.load_balancer.post("/lbaas/loadbalancers", {"loadbalancer": {"name": "lb", "vip_subnet_id": subnet}})
+    await cloud.load_balancer.act("/lbaas/loadbalancers", {"loadbalancer": {"name": "lb", "vip_subnet_id": subnet}})
     calls: list[Call] = [
         (magnum.clusters, ()),
         (magnum.get_cluster, (uuid,)),
@@ -68,9 +69,9 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any, Any]]:
         (heat.resources, (stack,)),
         (stacks.resources, (cluster,)),
     ]
-    given = [(ask.__name__, await ask(cloud, *words), get_type_hints(ask)["return"]) for ask, words in calls]
+    given = [(ask.__name__, await ask(cloud, *words)) for ask, words in calls]
     rules = await neutron.security_group_rules(cloud, description="a test's")
-    given.append(("security_group_rules", rules, list[neutron.SecurityGroupRule]))
+    given.append(("security_group_rules", rules))
     assert [each["id"] for each in rules] == [rule["id"]]
     await neutron.delete_security_group_rule(cloud, rule["id"])
     await neutron.delete_floating_ip(cloud, floating_ip["id"])
@@ -83,6 +84,5 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any, Any]]:
 def test_answers_are_of_their_types(cloud: Cloud, magnum: Magnum) -> None:
     uuid = magnum.create(node_count=1)
     magnum.settled(uuid)
-    for name, answer, annotation in anyio.run(answers, cloud, uuid):
+    for name, answer in anyio.run(answers, cloud, uuid):  # an answer of another type would be an error
         assert answer, f"{name} found nothing"
-        assert mismatches(answer, annotation, name) == []

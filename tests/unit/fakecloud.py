@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NotRequired, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
+
+from zerojhub.answers import Time
 
 PASSWORD = "secret"
 PROJECT = "0a1b2c"
@@ -42,6 +44,21 @@ class Request:
     headers: dict[str, str]
     """Lower-case names."""
     body: Any
+
+
+def record(kind: Any, **given: Any) -> dict[str, Any]:
+    """An object of a service: what is given, and something for each key besides that the TypedDict requires."""
+    plain: dict[Any, Any] = {str: "", int: 0, bool: False, list: [], dict: {}, Time: "2026-01-01T00:00:00Z"}
+
+    def some(hint: Any) -> Any:
+        return (
+            None if type(None) in get_args(hint) else plain.get(hint, plain.get(getattr(hint, "__origin__", None), {}))
+        )
+
+    hints = get_type_hints(kind, include_extras=True)
+    # Python 3.11 does not see a NotRequired in an annotation that is text.
+    required = [key for key in kind.__required_keys__ if get_origin(hints[key]) is not NotRequired]
+    return {key: some(hints[key]) for key in required} | given
 
 
 class FakeCloud:

@@ -241,7 +241,7 @@ def test_a_region_or_an_interface_that_the_catalog_does_not_have(fake_cloud: Fak
     write(entry(setting, **AUTH | {"auth_url": f"{fake_cloud.url}/identity", "password": fakecloud.PASSWORD}))
     os.environ.pop("OS_CLIENT_CONFIG_FILE")
     with pytest.raises(ZeroJHubError) as refused:
-        anyio.run(Cloud("x").compute.get, "/servers")
+        anyio.run(Cloud("x").compute.get, "/servers", object)
     assert "cloud x has no compute service in its catalog for region" in str(refused.value)
     assert "(set region_name (of R1) or interface (of public) in clouds.yaml)" in str(refused.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
+from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, record
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack import heat
 from zerojhub.openstack.session import Cloud
@@ -21,7 +21,7 @@ def cloud(fake_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 
 def stack(status: str, reason: str = "", **more: object) -> Answer:
-    return Answer(200, {"stack": {**NAME, "stack_status": status, "stack_status_reason": reason, **more}})
+    return Answer(200, {"stack": record(heat.Stack, **NAME, stack_status=status, stack_status_reason=reason, **more)})
 
 
 def test_waiting_until_it_is_complete(fake_cloud, cloud):
@@ -66,7 +66,7 @@ def test_what_heat_refuses_of_a_template_is_the_users_error(fake_cloud, cloud, s
 
 
 def test_a_stack_by_its_name_or_id(fake_cloud, cloud):
-    fake_cloud.answer(f"GET {STACKS}", Answer(200, {"stacks": [NAME]}))
+    fake_cloud.answer(f"GET {STACKS}", Answer(200, {"stacks": [record(heat.Stack, **NAME)]}))
     fake_cloud.answer(f"GET {STACKS}/k8s/s1", stack("CREATE_COMPLETE"))
     for wanted in ("k8s", "s1"):
         assert anyio.run(heat.get_stack, cloud, wanted)["id"] == "s1"

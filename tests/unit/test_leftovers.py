@@ -5,9 +5,11 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
+from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, record
 from zerojhub.openstack import leftovers
 from zerojhub.openstack.magnum import Cluster
+from zerojhub.openstack.neutron import FloatingIP, Port
+from zerojhub.openstack.octavia import LoadBalancer
 from zerojhub.openstack.session import Cloud
 
 UUID, OTHER = "6f5d1c1e-0000-4000-8000-000000000001", "6f5d1c1e-0000-4000-8000-000000000002"
@@ -32,7 +34,7 @@ def cluster(uuid: str = UUID, name: str = "hub") -> Cluster:
 
 
 def balancer(name: str) -> dict:
-    return {"id": f"id of {name}", "name": name, "vip_port_id": f"port of {name}", "vip_address": "10.0.0.9"}
+    return record(LoadBalancer, id=f"id of {name}", name=name, vip_port_id=f"port of {name}", vip_address="10.0.0.9")
 
 
 def volume(name: str, metadata: dict[str, str]) -> dict:
@@ -78,7 +80,7 @@ def test_load_balancers_of_its_services(project):
 
 
 def test_a_name_that_another_cluster_has_too_tells_nothing(project):
-    clusters = [{"uuid": UUID, "name": "hub"}, {"uuid": OTHER, "name": "hub"}]
+    clusters = [record(Cluster, uuid=uuid, name="hub") for uuid in (UUID, OTHER)]
     project.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": clusters}))
     listed = [balancer(f"kube_service_{UUID}_hub_proxy-public"), balancer("kube_service_hub_hub_proxy-public")]
     project.answer("GET /load-balancer/v2.0/lbaas/loadbalancers", Answer(200, {"loadbalancers": listed}))
@@ -95,7 +97,7 @@ def test_floating_ips_by_their_description(project):
         "d": "zerojhub:hub",
         "e": None,
     }
-    listed = [{"id": each, "description": description} for each, description in described.items()]
+    listed = [record(FloatingIP, id=each, description=description) for each, description in described.items()]
     project.answer("GET /network/v2.0/floatingips", Answer(200, {"floatingips": listed}))
     anyio.run(leftovers.delete_rest, Cloud("fake"), cluster())
     assert deleted(project) == ["a", "b"]
@@ -103,10 +105,10 @@ def test_floating_ips_by_their_description(project):
 
 def test_ports_that_no_server_has(project):
     ports = [
-        {"id": "a", "name": "hub-x1y2z3-node-0-port", "device_id": ""},
-        {"id": "b", "name": "hub-x1y2z3-node-1-port", "device_id": "a server"},
-        {"id": "c", "name": "hub-x9y9z9-node-0-port", "device_id": ""},
-        {"id": "d", "name": "", "device_id": ""},
+        record(Port, id="a", name="hub-x1y2z3-node-0-port"),
+        record(Port, id="b", name="hub-x1y2z3-node-1-port", device_id="a server"),
+        record(Port, id="c", name="hub-x9y9z9-node-0-port"),
+        record(Port, id="d"),
     ]
     project.answer("GET /network/v2.0/ports", Answer(200, {"ports": ports}))
 

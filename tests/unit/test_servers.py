@@ -5,9 +5,10 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
+from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, record
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import masters, servers
+from zerojhub.openstack.heat import Stack, StackResource
 from zerojhub.openstack.magnum import Cluster
 from zerojhub.openstack.session import Cloud
 
@@ -58,10 +59,10 @@ def cloud(fake_cloud: FakeCloud) -> Cloud:
 
 def with_heat(fake_cloud: FakeCloud, *names: str) -> None:
     """Have Heat know these servers as resources of the cluster's stack."""
-    stack = {"id": "s1", "stack_name": "hub-x1", "stack_status": "CREATE_COMPLETE"}
+    stack = record(Stack, id="s1", stack_name="hub-x1", stack_status="CREATE_COMPLETE")
+    kinds = {name: "kube-master" if "master" in name else "kube-minion" for name in names}
     resources = [
-        {"resource_name": f"kube-{'master' if 'master' in name else 'minion'}", "physical_resource_id": f"id-{name}"}
-        for name in names
+        record(StackResource, resource_name=kind, physical_resource_id=f"id-{name}") for name, kind in kinds.items()
     ]
     fake_cloud.answer(f"GET {STACKS}/s1", Answer(200, {"stack": stack}))
     fake_cloud.answer(f"GET {STACKS}/hub-x1/s1/resources", Answer(200, {"resources": resources}))

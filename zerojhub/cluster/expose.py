@@ -68,7 +68,7 @@ async def unexpose(cloud: Cloud, cluster: Cluster, ask: Ask) -> Exposure:
     if await _by_api(cloud, cluster):
         return Exposure(cluster["name"], needed=False)
     there = await _attached(cloud, await masters.first_master(cloud, cluster))
-    if there and there["floating_ip_address"] in cluster.get("master_addresses", []):
+    if there and there["floating_ip_address"] in (cluster.get("master_addresses") or []):
         raise UserError(f"Magnum assigned {there['floating_ip_address']} together with cluster {cluster['name']}")
     allocated = await _allocated(cloud, cluster)
     if there:

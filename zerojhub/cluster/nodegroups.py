@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zerojhub.cluster import lifecycle
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack import clusters, magnum, names
-from zerojhub.openstack.magnum import Bounds, Cluster, NodeGroup, NodeGroupRequest, PatchOperation
+from zerojhub.openstack.magnum import Bounds, Cluster, NodeGroup, NodeGroupName, NodeGroupRequest, PatchOperation
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say
 
@@ -85,7 +85,7 @@ def bounds(least: int | None, most: int | None) -> Bounds:
     return changed
 
 
-async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, wait: bool) -> NodeGroup:
+async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, wait: bool) -> NodeGroupName:
     """Add a group. Problems with its names, bounds and quota, before Magnum is asked."""
     before = await clusters.get_idle(cloud, cluster)
     groups = await of(cloud, before["uuid"])

@@ -167,6 +167,8 @@ async def _balancers(run: Run, cluster: Cluster) -> list[LoadBalancer]:
         return []
     addresses = {each["port_id"]: each["floating_ip_address"] for each in await neutron.floating_ips(run.cloud)}
     return [
-        LoadBalancer(each["name"], addresses.get(each["vip_port_id"], each["vip_address"]), each["operating_status"])
+        LoadBalancer(
+            each["name"] or "", addresses.get(each["vip_port_id"], each["vip_address"]) or "", each["operating_status"]
+        )
         for each in balancers
     ]

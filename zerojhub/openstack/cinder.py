@@ -5,7 +5,7 @@ Types have the keys that the product reads, as the Block Storage API reference n
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from zerojhub.openstack.session import Cloud
 
@@ -14,7 +14,7 @@ class Volume(TypedDict):
     """A volume; `size` in GB."""
 
     id: str
-    name: str
+    name: str | None
     size: int
     status: str
     metadata: dict[str, str]
@@ -22,7 +22,7 @@ class Volume(TypedDict):
 
 async def volumes(cloud: Cloud) -> list[Volume]:
     """The project's volumes. CloudError where the cloud has no Cinder."""
-    return await cloud.volume.all("/volumes/detail", "volumes")
+    return await cloud.volume.all("/volumes/detail", "volumes", Volume)
 
 
 async def delete_volume(cloud: Cloud, volume_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from zerojhub.openstack.session import Cloud
 
@@ -11,8 +11,8 @@ class Image(TypedDict):
     """An image, with the keys that the product reads (Image API reference, "List images")."""
 
     id: str
-    name: str
+    name: str | None
 
 
 async def images(cloud: Cloud) -> list[Image]:
-    return await cloud.image.all("/images", "images")
+    return await cloud.image.all("/images", "images", Image)

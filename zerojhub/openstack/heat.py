@@ -5,8 +5,11 @@ Types have the keys that the product reads, as the Orchestration API reference n
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
 
+from typing_extensions import TypedDict
+
+from zerojhub.answers import Time
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack.names import unknown
 from zerojhub.openstack.session import Cloud
@@ -37,6 +40,12 @@ class StackName(TypedDict):
     stack_name: str
 
 
+class CreatedStack(TypedDict):
+    """What Heat says of a stack that was just requested."""
+
+    id: str
+
+
 class Stack(StackName):
     """A stack. Lists leave out what is NotRequired here. `deletion_time` is set once the name is free again."""
 
@@ -62,12 +71,12 @@ class StackResource(TypedDict):
     resource_status: str
     resource_status_reason: str | None
     physical_resource_id: str
-    updated_time: str
+    updated_time: Time
     links: NotRequired[list[Link]]
 
 
 async def stacks(cloud: Cloud) -> list[Stack]:
-    return await cloud.orchestration.all("/stacks", "stacks")
+    return await cloud.orchestration.all("/stacks", "stacks", Stack)
 
 
 async def get_stack(cloud: Cloud, wanted: str) -> Stack:
@@ -80,14 +89,12 @@ async def get_stack(cloud: Cloud, wanted: str) -> Stack:
 
 
 async def show_stack(cloud: Cloud, stack: StackName) -> Stack:
-    answer: dict[str, Stack] = await cloud.orchestration.get(_path(stack))
-    return answer["stack"]
+    return await cloud.orchestration.get(_path(stack), Stack, within="stack")
 
 
 async def stack_of_id(cloud: Cloud, stack_id: str) -> Stack:
     """The stack of this ID. CloudError when there is none."""
-    answer: dict[str, Stack] = await cloud.orchestration.get(f"/stacks/{stack_id}")
-    return answer["stack"]
+    return await cloud.orchestration.get(f"/stacks/{stack_id}", Stack, within="stack")
 
 
 async def resources(
@@ -95,10 +102,8 @@ async def resources(
 ) -> list[StackResource]:
     """The stack's resources, with those of stacks inside it down to `depth`; of every type, unless one is given."""
     query = {"type": resource_type} if resource_type else {}
-    answer: dict[str, list[StackResource]] = await cloud.orchestration.get(
-        f"{_path(stack)}/resources", nested_depth=depth, **query
-    )
-    return answer["resources"]
+    path = f"{_path(stack)}/resources"
+    return await cloud.orchestration.get(path, list[StackResource], within="resources", nested_depth=depth, **query)
 
 
 async def create_stack(cloud: Cloud, name: str, template: str, parameters: Parameters, minutes: int) -> StackName:
@@ -108,12 +113,12 @@ async def create_stack(cloud: Cloud, name: str, template: str, parameters: Param
     """
     body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
     try:
-        answer = await cloud.orchestration.post("/stacks", body)
+        created = await cloud.orchestration.post("/stacks", body, CreatedStack, within="stack")
     except CloudError as error:
         if error.status in (400, 409):
             raise UserError(error.message, where=error.where) from None
         raise
-    return {"stack_name": name, "id": answer["stack"]["id"]}
+    return {"stack_name": name, "id": created["id"]}
 
 
 async def wait_until_complete(cloud: Cloud, stack: StackName, say: Say) -> Stack:
@@ -134,10 +139,9 @@ async def delete_stack(cloud: Cloud, stack: StackName, say: Say) -> None:
     await cloud.orchestration.delete(_path(stack))
 
     async def look() -> NotYet | None:
-        answer: dict[str, Stack] | None = await cloud.orchestration.find(_path(stack))
-        if answer is None:
+        current = await cloud.orchestration.find(_path(stack), Stack, within="stack")
+        if current is None:
             return None
-        current = answer["stack"]
         name, status = current["stack_name"], current["stack_status"]
         # Heat reports DELETE_COMPLETE before it releases the name.
         if status == "DELETE_COMPLETE" and current.get("deletion_time"):

@@ -39,7 +39,8 @@ async def delete_rest(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: boo
     """
     owners = await owner_names(cloud, cluster)
     for balancer in await load_balancers(cloud, owners):
-        for floating_ip in await neutron.floating_ips(cloud, port_id=balancer["vip_port_id"]):
+        port = balancer["vip_port_id"]
+        for floating_ip in await neutron.floating_ips(cloud, port_id=port) if port else []:
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
         await octavia.delete_load_balancer(cloud, balancer["id"])
     ends = tuple(f" from cluster {owner}" for owner in owners)
@@ -79,7 +80,7 @@ async def load_balancers(cloud: Cloud, owners: Sequence[str]) -> list[octavia.Lo
     except CloudError:
         return []
     prefixes = tuple(f"kube_service_{owner}_" for owner in owners)
-    return [balancer for balancer in balancers if balancer["name"].startswith(prefixes)]
+    return [balancer for balancer in balancers if (balancer["name"] or "").startswith(prefixes)]
 
 
 async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
@@ -89,7 +90,7 @@ async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
     except CloudError:
         return []
     return [
-        KeptVolume(each["id"], each["name"], each["size"], each["metadata"].get(CLAIM_METADATA))
+        KeptVolume(each["id"], each["name"] or "", each["size"], each["metadata"].get(CLAIM_METADATA))
         for each in listed
         if each["metadata"].get(CLUSTER_METADATA) == cluster["uuid"]
     ]

@@ -6,7 +6,9 @@ Types have the keys that the product reads, as the Container Infrastructure Mana
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from zerojhub.errors import UserError
 from zerojhub.openstack.names import refuse_several, unknown
@@ -86,6 +88,18 @@ class ClusterRequest(ClusterOptions):
     cluster_template_id: str
 
 
+class Created(TypedDict):
+    """What Magnum says of a cluster that was just requested."""
+
+    uuid: str
+
+
+class Certificate(TypedDict):
+    """A certificate, in PEM."""
+
+    pem: str
+
+
 class ClusterName(TypedDict):
     """What a cluster is addressed by."""
 
@@ -110,13 +124,13 @@ class Cluster(ClusterName):
     status: str
     health_status: str | None
     status_reason: NotRequired[str | None]
-    faults: NotRequired[dict[str, str]]
+    faults: NotRequired[dict[str, str | None] | None]
     cluster_id: NotRequired[str | None]
     stack_id: NotRequired[str | None]
     api_address: NotRequired[str | None]
     coe_version: NotRequired[str | None]
-    node_addresses: NotRequired[list[str]]
-    master_addresses: NotRequired[list[str]]
+    node_addresses: NotRequired[list[str] | None]
+    master_addresses: NotRequired[list[str] | None]
     updated_at: NotRequired[str | None]
 
 
@@ -139,20 +153,25 @@ class Bounds(TypedDict, total=False):
     max_node_count: int | None
 
 
-class NodeGroup(TypedDict):
-    """A node group (since microversion 1.9). `is_default` marks the two that the cluster was created with."""
+class NodeGroupName(TypedDict):
+    """What a node group is addressed by."""
 
     uuid: str
     name: str
+
+
+class NodeGroup(NodeGroupName):
+    """A node group (since microversion 1.9). `is_default` marks the two that the cluster was created with."""
+
     role: str
     flavor_id: str | None
     node_count: int
     min_node_count: int | None
     max_node_count: int | None
     is_default: bool
-    status: NotRequired[str]
+    status: NotRequired[str | None]
     stack_id: NotRequired[str | None]
-    node_addresses: NotRequired[list[str]]
+    node_addresses: NotRequired[list[str] | None]
 
 
 class PatchOperation(TypedDict):
@@ -164,7 +183,7 @@ class PatchOperation(TypedDict):
 
 
 async def clusters(cloud: Cloud) -> list[Cluster]:
-    return await cloud.container_infra.all("/clusters", "clusters")
+    return await cloud.container_infra.all("/clusters", "clusters", Cluster)
 
 
 async def clusters_named(cloud: Cloud, wanted: str) -> list[Cluster]:
@@ -188,14 +207,12 @@ async def get_cluster(cloud: Cloud, wanted: str) -> Cluster:
 
 async def show_cluster(cloud: Cloud, uuid: str) -> Cluster | None:
     """The cluster of this UUID; None once it is deleted, and in the first moments of a new one."""
-    cluster: Cluster | None = await cloud.container_infra.find(f"/clusters/{uuid}")
-    return cluster
+    return await cloud.container_infra.find(f"/clusters/{uuid}", Cluster)
 
 
 async def create_cluster(cloud: Cloud, body: ClusterRequest) -> str:
     """Request a cluster; returns its UUID. Magnum answers before it begins."""
-    uuid: str = (await cloud.container_infra.post("/clusters", body))["uuid"]
-    return uuid
+    return (await cloud.container_infra.post("/clusters", body, Created))["uuid"]
 
 
 async def update_cluster(cloud: Cloud, uuid: str, patch: list[PatchOperation]) -> None:
@@ -209,13 +226,13 @@ async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str,
         body["nodegroup"] = nodegroup
     if remove:
         body["nodes_to_remove"] = remove
-    await cloud.container_infra.post(f"/clusters/{uuid}/actions/resize", body)
+    await cloud.container_infra.act(f"/clusters/{uuid}/actions/resize", body)
 
 
 async def upgrade_cluster(cloud: Cloud, uuid: str, template: str, *, batch: int) -> None:
     """Move the cluster to the template of this UUID, `batch` nodes at a time."""
     body = {"cluster_template": template, "max_batch_size": batch}
-    await cloud.container_infra.post(f"/clusters/{uuid}/actions/upgrade", body)
+    await cloud.container_infra.act(f"/clusters/{uuid}/actions/upgrade", body)
 
 
 async def delete_cluster(cloud: Cloud, uuid: str) -> None:
@@ -229,7 +246,7 @@ async def rotate_credential(cloud: Cloud, uuid: str) -> None:
 
 
 async def templates(cloud: Cloud) -> list[ClusterTemplate]:
-    return await cloud.container_infra.all("/clustertemplates", "clustertemplates")
+    return await cloud.container_infra.all("/clustertemplates", "clustertemplates", ClusterTemplate)
 
 
 async def templates_named(cloud: Cloud, wanted: str) -> list[ClusterTemplate]:
@@ -257,8 +274,7 @@ async def unknown_template(cloud: Cloud, wanted: str) -> UserError:
 
 
 async def create_template(cloud: Cloud, body: TemplateRequest) -> ClusterTemplate:
-    template: ClusterTemplate = await cloud.container_infra.post("/clustertemplates", body)
-    return template
+    return await cloud.container_infra.post("/clustertemplates", body, ClusterTemplate)
 
 
 async def delete_template(cloud: Cloud, uuid: str) -> None:
@@ -268,18 +284,16 @@ async def delete_template(cloud: Cloud, uuid: str) -> None:
 
 async def nodegroups(cloud: Cloud, cluster_uuid: str) -> list[NodeGroup]:
     """The node groups of the cluster, without their addresses. CloudError from a Magnum before microversion 1.9."""
-    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups")
+    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups", NodeGroup)
 
 
 async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGroup:
-    group: NodeGroup = await cloud.container_infra.get(f"/clusters/{cluster_uuid}/nodegroups/{uuid}")
-    return group
+    return await cloud.container_infra.get(f"/clusters/{cluster_uuid}/nodegroups/{uuid}", NodeGroup)
 
 
-async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupRequest) -> NodeGroup:
+async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupRequest) -> NodeGroupName:
     """Request a node group; returns what Magnum has of it so far, with neither `is_default` nor addresses."""
-    group: NodeGroup = await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body)
-    return group
+    return await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body, NodeGroupName)
 
 
 async def update_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str, patch: list[PatchOperation]) -> None:
@@ -292,14 +306,13 @@ async def delete_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> None:
 
 async def sign(cloud: Cloud, cluster_uuid: str, csr: str) -> str:
     """The certificate (PEM) that the cluster's CA signs for a certificate signing request (PEM)."""
-    pem: str = (await cloud.container_infra.post("/certificates", {"cluster_uuid": cluster_uuid, "csr": csr}))["pem"]
-    return pem
+    body = {"cluster_uuid": cluster_uuid, "csr": csr}
+    return (await cloud.container_infra.post("/certificates", body, Certificate))["pem"]
 
 
 async def ca_certificate(cloud: Cloud, cluster_uuid: str) -> str:
     """The certificate (PEM) of the cluster's CA."""
-    pem: str = (await cloud.container_infra.get(f"/certificates/{cluster_uuid}"))["pem"]
-    return pem
+    return (await cloud.container_infra.get(f"/certificates/{cluster_uuid}", Certificate))["pem"]
 
 
 async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:

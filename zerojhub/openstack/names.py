@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypedDict, TypeVar
+from typing import TypeVar
+
+from typing_extensions import ReadOnly, TypedDict
 
 from zerojhub.errors import UserError
 from zerojhub.openstack import glance, neutron, nova
@@ -14,8 +16,8 @@ from zerojhub.text import nearest
 class Named(TypedDict):
     """What most services answer has at least these."""
 
-    id: str
-    name: str
+    id: ReadOnly[str]
+    name: ReadOnly[str | None]
 
 
 T = TypeVar("T", bound=Named)

@@ -5,8 +5,11 @@ Types have the keys that the product reads, as the Networking API reference name
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
 
+from typing_extensions import TypedDict
+
+from zerojhub.answers import Number
 from zerojhub.openstack.session import Cloud
 
 
@@ -57,27 +60,32 @@ class SecurityGroupRule(TypedDict):
 class QuotaUsage(TypedDict):
     """A limit (-1 is unlimited) and what is used of it."""
 
-    limit: int
-    used: int
+    limit: Number
+    used: Number
+
+
+class Quota(TypedDict):
+    """The project's quotas."""
+
+    floatingip: QuotaUsage
 
 
 async def networks(cloud: Cloud, *, external: bool = False) -> list[Network]:
     """The networks that the project sees; with `external` only those that floating IPs come from."""
     query = {"router:external": True} if external else {}
-    return await cloud.network.all("/networks", "networks", **query)
+    return await cloud.network.all("/networks", "networks", Network, **query)
 
 
 async def subnets(cloud: Cloud) -> list[Subnet]:
-    return await cloud.network.all("/subnets", "subnets")
+    return await cloud.network.all("/subnets", "subnets", Subnet)
 
 
 async def ports(cloud: Cloud) -> list[Port]:
-    return await cloud.network.all("/ports", "ports")
+    return await cloud.network.all("/ports", "ports", Port)
 
 
 async def get_port(cloud: Cloud, port_id: str) -> Port:
-    answer: dict[str, Port] = await cloud.network.get(f"/ports/{port_id}")
-    return answer["port"]
+    return await cloud.network.get(f"/ports/{port_id}", Port, within="port")
 
 
 async def delete_port(cloud: Cloud, port_id: str) -> None:
@@ -86,19 +94,17 @@ async def delete_port(cloud: Cloud, port_id: str) -> None:
 
 async def floating_ips(cloud: Cloud, **query: str) -> list[FloatingIP]:
     """The project's floating IPs; `query` filters by their keys, such as `floating_ip_address` or `port_id`."""
-    return await cloud.network.all("/floatingips", "floatingips", **query)
+    return await cloud.network.all("/floatingips", "floatingips", FloatingIP, **query)
 
 
 async def get_floating_ip(cloud: Cloud, floating_ip_id: str) -> FloatingIP:
-    answer: dict[str, FloatingIP] = await cloud.network.get(f"/floatingips/{floating_ip_id}")
-    return answer["floatingip"]
+    return await cloud.network.get(f"/floatingips/{floating_ip_id}", FloatingIP, within="floatingip")
 
 
 async def create_floating_ip(cloud: Cloud, network_id: str, description: str) -> FloatingIP:
     """Allocate a floating IP from the external network."""
     body = {"floatingip": {"floating_network_id": network_id, "description": description}}
-    answer: dict[str, FloatingIP] = await cloud.network.post("/floatingips", body)
-    return answer["floatingip"]
+    return await cloud.network.post("/floatingips", body, FloatingIP, within="floatingip")
 
 
 async def attach_floating_ip(cloud: Cloud, floating_ip_id: str, port_id: str) -> None:
@@ -117,8 +123,8 @@ async def delete_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:
 
 async def security_group_rules(cloud: Cloud, *, description: str) -> list[SecurityGroupRule]:
     """The project's security group rules with exactly this description."""
-    rules: list[SecurityGroupRule] = await cloud.network.all(
-        "/security-group-rules", "security_group_rules", description=description
+    rules = await cloud.network.all(
+        "/security-group-rules", "security_group_rules", SecurityGroupRule, description=description
     )
     # A Neutron that does not know this filter answers with every rule of the project.
     return [rule for rule in rules if rule.get("description") == description]
@@ -135,18 +141,15 @@ async def allow_tcp(cloud: Cloud, security_group_id: str, port: int, description
         "port_range_max": port,
         "description": description,
     }
-    answer: dict[str, SecurityGroupRule] = await cloud.network.post(
-        "/security-group-rules", {"security_group_rule": rule}
-    )
-    return answer["security_group_rule"]
+    body = {"security_group_rule": rule}
+    return await cloud.network.post("/security-group-rules", body, SecurityGroupRule, within="security_group_rule")
 
 
 async def delete_security_group_rule(cloud: Cloud, rule_id: str) -> None:
     await cloud.network.delete(f"/security-group-rules/{rule_id}")
 
 
-async def floating_ip_quota(cloud: Cloud) -> QuotaUsage:
-    """The project's quota of floating IPs. CloudError where the project may not see it."""
-    answer = await cloud.network.get(f"/quotas/{cloud.project_id}/details.json")
-    quota = answer["quota"]["floatingip"]
-    return {"limit": int(quota["limit"]), "used": int(quota["used"])}
+async def floating_ip_quota(cloud: Cloud) -> tuple[int, int]:
+    """The project's quota of floating IPs and what is used of it. CloudError where the project may not see it."""
+    quota = await cloud.network.get(f"/quotas/{cloud.project_id}/details.json", Quota, within="quota")
+    return int(quota["floatingip"]["limit"]), int(quota["floatingip"]["used"])

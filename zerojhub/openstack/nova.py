@@ -5,7 +5,9 @@ Types have the keys that the product reads, as the Compute API reference names t
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from zerojhub.openstack.session import Cloud
 
@@ -56,6 +58,24 @@ class Keypair(TypedDict):
     public_key: str
 
 
+class KeypairItem(TypedDict):
+    """An item of the list of keypairs."""
+
+    keypair: Keypair
+
+
+class Interface(TypedDict):
+    """A network interface of a server."""
+
+    port_id: str
+
+
+class Console(TypedDict):
+    """What a server has printed."""
+
+    output: str | None
+
+
 class Limits(TypedDict, total=False):
     """The project's absolute limits and their usage; -1 is unlimited, memory in MB."""
 
@@ -67,14 +87,19 @@ class Limits(TypedDict, total=False):
     totalRAMUsed: int
 
 
+class LimitsOfProject(TypedDict):
+    """The project's limits."""
+
+    absolute: Limits
+
+
 async def servers(cloud: Cloud, **query: str) -> list[Server]:
     """The project's servers. `query` filters as the API does; `name` is a regular expression."""
-    return await cloud.compute.all("/servers/detail", "servers", **query)
+    return await cloud.compute.all("/servers/detail", "servers", Server, **query)
 
 
 async def find_server(cloud: Cloud, server_id: str) -> Server | None:
-    answer: dict[str, Server] | None = await cloud.compute.find(f"/servers/{server_id}")
-    return answer["server"] if answer else None
+    return await cloud.compute.find(f"/servers/{server_id}", Server, within="server")
 
 
 def addresses(server: Server) -> list[str]:
@@ -84,34 +109,34 @@ def addresses(server: Server) -> list[str]:
 
 async def port_ids(cloud: Cloud, server: Server) -> list[str]:
     """The Neutron ports of the server's interfaces, the first interface first."""
-    answer = await cloud.compute.get(f"/servers/{server['id']}/os-interface")
-    return [interface["port_id"] for interface in answer["interfaceAttachments"]]
+    path = f"/servers/{server['id']}/os-interface"
+    interfaces = await cloud.compute.get(path, list[Interface], within="interfaceAttachments")
+    return [interface["port_id"] for interface in interfaces]
 
 
 async def console_log(cloud: Cloud, server: Server) -> str:
     """What the server has printed on its console. CloudError when the project may not read it."""
-    answer: dict[str, str] = await cloud.compute.post(f"/servers/{server['id']}/action", {"os-getConsoleOutput": {}})
-    return answer["output"]
+    path = f"/servers/{server['id']}/action"
+    console = await cloud.compute.post(path, {"os-getConsoleOutput": {}}, Console)
+    return console["output"] or ""
 
 
 async def flavors(cloud: Cloud) -> list[Flavor]:
-    return await cloud.compute.all("/flavors/detail", "flavors")
+    return await cloud.compute.all("/flavors/detail", "flavors", Flavor)
 
 
 async def keypairs(cloud: Cloud) -> list[Keypair]:
     """The user's own keypairs: Nova does not show those of other users of the project."""
-    return [item["keypair"] async for item in cloud.compute.pages("/os-keypairs", "keypairs")]
+    return [item["keypair"] for item in await cloud.compute.all("/os-keypairs", "keypairs", KeypairItem)]
 
 
 async def find_keypair(cloud: Cloud, name: str) -> Keypair | None:
-    answer: dict[str, Keypair] | None = await cloud.compute.find(f"/os-keypairs/{name}")
-    return answer["keypair"] if answer else None
+    return await cloud.compute.find(f"/os-keypairs/{name}", Keypair, within="keypair")
 
 
 async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
     body = {"keypair": {"name": name, "public_key": public_key}}
-    answer: dict[str, Keypair] = await cloud.compute.post("/os-keypairs", body)
-    return answer["keypair"]
+    return await cloud.compute.post("/os-keypairs", body, Keypair, within="keypair")
 
 
 async def delete_keypair(cloud: Cloud, name: str) -> None:
@@ -119,5 +144,4 @@ async def delete_keypair(cloud: Cloud, name: str) -> None:
 
 
 async def limits(cloud: Cloud) -> Limits:
-    answer: dict[str, dict[str, Limits]] = await cloud.compute.get("/limits")
-    return answer["limits"]["absolute"]
+    return (await cloud.compute.get("/limits", LimitsOfProject, within="limits"))["absolute"]

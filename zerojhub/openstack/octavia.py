@@ -5,8 +5,9 @@ Types have the keys that the product reads, as the Load Balancer API reference n
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
+from zerojhub.answers import Time
 from zerojhub.openstack.session import Cloud
 
 
@@ -14,17 +15,17 @@ class LoadBalancer(TypedDict):
     """A load balancer. `vip_address` is on its own network, a floating IP is on `vip_port_id`."""
 
     id: str
-    name: str
-    vip_address: str
-    vip_port_id: str
+    name: str | None
+    vip_address: str | None
+    vip_port_id: str | None
     operating_status: str
     provisioning_status: str
-    created_at: str
+    created_at: Time
 
 
 async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:
     """The project's load balancers. CloudError where the cloud has no Octavia."""
-    return await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers")
+    return await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers", LoadBalancer)
 
 
 async def delete_load_balancer(cloud: Cloud, balancer_id: str) -> None:

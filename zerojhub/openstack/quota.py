@@ -41,10 +41,10 @@ async def compute_shortages(cloud: Cloud, servers: Mapping[str, int]) -> list[Us
 async def floating_ip_shortages(cloud: Cloud, count: int) -> list[UserError]:
     """Where Neutron's quota is too small for this many floating IPs; nothing where the project may not see it."""
     try:
-        quota = await neutron.floating_ip_quota(cloud)
+        limit, used = await neutron.floating_ip_quota(cloud)
     except CloudError:
         return []
-    return _shortage(plural(count, "floating IP"), count, quota["limit"], quota["used"])
+    return _shortage(plural(count, "floating IP"), count, limit, used)
 
 
 def _shortage(what: str, wanted: int, limit: int, used: int) -> list[UserError]:

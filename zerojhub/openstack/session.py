@@ -13,14 +13,16 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, NotRequired, TypeVar
 
 import anyio.to_thread
+from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import CloudError, Unavailable, UserError
 from zerojhub.openstack.clouds_yaml import Clouds
 from zerojhub.retry import Fault, Transient
@@ -32,11 +34,16 @@ if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
     from requests import Response
 
+T = TypeVar("T")
+
 CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 20.0, 60.0
 """Seconds until a connection is made, and until the answer to a read or a write begins."""
 
 NO_NODE_GROUPS = "field/attribute master_count"
 """What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
+
+
+UNEXPECTED = "the service answered something unexpected"
 
 
 class Cloud:
@@ -132,10 +139,47 @@ class Cloud:
         return self.session.get_project_id()
 
 
+class Page(TypedDict):
+    """A page of a list. Its items are at a key of the service's own."""
+
+    next: NotRequired[str | None]
+
+
+class Link(TypedDict):
+    """A link to another page; `rel` says which."""
+
+    rel: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service has answered, decoded; `where` names the service and the request ID."""
+
+    data: Any
+    where: str
+
+    def of(self, kind: type[T], within: str | None = None) -> T:
+        """The answer, or what is at its key `within`, checked to be of that type. CloudError if it is of another."""
+        return self._checked(kind, within)  # type: ignore[no-any-return]  # of the type that was checked
+
+    def items(self, kind: type[T], within: str) -> list[T]:
+        """The list at the key, with each item checked likewise."""
+        return self._checked(GenericAlias(list, (kind,)), within)  # type: ignore[no-any-return]  # as above
+
+    def _checked(self, kind: Any, within: str | None) -> Any:
+        try:
+            return checked(self.data, kind, within=within)
+        except Unexpected as error:
+            raise CloudError(f"{UNEXPECTED}: {error}", where=self.where) from None
+
+
 class Service:
     """One service of the cloud. Paths are below its versioned endpoint: `await cloud.compute.get("/servers")`.
 
-    Every method raises CloudError for what the service refuses, with its `status`, and when it does not respond.
+    `kind` is the type of the answer, or of what is at its key `within`; every answer is checked to be of it (see `answers`).
+    Every method raises CloudError for what the service refuses, with its `status`, when it does not respond, and for an
+    answer of another type.
     """
 
     def __init__(self, cloud: Cloud, service_type: str, *, version: str | None = None, microversion: str | None = None):
@@ -176,28 +220,34 @@ class Service:
         hint = f"set region_name (of {regions}) or interface (of {interfaces}) in clouds.yaml"
         return CloudError(f"{message} for region {region} and interface {interface}", hint=hint)
 
-    async def get(self, path: str, **query: Any) -> Any:
+    async def get(self, path: str, kind: type[T], *, within: str | None = None, **query: Any) -> T:
         """The decoded answer."""
-        return await self._call("GET", path, params=query)
+        return (await self._call("GET", path, params=query)).of(kind, within)
 
-    async def find(self, path: str, **query: Any) -> Any | None:
+    async def find(self, path: str, kind: type[T], *, within: str | None = None, **query: Any) -> T | None:
         """Like get, but None for what does not exist (404)."""
         try:
-            return await self.get(path, **query)
+            return await self.get(path, kind, within=within, **query)
         except CloudError as error:
             if error.status == 404:
                 return None
             raise
 
-    async def post(self, path: str, body: object, *, repeatable: bool = False) -> Any:
+    async def post(
+        self, path: str, body: object, kind: type[T], *, within: str | None = None, repeatable: bool = False
+    ) -> T:
         """`repeatable`: it creates nothing, or nothing that matters if it is created twice."""
-        return await self._call("POST", path, json=body, repeatable=repeatable)
+        return (await self._call("POST", path, json=body, repeatable=repeatable)).of(kind, within)
 
-    async def put(self, path: str, body: object) -> Any:
-        return await self._call("PUT", path, json=body, repeatable=True)
+    async def act(self, path: str, body: object, *, repeatable: bool = False) -> None:
+        """Post something whose answer does not matter."""
+        await self._call("POST", path, json=body, repeatable=repeatable)
 
-    async def patch(self, path: str, body: object) -> Any:
-        return await self._call("PATCH", path, json=body)
+    async def put(self, path: str, body: object) -> None:
+        await self._call("PUT", path, json=body, repeatable=True)
+
+    async def patch(self, path: str, body: object) -> None:
+        await self._call("PATCH", path, json=body)
 
     async def delete(self, path: str, *, repeatable: bool = True, **query: Any) -> None:
         """Delete it; not an error when it does not exist (404). Not `repeatable`: it is refused while it is being deleted."""
@@ -207,32 +257,28 @@ class Service:
             if error.status != 404:
                 raise
 
-    async def pages(self, path: str, key: str, **query: Any) -> AsyncIterator[Any]:
+    async def all(self, path: str, key: str, kind: type[T], **query: Any) -> list[T]:
         """Every item of a list, over all of its pages: the next one is in `KEY_links` or in `next`, by service."""
-        answer = await self.get(path, **query)
+        found: list[T] = []
+        answer = await self._call("GET", path, params=query)
         while True:
-            for item in answer[key]:
-                yield item
-            links = answer.get(f"{key}_links") or []
-            following = next((link["href"] for link in links if link.get("rel") == "next"), answer.get("next"))
+            found += answer.items(kind, key)
+            page = answer.of(Page)
+            links = answer.of(list[Link], f"{key}_links") if page.get(f"{key}_links") else []
+            following = next((link["href"] for link in links if link["rel"] == "next"), page.get("next"))
             if not following:
-                return
-            answer = await self.get(
-                following if following.startswith("http") else path + "?" + following.partition("?")[2]
-            )
+                return found
+            here = following if following.startswith("http") else path + "?" + following.partition("?")[2]
+            answer = await self._call("GET", here)
 
-    async def all(self, path: str, key: str, **query: Any) -> list[Any]:
-        """All that `pages` gives."""
-        return [item async for item in self.pages(path, key, **query)]
-
-    async def _call(self, method: str, path: str, *, repeatable: bool | None = None, **arguments: Any) -> Any:
+    async def _call(self, method: str, path: str, *, repeatable: bool | None = None, **arguments: Any) -> Answer:
         """The decoded answer of the request. `repeatable` as for `retry.attempts`; a GET always is."""
         return await retry.attempts(
             lambda: anyio.to_thread.run_sync(lambda: self._request(method, path, **arguments), abandon_on_cancel=True),
             repeatable=method == "GET" if repeatable is None else repeatable,
         )
 
-    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+    def _request(self, method: str, path: str, **arguments: Any) -> Answer:
         """One attempt; the one place that requests pass through. `arguments` are those of keystoneauth1's Session.request.
 
         Raises Transient for a fault that may pass.
@@ -253,16 +299,26 @@ class Service:
             if fault := fault_of(self.type, error):
                 raise Transient(fault, Unavailable(fault.answer, where=self.type)) from error
             raise CloudError(f"{self.type} does not respond: {one_line(str(error))}") from error
-        if newest := answer.headers.get("OpenStack-API-Maximum-Version"):
-            self.max_microversion = tuple(int(number) for number in newest.split()[-1].split("."))
+        except (
+            TypeError,
+            LookupError,
+            AttributeError,
+            ValueError,
+        ) as error:  # keystoneauth1 reads the body of an error
+            raise CloudError(f"{UNEXPECTED}: {type(error).__name__} {one_line(str(error))}", where=self.type) from error
+        if newest := re.search(r"(\d+)\.(\d+)$", answer.headers.get("OpenStack-API-Maximum-Version", "")):
+            self.max_microversion = (int(newest[1]), int(newest[2]))
+        where = " ".join(filter(None, [self.type, answer.headers.get("X-Openstack-Request-Id")]))
         if not answer.content and method != "GET":
-            return None
+            return Answer(None, where)
         try:
-            return answer.json()
+            return Answer(answer.json(), where)
         except ValueError as error:
             raise Transient(
                 Fault(self.type, retry.INCOMPLETE), Unavailable(retry.INCOMPLETE, where=self.type)
             ) from error
+        except RecursionError as error:
+            raise CloudError(f"{UNEXPECTED}: nested too deep", where=where) from error
 
     def _send(self, url: str, method: str, **arguments: Any) -> Response:
         """Send the request, with a new token if the current one is rejected."""
@@ -308,18 +364,22 @@ def fault_of(service: str, error: ClientException) -> Fault | None:
 
 def refusal_text(error: HttpError) -> str:
     """The service's own message from the body of its refusal, which each service shapes differently."""
-    fallback = one_line(error.message or str(error)).partition(" (Request-ID: ")[0]
     try:
         body = error.response.json() if error.response is not None else None
-    except ValueError:
-        return fallback
-    if not isinstance(body, dict):
-        return fallback
-    if errors := body.get("errors"):  # Magnum
-        return one_line(errors[0].get("detail") or errors[0].get("title") or "") or fallback
-    if "faultstring" in body:  # Octavia
-        return one_line(body["faultstring"])
-    for value in body.values():  # Keystone, Heat: error; Neutron: NeutronError; Nova, Cinder: the fault's name
-        if isinstance(value, dict) and value.get("message"):
-            return one_line(value["message"])
-    return one_line(body.get("message") or "") or fallback
+    except (ValueError, RecursionError):
+        body = None
+    return one_line(_said(body)) or one_line(str(error.message or error)).partition(" (Request-ID: ")[0]
+
+
+def _said(body: object) -> str:
+    match body:
+        case {"errors": [{"detail": str(text)}, *_]} if text:  # Magnum
+            return text
+        case {"errors": [{"title": str(text)}, *_]} | {"faultstring": str(text)}:  # Magnum, Octavia
+            return text
+        case dict():  # Keystone, Heat: error; Neutron: NeutronError; Nova, Cinder: the fault's name; or nothing around it
+            for each in [*body.values(), body]:
+                match each:
+                    case {"message": str(text)} if text:
+                        return text
+    return ""

@@ -26,7 +26,7 @@ async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[heat.Stack]:
     ids = [own] if own else []
     with contextlib.suppress(CloudError):  # node groups came with microversion 1.9
         ids += [
-            stack_id for group in await magnum.nodegroups(cloud, cluster["uuid"]) if (stack_id := group["stack_id"])
+            stack_id for group in await magnum.nodegroups(cloud, cluster["uuid"]) if (stack_id := group.get("stack_id"))
         ]
     try:
         return [await heat.stack_of_id(cloud, stack_id) for stack_id in dict.fromkeys(ids)]

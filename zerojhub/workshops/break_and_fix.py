@@ -52,7 +52,7 @@ async def balancer(world: World) -> None:
     if not services or not services[0]["status"].get("loadBalancer", {}).get("ingress"):
         raise NotDone("the hub has no address")
     listed = await octavia.load_balancers(world.cloud)
-    [made] = [_time(each["created_at"]) for each in listed if each["name"].endswith(f"_{NAME}_proxy-public")]
+    [made] = [_time(each["created_at"]) for each in listed if (each["name"] or "").endswith(f"_{NAME}_proxy-public")]
     if made < _made(services[0]) + AT_ONCE:
         raise NotDone("the load balancer is still the original one")
 

@@ -35,7 +35,7 @@ async def group(world: World) -> None:
     """Add a node group named big with one node to a cluster."""
     for each in await world.clusters():
         for found in await magnum.nodegroups(world.cloud, each["uuid"]):
-            if (found["name"], found["node_count"]) == (GROUP, 1) and found["status"].endswith("COMPLETE"):
+            if (found["name"], found["node_count"]) == (GROUP, 1) and (found.get("status") or "").endswith("COMPLETE"):
                 return
     raise NotDone(f"no cluster has a node group named {GROUP} with one node")
 
