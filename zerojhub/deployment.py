@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -258,9 +259,9 @@ def load(path: Path) -> Deployment:
     deployment = validated(Deployment, path, document)
     deployment._path = path.absolute()
     if deployment.hub.values:
-        deployment.hub.values = deployment.directory / deployment.hub.values.expanduser()
+        deployment.hub.values = deployment.directory / os.path.expanduser(deployment.hub.values)
     if deployment.access.private_key:
-        deployment.access.private_key = deployment.directory / deployment.access.private_key.expanduser()
+        deployment.access.private_key = deployment.directory / os.path.expanduser(deployment.access.private_key)
     return deployment
 
 

@@ -83,6 +83,11 @@ async def require(run: Run, *wanted: AnyStage) -> None:
             raise status.error()
 
 
+async def ensure(run: Run, stage: AnyStage) -> None:
+    """Do what is missing in this stage alone; the run has the values of the stages that it needs."""
+    await _visit(run, stage, [stage], doing=True, tolerant=False)
+
+
 async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] | None = None) -> list[StageStatus]:
     """Look at the stages, and do what is missing in those of `act` (all when None).
 

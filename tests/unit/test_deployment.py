@@ -103,6 +103,11 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert len(str(caught.value).splitlines()) == 3
 
 
+def test_the_home_of_an_unknown_user_is_a_path_like_any_other(tmp_path):
+    loaded = deployment.load(write(tmp_path, LEAST + "access: {private_key: ~nosuchuser/key}\n"))
+    assert loaded.access.private_key == tmp_path / "~nosuchuser" / "key"
+
+
 def test_a_missing_file_says_how_to_name_another(tmp_path):
     with pytest.raises(UserError, match=r"hub.yaml: no such file \(.*-f"):
         deployment.load(tmp_path / "hub.yaml")

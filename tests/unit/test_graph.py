@@ -224,6 +224,32 @@ def test_require_leaves_the_values_or_names_the_stage_that_has_none(run, world):
         anyio.run(graph.require, run, Last)
 
 
+def test_a_stage_may_have_another_command_for_those_who_require_it(run, monkeypatch):
+    missing: Missing[str] = Missing("no first", hint="zerojhub cluster expose toy")
+
+    async def look_at(self, run):
+        return missing
+
+    monkeypatch.setattr(First, "look", look_at)
+    with pytest.raises(ZeroJHubError, match=r"^first: no first \(zerojhub cluster expose toy\)$"):
+        anyio.run(graph.require, run, First)
+
+    async def fail(self, run):
+        raise ZeroJHubError("no answer", hint="wait")
+
+    monkeypatch.setattr(First, "look", fail)
+    with pytest.raises(ZeroJHubError, match=r"^first: no answer \(wait\)$"):
+        anyio.run(graph.require, run, First)
+
+
+def test_ensure_does_one_stage_and_leaves_its_value(run, world):
+    world.existing = {"first"}
+    anyio.run(graph.require, run, First)
+    anyio.run(graph.ensure, run, Left)
+    assert run[Left] == "LEFT"
+    assert world.log == ["left"]
+
+
 # -- checks -------------------------------------------------------------------------------------------------------------
 
 

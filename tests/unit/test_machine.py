@@ -363,7 +363,7 @@ def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, tmp_path, monkey
             connect = partial(SSHMachine.connect, "127.0.0.1", USER, key=key, **where)
             anyio.run(anyio.run(connect).close)
             subprocess.run(["ssh-add", "-qD"], check=True, timeout=10)
-            with pytest.raises(MachineError, match="the SSH agent does not have the key any more"):
+            with pytest.raises(MachineError, match="does not have the private key any more"):
                 anyio.run(connect)
         finally:
             agent.terminate()

@@ -128,9 +128,10 @@ def delete_stack(
     Examples:
         zerojhub heat delete k8s
     """
+    from zerojhub.cluster import delete
     from zerojhub.openstack import heat
 
     stack = request(cloud, lambda here: heat.get_stack(here, name))
     confirm(f"Delete stack {stack['stack_name']} ({stack['id']}) and its resources?", yes=yes)
-    in_cloud(stack["stack_name"], lambda here, say: heat.delete_stack(here, stack, say), cloud, quiet)
+    in_cloud(stack["stack_name"], lambda here, say: delete.delete_stack(here, stack, say), cloud, quiet)
     report.show_deleted(stack, output)

@@ -10,7 +10,8 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.kube import kinds, volumes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.pods import claims_of
-from zerojhub.openstack import leftovers, magnum
+from zerojhub.openstack import heat, leftovers, magnum
+from zerojhub.openstack.heat import StackName
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.openstack.magnum import Cluster
 from zerojhub.openstack.session import Cloud
@@ -28,7 +29,7 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool, wait: 
 
     `data`: also delete the volumes of its claims. Without `wait`, only request the deletion of the cluster.
     """
-    await expose.release(cloud, cluster)
+    await expose.release(cloud, cluster["uuid"])
     if not wait:
         await magnum.delete_cluster(cloud, cluster["uuid"])
         return []
@@ -38,6 +39,13 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool, wait: 
     say("looking for what the cluster left")
     await leftovers.delete_ports(cloud, prefixes)
     return await leftovers.delete_rest(cloud, cluster, volumes_too=data)
+
+
+async def delete_stack(cloud: Cloud, stack: StackName, say: Say) -> None:
+    """Delete the stack, and the floating IPs that `expose` allocated for its clusters. ZeroJHubError when that fails."""
+    for resource in await heat.resources(cloud, stack, resource_type="OS::Magnum::Cluster"):
+        await expose.release(cloud, resource["physical_resource_id"])
+    await heat.delete_stack(cloud, stack, say)
 
 
 async def release(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool) -> None:

@@ -70,19 +70,19 @@ async def unexpose(cloud: Cloud, cluster: Cluster, ask: Ask) -> Exposure:
     there = await _attached(cloud, await masters.first_master(cloud, cluster))
     if there and there["floating_ip_address"] in (cluster.get("master_addresses") or []):
         raise UserError(f"Magnum assigned {there['floating_ip_address']} together with cluster {cluster['name']}")
-    allocated = await _allocated(cloud, cluster)
+    allocated = await _allocated(cloud, cluster["uuid"])
     if there:
         verb = "Release" if there in allocated else "Detach"
         ask(f"{verb} floating IP {there['floating_ip_address']} of cluster {cluster['name']}?")
         if there not in allocated:
             await neutron.detach_floating_ip(cloud, there["id"])
-    await release(cloud, cluster)
+    await release(cloud, cluster["uuid"])
     return _exposure(cluster, there)
 
 
-async def release(cloud: Cloud, cluster: Cluster) -> None:
+async def release(cloud: Cloud, uuid: str) -> None:
     """Release what `expose` allocated for the cluster; floating IPs that the project had before stay."""
-    for floating_ip in await _allocated(cloud, cluster):
+    for floating_ip in await _allocated(cloud, uuid):
         await neutron.delete_floating_ip(cloud, floating_ip["id"])
 
 
@@ -90,9 +90,9 @@ async def _by_api(cloud: Cloud, cluster: Cluster) -> bool:
     return is_cluster_api(await magnum.get_template(cloud, cluster["cluster_template_id"]))
 
 
-def _mark(cluster: Cluster) -> str:
-    """The description that identifies floating IPs as allocated for this cluster."""
-    return f"zerojhub cluster {cluster['uuid']}"
+def _mark(uuid: str) -> str:
+    """The description that identifies floating IPs as allocated for the cluster."""
+    return f"zerojhub cluster {uuid}"
 
 
 def _exposure(cluster: Cluster, there: FloatingIP | None) -> Exposure:
@@ -102,9 +102,9 @@ def _exposure(cluster: Cluster, there: FloatingIP | None) -> Exposure:
     return Exposure(cluster["name"], there["id"], address, fixed, there["port_id"])
 
 
-async def _allocated(cloud: Cloud, cluster: Cluster) -> list[FloatingIP]:
+async def _allocated(cloud: Cloud, uuid: str) -> list[FloatingIP]:
     listed = await neutron.floating_ips(cloud)
-    return [each for each in listed if each.get("description") == _mark(cluster)]
+    return [each for each in listed if each.get("description") == _mark(uuid)]
 
 
 async def _attached(cloud: Cloud, server: nova.Server) -> FloatingIP | None:
@@ -123,8 +123,8 @@ async def _project_owned(cloud: Cloud, wanted: str) -> FloatingIP:
 
 async def _own_or_new(cloud: Cloud, cluster: Cluster) -> FloatingIP:
     """The one that an interrupted `expose` allocated, or a new one from the cluster's external network."""
-    if allocated := await _allocated(cloud, cluster):
+    if allocated := await _allocated(cloud, cluster["uuid"]):
         return allocated[0]
     template = await magnum.get_template(cloud, cluster["cluster_template_id"])
     external = await names.network(cloud, template["external_network_id"] or "", external=True)
-    return await neutron.create_floating_ip(cloud, external["id"], _mark(cluster))
+    return await neutron.create_floating_ip(cloud, external["id"], _mark(cluster["uuid"]))

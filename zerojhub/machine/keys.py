@@ -41,12 +41,13 @@ class PrivateKey:
     def __str__(self) -> str:
         return str(self.file or "in the SSH agent")
 
-    def signer(self, agent: paramiko.Agent) -> paramiko.PKey | None:
-        """The key for paramiko; None when the agent does not have it any more."""
+    def signer(self, agent: paramiko.Agent | None) -> paramiko.PKey | None:
+        """The key for paramiko; None when neither it is loaded nor the agent has it any more."""
         import paramiko
 
         if self.loaded is None:
-            return next((key for key in agent.get_keys() if _material(key) == self.public), None)
+            held = agent.get_keys() if agent else ()
+            return next((key for key in held if _material(key) == self.public), None)
         kinds: dict[str, type[paramiko.PKey]] = {"ssh-rsa": paramiko.RSAKey, "ssh-ed25519": paramiko.Ed25519Key}
         kind = kinds.get(self.public.split()[0], paramiko.ECDSAKey)
         # paramiko itself reads fewer formats than cryptography.

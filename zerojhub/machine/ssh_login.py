@@ -78,7 +78,7 @@ def log_in(address: str, port: int, user: str, pins: Pins, key: PrivateKey, forg
                 where=f"{user}@{address}",
                 hint=f"another machine may be responding; if this one was rebuilt, remove its old key: {forget}",
             )
-        _authenticate(transport, user, key)
+        _authenticate(transport, user, key, f"{user}@{address}")
         transport.set_keepalive(15)
         return transport
     except BaseException:
@@ -86,20 +86,23 @@ def log_in(address: str, port: int, user: str, pins: Pins, key: PrivateKey, forg
         raise
 
 
-def _authenticate(transport: paramiko.Transport, user: str, key: PrivateKey) -> None:
+def _authenticate(transport: paramiko.Transport, user: str, key: PrivateKey, name: str) -> None:
     import paramiko
 
     # sshd ends a connection that offers more than a few keys: only the one that fits is offered.
-    agent = paramiko.Agent()
+    agent = paramiko.Agent() if key.loaded is None else None
     try:
         signer = key.signer(agent)
         if signer is None:
-            raise Refused("the SSH agent does not have the key any more", "add it with ssh-add")
+            raise Refused("the SSH agent does not have the private key any more", "add it with ssh-add")
         transport.auth_publickey(user, signer)
     except paramiko.AuthenticationException:
         hint = "is that the user of this image? --user, or access.user in hub.yaml, names another"
         raise Refused(f"it does not accept the key for {user}: private key {key}", hint) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
+        if "signing" in str(error):  # asking again would ask the person again, at whom the agent has just asked
+            raise MachineError("the SSH agent refuses to use the private key", where=name) from None
         raise NoAnswer(str(error) or "closed the connection") from None
     finally:
-        agent.close()
+        if agent:
+            agent.close()

@@ -43,8 +43,8 @@ class Keypair(Stage[Key | None]):
         try:
             if name := await chosen(run):
                 await usable(run, name)
-            elif given:
-                keyfiles.read(given)
+            elif given and not await unused(run):
+                keys.usable(keyfiles.read(given), run.ask_passphrase)
         except UserError as error:
             return [error]
         return []
@@ -53,8 +53,7 @@ class Keypair(Stage[Key | None]):
         if name := await chosen(run):
             key = await usable(run, name)
             return Found(str(key), key)
-        template = await expected(run)
-        if template and is_cluster_api(template) and road_of(run.deployment, template) == "api":
+        if await unused(run):
             return Found("not needed: nobody logs in to the machines", None)
         name = own_name(run)
         keypair = await run.once(nova.find_keypair, run.cloud, name)
@@ -84,6 +83,12 @@ class Keypair(Stage[Key | None]):
         if await chosen(run) is None:
             await nova.delete_keypair(run.cloud, own_name(run))
             generated_path(run).unlink(missing_ok=True)
+
+
+async def unused(run: Run) -> bool:
+    """Whether nobody logs in to the machines, and Magnum asks for no keypair either."""
+    template = await expected(run)
+    return template is not None and is_cluster_api(template) and road_of(run.deployment, template) == "api"
 
 
 async def chosen(run: Run) -> str | None:
