@@ -14,7 +14,7 @@ import time
 import urllib.request
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -23,13 +23,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.waiting import until
-from zerojhub.errors import MachineError
+from zerojhub.cluster import reach, ssh
+from zerojhub.deployment import Deployment
+from zerojhub.errors import MachineError, UserError
+from zerojhub.kube.reach import Reach
 from zerojhub.machine import keyfiles, keys
 from zerojhub.machine.keyfiles import openssh_format
 from zerojhub.machine.local import LocalMachine
 from zerojhub.machine.ssh import SSHMachine
+from zerojhub.run import Run, Silent
 
 if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
     from zerojhub.machine.keyfiles import Loaded
 
 USER = getpass.getuser()
@@ -347,26 +352,72 @@ def test_a_key_of_another_format_logs_in(sshd, name):
     anyio.run(machine.close)
 
 
-def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, tmp_path, monkeypatch):
-    """A connection ends after six keys that do not fit."""
-    socket = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+@pytest.fixture
+def agent(sshd, tmp_path, monkeypatch):
+    """An SSH agent with the user's key behind seven others, and a home without keys: a connection ends after six."""
+    path = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as running:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        monkeypatch.setenv("HOME", str(tmp_path))
         try:
-            until(socket.exists, pause=0.02)
-            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            until(path.exists, pause=0.02)
             others = [openssh_format(Ed25519PrivateKey.generate()) for _ in range(7)]
             for text in [*others, (sshd.folder / "user").read_bytes()]:
                 subprocess.run(["ssh-add", "-q", "-"], input=text, check=True, timeout=10)
-            monkeypatch.setenv("HOME", str(tmp_path))
-            key = keys.locate((sshd.folder / "user.pub").read_text(), "mykey", None, lambda question: None)
-            where: dict[str, Any] = {"port": sshd.port, "host_keys": [sshd.host_key], "timeout": 0.5}
-            connect = partial(SSHMachine.connect, "127.0.0.1", USER, key=key, **where)
-            anyio.run(anyio.run(connect).close)
-            subprocess.run(["ssh-add", "-qD"], check=True, timeout=10)
-            with pytest.raises(MachineError, match="does not have the private key any more"):
-                anyio.run(connect)
+            yield
         finally:
-            agent.terminate()
+            running.terminate()
+
+
+def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, agent):
+    key = keys.locate((sshd.folder / "user.pub").read_text(), "mykey", None, lambda question: None)
+    where: dict[str, Any] = {"port": sshd.port, "host_keys": [sshd.host_key], "timeout": 0.5}
+    connect = partial(SSHMachine.connect, "127.0.0.1", USER, key=key, **where)
+    anyio.run(anyio.run(connect).close)
+    subprocess.run(["ssh-add", "-qD"], check=True, timeout=10)
+    with pytest.raises(MachineError, match="does not have the private key any more"):
+        anyio.run(connect)
+
+
+def by_ssh(sshd, key, folder, monkeypatch) -> subprocess.CompletedProcess[str]:
+    """Run `hostname` with the command line that `cluster ssh` makes."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    run = Run(Deployment.model_validate({"name": "hub", "cloud": "c", "cluster": {"template": "t"}}), Silent())
+    reach.pins(run).pin(f"[127.0.0.1]:{sshd.port}", "server", [sshd.host_key.rsplit(None, 1)[0]])
+
+    async def words() -> list[str]:
+        machine = await SSHMachine.connect("127.0.0.1", USER, port=sshd.port, key=key, host_keys=[sshd.host_key])
+        try:
+            return await ssh.command(run, Reach(machine, "", cast("Kube", None), None, ""), None)
+        finally:
+            await machine.close()
+
+    program, *more = anyio.run(words)
+    line = [program, "-F", "none", "-o", "BatchMode=yes", "-p", str(sshd.port), *more, "hostname"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=20)
+
+
+def test_ssh_gets_a_key_that_only_the_agent_has(sshd, agent, tmp_path, monkeypatch):
+    """Of eight in it, ssh offers the one that fits."""
+    key = keys.locate((sshd.folder / "user.pub").read_text(), "mykey", None, lambda question: None)
+    done = by_ssh(sshd, key, tmp_path, monkeypatch)
+    assert done.stdout.strip() == socket.gethostname(), done.stderr
+
+
+def test_a_key_that_ssh_refuses_is_an_error_before_ssh_runs(sshd, tmp_path, monkeypatch):
+    text = (sshd.folder / "user").read_text()
+    for name, content, mode, said in (
+        ("open", text, 0o644, "chmod 600"),
+        ("windows", text.replace("\n", "\r\n"), 0o600, "Unix line ends"),
+    ):
+        path = tmp_path / name
+        path.write_text(content, newline="")
+        path.chmod(mode)
+        key = keys.usable(keyfiles.read(path), lambda question: None)
+        with pytest.raises(UserError, match=f"{path}: ssh does not read this private key: .*{said}"):
+            by_ssh(sshd, key, tmp_path, monkeypatch)
+    path.write_text(text)
+    assert by_ssh(sshd, keys.usable(keyfiles.read(path), lambda question: None), tmp_path, monkeypatch).returncode == 0
 
 
 @pytest.mark.host

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from zerojhub.errors import UserError
-from zerojhub.text import one_line
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -74,14 +73,14 @@ def unlock(path: Path, pem: bytes, passphrase: str | None) -> Loaded:
         if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
             public_half(key)
             return key
-        reason = "a key of this type cannot log in"
-    except UnsupportedAlgorithm as error:
-        reason = f"unsupported private key: {one_line(str(error))}"
+        reason, hint = "a key of this type cannot log in", None
+    except UnsupportedAlgorithm:
+        reason, hint = "a private key of an unsupported kind", f"add it to the SSH agent: ssh-add {path}"
     except ValueError:
         if passphrase:
             raise
-        reason = "damaged private key"
-    raise UserError(reason, where=str(path))
+        reason, hint = "damaged private key", None
+    raise UserError(reason, where=str(path), hint=hint)
 
 
 def public_half(key: Loaded) -> str:
