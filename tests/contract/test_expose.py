@@ -132,6 +132,21 @@ def test_what_an_interrupted_run_allocated_is_used(site, shell, magnum):
     assert floating_ips(shell) == []
 
 
+def test_what_cannot_be_attached_is_not_kept(site, shell, magnum):
+    """The master's network has no router to the external network."""
+    made(magnum)
+    gateways = {ident: router["external_gateway_info"] for ident, router in site.store.routers.items()}
+    for router in site.store.routers.values():
+        router["external_gateway_info"] = None
+    error = shell.zerojhub("cluster", "expose", "mine", code=1).stderr
+    assert "is not reachable from subnet" in error
+    assert floating_ips(shell) == []
+    for ident, gateway in gateways.items():
+        site.store.routers[ident]["external_gateway_info"] = gateway
+    shell.zerojhub("cluster", "expose", "mine")
+    shell.zerojhub("cluster", "unexpose", "mine", "--yes")
+
+
 def test_the_first_of_three_masters_behind_a_load_balancer_is_exposed(site, shell, magnum):
     cluster = made(magnum, master_count=3, master_lb_enabled=True)
     shown = shell.json("cluster", "expose", "mine")

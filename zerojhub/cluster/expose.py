@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from zerojhub.cluster import Ask
@@ -55,7 +56,8 @@ async def expose(cloud: Cloud, cluster: Cluster, wanted: str | None, say: Say) -
         await neutron.attach_floating_ip(cloud, chosen["id"], port)
     except CloudError:
         if given is None:
-            await neutron.delete_floating_ip(cloud, chosen["id"])
+            with contextlib.suppress(CloudError):  # what is left then is used by the next attempt
+                await neutron.delete_floating_ip(cloud, chosen["id"])
         raise
     return _exposure(cluster, await neutron.get_floating_ip(cloud, chosen["id"]))
 
