@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from tests.contract.clouds import Cloud
 from tests.contract.session import Answer
 from zerojhub import practice
+from zerojhub.yamlfile import read_yaml
 
-DIFFERENCES = YAML(typ="safe").load(Path(practice.__file__).with_name("differences.yaml"))
+DIFFERENCES = read_yaml(Path(practice.__file__).with_name("differences.yaml"))
 
 
 def differences(section: str) -> set[str]:

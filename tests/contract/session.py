@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from ruamel.yaml import YAML
 
 from tests.contract.clouds import Cloud, until
 from zerojhub.practice.recorder.asking import Question, questions
+from zerojhub.yamlfile import read_yaml
 
 MAGNUM = "/container-infra/v1"
 PATIENCE = 120
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
     not depend on the speed of the machine. `until` waits for a value at a path. `insert` stands for the requests that
     `zerojhub practice record` sends to these services.
     """
-    session = YAML(typ="safe").load(path)
+    session = read_yaml(path)
     session["steps"] = [
         each
         for step in session["steps"]

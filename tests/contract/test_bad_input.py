@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.conftest import Shell, shell_in
 from tests.contract.clouds import Site
+from zerojhub.yamlfile import read_yaml
 
 BASE = {"name": "wrong", "cloud": "practice", "cluster": "{template: kubernetes-v1.34.4, workers: 1}"}
 SAFE = "hub: {config: {JupyterHub: {authenticator_class: dummy}, DummyAuthenticator: {password: secret}}}\n"
@@ -146,7 +146,7 @@ def clouds_yaml(cloud, tmp_path: Path, old: str, new: str) -> None:
 
 
 def test_a_wrong_password(cloud, tmp_path, monkeypatch):
-    auth = YAML(typ="safe").load(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
+    auth = read_yaml(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
     clouds_yaml(cloud, tmp_path, auth["password"], "wrong")
     monkeypatch.setitem(cloud.environment, "OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     done = cloud.zerojhub("up", "-f", hub_yaml(tmp_path), code=2)
@@ -155,7 +155,7 @@ def test_a_wrong_password(cloud, tmp_path, monkeypatch):
 
 
 def test_an_unreachable_keystone(cloud, tmp_path, monkeypatch):
-    auth = YAML(typ="safe").load(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
+    auth = read_yaml(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]))["clouds"]["practice"]["auth"]
     clouds_yaml(cloud, tmp_path, f":{urlsplit(auth['auth_url']).port}", ":9")
     monkeypatch.setitem(cloud.environment, "OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     done = cloud.zerojhub("up", "-f", hub_yaml(tmp_path), code=2)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.contract.clouds import Cloud, until
+from zerojhub.yamlfile import read_yaml
 
-TEMPLATE = YAML(typ="safe").load(Path(__file__).with_name("everything.yaml"))
+TEMPLATE = read_yaml(Path(__file__).with_name("everything.yaml"))
 SECONDS = 180
 CHANGES: dict[str, dict[str, Any]] = {
     "net": {"name": "wan"},

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import openstack.tests
 import pytest
-from ruamel.yaml import YAML
 
 from tests.contract.clouds import CLOUDS, PASSWORD, Site
 from tests.contract.conftest import practice
 from tests.contract.openstacksdk import ALONE
+from zerojhub.yamlfile import read_yaml
 
-LEFT_OUT = YAML(typ="safe").load(Path(__file__).with_name("openstacksdk.yaml"))
+LEFT_OUT = read_yaml(Path(__file__).with_name("openstacksdk.yaml"))
 SERVICES = ("block_storage.v3", "cloud", "compute", "identity", "image", "load_balancer", "network", "orchestration")
 # The clouds that the tests ask for: on a DevStack, three users and an administrator of everything.
 NAMES = ("devstack", "devstack-alt", "devstack-admin", "devstack-system-admin")

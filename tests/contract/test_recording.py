@@ -9,12 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ruamel.yaml import YAML
 
 from tests.conftest import Shell, shell_in
 from tests.contract.clouds import PASSWORD, Site
 from tests.contract.conftest import practice
 from zerojhub.practice.cloud.nova.routes import flavors
+from zerojhub.yamlfile import read_yaml
 
 PERSON, PROJECT, DOMAIN = "jane.o'hara", "Ärzte & Söhne 7", "hospital-lan"
 SEEDED = {
@@ -61,7 +61,7 @@ def test_a_cloud_made_of_a_recording_answers_alike(
     folder = tmp_path_factory.mktemp("second")
     with practice(folder, path) as site:
         again, _ = recorded(site, folder)
-    one, other = (YAML(typ="safe").load(file) for file in (path, again))
+    one, other = (read_yaml(file) for file in (path, again))
     answers, others = one.pop("answers"), other.pop("answers")
     assert one == other
     assert len(answers) > 80
@@ -87,7 +87,7 @@ def test_it_asks_and_changes_nothing(first: tuple[Site, Path, dict]) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert told["path"] == str(path)
     assert told["not_shown"] == ["cluster"]
-    answers = YAML(typ="safe").load(path)["answers"]
+    answers = read_yaml(path)["answers"]
     assert sum(told["answers"].values()) == len(answers)
     refusal = answers["a microversion too new"]
     assert (refusal["status"], refusal["headers"]["openstack-api-maximum-version"]) == (
@@ -153,7 +153,7 @@ def test_nothing_of_a_person_is_in_it(tmp_path: Path, monkeypatch: pytest.Monkey
     text = path.read_text()
     assert [secret for secret in secrets if secret in text] == []
     assert told["not_shown"] == []
-    found = YAML(typ="safe").load(path)
+    found = read_yaml(path)
     # What it was recorded for is there, and one still sees what refers to what.
     assert {"kubernetes-{kubernetes}", "kubernetes-{kubernetes}-capi"} == {each["name"] for each in found["templates"]}
     cluster, listed = found["answers"]["a cluster"]["body"], found["answers"]["clusters there are"]["body"]["clusters"]

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from ruamel.yaml import YAML
 from selenium.webdriver.common.by import By
 
 from tests.browser.browser import browser
 from tests.conftest import PROGRAM, ROOT, Shell
 from zerojhub.hub.client import HubClient
+from zerojhub.yamlfile import read_yaml
 
 FILE = ROOT / "config" / "practice.yaml"
 SECONDS = 60
@@ -89,7 +89,7 @@ def url(cloud: Shell) -> str:
 
 def start(cloud: Shell, url: str, user: str) -> None:
     state = Path(cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments" / "practice--practice"
-    token = YAML(typ="safe").load(state / "secrets.yaml")["api_token"]
+    token = read_yaml(state / "secrets.yaml")["api_token"]
 
     async def work() -> None:
         async with HubClient(url, token) as hub:

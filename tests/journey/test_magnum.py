@@ -11,12 +11,12 @@ from urllib.parse import urljoin
 
 import anyio
 import pytest
-from ruamel.yaml import YAML
 
 from tests.conftest import Shell
 from tests.waiting import until
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.kernel import run_cell
+from zerojhub.yamlfile import read_yaml
 
 KUBERNETES = "v1.34.4"
 VALUES = """\
@@ -52,7 +52,7 @@ class School:
 
     def run(self, user: str, code: str) -> str:
         """The output of a cell in the user's server, which is started if necessary."""
-        token = YAML(typ="safe").load(self.state / "secrets.yaml")["api_token"]
+        token = read_yaml(self.state / "secrets.yaml")["api_token"]
 
         async def work() -> str:
             async with HubClient(self.url, token) as hub:
@@ -156,7 +156,7 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
     before, path = len(cloud.audit()), tmp_path / "kubeconfig"
     cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    key = YAML(typ="safe").load(path)["users"][0]["user"]["client-key-data"]
+    key = read_yaml(path)["users"][0]["user"]["client-key-data"]
     assert key[:60] not in json.dumps(cloud.audit()[before:])
 
     def nodes(*words: str) -> list[str]:
@@ -167,7 +167,7 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
     other = {"name": "mine", "context": {"cluster": "mine", "user": "admin"}}
     path.write_text(json.dumps({"contexts": [other], "users": [{"name": "admin"}], "clusters": []}))
     cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", path, "--merge")
-    merged = YAML(typ="safe").load(path)
+    merged = read_yaml(path)
     assert {each["name"] for each in merged["contexts"]} == {"mine", school.name}
     assert {each["name"] for each in merged["users"]} == {"admin", f"{school.name}-admin"}
     assert len(nodes("--context", school.name)) == 3

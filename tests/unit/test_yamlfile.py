@@ -4,9 +4,11 @@ import math
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zerojhub.errors import UserError
-from zerojhub.yamlfile import PYYAML, line_of, load, plain, read_documents, read_yaml, written
+from zerojhub.yamlfile import GO, PYYAML, dump, line_of, load, plain, read_documents, read_yaml, written
 
 AS_GO_READS = {
     "{a: 0644, b: 0o644, c: 0O644, d: 08, e: 0x1F, f: 0b101, g: 0b-1, h: 1_000, i: -0b1}": {
@@ -133,6 +135,36 @@ def test_aliases_that_repeat_without_end_are_refused_at_once():
     with pytest.raises(UserError, match="its aliases repeat too much"):
         load(laughs.encode(), "values.yaml")
     assert time.monotonic() - started < 2
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(st.characters(codec="utf-8")),
+        st.sampled_from(
+            ["yes", "on", "y", "N", "0644", "0o644", "1_0", "1:30", "2026-01-31", "1e3", ".5_0", "=", "<<", "", "~"]
+        ),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_what_is_written_means_the_same_to_every_reader(document):
+    text = dump(document).encode()
+    assert plain(load(text, "written", GO)) == document
+    assert plain(load(text, "written", PYYAML)) == document
+
+
+def test_text_is_written_for_people():
+    document = {"b": "yes", "a": ["x: y", 1.5], "script": "#!/bin/sh\necho 🚀\n", "same": [[1], [1]]}
+    assert dump(document) == ("b: 'yes'\na:\n- 'x: y'\n- 1.5\nscript: |\n  #!/bin/sh\n  echo 🚀\nsame:\n- - 1\n- - 1\n")
 
 
 def test_every_key_has_its_line_and_its_text(tmp_path):

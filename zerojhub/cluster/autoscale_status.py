@@ -8,6 +8,7 @@ from typing import Any
 
 from zerojhub.cluster import nodegroups
 from zerojhub.cluster.autoscale import Bounds, bounds_of, runs_outside
+from zerojhub.errors import UserError
 from zerojhub.kube import autoscaler, explain, kinds, nodes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.reach import Reach
@@ -15,6 +16,7 @@ from zerojhub.kube.types import Event, Node
 from zerojhub.openstack import clusters
 from zerojhub.openstack.magnum import Cluster, NodeGroup
 from zerojhub.openstack.session import Cloud
+from zerojhub.yamlfile import load, plain
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,11 @@ async def status(cloud: Cloud, cluster: Cluster, reach: Reach) -> AutoscaleStatu
 
 async def report(kube: Kube) -> dict[str, dict[str, Any]]:
     """The autoscaler's own status of each node group, by its name for it; empty before version 1.30, and without one."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     config = await kube.get(kinds.CONFIG_MAP, autoscaler.STATUS, autoscaler.NAMESPACE)
+    text = config.get("data", {}).get("status", "") if config else ""
     try:
-        parsed = YAML(typ="safe").load(config.get("data", {}).get("status", "") if config else "")
-    except YAMLError:
+        parsed = plain(load(text.encode(), autoscaler.STATUS))
+    except UserError:
         return {}
     groups = parsed.get("nodeGroups") or [] if isinstance(parsed, dict) else []
     return {group["name"]: group for group in groups}

@@ -22,6 +22,7 @@ from zerojhub.openstack import clusters, magnum
 from zerojhub.run import Run
 from zerojhub.text import Say, one_line
 from zerojhub.waiting import NotYet, TimedOut, wait_until
+from zerojhub.yamlfile import PYYAML, load
 
 FILES = ("/etc/kubernetes/cloud-config", "/etc/kubernetes/kube_openstack_config", "/etc/kubernetes/cloud.conf")
 NAMESPACES = ("kube-system", "openstack-system")
@@ -134,9 +135,7 @@ def parse(files: dict[str, str]) -> dict[str, str]:
     settings = {key: value.strip('"') for key, value in parser["Global"].items()}
     if settings.get("use-clouds") != "true":
         return settings
-    from ruamel.yaml import YAML
-
-    cloud = YAML(typ="safe").load(files["clouds.yaml"])["clouds"][settings["cloud"]]
+    cloud = load(files["clouds.yaml"].encode(), "clouds.yaml", PYYAML)["clouds"][settings["cloud"]]
     auth = {key.replace("_", "-"): str(value) for key, value in cloud["auth"].items()}
     return auth | {"region": cloud["region_name"], "tls-insecure": "false" if cloud.get("verify", True) else "true"}
 

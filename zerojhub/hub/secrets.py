@@ -45,14 +45,14 @@ class Secrets:
 
     def keep(self, folder: Path) -> None:
         """Write the file in `folder` (0600), atomically."""
-        from ruamel.yaml import YAML
+        from zerojhub.yamlfile import dump
 
         path = folder / "secrets.yaml"
         if _read(path) == asdict(self):
             return
         part = path.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            YAML(typ="safe").dump(asdict(self), file)
+            file.write(dump(asdict(self)))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zerojhub.errors import UserError
+from zerojhub.yamlfile import load, plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,13 +60,10 @@ def read(config: Mapping[str, Any] | bytes) -> Kubeconfig:
 
 
 def _parse(text: bytes) -> Mapping[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        config = YAML(typ="safe").load(text)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InvalidKubeconfig(str(error)) from None
+        config = plain(load(text, "kubeconfig"))
+    except UserError as error:
+        raise InvalidKubeconfig(error.message.removeprefix("not valid YAML: ")) from None
     if not isinstance(config, dict):
         raise InvalidKubeconfig("it is not a mapping")
     return config

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerojhub import yamlfile
 from zerojhub.errors import ZeroJHubError
 from zerojhub.practice.ground import GroundError
 
@@ -136,10 +137,6 @@ def listen(address: str, port: int) -> socket.socket:
 
 def write_clouds(path: Path, port: int) -> str:
     """Write the user's clouds.yaml; returns the password, which stays the same after a reset."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style = False
     password = read_password(path) or secrets.token_urlsafe(16)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
@@ -152,19 +149,13 @@ def write_clouds(path: Path, port: int) -> str:
         "project_domain_name": "Default",
     }
     entry = {"auth": auth, "region_name": CLOUD, "identity_api_version": "3", "interface": "public"}
-    with path.open("w") as out:
-        yaml.dump({"clouds": {CLOUD: entry}}, out)
+    path.write_text(yamlfile.dump({"clouds": {CLOUD: entry}}))
     return password
 
 
 def read_password(path: Path) -> str | None:
     """The password in the user's clouds.yaml, if there is one."""
-    from ruamel.yaml import YAML
-
-    try:
-        return YAML(typ="safe").load(path.read_text())["clouds"][CLOUD]["auth"]["password"]
-    except FileNotFoundError:
-        return None
+    return str(yamlfile.read_yaml(path)["clouds"][CLOUD]["auth"]["password"]) if path.exists() else None
 
 
 def main() -> None:

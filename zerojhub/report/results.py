@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from zerojhub import yamlfile
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -37,11 +39,7 @@ def show(result: object, output: Output, people: Callable[[], None]) -> None:
     if output is Output.json:
         print(text)
     else:
-        from ruamel.yaml import YAML
-
-        yaml = YAML(typ="safe")
-        yaml.default_flow_style = False
-        yaml.dump(json.loads(text), sys.stdout)
+        print(yamlfile.dump(json.loads(text)), end="")
 
 
 def show_line(result: object, output: Output, line: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zerojhub.report.results import Output, show, show_line, show_table, table
+from zerojhub.yamlfile import dump
 
 if TYPE_CHECKING:
     from zerojhub.openstack.heat import Stack
@@ -16,11 +16,7 @@ COLUMNS = ("id", "stack_name", "stack_status", "creation_time")
 
 def show_template(template: Mapping[str, object]) -> None:
     """A Heat template as YAML."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.dump(template, sys.stdout)
+    print(dump(template), end="")
 
 
 def show_stacks(stacks: Sequence[Stack], output: Output) -> None:

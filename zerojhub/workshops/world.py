@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zerojhub.kube import kinds
 from zerojhub.openstack import magnum
 from zerojhub.workshops.base import NotDone
+from zerojhub.yamlfile import load, plain
 
 if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartValues
@@ -89,11 +90,9 @@ class World:
 
     async def values(self) -> ChartValues:
         """The running hub's values, merged with the chart's defaults."""
-        from ruamel.yaml import YAML
-
         for secret in await self.objects(kinds.SECRET, labels="component=hub"):
             if text := secret.get("data", {}).get("values.yaml"):
-                values: ChartValues = YAML(typ="safe").load(base64.b64decode(text))
+                values: ChartValues = plain(load(base64.b64decode(text), "values.yaml"))
                 return values
         raise NotDone("no hub in the cluster")
 

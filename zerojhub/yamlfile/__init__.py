@@ -20,8 +20,10 @@ __all__ = [
     "PYYAML",
     "KeyPath",
     "Rules",
+    "dump",
     "line_of",
     "load",
+    "load_all",
     "plain",
     "read_documents",
     "read_yaml",
@@ -52,7 +54,7 @@ def read_documents(path: Path, *, rules: Rules = GO) -> list[tuple[int, Any]]:
     `-` is standard input. Raises UserError with file:line.
     """
     name, content = ("stdin", sys.stdin.buffer.read()) if str(path) == "-" else (str(path), _content(path))
-    return [(line, document) for line, document in _documents(content, name, rules) if document is not None]
+    return load_all(content, name, rules)
 
 
 def load(content: bytes, name: str, rules: Rules = GO) -> Any:
@@ -64,6 +66,11 @@ def load(content: bytes, name: str, rules: Rules = GO) -> Any:
         hint = "merge the two" if count == 2 else "merge them"
         raise UserError(f"expected a single document, found {count}", where=f"{name}:{documents[1][0]}", hint=hint)
     return documents[0][1] if documents else None
+
+
+def load_all(content: bytes, name: str, rules: Rules = GO) -> list[tuple[int, Any]]:
+    """The documents of a file's content, as `read_documents` returns them."""
+    return [(line, document) for line, document in _documents(content, name, rules) if document is not None]
 
 
 def plain(node: Any) -> Any:
@@ -95,6 +102,13 @@ def written(document: Any, place: KeyPath) -> str | None:
         except (AttributeError, KeyError, IndexError, TypeError):
             return None
     return text
+
+
+def dump(document: Any) -> str:
+    """YAML text that Helm, kubectl and Heat all read as this document, with the keys in their order."""
+    from zerojhub.yamlfile.write import write
+
+    return write(document)
 
 
 def _content(path: Path, missing_hint: str | None = None) -> bytes:

@@ -8,10 +8,9 @@ import string
 from collections.abc import Iterable
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from zerojhub.practice.ground import KubernetesSpec
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
+from zerojhub.yamlfile import load_all, plain
 
 PATHS = {
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
@@ -91,4 +90,4 @@ async def apply(api: KubeAPI, objects: Iterable[Object]) -> None:
 
 def _read(file: str, **values: str) -> list[Object]:
     text = Path(__file__).with_name(file).read_text()
-    return list(YAML(typ="safe").load_all(string.Template(text).substitute(values)))
+    return [plain(each) for _, each in load_all(string.Template(text).substitute(values).encode(), file)]

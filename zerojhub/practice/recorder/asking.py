@@ -14,6 +14,7 @@ import anyio
 from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack.session import Cloud, Service
 from zerojhub.text import one_line
+from zerojhub.yamlfile import plain, read_yaml
 
 READS = ("GET", "HEAD")
 SPOKEN = {"container-infra": "container-infra", "compute": "compute", "volume": "volume"}
@@ -67,9 +68,7 @@ class Heard:
 
 def questions() -> list[Question]:
     """All requests, in the order in which they are sent (questions.yaml)."""
-    from ruamel.yaml import YAML
-
-    listed = YAML(typ="safe").load(Path(__file__).with_name("questions.yaml"))
+    listed = plain(read_yaml(Path(__file__).with_name("questions.yaml")))
     return [
         Question(
             name=each["name"], headers=each.get("headers", {}), learn=each.get("learn", {}), **request(each["ask"])

@@ -15,6 +15,7 @@ from zerojhub.practice.profile import Profile
 from zerojhub.practice.recorder.asking import Asker
 from zerojhub.practice.recorder.facts import Recorded, public_names
 from zerojhub.practice.recorder.stripping import Stripper
+from zerojhub.yamlfile import dump
 
 HEAD = """\
 # A cloud's responses to read-only requests, for the practice cloud to imitate. Names, addresses and IDs are placeholders;
@@ -96,14 +97,10 @@ def refuse(path: Path) -> None:
 
 def save(recording: Recording, path: Path) -> None:
     """Write the profile, readable only by its owner. Raises UserError if that fails."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.default_flow_style, yaml.width = False, 120
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(HEAD)
-        yaml.dump(recording.profile, file)
+        file.write(dump(recording.profile))

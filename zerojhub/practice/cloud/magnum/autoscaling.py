@@ -5,9 +5,8 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from zerojhub.practice.cloud.store import Record
+from zerojhub.yamlfile import load_all, plain
 
 TAG = "v1.18.1"
 """Default of the label autoscaler_tag (Magnum user guide, labels)."""
@@ -30,7 +29,8 @@ def manifests(cluster: Record, cloud_config: str) -> list[Record]:
         "least": labels.get("min_node_count") or 1,
         "most": labels.get("max_node_count") or count + 1,
     }
-    text = string.Template(Path(__file__).with_name("autoscaler.yaml").read_text()).substitute(values)
+    file = Path(__file__).with_name("autoscaler.yaml")
+    text = string.Template(file.read_text()).substitute(values)
     # The APIs use plain HTTP, so ca-file is left out.
     own = "".join(f"{line}\n" for line in cloud_config.splitlines() if not line.startswith("ca-file="))
     secret = {
@@ -39,4 +39,4 @@ def manifests(cluster: Record, cloud_config: str) -> list[Record]:
         "metadata": {"name": "cluster-autoscaler-cloud-config", "namespace": "kube-system"},
         "stringData": {"cloud-config": own},
     }
-    return [secret, *YAML(typ="safe").load_all(text)]
+    return [secret, *(plain(each) for _, each in load_all(text.encode(), file.name))]
