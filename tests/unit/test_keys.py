@@ -24,11 +24,18 @@ from zerojhub.machine import keyfiles, keys
 if TYPE_CHECKING:
     from zerojhub.machine.keyfiles import Loaded
 
-RSA = rsa.generate_private_key(65537, 2048)
+RSA = rsa.generate_private_key(65537, 1024)  # quick to load
 EC = ec.generate_private_key(ec.SECP384R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 PEM, OPENSSH, PKCS1, PKCS8 = Encoding.PEM, PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
-PLAIN, LOCKED = NoEncryption(), BestAvailableEncryption(b"open sesame")
+PLAIN = NoEncryption()
+
+
+def locked(key: Loaded, layout: PrivateFormat) -> bytes:
+    """The key with the passphrase "open sesame", which OpenSSH's format makes slow to try."""
+    quick = OPENSSH.encryption_builder().kdf_rounds(1).build(b"open sesame")
+    return key.private_bytes(PEM, layout, quick if layout is OPENSSH else BestAvailableEncryption(b"open sesame"))
+
 
 FORMATS: dict[str, tuple[Loaded, PrivateFormat]] = {
     "OpenSSH RSA": (RSA, OPENSSH),
@@ -132,7 +139,7 @@ def test_a_key_that_powershell_wrote_and_one_after_its_parameters(ssh: Path):
 def test_the_passphrase_of_an_encrypted_key_is_asked_for_once(ssh: Path, name: str):
     key, layout = FORMATS[name]
     path = ssh / "mykey"
-    path.write_bytes(key.private_bytes(PEM, layout, LOCKED))
+    path.write_bytes(locked(key, layout))
     asked: list[str] = []
 
     def person(question: str) -> str:
@@ -146,16 +153,16 @@ def test_the_passphrase_of_an_encrypted_key_is_asked_for_once(ssh: Path, name: s
 
 
 def test_without_a_terminal_the_agent_is_named(ssh: Path):
-    (ssh / "mykey").write_bytes(ED25519.private_bytes(PEM, OPENSSH, LOCKED))
+    (ssh / "mykey").write_bytes(locked(ED25519, OPENSSH))
     with pytest.raises(UserError, match=rf"{ssh}/mykey: .* has a passphrase \(no terminal .*: ssh-add {ssh}/mykey\)"):
         keys.locate(public(ED25519), "mykey", None, no_terminal)
-    (ssh / "mykey").write_bytes(ED25519.private_bytes(PEM, PKCS8, LOCKED))  # with no trace of its public half
+    (ssh / "mykey").write_bytes(locked(ED25519, PKCS8))  # with no trace of its public half
     with pytest.raises(UserError, match=rf"tried {ssh}/mykey .*ssh-add {ssh}/mykey"):
         keys.locate(public(ED25519), "mykey", None, no_terminal)
 
 
 def test_a_wrong_passphrase_is_an_error_and_says_nothing_of_what_was_typed(ssh: Path):
-    (ssh / "mykey").write_bytes(ED25519.private_bytes(PEM, OPENSSH, LOCKED))
+    (ssh / "mykey").write_bytes(locked(ED25519, OPENSSH))
     with pytest.raises(UserError, match="wrong passphrase") as caught:
         keys.locate(public(ED25519), "mykey", None, lambda question: "hunter2")
     assert "hunter2" not in str(caught.value)
@@ -163,8 +170,8 @@ def test_a_wrong_passphrase_is_an_error_and_says_nothing_of_what_was_typed(ssh: 
 
 
 def test_no_passphrase_is_asked_for_keys_that_are_not_meant(ssh: Path):
-    (ssh / "locked").write_bytes(RSA.private_bytes(PEM, OPENSSH, LOCKED))
-    (ssh / "old").write_bytes(EC.private_bytes(PEM, PKCS1, LOCKED))
+    (ssh / "locked").write_bytes(locked(RSA, OPENSSH))
+    (ssh / "old").write_bytes(locked(EC, PKCS1))
     (ssh / "old.pub").write_text(public(EC))
     (ssh / "mykey").write_bytes(ED25519.private_bytes(PEM, OPENSSH, PLAIN))
     assert keys.locate(public(ED25519), "mykey", None, never).file == ssh / "mykey"
@@ -174,7 +181,7 @@ def test_no_passphrase_is_asked_for_keys_that_are_not_meant(ssh: Path):
 
 @pytest.mark.host
 def test_an_encrypted_key_in_the_agent_needs_no_passphrase(agent: Path):
-    (agent / "mykey").write_bytes(RSA.private_bytes(PEM, OPENSSH, LOCKED))
+    (agent / "mykey").write_bytes(locked(RSA, OPENSSH))
     found = keys.locate(public(RSA), "mykey", None, never)
     assert (found.file, found.loaded) == (agent / "mykey", None)
     assert keys.locate(public(RSA), "mykey", agent / "mykey", never) == found
@@ -278,6 +285,18 @@ def test_a_damaged_private_half_is_an_error_of_the_user(ssh: Path):
     (ssh / "mykey").write_text("\n".join(lines))
     with pytest.raises(UserError, match="damaged private key"):
         keys.locate(public(ED25519), "mykey", None, never)
+
+
+def test_a_damaged_copy_or_another_keys_pub_file_does_not_hide_the_key(ssh: Path):
+    lines = LETTERS.splitlines()
+    lines[-3] = lines[-3][:10] + "AAAAAAAAAA" + lines[-3][20:]
+    (ssh / "a").write_text("\n".join(lines))
+    (ssh / "b").write_bytes(locked(EC, PKCS1))
+    (ssh / "b.pub").write_text(public(ED25519))
+    with pytest.raises(UserError, match=f"{ssh}/a: damaged private key"):
+        keys.locate(public(ED25519), "mykey", None, lambda question: "open sesame")
+    (ssh / "c").write_text(LETTERS)
+    assert keys.locate(public(ED25519), "mykey", None, never).file == ssh / "c"
 
 
 def test_without_any_key_the_options_are_named(ssh: Path):

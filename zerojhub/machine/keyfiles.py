@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     Loaded: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -67,9 +68,13 @@ def unlock(path: Path, pem: bytes, passphrase: str | None) -> Loaded:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    load = serialization.load_ssh_private_key if b"OPENSSH" in pem else serialization.load_pem_private_key
+    password = passphrase.encode() if passphrase else None
     try:
-        key = load(pem, passphrase.encode() if passphrase else None)
+        if b"OPENSSH" in pem:
+            key: PrivateKeyTypes = serialization.load_ssh_private_key(pem, password)
+        else:
+            # Validation takes half a second for each RSA key in ~/.ssh.
+            key = serialization.load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=True)
         if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
             public_half(key)
             return key

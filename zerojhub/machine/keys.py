@@ -44,14 +44,18 @@ class PrivateKey:
     def signer(self, agent: paramiko.Agent | None) -> paramiko.PKey | None:
         """The key for paramiko; None when neither it is loaded nor the agent has it any more."""
         import paramiko
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-        if self.loaded is None:
-            held = agent.get_keys() if agent else ()
-            return next((key for key in held if _material(key) == self.public), None)
-        kinds: dict[str, type[paramiko.PKey]] = {"ssh-rsa": paramiko.RSAKey, "ssh-ed25519": paramiko.Ed25519Key}
-        kind = kinds.get(self.public.split()[0], paramiko.ECDSAKey)
-        # paramiko itself reads fewer formats than cryptography.
-        return kind.from_private_key(io.StringIO(keyfiles.openssh_format(self.loaded).decode()))
+        match self.loaded:
+            case None:
+                held = agent.get_keys() if agent else ()
+                return next((key for key in held if _material(key) == self.public), None)
+            case rsa.RSAPrivateKey():
+                return paramiko.RSAKey(key=self.loaded)
+            case ec.EllipticCurvePrivateKey():
+                return paramiko.ECDSAKey(vals=(self.loaded, self.loaded.public_key()))
+            case _:
+                return paramiko.Ed25519Key(file_obj=io.StringIO(keyfiles.openssh_format(self.loaded).decode()))
 
 
 def locate(public_key: str, keypair: str, given: Path | None, ask: AskPassphrase) -> PrivateKey:
@@ -68,8 +72,13 @@ def locate(public_key: str, keypair: str, given: Path | None, ask: AskPassphrase
         raise UserError(f"private key {given} does not match keypair {keypair!r}", hint=keyfiles.NAME_IT)
     files = list(in_ssh_folder())
     fitting = [file for file in files if file.public == wanted]
-    if fitting:
-        return usable(min(fitting, key=lambda file: (file.problem is not None, file.encrypted)), ask)
+    problems: list[UserError] = []
+    for file in sorted(fitting, key=lambda file: (file.problem is not None, file.encrypted)):
+        try:
+            if (key := usable(file, ask)).public == wanted:  # a .pub file may be another key's
+                return key
+        except UserError as error:
+            problems.append(error)
     if wanted in agent_keys():
         return PrivateKey(wanted, None)
     locked = [file for file in files if file.public is None]
@@ -77,6 +86,8 @@ def locate(public_key: str, keypair: str, given: Path | None, ask: AskPassphrase
         with contextlib.suppress(UserError):
             if (key := usable(file, ask)).public == wanted:
                 return key
+    if problems:
+        raise problems[0]
     raise UserError(
         f"no private key on this machine matches keypair {keypair!r} "
         f"(tried {', '.join(str(file.path) for file in files) or 'none in ~/.ssh'} and the SSH agent)",
