@@ -172,7 +172,7 @@ def test_a_job_that_cannot_start_says_why_and_is_not_waited_for(shell: Shell, ku
     with ThreadPoolExecutor() as pool:
         said = dict(zip(runs, pool.map(run, runs), strict=True))
     for name, (_, why) in runs.items():
-        assert re.search(rf"error: job {name} in \w+ cannot start: {why}", said[name])
+        assert re.search(rf"error: job {name} in namespace \w+ cannot start: {why}", said[name])
     listed = {row["name"]: row for row in shell.json("job", "list", *HERE)}
     assert listed["large"]["state"] == "cannot start"
     assert "100 cpu" in listed["large"]["detail"]
@@ -296,7 +296,7 @@ spec:
     path = shell.folder / "cron.yaml"
     path.write_text(file)
     create = ["cron", "create", "--from", "cron.yaml", *HERE]
-    assert "cron.yaml:5: hour '24': 24 is not between 0 and 23" in shell.zerojhub(*create, code=2).stderr
+    assert "cron.yaml:5: hour '24': 24 is out of range" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4").replace("London", "Londn"))
     assert "cron.yaml:6: no time zone named 'Europe/Londn'" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4"))

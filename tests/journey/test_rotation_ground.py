@@ -11,9 +11,9 @@ from zerojhub.practice import build
 from zerojhub.practice.ground import KubernetesSpec
 
 
-def test_a_new_ca_is_everywhere_and_the_old_one_is_good_for_nothing(tmp_path: Path):
+def test_a_new_ca_is_everywhere_and_the_old_one_is_good_for_nothing(built: build.Built, tmp_path: Path):
     async def main() -> None:
-        async with running(build.built(), tmp_path) as ground:
+        async with running(built, tmp_path) as ground:
             master, worker = machine(ground, "master", 0), machine(ground, "worker", 1)
             await asyncio.gather(ground.boot(master), ground.boot(worker))
             await ground.start_cluster(KubernetesSpec("c", "c", build.KUBERNETES, (master,), ""))

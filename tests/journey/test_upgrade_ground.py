@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import shell_in
 from zerojhub.practice import build, daemon, registry
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines.linux import LinuxGround
@@ -37,12 +36,6 @@ def deployment(name: str, command: list[str], replicas: int) -> dict:
     template["spec"]["topologySpreadConstraints"] = [{**spread, "labelSelector": {"matchLabels": labels}}]
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> build.Built:
-    shell_in(tmp_path_factory.mktemp("build")).zerojhub("practice", "build", "--all", "-q", timeout=3600)
-    return build.built()
 
 
 @contextlib.asynccontextmanager
