@@ -10,15 +10,17 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub import retry
+from zerojhub.errors import Problems, Unavailable, UserError, ZeroJHubError
 from zerojhub.run import Run
-from zerojhub.stage import Found, Missing, Stage, Teardown
+from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.tasks import task_group
 
+T = TypeVar("T")
 AnyStage: TypeAlias = type[Stage[Any]]
 Result = Literal["found", "missing", "wrong", "waiting", "failed"]
 
@@ -32,6 +34,7 @@ class StageStatus:
     detail: str
     seconds: float = 0.0
     hint: str | None = None
+    failure: ZeroJHubError | None = None
 
     def error(self) -> ZeroJHubError:
         """The error for a command that needs what this stage does not have; a failure has a hint of its own."""
@@ -100,9 +103,15 @@ async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] 
 
 
 async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None:
-    """Undo the stages in reverse order. One whose needs are gone has nothing left to undo, and does not stop the rest."""
+    """Undo the stages in reverse order. One whose needs are gone has nothing left to undo, and does not stop the rest.
+
+    Raises the first failure, and Unavailable when a service kept failing: what is left is not known then.
+    """
     run.write_journal("down")
     statuses = {status.stage: status for status in await look(run, stages)}
+    for status in statuses.values():
+        if isinstance(status.failure, Unavailable):
+            raise status.failure
     for stage in reversed(with_needs(stages)):
         if stage.undo is Stage.undo:
             continue
@@ -111,9 +120,18 @@ async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None
             if lacking:
                 shown.outcome, shown.detail = "kept", f"nothing to remove: {statuses[lacking[0]].detail}"
                 continue
-            await stage().undo(run, teardown)
+            await _undo(run, stage(), teardown)
             shown.outcome = "removed"
     run.write_journal("down done")
+
+
+async def _undo(run: Run, stage: Stage[Any], teardown: Teardown) -> None:
+    """Undo it; again if a request's outcome is unknown, because an undo removes what it finds."""
+
+    async def look() -> None:
+        run.forget_answers()
+
+    await retry.settle(lambda: stage.undo(run, teardown), look)
 
 
 async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) -> list[StageStatus]:
@@ -157,22 +175,13 @@ async def _visit(
             if not stage.needs:
                 await _check(run, [other for other in walked if stage_class in upstream(other)])
             if doing and not isinstance(state, Found):
-                run.write_journal("do", name, state.detail)
-                run.say(state.detail)
-                try:
-                    await stage.do(run, state)
-                finally:
-                    run.forget_answers()
+                state = await _make(run, stage, state)
                 shown.outcome = "done"
-                state = await stage.look(run)
-                if not isinstance(state, Found):
-                    raise ZeroJHubError(f"stage {name} ran, but: {state.detail}")
-                run.write_journal("done", name, state.detail)
         except ZeroJHubError as error:
             if not tolerant or isinstance(error, UserError):
                 raise
             shown.outcome, shown.detail = "failed", str(error)
-            return StageStatus(stage_class, "failed", str(error), shown.seconds())
+            return StageStatus(stage_class, "failed", str(error), shown.seconds(), failure=error)
         shown.detail = state.detail
         if isinstance(state, Found):
             run[stage_class] = state.value
@@ -182,6 +191,33 @@ async def _visit(
             run[stage_class] = state.value
         result: Result = "missing" if isinstance(state, Missing) else "wrong"
         return StageStatus(stage_class, result, state.detail, shown.seconds(), state.hint)
+
+
+async def _make(run: Run, stage: Stage[T], state: Missing[T] | Wrong[T]) -> Found[T]:
+    """Do it and look again. If a request's outcome is unknown, look first: what was done is not done again."""
+
+    async def do() -> Found[T] | Missing[T] | Wrong[T]:
+        run.write_journal("do", stage.name, state.detail)
+        run.say(state.detail)
+        try:
+            await stage.do(run, state)
+        finally:
+            run.forget_answers()
+        return await stage.look(run)
+
+    async def look() -> Found[T] | None:
+        nonlocal state
+        now = await stage.look(run)
+        if isinstance(now, Found):
+            return now
+        state = now
+        return None
+
+    made = await retry.settle(do, look)
+    if not isinstance(made, Found):
+        raise ZeroJHubError(f"stage {stage.name} ran, but: {made.detail}")
+    run.write_journal("done", stage.name, made.detail)
+    return made
 
 
 async def _check(run: Run, stages: Sequence[AnyStage]) -> None:

@@ -11,13 +11,13 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
@@ -91,8 +91,10 @@ class OutcomeUnknown(ZeroJHubError):
     """A write was sent and its answer lost: whether it was done can only be found out by looking (exit code 1)."""
 
     def __init__(self, fault: Fault, error: ZeroJHubError):
-        super().__init__(error.message, where=error.where, hint=error.hint)
-        self.fault = fault
+        super().__init__(
+            error.message, where=error.where, hint=error.hint or "look whether it was carried out all the same"
+        )
+        self.fault, self.error = fault, error
 
 
 @contextmanager
@@ -129,11 +131,29 @@ async def attempts(attempt: Callable[[], Awaitable[T]], *, repeatable: bool, lim
         raise OutcomeUnknown(failed.fault, failed.error) from failed.__cause__
 
 
+class Resumed(Generic[T]):
+    """The items of a stream that is opened again after each fault: `attempts(resumed.next, repeatable=True)`."""
+
+    def __init__(self, open: Callable[[], AsyncIterator[T]]) -> None:
+        self._open = open
+        self._stream: AsyncIterator[T] | None = None
+
+    async def next(self) -> T | None:
+        """The next item; None at the end. Raises Transient."""
+        self._stream = self._stream or self._open()
+        try:
+            return await anext(self._stream, None)
+        except Transient:
+            self._stream = None
+            raise
+
+
 async def settle(act: Callable[[], Awaitable[T]], look: Callable[[], Awaitable[T | None]]) -> T:
     """The result of `act`, or what `look` finds after the answer to `act` was lost; None means that nothing was done.
 
     `act` is repeated only after such a look, as often as `attempts` would. If it is refused then, because of what the lost
-    attempt did, the result is what `look` finds as well. Raises what both of them raise, OutcomeUnknown only at the end.
+    attempt did, the result is what `look` finds as well. Raises what both of them raise, and the error of the last
+    OutcomeUnknown.
     """
     lost = False
 
@@ -158,10 +178,10 @@ async def settle(act: Callable[[], Awaitable[T]], look: Callable[[], Awaitable[T
             "checking in {:.0f} s whether it was done",
             ATTEMPTS,
         )
-    except OutcomeUnknown:
+    except OutcomeUnknown as last:
         if (found := await look()) is not None:
             return found
-        raise
+        raise last.error from last.__cause__
 
 
 async def _again(
@@ -211,9 +231,8 @@ async def _again(
     try:
         result: T = await retrying(attempt_again)
     except (Transient, OutcomeUnknown) as failed:
-        shown = failed.error if isinstance(failed, Transient) else failed
         number = retrying.statistics["attempt_number"]
-        shown.message = f"{shown.message.rstrip('.')}, after {plural(number, 'attempt')}"
+        failed.error.message = f"{failed.error.message.rstrip('.')}, after {plural(number, 'attempt')}"
         raise
     if not first.fault.expected:
         _say(f"{first.fault.service} responds again")

@@ -9,6 +9,7 @@ import anyio
 
 from zerojhub.kube.client import Kube, KubeError
 from zerojhub.kube.kinds import NODE, POD
+from zerojhub.retry import OutcomeUnknown, of_status
 
 Objects = list[dict[str, Any]]
 
@@ -62,10 +63,11 @@ class Cluster(Kube):
 
     async def evict(self, pod, namespace):
         if status := self.refusals.get(pod):
-            raise KubeError("refused", status=status)
+            refused = KubeError("refused", status=status)
+            raise OutcomeUnknown(fault, refused) if (fault := of_status("Kubernetes", status, {})) else refused
         await self.delete(POD, pod, namespace)
 
-    async def logs(self, namespace, pod, container=None, *, lines=100, previous=False):
+    async def logs(self, namespace, pod, container=None, *, lines=100, previous=False, attempts=5):
         return f"{pod}/{container}{' before' if previous else ''}"
 
     async def follow(self, namespace, pod, container):

@@ -10,9 +10,10 @@ import pytest
 
 from zerojhub import graph
 from zerojhub.deployment import Deployment
-from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.errors import CloudError, Problems, Unavailable, UserError, ZeroJHubError
 from zerojhub.openstack.leftovers import KeptVolume
-from zerojhub.run import Run, Silent
+from zerojhub.retry import Fault, OutcomeUnknown
+from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 
 DURATION = 0.01
@@ -82,11 +83,20 @@ class Last(Toy):
 STAGES = (First, Left, Right, Last)
 
 
-class Recorded(Silent):
-    """Remembers how each step ended."""
+class Recorded:
+    """Remembers how each step ended, and what it was warned of."""
 
     def __init__(self):
-        self.ends = {}
+        self.ends, self.warnings = {}, {}
+
+    def start(self, name, detail=""):
+        pass
+
+    def say(self, name, detail):
+        pass
+
+    def warn(self, name, detail):
+        self.warnings.setdefault(name, []).append(detail)
 
     def end(self, name, outcome, detail=""):
         self.ends[name] = (outcome, detail)
@@ -433,3 +443,112 @@ def test_an_unknown_stage_lists_the_known_ones():
 
 def test_a_description_is_the_first_line_of_the_docstring():
     assert First.description() == "The root of the others."
+
+
+class Lossy(Toy):
+    """Loses the answers to its first requests; `done` says whether these took effect."""
+
+    name = "lossy"
+    lost: ClassVar[int] = 1
+    done: ClassVar[bool] = True
+
+    async def do(self, run, state):
+        if len(self.world.log) < self.lost:
+            self.world.log.append("lost")
+            if self.done:
+                self.world.existing.add(self.name)
+            raise lost_answer()
+        await super().do(run, state)
+
+    async def undo(self, run, teardown):
+        if len(self.world.log) < self.lost:
+            self.world.log.append("lost")
+            raise lost_answer()
+        await super().undo(run, teardown)
+
+
+def lost_answer():
+    return OutcomeUnknown(Fault("compute", "connection reset"), CloudError("connection reset", where="compute"))
+
+
+class After(Toy):
+    name = "after"
+    needs = (Lossy,)
+
+
+def test_what_was_done_although_its_answer_was_lost_is_not_done_again(run, world):
+    statuses = up(run, (Lossy, After))
+    assert [status.state for status in statuses] == ["found", "found"]
+    assert (world.log, run[Lossy]) == (["lost", "after"], "LOSSY")
+    assert run.progress.ends["lossy"] == ("done", "lossy exists")
+    assert run.progress.warnings["lossy"][0] == "compute: connection reset, checking in 1 s whether it was done"
+    assert ("done", "lossy") in journal(run)
+
+
+def test_what_was_not_done_is_done_in_the_same_run(run, world, monkeypatch):
+    monkeypatch.setattr(Lossy, "done", False)
+    monkeypatch.setattr(Lossy, "lost", 4)
+    up(run, (Lossy, After))
+    assert world.log == [*["lost"] * 4, "lossy", "after"]
+
+
+def test_after_five_lost_answers_the_stage_has_failed(run, world, monkeypatch):
+    monkeypatch.setattr(Lossy, "done", False)
+    monkeypatch.setattr(Lossy, "lost", 9)
+    with pytest.raises(CloudError) as failed:
+        up(run, (Lossy, After))
+    assert str(failed.value) == "compute: connection reset, after 5 attempts"
+    assert (world.log, run.progress.ends["lossy"][0]) == (["lost"] * 5, "failed")
+
+
+def test_a_stage_that_turns_out_wrong_is_done_as_it_is_now(run, world, monkeypatch):
+    states = []
+
+    async def look(self, run):
+        if "lossy" in world.existing:
+            return Found("there", "LOSSY")
+        return Wrong("half of it") if world.log else Missing("nothing")
+
+    async def do(self, run, state):
+        states.append(state.detail)
+        world.log.append("lost")
+        if len(states) == 1:
+            raise lost_answer()
+        world.existing.add("lossy")
+
+    monkeypatch.setattr(Lossy, "look", look)
+    monkeypatch.setattr(Lossy, "do", do)
+    up(run, (Lossy,))
+    assert states == ["nothing", "half of it"]
+
+
+def test_a_look_after_a_lost_answer_asks_anew(run, world, monkeypatch):
+    async def exists():
+        return "lossy" in world.existing
+
+    async def look(self, run):
+        return Found("there", "LOSSY") if await run.once(exists) else Missing("nothing")
+
+    monkeypatch.setattr(Lossy, "look", look)
+    up(run, (Lossy,))
+    assert world.log == ["lost"]
+
+
+def test_an_undo_is_repeated_after_a_lost_answer(run, world, monkeypatch):
+    monkeypatch.setattr(Lossy, "lost", 2)
+    world.existing |= {"lossy", "after"}
+    monkeypatch.setattr(After, "undo", Stage.undo)
+    anyio.run(graph.down, run, (Lossy, After), Teardown())
+    assert (world.log, world.existing) == (["lost", "lost", "undo lossy"], {"after"})
+    assert run.progress.ends["lossy"][0] == "removed"
+
+
+def test_down_does_not_take_a_service_that_fails_for_nothing_to_remove(run, world, monkeypatch):
+    async def look(self, run):
+        raise Unavailable("503, after 5 attempts", where="container-infra")
+
+    monkeypatch.setattr(First, "look", look)
+    world.existing |= {"first", "left"}
+    with pytest.raises(Unavailable):
+        anyio.run(graph.down, run, STAGES, Teardown())
+    assert world.log == []

@@ -60,6 +60,7 @@ def test_a_deletion_that_failed(fake_cloud, cloud):
 
 @pytest.mark.parametrize(("status", "error"), [(400, UserError), (409, UserError), (403, CloudError)])
 def test_what_heat_refuses_of_a_template_is_the_users_error(fake_cloud, cloud, status, error):
+    fake_cloud.answer(f"GET {STACKS}", Answer(200, {"stacks": []}))
     fake_cloud.answer(f"POST {STACKS}", Answer(status, {"error": {"message": "no such property"}}))
     with pytest.raises(error, match="no such property"):
         anyio.run(heat.create_stack, cloud, "k8s", "{}", {}, 60)

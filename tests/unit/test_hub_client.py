@@ -66,12 +66,13 @@ def test_an_answer_that_is_not_the_hubs_names_who_answered(hub):
     with pytest.raises(HubError) as caught:
         ask("users")
     assert str(caught.value) == (
-        "GET http://hub/hub/api/users?offset=0&limit=100: the hub responded 502: Bad Gateway (openresty)"
+        "GET http://hub/hub/api/users?offset=0&limit=100: the hub responded 502: Bad Gateway (openresty), after 5 attempts"
     )
 
 
 def test_no_response(hub):
-    hub.fail = httpx.ConnectError("connection refused")
+    hub.fail = httpx.ConnectError("All connection attempts failed")
+    hub.fail.__cause__ = ConnectionRefusedError()
     for method in ("users", "is_healthy"):
         with pytest.raises(HubError, match="http://hub: no response: connection refused"):
             ask(method)

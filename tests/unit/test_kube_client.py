@@ -21,12 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.unit.faulty import Status, proxy
 from zerojhub.kube import client
-from zerojhub.kube.client import Kube, KubeError
+from zerojhub.kube.client import Kube, KubeError, KubeUnavailable
 from zerojhub.kube.kinds import JOB, NODE, POD, STORAGE_CLASS, Kind
 from zerojhub.kube.quantity import number
+from zerojhub.tasks import gather
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | Callable[[bytes], tuple[int, Any]]
 
 
 class Server:
@@ -35,6 +37,8 @@ class Server:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.accepts = ""
+        """The only Authorization header that it accepts, if not every one."""
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,8 +47,13 @@ class Server:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 outer.requests.append((f"{self.command} {self.path}", dict(self.headers.items()), body))
+                if outer.accepts and self.headers["authorization"] != outer.accepts:
+                    return self.respond(401, {"message": "Unauthorized"})
                 known = outer.answers.get(f"{self.command} {self.path.partition('?')[0]}", [(404, "page not found")])
-                status, said = known.pop(0) if len(known) > 1 else known[0]
+                answer = known.pop(0) if len(known) > 1 else known[0]
+                self.respond(*(answer(body) if callable(answer) else answer))
+
+            def respond(self, status: int, said: Any) -> None:
                 data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(data)))
@@ -214,6 +223,114 @@ def test_an_api_that_does_not_respond(server, kube):
     with pytest.raises(KubeError, match="the Kubernetes API does not respond") as silent:
         kube(lambda kube: kube.version())
     assert silent.value.status is None
+
+
+# -- faults -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def behind(server):
+    """A client behind a proxy that spoils requests, and the proxy."""
+    with proxy(server.port) as made:
+        yield (lambda work: ask(config(made.url), work)), made
+
+
+PI = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "pi", "namespace": "default"}}
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+FAULTS = [
+    Status(500),
+    Status(503, {"Retry-After": "1"}),
+    Status(429),
+    "reset before",
+    "reset after",
+    "cut body",
+    "cut json",
+]
+
+
+def test_what_can_be_repeated_survives_each_fault(server, behind):
+    kube, made = behind
+    server.answers = {
+        "GET /api/v1/nodes": [(200, {"items": [{"a": 1}]})],
+        f"PATCH {JOBS}/pi": [(200, PI)],
+        f"DELETE {JOBS}/pi": [(200, PI)],
+        "GET /api/v1/namespaces/hub/pods/p/log": [(200, "a\n")],
+    }
+    for fault in FAULTS:
+        made.faults = {method: [fault] for method in ("GET", "PATCH", "DELETE")}
+        assert kube(lambda kube: kube.list(NODE)) == [{"a": 1}], fault
+        kube(lambda kube: kube.apply(PI))
+        kube(lambda kube: kube.delete(JOB, "pi", "default"))
+    made.faults = {"GET": ["cut body"]}
+    assert kube(lambda kube: kube.logs("hub", "p")) == "a\n"
+
+
+def test_five_failures_in_a_row_are_one_line(server, behind):
+    kube, made = behind
+    made.faults = {"GET": [Status(503)] * 9}
+    with pytest.raises(KubeUnavailable) as failed:
+        kube(lambda kube: kube.list(NODE))
+    assert str(failed.value) == "Kubernetes GET /api/v1/nodes: 503 Service Unavailable, after 5 attempts"
+
+
+def test_an_object_whose_creation_got_lost_is_created_once(server, behind):
+    kube, made = behind
+    made.faults = {"POST": ["reset after"]}
+    kept: list[dict] = []
+
+    def look(body: bytes) -> tuple[int, Any]:
+        """What is there: somebody else's job, and what the last POST created."""
+        kept[:] = [json.loads(data) for line, _, data in server.requests if line.startswith("POST")]
+        return 200, {"items": [PI | {"metadata": {"name": "other"}}, *kept]}
+
+    server.answers = {f"POST {JOBS}": [(201, PI)], f"GET {JOBS}": [look]}
+    created = kube(lambda kube: kube.create(JOB, PI))
+    assert (created["metadata"]["name"], len(kept)) == ("pi", 1)
+
+    made.faults = {"POST": ["reset before"]}
+    server.answers[f"GET {JOBS}"] = [(200, {"items": [PI]})]  # of that name, but not ours
+    server.answers[f"POST {JOBS}"] = [(409, {"message": "already exists"})]
+    with pytest.raises(KubeError, match="already exists"):
+        kube(lambda kube: kube.create(JOB, PI))
+
+
+def test_new_credentials_replace_those_that_are_rejected_once_for_all_requests(server):
+    server.answers = {"GET /api/v1/nodes": [(200, {"items": []})]}
+    server.accepts = "Bearer new"
+    url, made = f"http://127.0.0.1:{server.port}", []
+
+    async def main() -> None:
+        kube = client.connect(config(url, user={"token": "old"}))
+
+        async def renew() -> Kube:
+            made.append(1)
+            return client.connect(config(url, user={"token": "new"}))
+
+        with pytest.raises(KubeError, match="Unauthorized"):
+            await kube.list(NODE)
+        kube.renew = renew
+        assert await gather(*(kube.list(NODE) for _ in range(4))) == ([],) * 4
+        await kube.close()
+
+    anyio.run(main)
+    assert made == [1]
+
+
+def test_a_log_is_followed_from_where_it_broke_off(server, behind):
+    kube, made = behind
+    stamps = ["2026-01-31T10:00:00.100000000Z", "2026-01-31T10:00:00.200000000Z", "2026-01-31T10:00:00.200000000Z"]
+    lines = [
+        f"{stamp} {text}\n" for stamp, text in zip([*stamps, "2026-01-31T10:00:01.000000000Z"], "abcd", strict=True)
+    ]
+    # sinceTime counts in seconds: what was read already comes again.
+    server.answers = {f"GET {POD_PATH}/log": [(200, "".join(lines))]}
+    made.faults = {"GET": ["cut body", Status(500)]}
+
+    async def follow(kube: Kube) -> list[str]:
+        return [line async for line in kube.follow("hub", "p", "c")]
+
+    assert kube(follow) == ["a", "b", "c", "d"]
+    assert "sinceTime=2026-01-31T10" in server.asked()[-1]
 
 
 # -- TLS ----------------------------------------------------------------------------------------------------------------

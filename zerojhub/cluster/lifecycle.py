@@ -5,11 +5,12 @@ Progress is reported through `say`. Times are seconds unless they say minutes.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
 from zerojhub.cluster.usable import verdict
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import Unavailable, ZeroJHubError
 from zerojhub.openstack import clusters, magnum, servers, stacks
 from zerojhub.openstack.clusters import recovery_hint
 from zerojhub.openstack.magnum import Cluster, ClusterName, ClusterOptions
@@ -118,9 +119,11 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say) -> None:
 
 async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
     """What is being created right now, and what of it is late; empty when nothing can be seen."""
-    if resources := await stacks.resources(cloud, cluster):
-        return stacks.progress(resources)
-    return servers.progress(await servers.of(cloud, cluster))
+    with contextlib.suppress(Unavailable):  # the wait goes on without these details
+        if resources := await stacks.resources(cloud, cluster):
+            return stacks.progress(resources)
+        return servers.progress(await servers.of(cloud, cluster))
+    return ""
 
 
 async def failure(cloud: Cloud, cluster: Cluster) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from zerojhub.errors import ZeroJHubError
-from zerojhub.kube.client import Kube, KubeError, connect
+from zerojhub.kube.client import Kube, KubeError, KubeUnavailable, connect
 from zerojhub.kube.kinds import NAMESPACE
 from zerojhub.kube.reach import Reach
 from zerojhub.machine.host_keys import HostKeys, only_fingerprints
@@ -43,9 +43,14 @@ async def by_ssh(run: Run, server: Server, address: str, user: str, key: Private
     run.on_close(machine.close)
     if only_fingerprints(keys):
         pins(run).pin(address, server["id"], [machine.host_key])
-    config = await machine.read(ADMIN_KUBECONFIG, sudo=True)
     port = await machine.forward("127.0.0.1", 6443)
-    kube = await anyio.to_thread.run_sync(lambda: connect(config, port))
+
+    async def connected() -> Kube:
+        config = await machine.read(ADMIN_KUBECONFIG, sudo=True)
+        return await anyio.to_thread.run_sync(lambda: connect(config, port))
+
+    kube = await connected()
+    kube.renew = connected
     run.on_close(kube.close)
     return Reach(machine=machine, kubeconfig=ADMIN_KUBECONFIG, kube=kube, address=address, version=await kube.version())
 
@@ -56,22 +61,34 @@ async def by_api(run: Run, cluster: Cluster) -> Reach:
     Raises CloudError and KubeError.
     """
     path = own_kubeconfig(run, cluster)
-    try:
-        kube, version = await _answering(run, json.loads(path.read_bytes()))
-    except (FileNotFoundError, KubeError):  # there is none yet, or its certificate or its CA has expired
+
+    async def made() -> Kube:
         config = await kubeconfig.make(run.cloud, cluster)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(config, file)
-        kube, version = await _answering(run, config)
+        return await anyio.to_thread.run_sync(lambda: connect(config))
+
+    try:
+        config = json.loads(path.read_bytes())
+        if config["clusters"][0]["cluster"]["server"] != cluster.get("api_address"):
+            raise KubeError("the API has another address now")
+        kube = await anyio.to_thread.run_sync(lambda: connect(config))
+        version = await _answering(run, kube)
+    except KubeUnavailable:
+        raise
+    except (FileNotFoundError, ValueError, LookupError, TypeError, KubeError):
+        # There is none yet, it is incomplete, or its address, its certificate or its CA is out of date.
+        kube = await made()
+        version = await _answering(run, kube)
+    kube.renew = made
     return Reach(machine=LocalMachine(), kubeconfig=str(path), kube=kube, address=None, version=version)
 
 
-async def _answering(run: Run, config: kubeconfig.Kubeconfig) -> tuple[Kube, str]:
-    """A client for the kubeconfig, and the API server's version. KubeError when it does not answer, or not to us."""
-    kube = await anyio.to_thread.run_sync(lambda: connect(config))
+async def _answering(run: Run, kube: Kube) -> str:
+    """The API server's version. KubeError when it does not answer, or not to us."""
     run.on_close(kube.close)
     await kube.list(NAMESPACE)  # anyone may read the version
-    return kube, await kube.version()
+    return await kube.version()
 
 
 def own_kubeconfig(run: Run, cluster: Cluster) -> Path:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from zerojhub import retry
 from zerojhub.errors import ZeroJHubError
+from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+SERVICE = "hub"
+"""As progress calls it."""
 PAGE = 100
 """Users per page of the list."""
 
@@ -67,14 +71,17 @@ def _trusted() -> ssl.SSLContext:
 
 
 class HubClient:
-    """A client for the hub, or for one user's server, at its URL. Every method raises HubError; times are in seconds."""
+    """A client for the hub, or for one user's server, at its URL. Every method raises HubError; times are in seconds.
 
-    def __init__(self, url: str, token: str | None = None):
+    Requests that fail with a transient fault are sent again as zerojhub/retry.py decides, at most `attempts` times.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, attempts: int = retry.ATTEMPTS):
         import httpx
 
-        self.url = url.rstrip("/")
+        self.url, self._attempts = url.rstrip("/"), attempts
         self.headers = {"Authorization": f"token {token}"} if token else {}
-        timeout = httpx.Timeout(30, connect=10)
+        timeout = httpx.Timeout(20, connect=10)
         self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=_trusted())
 
     async def __aenter__(self) -> HubClient:
@@ -84,27 +91,36 @@ class HubClient:
         await self._client.aclose()
 
     async def is_healthy(self) -> bool:
-        """Does the hub respond through its proxy?"""
-        return (await self.request("GET", "/hub/health", check=False, timeout=5)).status_code == 200
+        """Does the hub respond through its proxy? A single request: whoever waits for it asks again."""
+        import httpx
+
+        try:
+            return (await self._client.get(f"{self.url}/hub/health", timeout=5)).status_code == 200
+        except httpx.RequestError as error:
+            raise _plain(self._no_response(error)) from None
 
     async def users(self) -> list[User]:
         """All users."""
         found: list[User] = []
         while True:
-            answer = await self.request("GET", "/hub/api/users", params={"offset": len(found), "limit": PAGE})
-            page = [_user(each) for each in answer.json()]
+            query: dict[str, int | str] = {"offset": len(found), "limit": PAGE}
+            page = [_user(each) for each in await self._json("GET", "/hub/api/users", params=query)]
             found += page
             if len(page) < PAGE:
                 return found
 
     async def user(self, name: str) -> User | None:
         """The user with their servers, or None."""
-        answer = await self.request("GET", f"/hub/api/users/{name}", check=False)
-        return None if answer.status_code == 404 else _user(self._checked(answer).json())
+        found = await self._json("GET", f"/hub/api/users/{name}", missing=404)
+        return None if found is None else _user(found)
 
     async def create_user(self, name: str) -> None:
-        """Add a user."""
-        await self.request("POST", f"/hub/api/users/{name}")
+        """Add a user of a name that nobody else adds."""
+
+        async def create() -> User:
+            return _user(await self._json("POST", f"/hub/api/users/{name}", repeatable=False))
+
+        await retry.settle(create, lambda: self.user(name))
 
     async def delete_user(self, name: str) -> None:
         """Delete a user, if there is one."""
@@ -115,7 +131,7 @@ class HubClient:
     async def create_token(self, name: str, *, seconds: int) -> str:
         """A token of the user that expires after so many seconds."""
         body = {"expires_in": seconds, "note": "zerojhub check"}
-        token: str = (await self.request("POST", f"/hub/api/users/{name}/tokens", body=body)).json()["token"]
+        token: str = (await self._json("POST", f"/hub/api/users/{name}/tokens", body=body))["token"]
         return token
 
     async def restore_routes(self) -> None:
@@ -130,12 +146,16 @@ class HubClient:
 
     async def progress(self, name: str, *, timeout: float) -> AsyncIterator[str]:
         """The hub's messages while the server starts, until it is ready. Raises HubError if it fails or takes too long."""
-        async for event in self._events(f"/hub/api/users/{name}/server/progress", timeout):
+        path, seen = f"/hub/api/users/{name}/server/progress", set[str]()
+        events = retry.Resumed(lambda: self._events(path, timeout))
+        while (event := await retry.attempts(events.next, repeatable=True, limit=self._attempts)) is not None:
             if event.get("failed"):
                 raise HubError(f"the server of {name} failed to start: {event.get('message', '')}")
             if event.get("ready"):
                 return
-            if message := event.get("message"):
+            # After a fault, the hub begins anew.
+            if (message := event.get("message")) and message not in seen:
+                seen.add(message)
                 yield message
         raise HubError(f"the hub stopped reporting on the server of {name} before it was ready")
 
@@ -163,42 +183,86 @@ class HubClient:
         params: Mapping[str, int | str] | None = None,
         timeout: float | None = None,
         check: bool = True,
+        repeatable: bool = True,
+        decode: bool = False,
     ) -> httpx.Response:
-        """Send a request with `body` as JSON. `check`: raise HubError for a response of 400 or above."""
+        """Send a request with `body` as JSON. `check`: raise HubError for a response of 400 or above.
+
+        `repeatable` as for `retry.attempts`; every request is, unless it says otherwise. `decode`: the body must be JSON.
+        """
         import httpx
 
         limit = httpx.Timeout(timeout) if timeout else httpx.USE_CLIENT_DEFAULT
-        try:
-            answer = await self._client.request(method, self.url + path, json=body, params=params, timeout=limit)
-        except httpx.TransportError as error:
-            raise HubError(f"no response: {error or type(error).__name__}", where=self.url) from None
-        return self._checked(answer) if check else answer
+
+        async def attempt() -> httpx.Response:
+            try:
+                answer = await self._client.request(method, self.url + path, json=body, params=params, timeout=limit)
+            except httpx.RequestError as error:
+                raise self._no_response(error) from None
+            if fault := retry.of_status(SERVICE, answer.status_code, answer.headers):
+                raise Transient(fault, self._refusal(answer))
+            if decode and answer.is_success and not _is_json(answer):
+                raise Transient(Fault(SERVICE, retry.INCOMPLETE), HubError(retry.INCOMPLETE, where=self.url + path))
+            return self._checked(answer) if check else answer
+
+        return await retry.attempts(attempt, repeatable=repeatable, limit=self._attempts)
+
+    async def _json(self, method: str, path: str, *, missing: int | None = None, **options: Any) -> Any:
+        """The decoded answer; None for the status `missing`."""
+        answer = await self.request(method, path, check=False, decode=True, **options)
+        return None if answer.status_code == missing else self._checked(answer).json()
 
     async def _events(self, path: str, timeout: float) -> AsyncIterator[ProgressEvent]:
-        """A stream of server-sent events."""
+        """A stream of server-sent events. Raises Transient."""
         import httpx
 
         try:
             async with self._client.stream("GET", self.url + path, timeout=httpx.Timeout(timeout)) as answer:
                 if answer.is_error:
                     await answer.aread()
-                    self._checked(answer)
+                    fault = retry.of_status(SERVICE, answer.status_code, answer.headers)
+                    raise Transient(fault, self._refusal(answer)) if fault else self._refusal(answer)
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
                         yield json.loads(line.removeprefix("data:"))
-        except httpx.TransportError as error:
-            raise HubError(f"no response: {error or type(error).__name__}", where=self.url) from None
+        except httpx.RequestError as error:
+            raise self._no_response(error) from None
+        except ValueError:
+            raise Transient(
+                Fault(SERVICE, retry.INCOMPLETE), HubError(retry.INCOMPLETE, where=self.url + path)
+            ) from None
+
+    def _no_response(self, error: httpx.RequestError) -> HubError | Transient:
+        fault = retry.of_exception(SERVICE, error)
+        if fault is None:
+            return HubError(f"no response: {error or type(error).__name__}", where=self.url)
+        return Transient(fault, HubError(f"no response: {fault.answer}", where=self.url))
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
-        if not answer.is_error:
-            return answer
+        if answer.is_error:
+            raise self._refusal(answer)
+        return answer
+
+    def _refusal(self, answer: httpx.Response) -> HubError:
         try:
             message = answer.json()["message"]
         except (ValueError, KeyError, TypeError):
             # Not from the hub's API, but an HTML page, or from a proxy in front of the hub.
             message = f"{answer.reason_phrase} ({answer.headers.get('server', 'the proxy')})"
         where = f"{answer.request.method} {answer.request.url}"
-        raise HubError(f"the hub responded {answer.status_code}: {message}", where=where)
+        return HubError(f"the hub responded {answer.status_code}: {message}", where=where)
+
+
+def _plain(failure: HubError | Transient) -> ZeroJHubError:
+    return failure.error if isinstance(failure, Transient) else failure
+
+
+def _is_json(answer: httpx.Response) -> bool:
+    try:
+        answer.json()
+    except ValueError:
+        return False
+    return True
 
 
 def _user(body: dict[str, Any]) -> User:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from typing import Any
 
 import anyio
 
-from zerojhub.hub.client import HubClient, HubError
+from zerojhub import retry
+from zerojhub.hub.client import SERVICE, HubClient, HubError
+from zerojhub.retry import Transient
+
+SHUTDOWN = 10
+"""Seconds for the kernel to be shut down."""
 
 
 async def run_cell(server: HubClient, code: str, *, timeout: float = 60) -> str:
     """Run code in a new kernel, which is shut down afterwards. Returns what the code prints and its last expression.
 
-    `server` is a client for the user's server, with a token of that user. Raises HubError if the cell raises an exception
-    or does not finish within `timeout` seconds.
+    `server` is a client for the user's server, with a token of that user. If the connection is lost, the code runs again in
+    another kernel. Raises HubError if the cell raises an exception or does not finish within `timeout` seconds.
     """
+    return await retry.attempts(lambda: _run_once(server, code, timeout), repeatable=True)
+
+
+async def _run_once(server: HubClient, code: str, timeout: float) -> str:
+    """One attempt. Raises Transient."""
     kernel = (await server.request("POST", "/api/kernels", body={}, timeout=timeout)).json()["id"]
     try:
         with anyio.fail_after(timeout):
@@ -24,14 +35,15 @@ async def run_cell(server: HubClient, code: str, *, timeout: float = 60) -> str:
     except TimeoutError:
         raise HubError(f"the cell did not finish within {timeout:g} s", where=server.url) from None
     finally:
-        with anyio.CancelScope(shield=True):
+        # It ends with the server otherwise.
+        with anyio.move_on_after(SHUTDOWN, shield=True), contextlib.suppress(HubError):
             await server.request("DELETE", f"/api/kernels/{kernel}", check=False)
 
 
 async def _converse(server: HubClient, kernel: str, code: str) -> str:
     """Jupyter's messaging protocol: one execute_request, and its replies until it is done and the kernel is idle."""
     from websockets.asyncio.client import connect
-    from websockets.exceptions import WebSocketException
+    from websockets.exceptions import InvalidStatus, WebSocketException
 
     request = _execute_request(code)
     url = f"{server.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
@@ -56,8 +68,12 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
                         replied = True
                     case "status":
                         idle = content["execution_state"] == "idle"
-    except (WebSocketException, OSError) as error:
-        raise HubError(f"the connection to the kernel failed: {error}", where=server.url) from None
+    except (WebSocketException, OSError, ValueError) as error:
+        lost = HubError(f"the connection to the kernel failed: {error}", where=server.url)
+        fault = retry.of_exception(SERVICE, error)
+        if isinstance(error, InvalidStatus):
+            fault = retry.of_status(SERVICE, error.response.status_code, error.response.headers)
+        raise (Transient(fault, lost) if fault else lost) from None
     return "".join(printed)
 
 

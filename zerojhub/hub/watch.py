@@ -103,7 +103,7 @@ class Watch:
         if not self.url or not self.token:
             return True
         with contextlib.suppress(HubError):  # tried again, and the hub does it by itself later
-            async with HubClient(self.url, self.token) as hub:
+            async with HubClient(self.url, self.token, attempts=1) as hub:
                 # A hub that just started has no route for a server until it has checked that the server is running.
                 checking = any(
                     server.pending == "check" for user in await hub.users() for server in user.servers.values()

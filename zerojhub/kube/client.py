@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from zerojhub import masking
+import anyio
+
+from zerojhub import masking, retry
 from zerojhub.errors import ZeroJHubError
+from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
@@ -22,6 +28,14 @@ T = TypeVar("T")
 FIELD_MANAGER = "zerojhub"
 OURS = {"app.kubernetes.io/managed-by": "zerojhub"}
 """The label of every object that zerojhub creates."""
+REQUEST = "zerojhub.io/request"
+"""The annotation that tells whether an object was created by a request whose answer was lost."""
+SERVICE = "Kubernetes"
+"""As progress calls it."""
+CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 10.0, 20.0, 60.0
+"""Seconds until a connection is made, and until the answer to a read or a write begins."""
+STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\S+) ")
+"""What a line of a log begins with, if it was requested with timestamps."""
 
 
 class StatusCause(TypedDict, total=False):
@@ -61,22 +75,33 @@ class KubeError(ZeroJHubError):
         self.status, self.causes = status, causes or []
 
 
+class KubeUnavailable(KubeError):
+    """The Kubernetes API kept failing: another attempt later may succeed (exit code 1)."""
+
+
 class Kube:
-    """A cluster's API. Every method raises KubeError."""
+    """A cluster's API. Every method raises KubeError; those that are not repeatable OutcomeUnknown.
+
+    Requests that fail with a transient fault are sent again as zerojhub/retry.py decides.
+    """
 
     def __init__(self, client: httpx.AsyncClient, server_name: str | None):
         self._client = client
         self._extensions = {"sni_hostname": server_name} if server_name else {}
+        self._renewing = anyio.Lock()
+        self._replaced: list[httpx.AsyncClient] = []
+        self.renew: Callable[[], Awaitable[Kube]] | None = None
+        """Connects with new credentials when the API server no longer accepts the current ones."""
 
     async def version(self) -> str:
         """The API server's version, such as `v1.34.4`."""
-        version: str = (await self._request("GET", "/version")).json()["gitVersion"]
+        version: str = (await self._request("GET", "/version"))["gitVersion"]
         return version
 
     async def get(self, kind: Kind[T], name: str, namespace: str | None = None) -> T | None:
         """The object; None if it does not exist."""
         try:
-            found: T = (await self._request("GET", _path(kind, namespace, name))).json()
+            found: T = await self._request("GET", _path(kind, namespace, name))
         except KubeError as error:
             if error.status == 404:
                 return None
@@ -86,7 +111,7 @@ class Kube:
     async def list(self, kind: Kind[T], namespace: str | None = None, *, labels: str = "", fields: str = "") -> list[T]:
         """The objects of a namespace (None: of all) that match the label and field selectors."""
         query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
-        items: list[T] = (await self._request("GET", _path(kind, namespace), query=query)).json()["items"]
+        items: list[T] = (await self._request("GET", _path(kind, namespace), query=query))["items"]
         return items
 
     async def apply(self, manifest: Manifest) -> None:
@@ -104,7 +129,7 @@ class Kube:
             if error.status == 404:
                 return None
             raise
-        listed: list[Resource] = answer.json()["resources"]
+        listed: list[Resource] = answer["resources"]
         # Names with a slash are parts, such as `pods/log`.
         return next((each for each in listed if each["kind"] == kind and "/" not in each["name"]), None)
 
@@ -113,16 +138,25 @@ class Kube:
 
         `dry_run`: only check whether the API server would accept it.
         """
-        path = _path(kind, manifest["metadata"].get("namespace"))
+        meta, mark = manifest["metadata"], secrets.token_hex(8)
+        path = _path(kind, meta.get("namespace"))
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
-        created: T = (await self._request("POST", path, query=query, body=manifest)).json()
-        return created
+        marked = manifest | {"metadata": meta | {"annotations": (meta.get("annotations") or {}) | {REQUEST: mark}}}
+
+        async def send() -> T:
+            created: T = await self._request("POST", path, query=query, body=marked, repeatable=dry_run)
+            return created
+
+        async def look() -> T | None:
+            listed: list[Any] = await self.list(kind, meta.get("namespace"))
+            return next((each for each in listed if each["metadata"].get("annotations", {}).get(REQUEST) == mark), None)
+
+        return await retry.settle(send, look)
 
     async def merge(self, kind: Kind[T], name: str, namespace: str | None, change: Mapping[str, Any]) -> T:
         """Apply a JSON merge patch, in which None removes a field, and return the object."""
         path = _path(kind, namespace, name)
-        answer = await self._request("PATCH", path, body=change, content="application/merge-patch+json")
-        changed: T = answer.json()
+        changed: T = await self._request("PATCH", path, body=change, content="application/merge-patch+json")
         return changed
 
     async def annotate(
@@ -161,7 +195,7 @@ class Kube:
                 raise KubeError(f"{kind} {name} still exists {wait:g} s after it was deleted") from None
 
     async def evict(self, pod: str, namespace: str) -> None:
-        """Evict the pod from its node; KubeError 429 while a disruption budget forbids it."""
+        """Evict the pod from its node; OutcomeUnknown also while a disruption budget forbids it (429)."""
         meta = {"name": pod, "namespace": namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
         await self._request("POST", f"{_path('v1/Pod', namespace, pod)}/eviction", body=body)
@@ -174,16 +208,41 @@ class Kube:
         *,
         lines: int | None = 100,
         previous: bool = False,
+        attempts: int = retry.ATTEMPTS,
     ) -> str:
         """The last lines of a container's log (None: all of them); `previous`: of its run before the current one."""
         query = {"container": container, "tailLines": lines and str(lines), "previous": "true" if previous else None}
         path = f"{_path('v1/Pod', namespace, pod)}/log"
-        return (await self._request("GET", path, query={key: value for key, value in query.items() if value})).text
+        chosen = {key: value for key, value in query.items() if value}
+        text: str = await self._request("GET", path, query=chosen, decode=_text, attempts=attempts)
+        return text
 
     async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
-        """The lines of a container's log from its beginning, each as it is written, until the container exits."""
+        """The lines of a container's log from its beginning, each as it is written, until the container exits.
+
+        Continues where it was when the connection is lost.
+        """
         path = f"{_path('v1/Pod', namespace, pod)}/log"
-        async for line in self._lines(path, {"container": container, "follow": "true"}):
+        query = {"container": container, "follow": "true", "timestamps": "true"}
+        last, given = "", 0  # the time of the last line, and how many lines of that time there were
+
+        async def rest() -> AsyncIterator[tuple[str, str]]:
+            """Times and lines after those that were given."""
+            until, again = last, given
+            async for line in self._lines(path, query | ({"sinceTime": until} if until else {})):
+                stamp = STAMP.match(line)
+                time = stamp[1] if stamp else ""
+                if until and (time < until or (time == until and again > 0)):
+                    again -= time == until
+                    continue
+                until = ""
+                yield time, line[stamp.end() :] if stamp else line
+
+        resumed = retry.Resumed(rest)
+        while (following := await retry.attempts(resumed.next, repeatable=True)) is not None:
+            time, line = following
+            if time:
+                last, given = time, given + 1 if time == last else 1
             yield line
 
     async def watch(
@@ -195,17 +254,23 @@ class Kube:
         """
         query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since}
         chosen = {key: value for key, value in query.items() if value}
-        async for line in self._lines(_path(kind, namespace), chosen | {"watch": "true"}):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                raise KubeError(event["object"]["message"], status=event["object"].get("code"))
-            changed: T = event["object"]
-            yield changed
+        try:
+            async for line in self._lines(_path(kind, namespace), chosen | {"watch": "true"}):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise KubeError(event["object"]["message"], status=event["object"].get("code"))
+                changed: T = event["object"]
+                yield changed
+        except Transient as failed:
+            raise failed.error from None
+        except ValueError:
+            raise KubeError(f"the watch ended: {retry.INCOMPLETE}") from None
 
     async def _lines(self, path: str, query: dict[str, str]) -> AsyncIterator[str]:
+        """The lines of an answer that has no end. Raises Transient."""
         import httpx
 
-        timeout = httpx.Timeout(30, read=None)  # nothing may come for hours
+        timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, read=None)  # nothing may come for hours
         try:
             async with self._client.stream(
                 "GET", path, params=query, timeout=timeout, extensions=self._extensions
@@ -215,11 +280,12 @@ class Kube:
                     raise _rejection(answer, "GET", path)
                 async for line in answer.aiter_lines():
                     yield line
-        except (httpx.TransportError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
+        except (httpx.RequestError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
             raise self._no_response(error) from None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in (self._client, *self._replaced):
+            await client.aclose()
 
     async def _request(
         self,
@@ -229,24 +295,58 @@ class Kube:
         query: dict[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
-    ) -> httpx.Response:
+        repeatable: bool | None = None,
+        decode: Callable[[httpx.Response], Any] | None = None,
+        attempts: int = retry.ATTEMPTS,
+    ) -> Any:
+        """The answer, decoded from JSON. `repeatable` as for `retry.attempts`; every request is, except POST."""
         import httpx
 
         data = json.dumps(body).encode() if body is not None else None
         headers = {"content-type": content} if data else {}
-        try:
-            answer = await self._client.request(
-                method, path, params=query, content=data, headers=headers, extensions=self._extensions
-            )
-        except (httpx.TransportError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
-            raise self._no_response(error) from None
-        if answer.is_error:
-            raise _rejection(answer, method, path)
-        return answer
+        timeout = httpx.Timeout(READ_TIMEOUT if method == "GET" else WRITE_TIMEOUT, connect=CONNECT_TIMEOUT)
 
-    def _no_response(self, error: Exception) -> KubeError:
-        why = str(error) or type(error).__name__
-        return KubeError(f"the Kubernetes API does not respond: {why}", where=str(self._client.base_url))
+        async def attempt() -> Any:
+            send = partial(self._send, method, path, params=query, content=data, headers=headers, timeout=timeout)
+            try:
+                answer = await send()
+            except (httpx.RequestError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
+                raise self._no_response(error) from None
+            if answer.is_error:
+                raise _rejection(answer, method, path)
+            try:
+                return decode(answer) if decode else answer.json()
+            except ValueError:
+                incomplete = KubeUnavailable(retry.INCOMPLETE, where=f"Kubernetes {method} {path}")
+                raise Transient(Fault(SERVICE, retry.INCOMPLETE), incomplete) from None
+
+        return await retry.attempts(
+            attempt, repeatable=method != "POST" if repeatable is None else repeatable, limit=attempts
+        )
+
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Send the request, with new credentials if the current ones are rejected."""
+        client = self._client
+        answer = await client.request(method, path, extensions=self._extensions, **arguments)
+        if answer.status_code != 401 or self.renew is None:
+            return answer
+        async with self._renewing:
+            if client is self._client:  # no other request has renewed them meanwhile
+                renewed = await self.renew()
+                self._replaced.append(client)  # other requests may still use it
+                self._client, self._extensions = renewed._client, renewed._extensions
+        return await self._client.request(method, path, extensions=self._extensions, **arguments)
+
+    def _no_response(self, error: Exception) -> KubeError | Transient:
+        fault, where = retry.of_exception(SERVICE, error), str(self._client.base_url)
+        silence = "the Kubernetes API does not respond"
+        if fault is None:
+            return KubeError(f"{silence}: {error or type(error).__name__}", where=where)
+        return Transient(fault, KubeUnavailable(f"{silence}: {fault.answer}", where=where))
+
+
+def _text(answer: httpx.Response) -> str:
+    return answer.text
 
 
 def connect(kubeconfig: Mapping[str, Any] | bytes, port: int | None = None) -> Kube:
@@ -269,7 +369,7 @@ def connect(kubeconfig: Mapping[str, Any] | bytes, port: int | None = None) -> K
         url, server_name = url.copy_with(host="127.0.0.1", port=port), server_name or url.host
     headers = {"authorization": f"Bearer {config.token}"} if config.token else {}
     # A proxy from the environment applies to the cloud, not to the tunnel.
-    client = httpx.AsyncClient(base_url=url, headers=headers, verify=config.tls, timeout=30, trust_env=port is None)
+    client = httpx.AsyncClient(base_url=url, headers=headers, verify=config.tls, trust_env=port is None)
     return Kube(client, server_name)
 
 
@@ -285,10 +385,16 @@ def _path(kind: str, namespace: str | None = None, name: str | None = None) -> s
     return "/".join([*parts, plural, *([name] if name else [])])
 
 
-def _rejection(answer: httpx.Response, method: str, path: str) -> KubeError:
+def _rejection(answer: httpx.Response, method: str, path: str) -> KubeError | Transient:
     try:
         said = answer.json()
         message, causes = said["message"], (said.get("details") or {}).get("causes")
-    except (ValueError, KeyError):
-        message, causes = f"{answer.status_code} {answer.text[:200]}".strip(), None
-    return KubeError(message, status=answer.status_code, causes=causes, where=f"Kubernetes {method} {path}")
+    except (ValueError, KeyError, TypeError):
+        message, causes = answer.text[:200].strip(), None
+        message = f"{answer.status_code} {message or answer.reason_phrase}"
+    where, status = f"Kubernetes {method} {path}", answer.status_code
+    fault = retry.of_status(SERVICE, status, answer.headers)
+    if fault is None:
+        return KubeError(message, status=status, causes=causes, where=where)
+    said = message if message.startswith(fault.answer) else f"{fault.answer} {message}"
+    return Transient(fault, KubeUnavailable(said, status=status, where=where))

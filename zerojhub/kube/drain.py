@@ -11,6 +11,7 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import POD
 from zerojhub.kube.pods import user_of
+from zerojhub.retry import OutcomeUnknown
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -55,16 +56,20 @@ async def drain(kube: Kube, node: str, say: Say) -> None:
 
 async def _evict_all(kube: Kube, node: str, say: Say) -> None:
     left: list[str] = []
+    why = ""
 
     async def evict() -> bool | NotYet:
+        nonlocal why
         pods = await pods_of(kube, node)
         left[:] = [pod["metadata"]["name"] for pod in pods]
         for pod in pods:
             try:
                 await kube.evict(pod["metadata"]["name"], pod["metadata"]["namespace"])
+            except OutcomeUnknown as lost:
+                # Its disruption budget does not allow it yet (429), or the answer was lost: the next look tells.
+                why = f": {lost.message}"
             except KubeError as error:
-                # 404: already gone; 429: its disruption budget does not allow it yet.
-                if error.status not in (404, 429):
+                if error.status != 404:  # already gone
                     raise
         return NotYet(f"node {node}: evicting {plural(len(left), 'pod')} ({left[0]} …)") if left else True
 
@@ -72,7 +77,7 @@ async def _evict_all(kube: Kube, node: str, say: Say) -> None:
         await wait_until(evict, timeout=PATIENCE, pause=(1, 1), say=say)
     except TimedOut:
         raise ZeroJHubError(
-            f"{', '.join(left)} did not leave node {node} within {PATIENCE} s", hint="see kubectl describe pod"
+            f"{', '.join(left)} did not leave node {node} within {PATIENCE} s{why}", hint="see kubectl describe pod"
         ) from None
 
 

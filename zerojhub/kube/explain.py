@@ -189,8 +189,9 @@ async def log_tail(kube: Kube, namespace: str, pod: Pod) -> str:
         if exit and exit["exitCode"]:
             previous = "terminated" not in container.get("state", {})
             try:
+                # The kubelet of a node that is down does not respond: nobody waits for a log that only explains.
                 return await kube.logs(
-                    namespace, pod["metadata"]["name"], container["name"], lines=8, previous=previous
+                    namespace, pod["metadata"]["name"], container["name"], lines=8, previous=previous, attempts=1
                 )
             except KubeError:
                 return ""

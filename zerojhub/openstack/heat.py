@@ -9,6 +9,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from zerojhub import retry
 from zerojhub.answers import Time
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack.names import unknown
@@ -112,13 +113,21 @@ async def create_stack(cloud: Cloud, name: str, template: str, parameters: Param
     UserError for what Heat refuses in template or parameters.
     """
     body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
+    others = {stack["id"] for stack in await stacks(cloud)}
+
+    async def create() -> str:
+        return (await cloud.orchestration.post("/stacks", body, CreatedStack, within="stack"))["id"]
+
+    async def look() -> str | None:
+        named = [stack["id"] for stack in await stacks(cloud) if stack["stack_name"] == name]
+        return next((stack_id for stack_id in named if stack_id not in others), None)
+
     try:
-        created = await cloud.orchestration.post("/stacks", body, CreatedStack, within="stack")
+        return {"stack_name": name, "id": await retry.settle(create, look)}
     except CloudError as error:
         if error.status in (400, 409):
             raise UserError(error.message, where=error.where) from None
         raise
-    return {"stack_name": name, "id": created["id"]}
 
 
 async def wait_until_complete(cloud: Cloud, stack: StackName, say: Say) -> Stack:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zerojhub.errors import CloudError
+from zerojhub.errors import CloudError, Unavailable
 from zerojhub.openstack import cinder, magnum, neutron, octavia, stacks
 from zerojhub.openstack.session import Cloud
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -77,6 +77,8 @@ async def load_balancers(cloud: Cloud, owners: Sequence[str]) -> list[octavia.Lo
     """Load balancers of the Services of the cluster with these `owner_names`; none where the cloud has no Octavia."""
     try:
         balancers = await octavia.load_balancers(cloud)
+    except Unavailable:
+        raise
     except CloudError:
         return []
     prefixes = tuple(f"kube_service_{owner}_" for owner in owners)
@@ -87,6 +89,8 @@ async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
     """Volumes of the cluster's claims; none where the cloud has no Cinder."""
     try:
         listed = await cinder.volumes(cloud)
+    except Unavailable:
+        raise
     except CloudError:
         return []
     return [

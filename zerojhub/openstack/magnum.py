@@ -6,13 +6,21 @@ Types have the keys that the product reads, as the Container Infrastructure Mana
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired
+from collections.abc import Awaitable, Callable
+from typing import Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
+from zerojhub import retry
 from zerojhub.errors import UserError
 from zerojhub.openstack.names import refuse_several, unknown
 from zerojhub.openstack.session import Cloud
+from zerojhub.waiting import NotYet, TimedOut, wait_until
+
+T = TypeVar("T")
+
+BEGIN_TIMEOUT = 5.0
+"""Seconds in which the effect of a request can be seen: Magnum answers before it begins."""
 
 
 class TemplateFields(TypedDict, total=False):
@@ -212,11 +220,23 @@ async def show_cluster(cloud: Cloud, uuid: str) -> Cluster | None:
 
 async def create_cluster(cloud: Cloud, body: ClusterRequest) -> str:
     """Request a cluster; returns its UUID. Magnum answers before it begins."""
-    return (await cloud.container_infra.post("/clusters", body, Created))["uuid"]
+    others = {cluster["uuid"] for cluster in await clusters(cloud)}
+
+    async def create() -> str:
+        return (await cloud.container_infra.post("/clusters", body, Created))["uuid"]
+
+    async def seen() -> str | NotYet:
+        for cluster in await clusters_named(cloud, body["name"]):
+            same_template = cluster["cluster_template_id"] == body["cluster_template_id"]
+            if cluster["uuid"] not in others and same_template and _has_labels(cluster["labels"], body.get("labels")):
+                return cluster["uuid"]
+        return NotYet()
+
+    return await _only_once(create, seen)
 
 
 async def update_cluster(cloud: Cloud, uuid: str, patch: list[PatchOperation]) -> None:
-    await cloud.container_infra.patch(f"/clusters/{uuid}", patch)
+    await _begin(cloud, uuid, lambda: cloud.container_infra.patch(f"/clusters/{uuid}", patch))
 
 
 async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str, remove: list[str]) -> None:
@@ -226,23 +246,68 @@ async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str,
         body["nodegroup"] = nodegroup
     if remove:
         body["nodes_to_remove"] = remove
-    await cloud.container_infra.act(f"/clusters/{uuid}/actions/resize", body)
+    await _begin(cloud, uuid, lambda: cloud.container_infra.act(f"/clusters/{uuid}/actions/resize", body))
 
 
 async def upgrade_cluster(cloud: Cloud, uuid: str, template: str, *, batch: int) -> None:
     """Move the cluster to the template of this UUID, `batch` nodes at a time."""
     body = {"cluster_template": template, "max_batch_size": batch}
-    await cloud.container_infra.act(f"/clusters/{uuid}/actions/upgrade", body)
+    await _begin(cloud, uuid, lambda: cloud.container_infra.act(f"/clusters/{uuid}/actions/upgrade", body))
 
 
 async def delete_cluster(cloud: Cloud, uuid: str) -> None:
     """Request the deletion; Magnum answers before it begins."""
-    await cloud.container_infra.delete(f"/clusters/{uuid}")
+
+    async def seen() -> bool | NotYet:
+        cluster = await show_cluster(cloud, uuid)
+        return True if cluster is None or cluster["status"] == "DELETE_IN_PROGRESS" else NotYet()
+
+    await _only_once(_true(lambda: cloud.container_infra.delete(f"/clusters/{uuid}", repeatable=False)), seen)
 
 
 async def rotate_credential(cloud: Cloud, uuid: str) -> None:
     """Give the cluster another trust or application credential. CloudError (400) when its driver cannot."""
-    await cloud.container_infra.patch(f"/credentials/{uuid}", None)
+    # Another one after one that nobody has seen does no harm.
+    await cloud.container_infra.patch(f"/credentials/{uuid}", None, repeatable=True)
+
+
+async def _begin(cloud: Cloud, uuid: str, request: Callable[[], Awaitable[object]]) -> None:
+    """Request a change that shows in the cluster's status, template or number of nodes."""
+    before = await show_cluster(cloud, uuid)
+
+    async def seen() -> bool | NotYet:
+        now = await show_cluster(cloud, uuid)
+        shown = ("status", "cluster_template_id", "node_count")
+        begun = before is None or now is None or any(now.get(key) != before.get(key) for key in shown)
+        return True if begun else NotYet()
+
+    await _only_once(_true(request), seen)
+
+
+def _true(request: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[bool]]:
+    """The request with a result that is not None."""
+
+    async def send() -> bool:
+        await request()
+        return True
+
+    return send
+
+
+async def _only_once(request: Callable[[], Awaitable[T]], seen: Callable[[], Awaitable[T | NotYet]]) -> T:
+    """Send a request that must not be carried out twice; `seen` looks whether it was, after its answer was lost."""
+
+    async def look() -> T | None:
+        try:
+            return await wait_until(seen, timeout=BEGIN_TIMEOUT, pause=(BEGIN_TIMEOUT / 5, BEGIN_TIMEOUT / 5))
+        except TimedOut:
+            return None
+
+    return await retry.settle(request, look)
+
+
+def _has_labels(labels: dict[str, str], wanted: dict[str, str] | None) -> bool:
+    return (wanted or {}).items() <= labels.items()
 
 
 async def templates(cloud: Cloud) -> list[ClusterTemplate]:
@@ -274,7 +339,18 @@ async def unknown_template(cloud: Cloud, wanted: str) -> UserError:
 
 
 async def create_template(cloud: Cloud, body: TemplateRequest) -> ClusterTemplate:
-    return await cloud.container_infra.post("/clustertemplates", body, ClusterTemplate)
+    others = {template["uuid"] for template in await templates(cloud)}
+
+    async def create() -> ClusterTemplate:
+        return await cloud.container_infra.post("/clustertemplates", body, ClusterTemplate)
+
+    async def seen() -> ClusterTemplate | NotYet:
+        for template in await templates_named(cloud, body["name"]):
+            if template["uuid"] not in others and _has_labels(template["labels"], body.get("labels")):
+                return template
+        return NotYet()
+
+    return await _only_once(create, seen)
 
 
 async def delete_template(cloud: Cloud, uuid: str) -> None:
@@ -292,22 +368,40 @@ async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGrou
 
 
 async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupRequest) -> NodeGroupName:
-    """Request a node group; returns what Magnum has of it so far, with neither `is_default` nor addresses."""
-    return await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body, NodeGroupName)
+    """Request a node group of a name that the cluster does not have yet.
+
+    Returns what Magnum has of it so far, with neither `is_default` nor addresses.
+    """
+
+    async def create() -> NodeGroupName:
+        return await cloud.container_infra.post(f"/clusters/{cluster_uuid}/nodegroups", body, NodeGroupName)
+
+    async def seen() -> NodeGroupName | NotYet:
+        named = [each for each in await nodegroups(cloud, cluster_uuid) if each["name"] == body["name"]]
+        return named[0] if named else NotYet()
+
+    return await _only_once(create, seen)
 
 
 async def update_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str, patch: list[PatchOperation]) -> None:
-    await cloud.container_infra.patch(f"/clusters/{cluster_uuid}/nodegroups/{uuid}", patch)
+    # It only sets bounds.
+    await cloud.container_infra.patch(f"/clusters/{cluster_uuid}/nodegroups/{uuid}", patch, repeatable=True)
 
 
 async def delete_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> None:
-    await cloud.container_infra.delete(f"/clusters/{cluster_uuid}/nodegroups/{uuid}")
+    path = f"/clusters/{cluster_uuid}/nodegroups/{uuid}"
+
+    async def seen() -> bool | NotYet:
+        group = await cloud.container_infra.find(path, NodeGroup)
+        return True if group is None or group.get("status") == "DELETE_IN_PROGRESS" else NotYet()
+
+    await _only_once(_true(lambda: cloud.container_infra.delete(path, repeatable=False)), seen)
 
 
 async def sign(cloud: Cloud, cluster_uuid: str, csr: str) -> str:
     """The certificate (PEM) that the cluster's CA signs for a certificate signing request (PEM)."""
     body = {"cluster_uuid": cluster_uuid, "csr": csr}
-    return (await cloud.container_infra.post("/certificates", body, Certificate))["pem"]
+    return (await cloud.container_infra.post("/certificates", body, Certificate, repeatable=True))["pem"]
 
 
 async def ca_certificate(cloud: Cloud, cluster_uuid: str) -> str:
@@ -317,7 +411,7 @@ async def ca_certificate(cloud: Cloud, cluster_uuid: str) -> str:
 
 async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:
     """Give the cluster a new CA; Magnum answers before it begins."""
-    await cloud.container_infra.patch(f"/certificates/{cluster_uuid}", None)
+    await _begin(cloud, cluster_uuid, lambda: cloud.container_infra.patch(f"/certificates/{cluster_uuid}", None))
 
 
 def require(cloud: Cloud, minor: int, what: str) -> None:

@@ -9,6 +9,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from zerojhub import retry
 from zerojhub.answers import Number
 from zerojhub.openstack.session import Cloud
 
@@ -102,9 +103,17 @@ async def get_floating_ip(cloud: Cloud, floating_ip_id: str) -> FloatingIP:
 
 
 async def create_floating_ip(cloud: Cloud, network_id: str, description: str) -> FloatingIP:
-    """Allocate a floating IP from the external network."""
+    """Allocate a floating IP from the external network. No other may be allocated with this description meanwhile."""
     body = {"floatingip": {"floating_network_id": network_id, "description": description}}
-    return await cloud.network.post("/floatingips", body, FloatingIP, within="floatingip")
+
+    async def create() -> FloatingIP:
+        return await cloud.network.post("/floatingips", body, FloatingIP, within="floatingip")
+
+    async def look() -> FloatingIP | None:
+        free = [each for each in await floating_ips(cloud) if each["port_id"] is None]
+        return next((each for each in free if each.get("description") == description), None)
+
+    return await retry.settle(create, look)
 
 
 async def attach_floating_ip(cloud: Cloud, floating_ip_id: str, port_id: str) -> None:
@@ -142,7 +151,16 @@ async def allow_tcp(cloud: Cloud, security_group_id: str, port: int, description
         "description": description,
     }
     body = {"security_group_rule": rule}
-    return await cloud.network.post("/security-group-rules", body, SecurityGroupRule, within="security_group_rule")
+
+    async def create() -> SecurityGroupRule:
+        return await cloud.network.post("/security-group-rules", body, SecurityGroupRule, within="security_group_rule")
+
+    async def look() -> SecurityGroupRule | None:
+        ours = await security_group_rules(cloud, description=description)
+        same = (security_group_id, port)
+        return next((each for each in ours if (each["security_group_id"], each["port_range_min"]) == same), None)
+
+    return await retry.settle(create, look)
 
 
 async def delete_security_group_rule(cloud: Cloud, rule_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from zerojhub import retry
 from zerojhub.openstack.session import Cloud
 
 
@@ -117,7 +118,7 @@ async def port_ids(cloud: Cloud, server: Server) -> list[str]:
 async def console_log(cloud: Cloud, server: Server) -> str:
     """What the server has printed on its console. CloudError when the project may not read it."""
     path = f"/servers/{server['id']}/action"
-    console = await cloud.compute.post(path, {"os-getConsoleOutput": {}}, Console)
+    console = await cloud.compute.post(path, {"os-getConsoleOutput": {}}, Console, repeatable=True)
     return console["output"] or ""
 
 
@@ -136,7 +137,16 @@ async def find_keypair(cloud: Cloud, name: str) -> Keypair | None:
 
 async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
     body = {"keypair": {"name": name, "public_key": public_key}}
-    return await cloud.compute.post("/os-keypairs", body, Keypair, within="keypair")
+
+    async def create() -> Keypair:
+        return await cloud.compute.post("/os-keypairs", body, Keypair, within="keypair")
+
+    async def look() -> Keypair | None:
+        found = await find_keypair(cloud, name)
+        # Type and key: the rest is a comment.
+        return found if found and found["public_key"].split()[:2] == public_key.split()[:2] else None
+
+    return await retry.settle(create, look)
 
 
 async def delete_keypair(cloud: Cloud, name: str) -> None:

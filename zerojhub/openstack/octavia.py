@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from zerojhub import retry
 from zerojhub.answers import Time
 from zerojhub.openstack.session import Cloud
 
@@ -30,4 +31,14 @@ async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:
 
 async def delete_load_balancer(cloud: Cloud, balancer_id: str) -> None:
     """Delete it with its listeners, pools and monitors."""
-    await cloud.load_balancer.delete(f"/lbaas/loadbalancers/{balancer_id}", cascade="true")
+
+    async def delete() -> bool:
+        # Octavia refuses it (409) for one that is being deleted.
+        await cloud.load_balancer.delete(f"/lbaas/loadbalancers/{balancer_id}", cascade="true", repeatable=False)
+        return True
+
+    async def look() -> bool | None:
+        left = [each for each in await load_balancers(cloud) if each["id"] == balancer_id]
+        return True if all(each["provisioning_status"] in ("PENDING_DELETE", "DELETED") for each in left) else None
+
+    await retry.settle(delete, look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zerojhub.errors import CloudError, UserError
+from zerojhub.errors import CloudError, Unavailable, UserError
 from zerojhub.openstack import names, neutron, nova
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import plural
@@ -42,6 +42,8 @@ async def floating_ip_shortages(cloud: Cloud, count: int) -> list[UserError]:
     """Where Neutron's quota is too small for this many floating IPs; nothing where the project may not see it."""
     try:
         limit, used = await neutron.floating_ip_quota(cloud)
+    except Unavailable:
+        raise
     except CloudError:
         return []
     return _shortage(plural(count, "floating IP"), count, limit, used)

@@ -246,8 +246,8 @@ class Service:
     async def put(self, path: str, body: object) -> None:
         await self._call("PUT", path, json=body, repeatable=True)
 
-    async def patch(self, path: str, body: object) -> None:
-        await self._call("PATCH", path, json=body)
+    async def patch(self, path: str, body: object, *, repeatable: bool = False) -> None:
+        await self._call("PATCH", path, json=body, repeatable=repeatable)
 
     async def delete(self, path: str, *, repeatable: bool = True, **query: Any) -> None:
         """Delete it; not an error when it does not exist (404). Not `repeatable`: it is refused while it is being deleted."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from zerojhub.errors import CloudError
+from zerojhub.errors import CloudError, Unavailable
 from zerojhub.openstack import heat, magnum
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import elapsed, one_line
@@ -24,14 +24,13 @@ async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[heat.Stack]:
     """
     own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
     ids = [own] if own else []
-    with contextlib.suppress(CloudError):  # node groups came with microversion 1.9
+    with _allowed():  # node groups came with microversion 1.9
         ids += [
             stack_id for group in await magnum.nodegroups(cloud, cluster["uuid"]) if (stack_id := group.get("stack_id"))
         ]
-    try:
+    with _allowed():
         return [await heat.stack_of_id(cloud, stack_id) for stack_id in dict.fromkeys(ids)]
-    except CloudError:
-        return []
+    return []
 
 
 async def resources(
@@ -40,9 +39,20 @@ async def resources(
     """The resources of the cluster's stacks down to the servers; empty when there is no stack."""
     found: list[heat.StackResource] = []
     for stack in await of(cloud, cluster):
-        with contextlib.suppress(CloudError):
+        with _allowed():
             found += await heat.resources(cloud, stack, depth=DEPTH, resource_type=resource_type)
     return found
+
+
+@contextmanager
+def _allowed() -> Iterator[None]:
+    """Within: what the project may not see is not there. Raises Unavailable when it could not be looked at."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except CloudError:
+        pass
 
 
 def progress(listed: Sequence[heat.StackResource]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+
 from zerojhub.errors import ZeroJHubError
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Wrong
@@ -14,6 +16,9 @@ from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 ANSWER_TIMEOUT = 180
 """Seconds for the hub to answer at an existing address: a load balancer takes a while to forward traffic."""
+
+LOOK_AGAIN = (0.5, 1.5)
+"""Seconds between the looks at a hub that does not answer, before it counts as missing."""
 
 STEADY = 8
 """Good answers in a row, each on a connection of its own, before an address counts as working: a load balancer uses one
@@ -31,7 +36,12 @@ class Endpoint(Stage[str]):
 
     async def look(self, run: Run) -> Found[str] | Missing[str]:
         url = url_of(run[Address], run.deployment.hub.host, run[Chart].values)
-        if problem := await _problem(url):
+        problem = await _problem(url)
+        for pause in LOOK_AGAIN:
+            if problem:
+                await anyio.sleep(pause)
+                problem = await _problem(url)
+        if problem:
             return Missing(f"{url} does not work yet: {problem}")
         return Found(url, url)
 
