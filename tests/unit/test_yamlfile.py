@@ -1,5 +1,6 @@
 """Reading YAML as Helm, kubectl and Heat do; `tests/chart/test_yaml.py` verifies what is expected here with Helm itself."""
 
+import json
 import math
 import time
 
@@ -160,6 +161,41 @@ def test_what_is_written_means_the_same_to_every_reader(document):
     text = dump(document).encode()
     assert plain(load(text, "written", GO)) == document
     assert plain(load(text, "written", PYYAML)) == document
+
+
+PARTS = [
+    *"abc01 :-?{}[],&*#|>%@`'\"~=.\t\n\r\x00\x1b\ufeff\u2028é",
+    "a: ",
+    "- ",
+    "\n  ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "---\n",
+    "...\n",
+]
+TAGS = [
+    "!!int ",
+    "!!float ",
+    "!!bool ",
+    "!!null ",
+    "!!str ",
+    "!!binary ",
+    "!!timestamp ",
+    "!!set ",
+    "!!omap ",
+    "!x ",
+    "! ",
+]
+
+
+@given(st.lists(st.sampled_from([*PARTS, *TAGS]), max_size=30).map("".join), st.sampled_from([GO, PYYAML]))
+def test_any_text_is_read_or_refused_in_one_line(text, rules):
+    try:
+        json.dumps(load(text.encode(), "values.yaml", rules))
+    except UserError as refused:
+        assert str(refused).startswith("values.yaml:")
+        assert "\n" not in str(refused)
 
 
 def test_text_is_written_for_people():

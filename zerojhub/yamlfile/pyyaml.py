@@ -21,9 +21,12 @@ def scalar(text: str, tag: str | None, plain: bool) -> Any:
     if tag == TIMESTAMP:
         return text
     try:
-        return loader.yaml_constructors[tag](loader, yaml.ScalarNode(tag, text))
-    except (yaml.YAMLError, ValueError, KeyError):
+        value = loader.yaml_constructors[tag](loader, yaml.ScalarNode(tag, text))
+    except (yaml.YAMLError, ValueError, LookupError):
         raise ValueError(f"{text!r} is not of type {tag.rpartition(':')[2]}") from None
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"JSON has no values of type {tag.rpartition(':')[2]}")
+    return value
 
 
 def key(value: Any) -> str:
