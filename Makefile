@@ -83,7 +83,7 @@ test: test-setup
 # Generated examples: `make check` tries few of them, this target many.
 test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
-	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or agreement or browser or host or dist"' \
+	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or faults or agreement or browser or host or dist"' \
 	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm or kubernetes"'
 
 coverage: test-setup

@@ -30,7 +30,7 @@ FOLDERS = {
     "distribution": "dist",
 }
 FIXTURES = {"sshd": "host", "real": "agreement"}
-KINDS = {*FOLDERS.values(), *FIXTURES.values()}
+KINDS = {*FOLDERS.values(), *FIXTURES.values(), "faults"}
 """Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""
 
 

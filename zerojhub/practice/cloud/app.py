@@ -24,7 +24,7 @@ from zerojhub.practice.cloud.contents import new_store
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.settings import Settings
 from zerojhub.practice.cloud.store import Store, new_id, now
-from zerojhub.practice.cloud.wire import Service
+from zerojhub.practice.cloud.wire import INSIDE, Service
 from zerojhub.practice.faults import Fault, Faults, What
 from zerojhub.practice.ground import Ground
 from zerojhub.practice.inject import Inject
@@ -89,9 +89,9 @@ class FaultInjection:
         self.store, self.services = store, {service.root.strip("/"): service for service in all_services()}
 
     def service_of(self, scope: Scope) -> str | None:
-        """None for requests of clusters, which use the address on the machines' network."""
-        name = scope["path"].split("/")[1]
-        return name if name in self.services and scope["server"][0] != self.store.gateway else None
+        """None for requests of other services, and of clusters, which use the address on the machines' network."""
+        name, from_cloud = scope["path"].split("/")[1], scope["client"][0] == INSIDE
+        return name if name in self.services and scope["server"][0] != self.store.gateway and not from_cloud else None
 
     def error(self, service: str) -> Response:
         return self.services[service].to_response(Refusal(500, ERRED))

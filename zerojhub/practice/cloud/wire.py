@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 TRUE, FALSE = {"1", "t", "true", "on", "y", "yes"}, {"0", "f", "false", "off", "n", "no"}
 """The strings that OpenStack accepts as booleans (oslo.utils, strutils)."""
+INSIDE = "inside"
+"""The client's address of requests that one service sends to another."""
 AUTHENTICATION_REQUIRED = "The request you have made requires authentication."
 UNAUTHENTICATED = {"error": {"code": 401, "title": "Unauthorized", "message": AUTHENTICATION_REQUIRED}}
 

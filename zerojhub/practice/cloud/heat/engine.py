@@ -15,6 +15,7 @@ from zerojhub.practice.cloud.heat.resource_types import TYPES
 from zerojhub.practice.cloud.heat.templates import Template
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store
+from zerojhub.practice.cloud.wire import INSIDE
 
 MINUTE = 60.0
 TIMEOUT = 60
@@ -267,7 +268,7 @@ class Engine:
         token = self.store.issue(self.user, ["token"], self.stack["project"])
         headers = {"X-Auth-Token": token.id, "OpenStack-API-Version": "container-infra 1.12"}
         # Through Magnum's API, as Heat does.
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(INSIDE, 0))
         async with httpx.AsyncClient(transport=transport, base_url=self.origin, headers=headers) as client:
             answer = await client.request(method, f"/container-infra/v1{path}", json=body)
         self.store.tokens.pop(token.id, None)

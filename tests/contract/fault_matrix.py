@@ -1,0 +1,262 @@
+"""Every fault at the first, a middle and the last call of commands to every OpenStack service.
+
+`python -m tests.contract.fault_matrix [COMMAND...]` prints how many faults each command survived.
+A command runs once without faults, to learn its calls and what it leaves in the cloud; then in a new cloud for each fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import anyio
+import pytest
+
+from tests.contract.clouds import Site, until
+from tests.contract.conftest import practice
+from zerojhub.practice.cloud.services import roots
+from zerojhub.practice.faults import Fault, What
+
+SERVICES = sorted({root.strip("/") for root in roots().values()})
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDy0PUwIrTeKyXH4wWYoc1IiJ/bFVqFTTwGfD0cGGZVq me@here"
+HUB = """\
+name: mine
+cloud: practice
+cluster:
+  workers: 1
+  template: {name: for-mine, image: fedora-coreos-38, external_network: public, labels: {kube_tag: v1.34.4}}
+hub: {open_to_anyone: true}
+"""
+STACK = """\
+heat_template_version: 2018-08-31
+resources:
+  template:
+    type: OS::Magnum::ClusterTemplate
+    properties: {name: in-stack, coe: kubernetes, image: fedora-coreos-38, external_network: public, docker_volume_size: 5}
+outputs:
+  template: {value: {get_resource: template}}
+"""
+UP = tuple(("up", "-v", "--only", stage) for stage in ("keypair", "template", "floating-ip", "cluster"))
+TEMPLATE = ("template", "create", "small", "--image", "fedora-coreos-38", "--external-network", "public")
+CREATE = ("cluster", "create", "k8s", "--template", "kubernetes-v1.34.4", "--keypair", "mykey")
+
+SILENT = {What.slow, What.token_expired, What.token_revoked}
+"""Faults that pass without a retry that the user needs to know of."""
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Commands of a user, and those that must have run before."""
+
+    commands: tuple[Command, ...]
+    before: tuple[Command, ...] = ()
+
+
+SCENARIOS = {
+    "up": Scenario(UP),
+    "up again": Scenario(UP, before=UP),
+    "down": Scenario((("down", "--yes"),), before=UP),
+    "template create": Scenario((TEMPLATE,)),
+    "cluster create": Scenario((CREATE,)),
+    "cluster expose": Scenario((("cluster", "expose", "k8s"),), before=(CREATE,)),
+    "cluster resize": Scenario((("cluster", "resize", "k8s", "2"),), before=(CREATE,)),
+    "cluster delete": Scenario((("cluster", "delete", "k8s", "--yes"),), before=(CREATE,)),
+    "nodegroup create": Scenario((("nodegroup", "create", "k8s", "gpu"),), before=(CREATE,)),
+    "heat create": Scenario((("heat", "create", "net", "-t", "stack.yaml"),)),
+    "heat show": Scenario((("heat", "show", "net"),), before=(("heat", "create", "net", "-t", "stack.yaml"),)),
+    "heat delete": Scenario(
+        (("heat", "delete", "net", "--yes"),), before=(("heat", "create", "net", "-t", "stack.yaml"),)
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault at the Nth call to a service."""
+
+    scenario: str
+    service: str
+    call: int
+    what: What
+    retry_after: int | None = None
+    count: int | None = 1
+
+    def __str__(self) -> str:
+        after = f" with Retry-After {self.retry_after}" if self.retry_after is not None else ""
+        return f"{self.scenario}: {self.what}{after} at call {self.call} to {self.service}"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.stderr.splitlines() if line.startswith("error:")]
+
+
+@dataclass
+class World:
+    """A new cloud, and a folder to work in."""
+
+    site: Site
+    folder: Path
+
+    def run(self, *command: str) -> Ended:
+        """Run a command in this process, where starting takes no time."""
+        from zerojhub.cli import main
+
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.object(sys, "argv", ["zerojhub", *command]),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        return Ended(int(ended.value.code or 0), stdout.getvalue(), stderr.getvalue())
+
+    def contents(self) -> dict[str, object]:
+        """How much of everything there is, but for the records of logins."""
+        until(lambda: not any("PROGRESS" in each["status"] for each in self.site.store.clusters.values()))
+        tables = {name: table for name, table in vars(self.site.store).items() if isinstance(table, dict)}
+        counts: dict[str, object] = {name: len(table) for name, table in tables.items() if name != "tokens"}
+        nodes = sorted(each["node_count"] for each in self.site.store.clusters.values())
+        attached = sorted(bool(each["port_id"]) for each in self.site.store.floatingips.values())
+        return counts | {"machines": len(self.site.ground.machines), "nodes": nodes, "attached": attached}
+
+
+@contextlib.contextmanager
+def compressed() -> Iterator[None]:
+    """Within: seconds that the program would wait are hundredths."""
+    from zerojhub import retry
+    from zerojhub.cluster import usable
+    from zerojhub.openstack import session
+    from zerojhub.report import progress
+
+    sleep = anyio.sleep
+
+    async def nap(seconds: float) -> None:
+        await sleep(min(seconds / 100, 0.05))
+
+    with (
+        mock.patch.object(anyio, "sleep", nap),
+        mock.patch.object(retry, "sleep", nap),
+        mock.patch.object(session, "READ_TIMEOUT", 1.0),
+        mock.patch.object(session, "WRITE_TIMEOUT", 1.0),
+        mock.patch.object(usable, "CONNECT_TIMEOUT", 0.3),
+        mock.patch.object(progress, "QUIET_SPELL", 0.0),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def world(scenario: Scenario) -> Iterator[World]:
+    """A new cloud in which the scenario can begin."""
+    with tempfile.TemporaryDirectory() as name, compressed():
+        folder = Path(name)
+        (folder / "hub.yaml").write_text(HUB)
+        (folder / "stack.yaml").write_text(STACK)
+        with practice(folder) as site:
+            site.ground.pause = 0.0
+            environment = {
+                **os.environ,
+                "OS_CLIENT_CONFIG_FILE": str(site.clouds),
+                "OS_CLOUD": "practice",
+                "XDG_STATE_HOME": str(folder / "state"),
+                "HOME": name,
+            }
+            with mock.patch.dict(os.environ, environment), site.client("/compute/v2.1") as compute:
+                compute.post("/os-keypairs", json={"keypair": {"name": "mykey", "public_key": KEY}})
+                made = World(site, folder)
+                for command in scenario.before:
+                    done = made.run(*command)
+                    assert done.code == 0, done.stderr
+                yield made
+
+
+@functools.cache
+def clean(name: str) -> tuple[dict[str, int], dict[str, object]]:
+    """The calls to each service in a run without faults, and what is in the cloud afterwards."""
+    scenario = SCENARIOS[name]
+    with world(scenario) as here:
+        never = [here.site.faults.add(Fault(service, What.slow, first=sys.maxsize)) for service in SERVICES]
+        for command in scenario.commands:
+            done = here.run(*command)
+            assert done.code == 0, done.stderr
+        return {fault.service: fault.matched for fault in never}, here.contents()
+
+
+def cases(name: str) -> Iterator[Case]:
+    """Each fault at the first, a middle and the last call to each service."""
+    calls, _ = clean(name)
+    for service in SERVICES:
+        number = calls[service]
+        for call in sorted({1, (number + 1) // 2, number} - {0}):
+            for what in What:
+                yield Case(name, service, call, what)
+            yield Case(name, service, call, What.unavailable, retry_after=2)
+
+
+def problem(case: Case) -> str | None:
+    """What went wrong, from the user's view; None if the command survived."""
+    _, wanted = clean(case.scenario)
+    with world(SCENARIOS[case.scenario]) as here:
+        fault = here.site.faults.add(
+            Fault(
+                case.service,
+                case.what,
+                first=case.call,
+                count=case.count,
+                retry_after=case.retry_after,
+                seconds=0.1 if case.what is What.slow else None,
+            )
+        )
+        shown = ""
+        for command in SCENARIOS[case.scenario].commands:
+            done = here.run(*command)
+            shown += done.stderr
+            if done.code:
+                return f"exit code {done.code}: {' | '.join(done.errors) or done.stderr[-500:]}"
+        left = here.contents()
+        if different := {name: (left[name], there) for name, there in wanted.items() if left[name] != there}:
+            return f"left {different} (with and without the fault)"
+        if fault.fired and case.what not in SILENT and "ing in" not in shown:
+            return f"nothing was said: {shown}"
+    return None
+
+
+def table(names: list[str]) -> Iterator[str]:
+    """How many of the faults of each kind each command survived, and why it did not survive the others."""
+    problems: list[str] = []
+    yield f"{'':<17}" + "".join(f"{what:>16}" for what in What)
+    for name in names:
+        tried, survived = Counter[What](), Counter[What]()
+        for case in cases(name):
+            why = problem(case)
+            tried[case.what] += 1
+            survived[case.what] += why is None
+            problems += [f"{case}: {why}"] if why else []
+        yield f"{name:<17}" + "".join(f"{f'{survived[what]} of {tried[what]}':>16}" for what in What)
+    yield from problems
+
+
+if __name__ == "__main__":
+    for line in table(sys.argv[1:] or list(SCENARIOS)):
+        print(line, flush=True)

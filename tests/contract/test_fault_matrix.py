@@ -1,0 +1,59 @@
+"""Commands survive one bad answer of any service, at any call, and leave what they would have left without it."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from tests.contract.fault_matrix import SCENARIOS, cases, clean, problem, world
+from zerojhub.practice.faults import Fault, What
+
+SAMPLE = ("up", "down", "cluster create")
+ENDURED = (What.slow, What.token_expired, What.token_revoked)
+"""Faults that do not make a request fail."""
+
+
+@pytest.mark.parametrize("scenario", SAMPLE)
+def test_one_fault_does_not_end_a_command(scenario):
+    sample = random.Random(scenario).sample(list(cases(scenario)), 4)
+    assert [why for case in sample if (why := problem(case))] == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("what", What)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_fault_at_any_call_ends_a_command(scenario, what):
+    tried = [case for case in cases(scenario) if case.what is what]
+    assert tried
+    assert [why for case in tried if (why := problem(case))] == []
+
+
+def fail_and_repeat(scenario: str, service: str, call: int, what: What) -> None:
+    """A command that fails at this call five times in a row says so in one line; the next one completes its work."""
+    _, wanted = clean(scenario)
+    with world(SCENARIOS[scenario]) as here:
+        here.site.faults.add(Fault(service, what, first=call, count=None))
+        ended = [here.run(*command) for command in SCENARIOS[scenario].commands]
+        [failed, *_] = [each for each in ended if each.code]
+        assert failed.code == 1
+        assert len(failed.errors) == 1
+        assert re.search(rf"error: {service} .*after 5 attempts", failed.errors[0])
+        here.site.faults.clear()
+        for command in SCENARIOS[scenario].commands:
+            assert here.run(*command).code == 0
+        assert here.contents() == wanted
+
+
+def test_a_service_that_keeps_failing_ends_up_with_one_line_and_the_next_one_completes_it():
+    fail_and_repeat("up", "container-infra", clean("up")[0]["container-infra"] // 2, What.unavailable)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("what", [what for what in What if what not in ENDURED])
+@pytest.mark.parametrize("scenario", ["up", "up again", "down", "cluster expose", "cluster resize"])
+def test_after_five_failures_in_a_row_the_command_ends_and_can_be_repeated(scenario, what):
+    for service, number in clean(scenario)[0].items():
+        for call in {1, (number + 1) // 2, number} - {0}:
+            fail_and_repeat(scenario, service, call, what)
