@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -169,7 +170,7 @@ class HubSpec(Section):
     chart: str = "z2jh"
     """`z2jh` (Zero to JupyterHub), `embedded` (a small chart that ships with zerojhub), a directory, a `.tgz` file or a URL."""
     version: str | None = None
-    """Version of the chart. Default: the newest that supports the cluster's Kubernetes version."""
+    """Version of the chart: `4.3.5`, or the newest `4.3` or `4`. Default: the newest that supports the cluster. See [Upgrade the hub](../how-to/upgrade.md)."""
     namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
     host: str | None = None
@@ -182,6 +183,16 @@ class HubSpec(Section):
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
     open_to_anyone: StrictBool = False
     """Allow a hub that anyone can log in to on a public address. Otherwise zerojhub refuses it."""
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_version(cls, version: str | None) -> str | None:
+        from semver import Version
+
+        number = (version or "0").removeprefix("v")
+        if not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))?", number) and not Version.is_valid(number):
+            raise PydanticCustomError("version", "must be a version such as 4.3.5, 4.3 or 4")
+        return version
 
     @field_validator("contact")
     @classmethod
@@ -242,6 +253,11 @@ class Deployment(Section):
         return self.hub.namespace or self.name.lower().replace("_", "-").replace(".", "-")[:63].rstrip("-")
 
     @property
+    def release(self) -> str:
+        """The name of the hub's release. Helm's names are shorter than Kubernetes' namespaces."""
+        return self.namespace[:53].rstrip("-")
+
+    @property
     def directory(self) -> Path:
         """The directory of the deployment file. Relative paths in the file start here."""
         return self._path.parent
@@ -268,7 +284,7 @@ def load(path: Path) -> Deployment:
 def validated(model: type[Model], path: Path, document: Any) -> Model:
     """The document of a YAML file as the model. Raises Problems with one `file:line` per mistake."""
     try:
-        return model.model_validate(_labels_as_written(document))
+        return model.model_validate(_as_written(document))
     except ValidationError as error:
         raise Problems(_mistakes(path, document, error, model)) from None
 
@@ -279,18 +295,20 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
     if not isinstance(document, dict):
         raise UserError("a template file must be a mapping of options", where=f"{source}:1")
     try:
-        return TemplateSpec.model_validate(_labels_as_written(document) | given)
+        return TemplateSpec.model_validate(_as_written(document) | given)
     except ValidationError as error:
         raise Problems([_mistake(source, document, each, TemplateSpec) for each in error.errors()]) from None
 
 
-def _labels_as_written(document: Any) -> Any:
-    """The document without positions. Labels are text for Magnum, in which `1.30` is not 1.3."""
+def _as_written(document: Any) -> Any:
+    """The document without positions. Labels are text for Magnum, in which `1.30` is not 1.3; and so is the chart's version."""
     found = plain(document)
     for place in (("labels",), ("cluster", "labels"), ("cluster", "template", "labels")):
         labels = functools.reduce(lambda node, step: node.get(step) if isinstance(node, dict) else None, place, found)
         for key, value in labels.items() if isinstance(labels, dict) else ():
             labels[key] = value if value is None else written(document, (*place, key)) or value
+    if isinstance(hub := found.get("hub"), dict) and isinstance(hub.get("version"), int | float):
+        hub["version"] = written(document, ("hub", "version"))
     return found
 
 

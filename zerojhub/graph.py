@@ -135,14 +135,14 @@ async def _undo(run: Run, stage: Stage[Any], teardown: Teardown) -> None:
 
 
 async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) -> list[StageStatus]:
-    """Visit each stage in a task of its own, which starts when the stage's needs have ended."""
+    """Visit each stage in a task of its own, which starts when the stages that it needs or is `after` have ended."""
     stages = [stage for stage in stages if stage.applies(run.deployment)]
     ended = {stage: anyio.Event() for stage in stages}
     statuses: dict[AnyStage, StageStatus] = {}
 
     async def walk(stage: AnyStage) -> None:
-        for need in stage.needs:
-            await ended[need].wait()
+        for before in (*stage.needs, *(other for other in stage.after if other in ended)):
+            await ended[before].wait()
         lacking = [need for need in stage.needs if statuses[need].state != "found"]
         if stage in act and lacking:
             needed = ", ".join(need.name for need in lacking)

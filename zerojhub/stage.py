@@ -59,6 +59,8 @@ class Stage(Provides[T]):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[type[Stage[Any]], ...]] = ()
+    after: ClassVar[tuple[type[Stage[Any]], ...]] = ()
+    """Stages that it can do without, but waits for, to use with `run.get` what they found."""
 
     @classmethod
     def description(cls) -> str:

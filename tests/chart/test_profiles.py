@@ -18,6 +18,6 @@ def test_a_profile_renders_to_a_hub(tmp_path: Path, name: str):
     profiles.write(name, tmp_path / "hub.yaml")
     loaded = deployment.load(tmp_path / "hub.yaml")
     if not loaded.hub.contact:  # a certificate from Let's Encrypt is the other chart's
-        chart = anyio.run(charts.find, "embedded", None, None, Path())
+        chart = anyio.run(charts.find, "embedded", None, Path())
         user = values.UserValues(loaded.hub.values)
         assert ("Deployment", "hub") in render(values.completed(user.values, Secrets(), loaded.hub, chart))

@@ -43,7 +43,7 @@ CHART = """
 import sys, anyio
 from pathlib import Path
 from zerojhub.hub import charts, values
-chart = anyio.run(charts.find, "embedded", None, None, Path())
+chart = anyio.run(charts.find, "embedded", None, Path())
 problems = values.problems(values.UserValues(Path(sys.argv[1])), chart)
 assert not problems, problems
 print(chart.name)

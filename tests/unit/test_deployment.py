@@ -72,8 +72,12 @@ def test_every_deployment_that_comes_along_is_valid():
         ("name: a\ncluster: {template: \x1b}\n", ":2: not valid YAML: contains the control character U+001B"),
         ("name: a\ncluster: {template: {{ TEMPLATE }}}\n", ":2: the placeholder {{ TEMPLATE }} has not been filled in"),
         (
-            "name: a\ncluster: {template: t}\nhub: {version: 4.10}\n",
-            ':3: hub.version: must be a string: put it in quotes, "4.10"',
+            "name: a\ncluster: {template: t}\nhub: {host: 4.10}\n",
+            ':3: hub.host: must be a string: put it in quotes, "4.10"',
+        ),
+        (
+            "name: a\ncluster: {template: t}\nhub:\n  version: newest\n",
+            ":4: hub.version: must be a version such as 4.3.5, 4.3 or 4, not 'newest'",
         ),
     ],
 )
@@ -94,6 +98,14 @@ def test_labels_are_text_as_it_was_written(tmp_path):
     assert spec.labels == {"kube_tag": "1.30", "flag": "yes", "mode": "0644", "a": "1"}
     assert isinstance(spec.template, TemplateSpec)
     assert spec.template.labels == {"x": "True"}
+
+
+@pytest.mark.parametrize(
+    ("written", "version"), [("4.3", "4.3"), ("4.10", "4.10"), ("4", "4"), ('"4.3.5"', "4.3.5"), ("null", None)]
+)
+def test_a_version_that_yaml_takes_for_a_number(tmp_path, written, version):
+    path = write(tmp_path, f"name: a\ncluster: {{template: t}}\nhub: {{version: {written}}}\n")
+    assert deployment.load(path).hub.version == version
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):

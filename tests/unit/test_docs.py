@@ -57,7 +57,7 @@ def test_a_hub_yaml_is_one(tmp_path, text):
 
 @pytest.fixture(scope="module")
 def chart():
-    return anyio.run(charts.find, "embedded", None, None, Path())
+    return anyio.run(charts.find, "embedded", None, Path())
 
 
 @pytest.mark.parametrize("text", blocks("config.yaml"))

@@ -147,6 +147,23 @@ def test_the_order_comes_from_the_needs_and_the_statuses_keep_the_given_order(ru
     assert [status.stage.name for status in statuses] == ["last", "right", "left", "first"]
 
 
+class Curious(Toy):
+    """Uses what `last` found, if it found anything."""
+
+    name = "curious"
+    after = (Last,)
+
+    async def look(self, run):
+        return Found(f"last is {run.get(Last)}", "CURIOUS")
+
+
+def test_a_stage_waits_for_those_it_is_after_and_can_do_without_them(run, world):
+    assert look(run, (Curious, *STAGES))["curious"].detail == "last is None"
+    up(run, (Curious, *STAGES))
+    assert look(run, (Curious, *STAGES))["curious"].detail == "last is LAST"
+    assert look(run, (Curious,))["curious"].state == "found"
+
+
 def test_what_exists_is_left_alone(run, world):
     world.existing = {stage.name for stage in STAGES}
     up(run)

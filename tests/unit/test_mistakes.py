@@ -16,7 +16,7 @@ CHARTS = ["embedded", *filter(None, [os.environ.get("ZEROJHUB_TEST_CHART")])]
 
 @pytest.fixture(scope="module", params=CHARTS)
 def chart(request):
-    return anyio.run(charts.find, request.param, None, None, Path())
+    return anyio.run(charts.find, request.param, None, Path())
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_chart_without_a_schema(tmp_path):
     folder.mkdir()
     (folder / "Chart.yaml").write_text("name: jupyterhub\nversion: 0.9.1\n")
     (folder / "values.yaml").write_text("proxy: {service: {type: LoadBalancer}}\nauth: {type: dummy}\n")
-    chart = anyio.run(charts.find, str(folder), None, None, Path())
+    chart = anyio.run(charts.find, str(folder), None, Path())
     (path := tmp_path / "config.yaml").write_text("proxy:\n  service: NodePort\nauth: {type: github}\nhub: {x: 1}\n")
     assert [str(each) for each in values.problems(values.UserValues(path), chart)] == [
         f'{path}:2: proxy.service: must be object, not "NodePort"'

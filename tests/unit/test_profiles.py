@@ -16,7 +16,7 @@ NAMES = [profile.name for profile in profiles.listed()]
 
 @pytest.fixture(scope="module")
 def chart():
-    return anyio.run(charts.find, "embedded", None, None, Path())
+    return anyio.run(charts.find, "embedded", None, Path())
 
 
 @pytest.mark.parametrize("name", NAMES)

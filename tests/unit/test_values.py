@@ -54,8 +54,8 @@ def chart(chart_folder):
     return find(str(chart_folder))
 
 
-def find(ref, version=None, kubernetes=None, directory=Path()):
-    return anyio.run(charts.find, ref, version, kubernetes, directory)
+def find(ref, version=None, directory=Path()):
+    return anyio.run(charts.find, ref, version, directory)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def said(problems) -> list[str]:
 
 
 def test_what_is_in_a_chart(chart):
-    assert (chart.name, chart.version, chart.least_kubernetes) == ("jupyterhub", "4.4.0", (1, 28))
+    assert (chart.name, chart.version) == ("jupyterhub", "4.4.0")
 
 
 def test_an_unchanged_folder_is_the_same_chart(chart, chart_folder):
@@ -99,38 +99,6 @@ def test_no_chart_is_said(tmp_path, content, words):
 def test_another_version_than_asked_for_is_said(chart_folder):
     with pytest.raises(UserError, match=r"is version 4\.4\.0, not 3\.3\.8"):
         find(str(chart_folder), "3.3.8")
-
-
-@pytest.mark.parametrize(
-    ("kubernetes", "fits"),
-    [("v1.34.4", "4.4.0"), ("v1.28.9-rancher1", "4.4.0"), ("v1.25.3", "3.3.8"), ("v1.18.2", "1.2.0"), (None, "4.4.0")],
-)
-def test_the_newest_chart_that_fits(kubernetes, fits):
-    assert charts.fitting(kubernetes) == fits
-
-
-def test_a_kubernetes_too_old_for_any_chart():
-    with pytest.raises(UserError, match=r"no JupyterHub chart supports Kubernetes v1\.9"):
-        charts.fitting("v1.9.0")
-
-
-@pytest.mark.parametrize(
-    ("chart", "last", "first"),
-    [
-        ("0.8.2", "v1.21.14", "v1.22.0"),
-        ("0.11.1", "v1.21.14", "v1.22.0"),
-        ("1.1.3", "v1.24.17", "v1.25.0"),
-        ("2.0.0", "v1.26.15", "v1.27.2"),
-    ],
-)
-def test_a_chart_that_newer_kubernetes_has_no_apis_for(chart, last, first):
-    assert not charts.is_outgrown(chart, last)
-    assert charts.is_outgrown(chart, first)
-
-
-@pytest.mark.parametrize("chart", ["3.0.0-beta.1", "3.3.8", "4.4.0_zerojhub.1", "5.0.0"])
-def test_a_chart_that_no_kubernetes_is_too_new_for(chart):
-    assert not charts.is_outgrown(chart, "v1.40.0")
 
 
 def test_a_chart_that_needs_a_newer_kubernetes(chart):

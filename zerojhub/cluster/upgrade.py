@@ -8,7 +8,7 @@ from typing import cast
 
 from zerojhub.cluster import Ask, Connect, lifecycle
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.hub import charts
+from zerojhub.hub import repository
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import kinds
 from zerojhub.kube.reach import Reach
@@ -139,10 +139,10 @@ async def check_chart(reach: Reach, wanted: str) -> None:
     for config in await reach.kube.list(kinds.CONFIG_MAP, labels="app=jupyterhub,component=hub"):
         labels = config["metadata"].get("labels", {})
         chart = labels.get("chart") or labels.get("helm.sh/chart") or ""
-        if chart.startswith("jupyterhub-") and charts.is_outgrown(chart.removeprefix("jupyterhub-"), wanted):
+        if chart.startswith("jupyterhub-") and repository.is_outgrown(chart.removeprefix("jupyterhub-"), wanted):
             raise UserError(
                 f"{chart} in namespace {config['metadata'].get('namespace')} does not support Kubernetes {wanted}",
-                hint=f"upgrade the chart first: hub: {{chart: z2jh, version: {charts.fitting(reach.version)}}}",
+                hint=f"upgrade the chart first: hub: {{chart: z2jh, version: {repository.fitting(reach.version)}}}",
             )
 
 

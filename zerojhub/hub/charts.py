@@ -1,11 +1,10 @@
-"""Charts: where they come from, what they contain, and which of them supports a Kubernetes version."""
+"""Charts: where they come from, and what they contain."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import io
-import re
 import tarfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,27 +14,14 @@ from typing import Any
 import anyio
 
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.kube import minor
+from zerojhub.hub import download
+from zerojhub.hub.constraints import allows, in_words
+from zerojhub.hub.repository import ChartVersion, matches
 from zerojhub.shipped import shipped
 from zerojhub.yamlfile import load
 
-REPOSITORY = "https://hub.jupyter.org/helm-chart"
-"""The Zero to JupyterHub project's chart repository; its archives are named jupyterhub-VERSION.tgz."""
-
 ChartValues = dict[str, Any]
 """Values of a chart. Any: only the chart's own schema knows what is in them."""
-
-NEWEST = (
-    ("4.4.0", (1, 28), None),
-    ("3.3.8", (1, 23), None),
-    ("2.0.0", (1, 20), (1, 27)),
-    ("1.2.0", (1, 17), (1, 25)),
-    ("0.11.1", (1, 14), (1, 22)),
-    ("0.9.1", (1, 11), (1, 22)),
-)
-"""The project's newest chart for each minimum Kubernetes version (kubeVersion in its Chart.yaml), and the first Kubernetes
-version without the APIs that such charts use: Ingress v1beta1 and, for their user scheduler, PodDisruptionBudget v1beta1
-and CSIStorageCapacity v1beta1 (zero-to-jupyterhub-k8s issue 3128)."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +67,12 @@ class ChartArchive:
     def version(self) -> str:
         return str(self.metadata["version"])
 
-    @property
-    def least_kubernetes(self) -> tuple[int, int] | None:
-        """The oldest Kubernetes version that the chart supports, as (major, minor)."""
-        match = re.search(r">=\s*v?(\d+)\.(\d+)", self.metadata.get("kubeVersion") or "")
-        return (int(match[1]), int(match[2])) if match else None
-
     def misfit(self, kubernetes: str | None) -> str | None:
         """Why the chart does not support that Kubernetes version (such as `v1.25.3`); None if it does, or the version is None."""
-        least = self.least_kubernetes
-        if not kubernetes or not least or minor(kubernetes) >= least:
+        constraint = str(self.metadata.get("kubeVersion") or "")
+        if not kubernetes or allows(constraint, kubernetes):
             return None
-        return f"chart {self.name} {self.version} needs Kubernetes {least[0]}.{least[1]} or later"
+        return f"chart {self.name} {self.version} needs Kubernetes {in_words(constraint)}"
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
@@ -114,49 +94,32 @@ class ChartArchive:
         return load(self._files.get(name, b""), f"{self.source}: {name}")
 
 
-def fitting(kubernetes: str | None) -> str:
-    """The newest Zero to JupyterHub chart that supports that Kubernetes version (None: the newest of all). Raises UserError."""
-    if not kubernetes:
-        return NEWEST[0][0]
-    for chart, least, _ in NEWEST:
-        if minor(kubernetes) >= least:
-            return chart
-    raise UserError(f"no JupyterHub chart supports Kubernetes {kubernetes}")
-
-
-def is_outgrown(chart: str, kubernetes: str) -> bool:
-    """Is that Kubernetes version too new for the project's chart of this version (such as `1.2.0`)?"""
-    for newest, _, end in reversed(NEWEST):
-        if _number(chart) <= _number(newest):
-            return end is not None and minor(kubernetes) >= end
-    return False
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-async def find(ref: str, version: str | None, kubernetes: str | None, directory: Path) -> ChartArchive:
-    """The chart of a deployment: `embedded`, `z2jh`, an http(s) URL, or a path relative to `directory`.
+async def find(ref: str, version: str | None, directory: Path) -> ChartArchive:
+    """The chart `embedded`, at an http(s) URL, or at a path relative to `directory`.
 
     Raises UserError if there is no such chart, or it has a version other than `version`; ZeroJHubError if it cannot be
     downloaded.
     """
-    if ref == "z2jh":
-        chosen = version or fitting(kubernetes)
-        chart = await _download(f"{REPOSITORY}/jupyterhub-{chosen}.tgz")
-    elif ref.startswith(("http://", "https://")):
-        chart = await _download(ref)
+    if ref.startswith(("http://", "https://")):
+        chart = await _download(ref, set())
     else:
         path = shipped("charts", "jupyterhub") if ref == "embedded" else directory / Path(ref).expanduser()
         chart = await anyio.to_thread.run_sync(_read, path)
-    if version and chart.version != version:
+    if not matches(chart.version, version):
         raise UserError(
             f"the chart is version {chart.version}, not {version}",
             where=chart.source,
             hint="remove hub.version, or set hub.chart: z2jh to download that version",
         )
     return chart
+
+
+async def fetch(version: ChartVersion) -> ChartArchive:
+    """That version of Zero to JupyterHub's chart, with the digest that it is listed with.
+
+    Raises UserError if it does not exist, and ZeroJHubError if it cannot be downloaded or is not what is listed.
+    """
+    return await _download(version.address, version.pins)
 
 
 def _read(path: Path) -> ChartArchive:
@@ -179,32 +142,20 @@ def _pack(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-async def _download(url: str) -> ChartArchive:
-    """The archive at the URL, downloaded once and then kept in the cache."""
-    import httpx
-    import platformdirs
-
-    kept = platformdirs.user_cache_path("zerojhub") / "charts" / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}.tgz"
+async def _download(url: str, pins: set[str]) -> ChartArchive:
+    """The archive at the URL, which must have these digests; downloaded once and then kept in the cache."""
+    kept = download.cached(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}.tgz")
     if kept.exists():
-        return ChartArchive(kept.read_bytes(), url)
-    try:
-        timeout = httpx.Timeout(30, connect=5)
-        async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
-            answer = await client.get(url)
-    except httpx.HTTPError as error:
+        chart = ChartArchive(kept.read_bytes(), url)
+        if pins <= {chart.digest}:
+            return chart
+    chart = ChartArchive(await download.get(url, "the chart"), url)
+    if not pins <= {chart.digest}:
         raise ZeroJHubError(
-            f"the chart cannot be downloaded: {error or type(error).__name__}",
+            f"the chart's SHA-256 is {chart.digest}, not {', '.join(sorted(pins - {chart.digest}))}",
             where=url,
-            hint="download it on another machine and set hub.chart to its path",
-        ) from None
-    if answer.status_code == 404:
-        raise UserError("there is no such chart (404)", where=url)
-    if answer.is_error:
-        raise ZeroJHubError(f"the chart cannot be downloaded: {answer.status_code} {answer.reason_phrase}", where=url)
-    chart = ChartArchive(answer.content, url)
+            hint="the download is damaged, or the chart was replaced: try again later, or set another hub.version",
+        )
     _ = chart.metadata  # an error page must not be cached
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part")
-    part.write_bytes(answer.content)
-    part.rename(kept)
+    download.keep(kept, chart.content)
     return chart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ class InstalledRelease:
     description: str
     values: ChartValues = field(repr=False)
     """The values that it was installed with, secrets included."""
+
+    def version_of(self, chart: str) -> str | None:
+        """The version of the chart of that name; None if it is another one, or a variant (`+...`)."""
+        match = re.fullmatch(rf"{re.escape(chart)}-(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)", self.chart)
+        return match[1] if match else None
 
 
 async def installed_release(helm: Helm, name: str, namespace: str) -> InstalledRelease | None:

@@ -18,9 +18,9 @@ from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
-from zerojhub.stages.helm import HelmProgram
+from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.storage import StorageClass
-from zerojhub.stages.values import Values, misfit_error
+from zerojhub.stages.values import Values
 from zerojhub.tasks import gather
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -57,11 +57,11 @@ class Chart(Stage[Release]):
     needs = (HelmProgram, StorageClass, Values)
 
     async def look(self, run: Run) -> Found[Release] | Missing[Release] | Wrong[Release]:
-        from zerojhub.hub.release import difference, installed_release
+        from zerojhub.hub.release import difference
         from zerojhub.hub.secrets import Secrets
 
-        name, namespace = release_name(run), run.deployment.namespace
-        installed, late = await gather(installed_release(_helm(run), name, namespace), unavailable(run))
+        name, namespace = run.deployment.release, run.deployment.namespace
+        installed, late = await gather(run.once(hub_release, run), unavailable(run))
         if installed is None:
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(run.folder, installed.values)
@@ -73,14 +73,11 @@ class Chart(Stage[Release]):
         return Found(f"{installed.chart} in namespace {namespace}, revision {installed.revision}", release)
 
     async def do(self, run: Run, state: Missing[Release] | Wrong[Release]) -> None:
-        from zerojhub.hub.release import difference, installed_release, recover
+        from zerojhub.hub.release import difference, recover
         from zerojhub.hub.secrets import Secrets
 
-        chart, version = run[Values].chart, run[Access].version
-        if misfit := chart.misfit(version):
-            raise misfit_error(misfit, f"the cluster has {version}", version, str(run.deployment.path))
-        name, namespace = release_name(run), run.deployment.namespace
-        installed = await installed_release(_helm(run), name, namespace)
+        chart, name, namespace = run[Values].chart, run.deployment.release, run.deployment.namespace
+        installed = await hub_release(run)
         kept = Secrets.of(run.folder, installed.values if installed else None)
         kept.keep(run.folder)
         values = run[Values].values(kept)
@@ -99,7 +96,7 @@ class Chart(Stage[Release]):
         await _delete_load_balancers(run)
         run.say("uninstalling the release")
         with contextlib.suppress(ReleaseNotFound):
-            await _helm(run).uninstall(release_name(run), namespace=namespace, wait=True)
+            await _helm(run).uninstall(run.deployment.release, namespace=namespace, wait=True)
         for pod in await kube.list(kinds.POD, namespace, labels=f"component={USER_SERVER}"):
             await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
         if teardown.delete_data:
@@ -118,25 +115,19 @@ class Chart(Stage[Release]):
 
 async def release_as_installed(run: Run) -> Release | None:
     """The release as it is installed, whatever the deployment asks for; None when there is none."""
-    from zerojhub.hub.release import installed_release
     from zerojhub.hub.secrets import Secrets
 
-    name, namespace = release_name(run), run.deployment.namespace
-    installed = await installed_release(_helm(run), name, namespace)
+    name, namespace = run.deployment.release, run.deployment.namespace
+    installed = await hub_release(run)
     if installed is None:
         return None
     kept = Secrets.of(run.folder, installed.values)
     return Release(name, namespace, installed.revision, kept, installed.values)
 
 
-def release_name(run: Run) -> str:
-    """Helm's names are shorter than Kubernetes' namespaces."""
-    return run.deployment.namespace[:53].rstrip("-")
-
-
 def labels_of(run: Run) -> str:
     """The selector of the hub's own parts; the users' servers carry the release's label too."""
-    return f"release={release_name(run)},component!={USER_SERVER}"
+    return f"release={run.deployment.release},component!={USER_SERVER}"
 
 
 async def unavailable(run: Run) -> list[str]:
@@ -170,13 +161,13 @@ async def _install(run: Run, values: dict[str, Any]) -> None:
     machine, chart = run[Access].machine, run[Values].chart
     archive = f"/tmp/zerojhub-chart-{secrets.token_hex(4)}.tgz"
     await machine.write(archive, chart.content)
-    run.say(f"helm upgrade --install {release_name(run)}, chart {chart.name}-{chart.version}")
+    run.say(f"helm upgrade --install {run.deployment.release}, chart {chart.name}-{chart.version}")
     installing = anyio.CancelScope()
 
     async def install() -> None:
         try:
             await _helm(run).install_or_upgrade(
-                release_name(run), archive, values,
+                run.deployment.release, archive, values,
                 namespace=run.deployment.namespace, create_namespace=False, description=description_of(chart),
             )  # fmt: skip
         finally:

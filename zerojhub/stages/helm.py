@@ -9,6 +9,7 @@ import shutil
 import sys
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -18,6 +19,9 @@ from zerojhub.machine.local import LocalMachine
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
+
+if TYPE_CHECKING:
+    from zerojhub.hub.release import InstalledRelease
 
 VERSION = "3.18.4"
 """The Helm version that is downloaded when the deployment names none."""
@@ -136,6 +140,15 @@ class HelmProgram(Stage[str]):
         run.say(f"copying {program} to {machine.name}")
         assert program is not None
         await machine.put(program, path, mode=0o755, sudo=_is_shared(path))
+
+
+async def hub_release(run: Run) -> InstalledRelease | None:
+    """The hub's release as it is installed; None if there is none. Use it with `run.once`. Raises HelmError."""
+    from zerojhub.helm import Helm
+    from zerojhub.hub.release import installed_release
+
+    helm = Helm(run[Access], run[HelmProgram])
+    return await installed_release(helm, run.deployment.release, run.deployment.namespace)
 
 
 class _NoInternet(Exception):

@@ -1,0 +1,73 @@
+"""Downloads from a chart repository, and the cache that they are kept in."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from zerojhub import retry
+from zerojhub.errors import UserError, ZeroJHubError
+
+SERVICE = "chart repository"
+"""Its name in reports of faults."""
+OFFLINE = (
+    "set hub.chart: embedded for the chart that ships with zerojhub, or download this one on another machine and set "
+    "hub.chart to its path"
+)
+
+
+async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
+    """The content of the URL. `what`: what it is, for messages.
+
+    Raises UserError if it does not exist, and ZeroJHubError after `limit` attempts.
+    """
+    import httpx
+
+    shown = re.sub(r"//[^/@]*@", "//", url)
+
+    async def attempt() -> bytes:
+        try:
+            timeout = httpx.Timeout(30, connect=5)
+            async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
+                answer = await client.get(url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = f"{what} cannot be downloaded: {error or type(error).__name__}"
+            failed = ZeroJHubError(reason, where=shown, hint=OFFLINE)
+            if fault := retry.of_exception(SERVICE, error):
+                raise retry.Transient(fault, failed) from error
+            raise failed from None
+        if answer.status_code in (404, 410):
+            raise UserError(f"{what} does not exist ({answer.status_code})", where=shown)
+        if answer.is_error:
+            reason = f"{what} cannot be downloaded: {answer.status_code} {answer.reason_phrase}"
+            failed = ZeroJHubError(reason, where=shown, hint=OFFLINE)
+            if fault := retry.of_status(SERVICE, answer.status_code, answer.headers):
+                raise retry.Transient(fault, failed)
+            raise failed
+        return answer.content
+
+    return await retry.attempts(attempt, repeatable=True, limit=limit)
+
+
+def cached(name: str) -> Path:
+    """The place of a file in the cache, which may not exist."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("zerojhub") / "charts" / name
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file of the cache, whole or not at all. A cache that cannot be written is no failure."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    except OSError:
+        return
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(part, path)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
