@@ -158,6 +158,55 @@ def test_an_update_changes_in_place_what_it_can(heat: Heat, magnum: Magnum) -> N
     heat.delete()
 
 
+CHOICE = """
+heat_template_version: 2018-08-31
+parameters:
+  keypair: {type: string}
+  spare: {type: boolean, default: no}
+  names: {type: comma_delimited_list, default: "a,b"}
+conditions:
+  spare: {get_param: spare}
+resources:
+  one: &template
+    type: OS::Magnum::ClusterTemplate
+    properties: &properties
+      name: {list_join: ["-", [one, {str_split: [",", "x,y", 1]}]]}
+      image: fedora-coreos-38
+      coe: kubernetes
+      external_network: public
+      docker_storage_driver: overlay
+      labels:
+        map_merge:
+          - {mode: 0744, since: 2016-10-14}
+          - if: [spare, {spare: "yes"}, {spare: "no"}]
+  two:
+    <<: *template
+    condition: spare
+    properties: {<<: *properties, name: two}
+outputs:
+  names: {value: {repeat: {template: name-%n%, for_each: {"%n%": {get_param: names}}}}}
+  two: {condition: spare, value: {get_resource: two}}
+"""
+
+
+def test_a_resource_with_a_false_condition_is_not_made(heat: Heat, magnum: Magnum) -> None:
+    def made() -> dict[str, dict[str, str]]:
+        listed = magnum.client.get("/clustertemplates").json()["clustertemplates"]
+        return {each["name"]: each["labels"] for each in listed if each["name"] in ("one-y", "two")}
+
+    heat.create(template=CHOICE).raise_for_status()
+    outputs = {each["output_key"]: each["output_value"] for each in heat.settled()["outputs"]}
+    assert outputs == {"names": ["name-a", "name-b"], "two": None}
+    assert made() == {"one-y": {"mode": "484", "since": "2016-10-14", "spare": "no"}}
+    heat.update(parameters={"spare": "true"})
+    assert set(made()) == {"one-y", "two"}
+    assert made()["two"]["spare"] == "yes"
+    heat.update(parameters={"spare": "false"})
+    assert set(made()) == {"one-y"}
+    heat.delete()
+    assert made() == {}
+
+
 def test_an_update_makes_the_rest_anew_and_takes_the_old_away_last(heat: Heat, magnum: Magnum) -> None:
     heat.create()
     heat.settled()

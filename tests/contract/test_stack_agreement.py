@@ -73,7 +73,8 @@ def comparable(body: Any) -> Any:
     Also without a cluster's reason for failing, which depends on the driver, and the start of a circular dependency.
     """
     if isinstance(body, dict):
-        for name, key in (("outputs", "output_key"), ("resources", "resource_name")):
+        unordered = (("outputs", "output_key"), ("resources", "resource_name"), ("template_functions", "functions"))
+        for name, key in unordered:
             if isinstance(body.get(name), list):
                 body = {**body, name: sorted(body[name], key=itemgetter(key))}
         return {name: comparable(item) for name, item in body.items()}

@@ -59,13 +59,13 @@ def looking(store: Store, stack: Record):
     return look
 
 
+def pseudo_parameters(stack: Record) -> Record:
+    return {"OS::project_id": stack["project"], "OS::stack_id": stack["id"], "OS::stack_name": stack["stack_name"]}
+
+
 def parameters(stack: Record) -> Record:
     """A stack's parameters as Heat shows them: as strings, hidden ones masked."""
-    rendered = {
-        "OS::project_id": stack["project"],
-        "OS::stack_id": stack["id"],
-        "OS::stack_name": stack["stack_name"],
-    }
+    rendered = pseudo_parameters(stack)
     template: Template | None = stack["template"]
     for name, value in template.parameters.items() if template else ():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)

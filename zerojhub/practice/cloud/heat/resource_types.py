@@ -51,7 +51,7 @@ CLUSTER_TEMPLATE = {
     "fixed_subnet": prop(custom="neutron.subnet"),
     "dns_nameserver": prop(custom="ip_addr"),
     "docker_volume_size": prop("number", range={"min": 1}),
-    "docker_storage_driver": prop(default="devicemapper", allowed_values=["devicemapper", "overlay", "overlay2"]),
+    "docker_storage_driver": prop(default="devicemapper", allowed_values=["devicemapper", "overlay"]),
     "coe": prop(required=True, allowed_values=["kubernetes", "swarm", "mesos"]),
     "volume_driver": prop(allowed_values=["cinder", "rexray"]),
     "labels": prop("json"),
@@ -65,6 +65,8 @@ CLUSTER = {
     "discovery_url": prop(mutable=True),
     "create_timeout": prop("number", mutable=True, default=60, range={"min": 0}),
 }
+VOLUME_DRIVERS = {"kubernetes": "cinder", "swarm": "rexray", "mesos": "rexray"}
+"""Container orchestration engine -> the volume driver that Heat allows for it."""
 TYPES: dict[str, dict[str, Property]] = {
     "OS::Magnum::ClusterTemplate": CLUSTER_TEMPLATE,
     "OS::Magnum::Cluster": CLUSTER,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from zerojhub.practice.cloud.heat.errors import refusal
+from zerojhub.practice.cloud.heat.functions import CONDITION_HISTORY, HISTORY, REMOVED, since
 from zerojhub.practice.cloud.heat.project import ProjectRoutes
 from zerojhub.practice.cloud.heat.resource_types import TYPES
-from zerojhub.practice.cloud.heat.templates import VERSIONS
+from zerojhub.practice.cloud.heat.templates import RELEASES, VERSIONS
 from zerojhub.practice.cloud.heat.values import flag
 from zerojhub.practice.cloud.store import Record
 from zerojhub.practice.cloud.wire import Call
@@ -16,14 +17,6 @@ routes = ProjectRoutes()
 
 
 PREFIX = "heat_template_version."
-RELEASES = {
-    "2016-10-14": "newton",
-    "2017-02-24": "ocata",
-    "2017-09-01": "pike",
-    "2018-03-02": "queens",
-    "2018-08-31": "rocky",
-    "2021-04-16": "wallaby",
-}
 DESCRIPTIONS = {
     "OS::Magnum::ClusterTemplate": "A resource for the ClusterTemplate in Magnum.\n\n"
     "ClusterTemplate is an object that stores template information about the\n"
@@ -34,14 +27,6 @@ DESCRIPTIONS = {
 # The Heat release that introduced Magnum's resource types.
 SINCE = "9.0.0"
 STATUSES = ("UNKNOWN", "SUPPORTED", "DEPRECATED", "UNSUPPORTED", "HIDDEN")
-FUNCTIONS = {
-    "get_attr": "A function for resolving resource attributes.",
-    "get_param": "A function for resolving parameter references.",
-    "get_resource": "A function for resolving resource references.",
-    "list_join": "A function for joining one or more lists of strings.",
-    "str_replace": "A function for performing string substitutions.",
-    "str_replace_strict": "A function for performing string substitutions.",
-}
 
 
 @routes("GET", "/build_info")
@@ -70,8 +55,8 @@ async def list_resource_types(call: Call) -> Record:
 
 @routes("GET", "/template_versions")
 async def list_template_versions(_call: Call) -> Record:
-    dates = [version for version in VERSIONS if version not in RELEASES.values()]
-    aliases = {date: [f"{PREFIX}{RELEASES[date]}"] if date in RELEASES else [] for date in dates}
+    dates = [version for version in VERSIONS if version not in RELEASES]
+    aliases = {date: [f"{PREFIX}{name}" for name, of in RELEASES.items() if of == date] for date in dates}
     return {
         "template_versions": [
             {"version": f"{PREFIX}{date}", "type": "hot", "aliases": aliases[date]} for date in sorted(dates)
@@ -82,10 +67,12 @@ async def list_template_versions(_call: Call) -> Record:
 @routes("GET", "/template_versions/{version}/functions")
 async def list_template_functions(call: Call) -> Record:
     version = call.path_params["version"]
-    date = {name: date for date, name in RELEASES.items()}.get(
-        version.removeprefix(PREFIX), version.removeprefix(PREFIX)
-    )
+    date = version.removeprefix(PREFIX)
+    date = RELEASES.get(date, date)
     if not version.startswith(PREFIX) or date not in VERSIONS:
         raise refusal("NotFound", f"Template with version {version} not found", 404)
-    names = [name for name in FUNCTIONS if name != "str_replace_strict" or date >= "2017-02-24"]
-    return {"template_functions": [{"functions": name, "description": FUNCTIONS[name]} for name in names]}
+    functions = since(HISTORY, date)
+    if flag("with_condition_func", call.query_params.get("with_condition_func", "false")):
+        functions |= since(CONDITION_HISTORY, date)
+    listed = [(name, each.summary) for name, each in functions.items() if each is not REMOVED]
+    return {"template_functions": [{"functions": name, "description": summary} for name, summary in listed]}

@@ -7,7 +7,7 @@ from functools import partial
 
 from starlette.responses import JSONResponse
 
-from zerojhub.practice.cloud.heat.engine import Engine
+from zerojhub.practice.cloud.heat.engine import Engine, pseudo_parameters
 from zerojhub.practice.cloud.heat.errors import plain_error, refusal
 from zerojhub.practice.cloud.heat.project import ProjectRoutes
 from zerojhub.practice.cloud.heat.records import new_stack, set_stack
@@ -47,8 +47,10 @@ async def create_stack(call: Call) -> JSONResponse:
         raise refusal("StackValidationFailed", f"Invalid stack name {name} {rule} less.")
     if call.store.stacks.where(stack_name=name, project=call.project, parent=None):
         raise refusal("StackExists", f"The Stack ({name}) already exists.", 409)
+    template.pseudo |= {"OS::stack_name": name, "OS::project_id": call.project}
     template.check()
     stack = new_stack(call.store, call.project, name, minutes)
+    template.pseudo = pseudo_parameters(stack)
     stack |= {"template": template, "description": template.description, "disable_rollback": disabled}
     call.conductor.queue(stack["id"], engine_for(call, stack).create)
     place = href(call, stack)
@@ -72,6 +74,7 @@ async def update_stack(call: Call) -> JSONResponse:
     template = template_of(call, stack["template"] if stack else None)
     stack = stack or own_stack(call, "update")
     disabled = has_rollback_disabled(call, stack["disable_rollback"])
+    template.pseudo = pseudo_parameters(stack)
     template.check()
     stack["timeout_mins"] = minutes or stack["timeout_mins"]
     stack |= {"disable_rollback": disabled, "description": template.description}

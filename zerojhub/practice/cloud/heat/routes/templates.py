@@ -86,7 +86,8 @@ def template_of(call: Call, before: Template | None = None) -> Template:
         kept = {name: value for name, value in before.given.items() if name not in cleared}
         known = body.get("parameters") or {}
         parameters = {name: value for name, value in (kept | parameters).items() if name in known}
-    return Template(call.store, body, parameters)
+    files = {**(before.files if before else {}), **(data.get("files") or {})}
+    return Template(call.store, body, parameters, files)
 
 
 @routes("GET", "/stacks/{stack}/{ident}/template")
