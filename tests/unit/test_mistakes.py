@@ -43,6 +43,7 @@ def problems(chart, tmp_path):
         "singleuser: {extraEnv: {A: '${HOME}', B: '{{ x }}'}}",
         "hub: {config: {JupyterHub: {template_vars: {note: <b>}}}, extraEnv: {PASSWORD: $(OTHER)}}",
         "hub: {containerSecurityContext: null}",
+        "hub: {config: {GenericOAuthenticator: {userdata_from_id_token: true}}}",
         "hub: {}\nproxy: {}\n",
         "# nothing yet\n",
     ],

@@ -105,7 +105,9 @@ def unfinished(user: UserValues) -> Mistakes:
             if found:
                 message = f"{_dotted(place)}: the placeholder {found[0]} has not been filled in"
                 yield place, UserError(message, where=user.where(place))
-        elif value is not None and place[:2] == ("hub", "config") and (credential or USERS.search(_key(place))):
+        elif value is None or place[:2] != ("hub", "config"):
+            continue
+        elif USERS.search(_key(place)) or (credential and not isinstance(value, bool)):  # some_token: true is a switch
             yield place, UserError(f"{_dotted(place)}: {_in_quotes(user, place)}", where=user.where(place))
 
 
