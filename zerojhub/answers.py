@@ -6,6 +6,7 @@ pydantic cannot read typing's before Python 3.12.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from datetime import datetime
@@ -24,6 +25,18 @@ def _is_time(text: str) -> bool:
     return False
 
 
+def _is_timestamp(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(text).tzinfo is not None
+    return False
+
+
+def _is_base64(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(text, validate=True) is not None
+    return False
+
+
 def _is_number(value: int | str) -> bool:
     return isinstance(value, int) or re.fullmatch(r"-?\d{1,18}", value, re.ASCII) is not None
 
@@ -32,6 +45,9 @@ Number: TypeAlias = Annotated[int | str, Predicate(_is_number)]
 """A whole number that some services write as text."""
 Time: TypeAlias = Annotated[str, Predicate(_is_time)]
 """A time in ISO 8601, which `datetime.fromisoformat` reads."""
+Timestamp: TypeAlias = Annotated[str, Predicate(_is_timestamp)]
+"""A time with its zone, as in RFC 3339."""
+Base64: TypeAlias = Annotated[str, Predicate(_is_base64)]
 
 
 class Unexpected(ValueError):

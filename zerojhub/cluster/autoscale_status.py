@@ -122,7 +122,7 @@ async def report(kube: Kube) -> dict[str, dict[str, Any]]:
     except UserError:
         return {}
     groups = parsed.get("nodeGroups") or [] if isinstance(parsed, dict) else []
-    return {group["name"]: group for group in groups}
+    return {group["name"]: group for group in groups if isinstance(group, dict) and "name" in group}
 
 
 def group_status(group: NodeGroup, bounds: Bounds | None, reported: dict[str, dict[str, Any]]) -> GroupStatus:

@@ -116,7 +116,10 @@ async def held(reach: Reach) -> Held:
         raise ZeroJHubError(f"the master has no {FILES[0]}", hint="a cluster without a cloud provider has none")
     for namespace in NAMESPACES:
         if secret := await reach.kube.get(kinds.SECRET, OBJECT, namespace):
-            files = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+            files = {
+                key: base64.b64decode(value).decode(errors="replace")
+                for key, value in (secret.get("data") or {}).items()
+            }
             return Held(f"Secret {namespace}/{OBJECT}", parse(files), namespace)
     places = " or ".join(f"{namespace}/{OBJECT}" for namespace in NAMESPACES)
     raise ZeroJHubError(f"the cluster has no Secret {places}", hint="a cluster without a cloud provider has none")

@@ -20,9 +20,12 @@ async def services(reach: Reach, namespace: str | None = None) -> list[Service]:
 
 def url_of(reach: Reach, service: Service) -> str | None:
     """The URL at the Service's load balancer, or at its node port on the master; None if it has neither."""
-    port = service["spec"]["ports"][0]
+    if not (ports := service["spec"].get("ports")):
+        return None
+    port = ports[0]
     for ingress in service["status"].get("loadBalancer", {}).get("ingress") or []:
-        return f"http://{ingress.get('ip') or ingress['hostname']}:{port['port']}"
+        if host := ingress.get("ip") or ingress.get("hostname"):
+            return f"http://{host}:{port['port']}"
     if reach.address and port.get("nodePort"):
         return f"http://{reach.address}:{port['nodePort']}"
     return None
@@ -32,5 +35,5 @@ async def token_of(reach: Reach, namespace: str) -> str | None:
     """The token of zerojhub's service, from the chart's Secret; None for a hub that zerojhub did not install."""
     for secret in await reach.kube.list(kinds.SECRET, namespace, labels="component=hub"):
         if token := secret.get("data", {}).get(f"hub.services.{SERVICE}.apiToken"):
-            return base64.b64decode(token).decode()
+            return base64.b64decode(token).decode(errors="replace")
     return None

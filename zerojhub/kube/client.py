@@ -8,11 +8,14 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from typing_extensions import TypedDict
 
 from zerojhub import masking, retry
+from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import ZeroJHubError
 from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -56,6 +59,27 @@ class Resource(TypedDict):
     namespaced: bool
 
 
+class Status(TypedDict, total=False):
+    """What the API server says instead of an object."""
+
+    message: str
+    code: int
+    details: StatusDetails | None
+
+
+class StatusDetails(TypedDict, total=False):
+    """More about a rejection."""
+
+    causes: list[StatusCause] | None
+
+
+class WatchEvent(TypedDict):
+    """A line of a watch: `object` has changed, or is a Status if the type is ERROR."""
+
+    type: str
+    object: dict[str, object]
+
+
 class KubeError(ZeroJHubError):
     """The Kubernetes API rejected a request, or did not respond: then `status` (HTTP) is None (exit code 1).
 
@@ -95,13 +119,13 @@ class Kube:
 
     async def version(self) -> str:
         """The API server's version, such as `v1.34.4`."""
-        version: str = (await self._request("GET", "/version"))["gitVersion"]
+        version: str = await self._request("GET", "/version", of=str, within="gitVersion")
         return version
 
     async def get(self, kind: Kind[T], name: str, namespace: str | None = None) -> T | None:
         """The object; None if it does not exist."""
         try:
-            found: T = await self._request("GET", _path(kind, namespace, name))
+            found: T = await self._request("GET", _path(kind, namespace, name), of=kind.type)
         except KubeError as error:
             if error.status == 404:
                 return None
@@ -111,8 +135,11 @@ class Kube:
     async def list(self, kind: Kind[T], namespace: str | None = None, *, labels: str = "", fields: str = "") -> list[T]:
         """The objects of a namespace (None: of all) that match the label and field selectors."""
         query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
-        items: list[T] = (await self._request("GET", _path(kind, namespace), query=query))["items"]
-        return items
+        several = GenericAlias(list, (kind.type,)) | None  # Go writes an empty list as null
+        items: list[T] | None = await self._request(
+            "GET", _path(kind, namespace), query=query, of=several, within="items"
+        )
+        return items or []
 
     async def apply(self, manifest: Manifest) -> None:
         """Create the object or update it to match the manifest (server-side apply, taking over conflicting fields)."""
@@ -124,12 +151,14 @@ class Kube:
     async def resource(self, version: str, kind: str) -> Resource | None:
         """How the API server serves a kind of an API version such as `batch/v1`; None if it does not."""
         try:
-            answer = await self._request("GET", f"{'/apis' if '/' in version else '/api'}/{version}")
+            path = f"{'/apis' if '/' in version else '/api'}/{version}"
+            listed: list[Resource] = await self._request(
+                "GET", path, of=GenericAlias(list, (Resource,)), within="resources"
+            )
         except KubeError as error:
             if error.status == 404:
                 return None
             raise
-        listed: list[Resource] = answer["resources"]
         # Names with a slash are parts, such as `pods/log`.
         return next((each for each in listed if each["kind"] == kind and "/" not in each["name"]), None)
 
@@ -144,7 +173,7 @@ class Kube:
         marked = manifest | {"metadata": meta | {"annotations": (meta.get("annotations") or {}) | {REQUEST: mark}}}
 
         async def send() -> T:
-            created: T = await self._request("POST", path, query=query, body=marked, repeatable=dry_run)
+            created: T = await self._request("POST", path, query=query, body=marked, repeatable=dry_run, of=kind.type)
             return created
 
         async def look() -> T | None:
@@ -156,7 +185,8 @@ class Kube:
     async def merge(self, kind: Kind[T], name: str, namespace: str | None, change: Mapping[str, Any]) -> T:
         """Apply a JSON merge patch, in which None removes a field, and return the object."""
         path = _path(kind, namespace, name)
-        changed: T = await self._request("PATCH", path, body=change, content="application/merge-patch+json")
+        content = "application/merge-patch+json"
+        changed: T = await self._request("PATCH", path, body=change, content=content, of=kind.type)
         return changed
 
     async def annotate(
@@ -256,10 +286,11 @@ class Kube:
         chosen = {key: value for key, value in query.items() if value}
         try:
             async for line in self._lines(_path(kind, namespace), chosen | {"watch": "true"}):
-                event = json.loads(line)
+                event: WatchEvent = _checked(json.loads(line), WatchEvent, None, _path(kind, namespace))
                 if event["type"] == "ERROR":
-                    raise KubeError(event["object"]["message"], status=event["object"].get("code"))
-                changed: T = event["object"]
+                    status: Status = _checked(event["object"], Status, None, _path(kind, namespace))
+                    raise KubeError(status.get("message") or "the watch failed", status=status.get("code"))
+                changed: T = _checked(event["object"], kind.type, None, _path(kind, namespace))
                 yield changed
         except Transient as failed:
             raise failed.error from None
@@ -298,8 +329,13 @@ class Kube:
         repeatable: bool | None = None,
         decode: Callable[[httpx.Response], Any] | None = None,
         attempts: int = retry.ATTEMPTS,
+        of: Any = object,
+        within: str | None = None,
     ) -> Any:
-        """The answer, decoded from JSON. `repeatable` as for `retry.attempts`; every request is, except POST."""
+        """The answer, decoded from JSON. `repeatable` as for `retry.attempts`; every request is, except POST.
+
+        The answer, or what is at its key `within`, is checked to be of the type `of` (see `answers`).
+        """
         import httpx
 
         data = json.dumps(body).encode() if body is not None else None
@@ -315,10 +351,11 @@ class Kube:
             if answer.is_error:
                 raise _rejection(answer, method, path)
             try:
-                return decode(answer) if decode else answer.json()
-            except ValueError:
+                found = decode(answer) if decode else answer.json()
+            except (ValueError, RecursionError):
                 incomplete = KubeUnavailable(retry.INCOMPLETE, where=f"Kubernetes {method} {path}")
                 raise Transient(Fault(SERVICE, retry.INCOMPLETE), incomplete) from None
+            return _checked(found, of, within, f"{method} {path} {answer.headers.get('Audit-Id', '')}".rstrip())
 
         return await retry.attempts(
             attempt, repeatable=method != "POST" if repeatable is None else repeatable, limit=attempts
@@ -343,6 +380,15 @@ class Kube:
         if fault is None:
             return KubeError(f"{silence}: {error or type(error).__name__}", where=where)
         return Transient(fault, KubeUnavailable(f"{silence}: {fault.answer}", where=where))
+
+
+def _checked(found: Any, kind: Any, within: str | None, where: str) -> Any:
+    """What was found, or what is at its key `within`. Raises KubeError unless it is of that type."""
+    try:
+        return checked(found, kind, within=within)
+    except Unexpected as error:
+        message = f"the Kubernetes API answered something unexpected: {error}"
+        raise KubeError(message, where=f"Kubernetes {where}") from None
 
 
 def _text(answer: httpx.Response) -> str:
@@ -387,11 +433,12 @@ def _path(kind: str, namespace: str | None = None, name: str | None = None) -> s
 
 def _rejection(answer: httpx.Response, method: str, path: str) -> KubeError | Transient:
     try:
-        said = answer.json()
-        message, causes = said["message"], (said.get("details") or {}).get("causes")
-    except (ValueError, KeyError, TypeError):
-        message, causes = answer.text[:200].strip(), None
-        message = f"{answer.status_code} {message or answer.reason_phrase}"
+        given: Status = checked(answer.json(), Status)
+    except (ValueError, RecursionError):  # not from the API server, but from a proxy in front of it
+        given = {}
+    message, causes = given.get("message"), (given.get("details") or {}).get("causes")
+    if not message:
+        message = f"{answer.status_code} {answer.text[:200].strip() or answer.reason_phrase}"
     where, status = f"Kubernetes {method} {path}", answer.status_code
     fault = retry.of_status(SERVICE, status, answer.headers)
     if fault is None:

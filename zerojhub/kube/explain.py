@@ -151,7 +151,7 @@ def why_deployment(deployment: Deployment, pods: Sequence[Pod], events: Sequence
 
 def why_service(service: Service, events: Sequence[Event] = ()) -> Trouble | None:
     """Why a LoadBalancer Service has no address yet; None if it has one."""
-    if service["status"]["loadBalancer"].get("ingress"):
+    if service["status"].get("loadBalancer", {}).get("ingress"):
         return None
     name = service["metadata"]["name"]
     subject = f"service {name}"

@@ -136,7 +136,7 @@ def _never_fits(pod: Pod, nodes: Sequence[Node]) -> Trouble | None:
             requests.setdefault(resource, []).append(text)
     workers = [node for node in nodes if not any(t["effect"] == "NoSchedule" for t in node["spec"].get("taints", []))]
     for resource, texts in requests.items() if workers else ():
-        most = max((node["status"]["allocatable"].get(resource, "0") for node in workers), key=quantity.number)
+        most = max((node["status"].get("allocatable", {}).get(resource, "0") for node in workers), key=quantity.number)
         if sum(map(quantity.number, texts)) > quantity.number(most):
             why = f"asks for {' + '.join(texts)} {resource}, but the largest worker has {most}"
             return Trouble(subject, why, lasting=True)
@@ -200,7 +200,7 @@ async def listed(kube: Kube, namespace: str) -> list[JobRow]:
     )
     own: dict[str, list[Pod]] = {}
     for pod in pods:
-        own.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
+        own.setdefault(pod["metadata"].get("labels", {}).get("job-name", ""), []).append(pod)
     jobs.sort(key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
     return [row(job, own.get(job["metadata"]["name"], []), around) for job in jobs]
 
@@ -227,7 +227,7 @@ async def wait_for_pods(kube: Kube, namespace: str, jobs: set[str], say: Say) ->
 
     async def look() -> bool | NotYet:
         pods = await kube.list(POD, namespace, labels="job-name")
-        left[:] = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["labels"]["job-name"] in jobs]
+        left[:] = [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("labels", {}).get("job-name") in jobs]
         return NotYet(f"waiting for {plural(len(left), 'pod')} to end") if left else True
 
     try:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     # Only the type checker reads them, and creating them takes 4 ms.
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         Pod,
         Secret,
         Service,
+        StatefulSet,
         StorageClass,
         VolumeAttachment,
-        Workload,
     )
 
 T_co = TypeVar("T_co", covariant=True)
@@ -35,6 +35,13 @@ class Kind(str, Generic[T_co]):
     """A kind with its API version, such as `v1/Pod`; the type parameter is the type of its objects."""
 
     __slots__ = ()
+
+    @property
+    def type(self) -> Any:
+        """The type of its objects: the one in `types` with its name, or else that of any object."""
+        from zerojhub.kube import types
+
+        return getattr(types, self.rpartition("/")[2], types.Object)
 
 
 CONFIG_MAP: Kind[ConfigMap] = Kind("v1/ConfigMap")
@@ -48,7 +55,7 @@ SECRET: Kind[Secret] = Kind("v1/Secret")
 SERVICE: Kind[Service] = Kind("v1/Service")
 DAEMON_SET: Kind[DaemonSet] = Kind("apps/v1/DaemonSet")
 DEPLOYMENT: Kind[Deployment] = Kind("apps/v1/Deployment")
-STATEFUL_SET: Kind[Workload] = Kind("apps/v1/StatefulSet")
+STATEFUL_SET: Kind[StatefulSet] = Kind("apps/v1/StatefulSet")
 JOB: Kind[Job] = Kind("batch/v1/Job")
 CRON_JOB: Kind[CronJob] = Kind("batch/v1/CronJob")
 CSI_DRIVER: Kind[Object] = Kind("storage.k8s.io/v1/CSIDriver")

@@ -74,7 +74,7 @@ def server_id(node: Node) -> str:
 
 def address_of(node: Node, kind: str = "InternalIP") -> str | None:
     """The node's address on the cluster's network, or of another kind, such as ExternalIP."""
-    return next((each["address"] for each in node["status"]["addresses"] if each["type"] == kind), None)
+    return next((each["address"] for each in node["status"].get("addresses", []) if each["type"] == kind), None)
 
 
 def machine_id_of(server: str) -> str:

@@ -40,4 +40,4 @@ def user_of(pod: Pod) -> str | None:
     meta = pod["metadata"]
     if meta.get("labels", {}).get("component") != USER_SERVER:
         return None
-    return meta.get("annotations", {}).get(USERNAME) or meta["labels"].get(USERNAME) or meta["name"]
+    return meta.get("annotations", {}).get(USERNAME) or meta.get("labels", {}).get(USERNAME) or meta["name"]

@@ -1,15 +1,29 @@
 """The Kubernetes objects that zerojhub reads: only the fields that it uses, as the API writes them.
 
-The API leaves out what is empty, so only fields that are always there are required. Times are RFC 3339 in UTC; quantities
-are Kubernetes' own (`500m`, `2Gi`).
+The API leaves out what is empty, so only fields that are always there are required. Every answer is checked to be of its
+type (`answers`): the type of a kind's objects has the kind's name.
 """
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, Required, TypedDict
+from typing import Annotated, Any, NotRequired, Required, TypeAlias
+
+from annotated_types import Predicate
+from typing_extensions import TypedDict
+
+from zerojhub.answers import Base64, Timestamp
+from zerojhub.kube.quantity import QUANTITY
 
 Manifest = dict[str, Any]
 """An object to send to the API: apiVersion, kind, metadata and whatever its kind has."""
+
+
+def _is_quantity(text: str) -> bool:
+    return QUANTITY.fullmatch(text) is not None
+
+
+Quantity: TypeAlias = Annotated[str, Predicate(_is_quantity)]
+"""`500m`, `2Gi`."""
 
 
 # -- common to all kinds ------------------------------------------------------------------------------------------------
@@ -29,8 +43,8 @@ class ObjectMeta(TypedDict, total=False):
     """Always there for a kind that lives in namespaces."""
     uid: Required[str]
     resourceVersion: str
-    creationTimestamp: Required[str]
-    deletionTimestamp: str
+    creationTimestamp: Required[Timestamp]
+    deletionTimestamp: Timestamp
     generation: int
     labels: dict[str, str]
     annotations: dict[str, str]
@@ -56,7 +70,7 @@ class Condition(TypedDict, total=False):
     """True, False or Unknown."""
     reason: str
     message: str
-    lastTransitionTime: str | None
+    lastTransitionTime: Timestamp | None
 
 
 class ObjectReference(TypedDict, total=False):
@@ -111,9 +125,9 @@ class NodeInfo(TypedDict):
 
 
 class NodeStatus(TypedDict):
-    addresses: list[NodeAddress]
-    allocatable: dict[str, str]
-    conditions: list[Condition]
+    addresses: NotRequired[list[NodeAddress]]
+    allocatable: NotRequired[dict[str, Quantity]]
+    conditions: NotRequired[list[Condition]]
     nodeInfo: NodeInfo
 
 
@@ -123,8 +137,8 @@ class Node(Object):
 
 
 class Resources(TypedDict, total=False):
-    requests: dict[str, str]
-    limits: dict[str, str]
+    requests: dict[str, Quantity]
+    limits: dict[str, Quantity]
 
 
 class Container(TypedDict, total=False):
@@ -162,14 +176,14 @@ class Waiting(TypedDict, total=False):
 
 
 class Running(TypedDict, total=False):
-    startedAt: str | None
+    startedAt: Timestamp | None
 
 
 class Terminated(TypedDict, total=False):
     exitCode: Required[int]
     reason: str
     message: str
-    finishedAt: str | None
+    finishedAt: Timestamp | None
 
 
 class ContainerState(TypedDict, total=False):
@@ -221,9 +235,13 @@ class Workload(Object):
     spec: WorkloadSpec
 
 
+class StatefulSet(Workload):
+    """Its pods are numbered, and keep their volumes."""
+
+
 class DaemonSetStatus(TypedDict, total=False):
-    desiredNumberScheduled: Required[int]
-    numberReady: Required[int]
+    desiredNumberScheduled: int
+    numberReady: int
 
 
 class DaemonSet(Workload):
@@ -257,8 +275,8 @@ class JobStatus(TypedDict, total=False):
     active: int
     succeeded: int
     failed: int
-    startTime: str
-    completionTime: str
+    startTime: Timestamp
+    completionTime: Timestamp
     conditions: list[Condition]
 
 
@@ -281,7 +299,7 @@ class CronJobSpec(TypedDict, total=False):
 
 class CronJobStatus(TypedDict, total=False):
     active: list[ObjectReference]
-    lastScheduleTime: str
+    lastScheduleTime: Timestamp
 
 
 class CronJob(Object):
@@ -301,7 +319,7 @@ class ServicePort(TypedDict, total=False):
 class ServiceSpec(TypedDict):
     type: str
     """ClusterIP, NodePort, LoadBalancer or ExternalName."""
-    ports: list[ServicePort]
+    ports: NotRequired[list[ServicePort]]
 
 
 class Ingress(TypedDict, total=False):
@@ -316,7 +334,7 @@ class LoadBalancerStatus(TypedDict, total=False):
 
 
 class ServiceStatus(TypedDict):
-    loadBalancer: LoadBalancerStatus
+    loadBalancer: NotRequired[LoadBalancerStatus]
 
 
 class Service(Object):
@@ -329,8 +347,7 @@ class ConfigMap(Object):
 
 
 class Secret(Object):
-    data: NotRequired[dict[str, str]]
-    """The values are in Base64."""
+    data: NotRequired[dict[str, Base64]]
 
 
 # -- storage ------------------------------------------------------------------------------------------------------------
@@ -352,7 +369,7 @@ class PersistentVolumeClaim(Object):
 
 
 class Capacity(TypedDict):
-    storage: str
+    storage: Quantity
 
 
 class CSISource(TypedDict):

@@ -71,7 +71,7 @@ async def _being_deleted(kube: Kube, namespace: str) -> list[str]:
         volume["metadata"]["name"]
         for volume in await kube.list(PERSISTENT_VOLUME)
         if (claim := volume["spec"].get("claimRef", {})).get("namespace") == namespace
-        and claim["name"] not in claims
+        and claim.get("name") not in claims
         and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete"
     ]
 

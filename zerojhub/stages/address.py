@@ -82,11 +82,11 @@ async def address_of(run: Run, service: Service) -> HubAddress | None:
     port = _port(service, https=https)
     match kind:
         case "LoadBalancer":
-            ingress = (service["status"]["loadBalancer"].get("ingress") or [{}])[0]
+            ingress = (service["status"].get("loadBalancer", {}).get("ingress") or [{}])[0]
             host = ingress.get("ip") or ingress.get("hostname")
             return HubAddress(kind, host, port["port"], https) if host else None
         case "NodePort":
-            return HubAddress(kind, await _node_address(run), port["nodePort"], https)
+            return HubAddress(kind, await _node_address(run), port.get("nodePort"), https)
         case _:
             if not run.deployment.hub.host:
                 raise ZeroJHubError(
@@ -104,8 +104,11 @@ def uses_https(run: Run) -> bool:
 
 def _port(service: Service, *, https: bool) -> ServicePort:
     """The service's port for the URL's scheme."""
-    ports = {port.get("name"): port for port in service["spec"]["ports"]}
-    return (https and ports.get("https")) or ports.get("http") or service["spec"]["ports"][0]
+    listed = service["spec"].get("ports")
+    if not listed:
+        raise ZeroJHubError(f"service {service['metadata']['name']} has no port")
+    ports = {port.get("name"): port for port in listed}
+    return (https and ports.get("https")) or ports.get("http") or listed[0]
 
 
 async def _node_address(run: Run) -> str:

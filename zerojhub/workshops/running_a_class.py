@@ -44,8 +44,9 @@ async def pulled(world: World) -> None:
     if not pullers:
         raise NotDone("no continuous image puller")
     status = pullers[0]["status"]
-    if not 0 < status["desiredNumberScheduled"] == status["numberReady"]:
-        raise NotDone(f"ready on {status['numberReady']} of {status['desiredNumberScheduled']} nodes")
+    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+    if not 0 < wanted == ready:
+        raise NotDone(f"ready on {ready} of {wanted} nodes")
 
 
 @exercise
