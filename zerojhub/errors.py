@@ -1,6 +1,7 @@
 """The errors that users see: a small tree, each error one line with an exit code.
 
 The message says what is wrong, `where` says where (file:line, a machine, an API's request ID), `hint` says what to do.
+`details` are more lines, such as the end of a log; their leading spaces are kept.
 Only the command line's entry point prints them.
 """
 
@@ -14,14 +15,18 @@ class ZeroJHubError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None):
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None, details: Sequence[str] = ()):
         super().__init__(message)
-        self.message, self.where, self.hint = message, where, hint
+        self.message, self.where, self.hint, self.details = message, where, hint, details
+
+    @property
+    def lines(self) -> list[str]:
+        """`where: message`, and the details. `(hint)` is at the end of the last line."""
+        lines = [f"{self.where}: {self.message}" if self.where else self.message, *self.details]
+        return [*lines[:-1], f"{lines[-1]} ({self.hint})"] if self.hint else lines
 
     def __str__(self) -> str:
-        """`where: message (hint)`."""
-        text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        return "\n".join(self.lines)
 
 
 class UserError(ZeroJHubError):

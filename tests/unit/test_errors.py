@@ -77,6 +77,12 @@ def test_an_error_is_one_line_whatever_a_service_has_put_into_it(monkeypatch, ca
     assert capsys.readouterr().err == "error: no room\N{REPLACEMENT CHARACTER}[2J\nerror: b c\n"
 
 
+def test_details_are_lines_of_their_own_with_their_indentation(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, ZeroJHubError("it broke", details=["  pod hub\tfailed", "    Traceback"], hint="see the log"))
+    assert capsys.readouterr().err == "error: it broke\nerror:   pod hub failed\nerror:     Traceback (see the log)\n"
+
+
 def test_an_interrupted_command_says_what_goes_on(monkeypatch, capsys):
     monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as left:

@@ -141,3 +141,19 @@ def test_a_token_expires(hub):
     hub.users["ada"] = {"name": "ada"}
     assert ask("create_token", "ada", seconds=600) == "token of ada"
     assert json.loads(hub.requests[-1].content)["expires_in"] == 600
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"admin": True}, "no 0.name in it"),
+        ({"name": None}, "0.name: input should be a valid string, not null"),
+        ({"name": "ada", "servers": ["x"]}, "0.servers: input should be a valid dictionary, not a list"),
+        ({"name": "ada", "servers": {"": {"url": 7}}}, "0.servers..url: input should be a valid string, not a number"),
+    ],
+)
+def test_an_answer_of_another_type_is_one_line(hub, user, said):
+    hub.users["ada"] = user
+    with pytest.raises(HubError) as refused:
+        ask("users")
+    assert str(refused.value) == f"http://hub/hub/api/users: the hub answered something unexpected: {said}"

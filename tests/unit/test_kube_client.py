@@ -111,28 +111,45 @@ def kube(server):
     return lambda work: ask(config(f"http://127.0.0.1:{server.port}", user={"token": "t0ken"}), work)
 
 
+MADE = {"uid": "u1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+OBJECT = {"metadata": {"name": "n", **MADE}}
+THE_NODE = OBJECT | {
+    "spec": {},
+    "status": {"nodeInfo": dict.fromkeys(("machineID", "systemUUID", "kubeletVersion", "containerRuntimeVersion"), "")},
+}
+THE_POD = OBJECT | {"spec": {"containers": []}, "status": {"phase": "Running"}}
+PI = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "pi", "namespace": "default", **MADE},
+    "spec": {"template": {"spec": {"containers": []}}},
+    "status": {},
+}
+CLASS = OBJECT | {"provisioner": "p"}
+
+
 def test_requests_go_where_the_api_has_the_kind(server, kube):
     server.answers = {
-        "GET /api/v1/nodes": [(200, {"items": [{"metadata": {"name": "n"}}]})],
-        "GET /api/v1/namespaces/hub/pods": [(200, {"items": []})],
-        "GET /apis/storage.k8s.io/v1/storageclasses/cinder": [(200, {"provisioner": "p"})],
-        "GET /apis/networking.k8s.io/v1/namespaces/hub/networkpolicies/x": [(200, {})],
+        "GET /api/v1/nodes": [(200, {"items": [THE_NODE]})],
+        "GET /api/v1/namespaces/hub/pods": [(200, {"items": None})],  # as Go writes no items
+        "GET /apis/storage.k8s.io/v1/storageclasses/cinder": [(200, CLASS)],
+        "GET /apis/networking.k8s.io/v1/namespaces/hub/networkpolicies/x": [(200, OBJECT)],
         "GET /version": [(200, {"gitVersion": "v1.34.4"})],
     }
-    assert kube(lambda kube: kube.list(NODE)) == [{"metadata": {"name": "n"}}]
+    assert kube(lambda kube: kube.list(NODE)) == [THE_NODE]
     assert kube(lambda kube: kube.list(POD, "hub", labels="a=b,c!=d", fields="spec.nodeName=n")) == []
-    assert kube(lambda kube: kube.get(STORAGE_CLASS, "cinder")) == {"provisioner": "p"}
-    assert kube(lambda kube: kube.get(Kind("networking.k8s.io/v1/NetworkPolicy"), "x", "hub")) == {}
+    assert kube(lambda kube: kube.get(STORAGE_CLASS, "cinder")) == CLASS
+    assert kube(lambda kube: kube.get(Kind("networking.k8s.io/v1/NetworkPolicy"), "x", "hub")) == OBJECT
     assert kube(lambda kube: kube.version()) == "v1.34.4"
     assert "labelSelector=a%3Db%2Cc%21%3Dd&fieldSelector=spec.nodeName%3Dn" in server.asked()[1]
     assert {headers["authorization"] for _, headers, _ in server.requests} == {"Bearer t0ken"}
 
 
 def test_what_changes_an_object_says_how(server, kube):
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "pi", "namespace": "default"}}
+    job = PI
     path = "/apis/batch/v1/namespaces/default/jobs"
-    server.answers = {f"POST {path}": [(201, job | {"status": {}})], f"PATCH {path}/pi": [(200, job)]}
-    assert kube(lambda kube: kube.create(JOB, job))["status"] == {}
+    server.answers = {f"POST {path}": [(201, job)], f"PATCH {path}/pi": [(200, job)]}
+    assert kube(lambda kube: kube.create(JOB, job)) == job
     kube(lambda kube: kube.apply(job))
     assert kube(lambda kube: kube.merge(JOB, "pi", "default", {"spec": {"suspend": None}})) == job
     kube(lambda kube: kube.annotate(JOB, "pi", "default", checked_revision="3"))
@@ -143,6 +160,26 @@ def test_what_changes_an_object_says_how(server, kube):
     assert merged[1]["content-type"] == "application/merge-patch+json"
     assert json.loads(merged[2]) == {"spec": {"suspend": None}}
     assert json.loads(annotated[2]) == {"metadata": {"annotations": {"zerojhub.io/checked-revision": "3"}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "no items in it"),
+        ([], "a list"),
+        ({"items": [{}]}, "no items.0.metadata in it"),
+        ({"items": [THE_NODE | {"status": None}]}, "items.0.status: input should be a valid dictionary, not null"),
+        ({"items": [THE_NODE | {"metadata": {"name": "n", "uid": "u", "creationTimestamp": "today"}}]},
+         "items.0.metadata.creationTimestamp: text that cannot be read"),
+        ({"items": [THE_NODE | {"spec": {"taints": "all"}}]}, "items.0.spec.taints: input should be a valid list, not text"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_another_type_is_one_line_with_its_path(server, kube, body, said):
+    server.answers = {"GET /api/v1/nodes": [(200, body)]}
+    with pytest.raises(KubeError) as refused:
+        kube(lambda kube: kube.list(NODE))
+    answered = "the Kubernetes API answered something unexpected"
+    assert str(refused.value) == f"Kubernetes GET /api/v1/nodes: {answered}: {said}"
 
 
 def test_what_does_not_exist_is_none_and_other_refusals_are_errors(server, kube):
@@ -187,7 +224,7 @@ def test_deleting_fails_for_every_other_refusal(server, kube, status):
 
 
 def test_deleting_waits_until_it_is_gone_if_asked_to(server, kube):
-    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, {"a": 1}), (404, "")]}
+    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, THE_POD), (404, "")]}
     kube(delete())
     assert server.asked() == [f"DELETE {POD_PATH}"]
     kube(delete(wait=5))
@@ -195,7 +232,7 @@ def test_deleting_waits_until_it_is_gone_if_asked_to(server, kube):
 
 
 def test_deleting_fails_when_it_is_not_gone_in_time_or_cannot_be_looked_at(server, kube):
-    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, {"a": 1})]}
+    server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, THE_POD)]}
     with pytest.raises(KubeError, match=r"v1/Pod p still exists 0\.1 s after it was deleted"):
         kube(delete(wait=0.1))
     server.answers[f"GET {POD_PATH}"] = [(500, {"message": "etcd"})]
@@ -235,7 +272,6 @@ def behind(server):
         yield (lambda work: ask(config(made.url), work)), made
 
 
-PI = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "pi", "namespace": "default"}}
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
 FAULTS = [
     Status(500),
@@ -251,14 +287,14 @@ FAULTS = [
 def test_what_can_be_repeated_survives_each_fault(server, behind):
     kube, made = behind
     server.answers = {
-        "GET /api/v1/nodes": [(200, {"items": [{"a": 1}]})],
+        "GET /api/v1/nodes": [(200, {"items": [THE_NODE]})],
         f"PATCH {JOBS}/pi": [(200, PI)],
         f"DELETE {JOBS}/pi": [(200, PI)],
         "GET /api/v1/namespaces/hub/pods/p/log": [(200, "a\n")],
     }
     for fault in FAULTS:
         made.faults = {method: [fault] for method in ("GET", "PATCH", "DELETE")}
-        assert kube(lambda kube: kube.list(NODE)) == [{"a": 1}], fault
+        assert kube(lambda kube: kube.list(NODE)) == [THE_NODE], fault
         kube(lambda kube: kube.apply(PI))
         kube(lambda kube: kube.delete(JOB, "pi", "default"))
     made.faults = {"GET": ["cut body"]}
@@ -281,7 +317,7 @@ def test_an_object_whose_creation_got_lost_is_created_once(server, behind):
     def look(body: bytes) -> tuple[int, Any]:
         """What is there: somebody else's job, and what the last POST created."""
         kept[:] = [json.loads(data) for line, _, data in server.requests if line.startswith("POST")]
-        return 200, {"items": [PI | {"metadata": {"name": "other"}}, *kept]}
+        return 200, {"items": [PI | {"metadata": {"name": "other", **MADE}}, *kept]}
 
     server.answers = {f"POST {JOBS}": [(201, PI)], f"GET {JOBS}": [look]}
     created = kube(lambda kube: kube.create(JOB, PI))

@@ -153,7 +153,7 @@ def test_a_server_that_does_not_start_is_explained_by_its_pod(hub, kube, monkeyp
     monkeypatch.setattr(HubClient, "progress", slow)
     with pytest.raises(ZeroJHubError) as caught:
         prove(kube)
-    assert caught.value.message.splitlines() == [
+    assert [caught.value.message, *caught.value.details] == [
         f"the server of {USER} failed to start: no room",
         "  pod jupyter-zerojhub-check cannot be scheduled",
     ]

@@ -95,7 +95,8 @@ def bounds_of(group: NodeGroup, cluster: Cluster, settings: autoscaler.Settings 
         return None
     least = group["min_node_count"] or 0
     # Without an upper bound, magnum-cluster-api uses the label, or one more node.
-    return least, group["max_node_count"] or int(cluster["labels"].get("max_node_count") or least + 1)
+    label = cluster["labels"].get("max_node_count", "")
+    return least, group["max_node_count"] or (int(label) if label.isdecimal() else least + 1)
 
 
 def require_outside_autoscaler(cluster: Cluster, times: Mapping[str, str]) -> None:

@@ -6,9 +6,13 @@ import functools
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import ZeroJHubError
 from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -54,10 +58,34 @@ class User:
     """By name; the default server's name is empty."""
 
 
+class ServerModel(TypedDict, total=False):
+    """A server, as the API has it."""
+
+    url: str | None
+    pending: str | None
+    started: str | None
+
+
+class UserModel(TypedDict):
+    """A user, as the API has them."""
+
+    name: str
+    admin: NotRequired[bool | None]
+    last_activity: NotRequired[str | None]
+    pending: NotRequired[str | None]
+    servers: NotRequired[dict[str, ServerModel] | None]
+
+
+class TokenModel(TypedDict):
+    """A new token."""
+
+    token: str
+
+
 class ProgressEvent(TypedDict, total=False):
     """An event of a starting server; `ready` and `failed` are set in the last one only."""
 
-    message: str
+    message: str | None
     ready: bool
     failed: bool
 
@@ -104,21 +132,21 @@ class HubClient:
         found: list[User] = []
         while True:
             query: dict[str, int | str] = {"offset": len(found), "limit": PAGE}
-            page = [_user(each) for each in await self._json("GET", "/hub/api/users", params=query)]
+            page = [_user(each) for each in await self.json("GET", "/hub/api/users", of=_USERS, params=query)]
             found += page
             if len(page) < PAGE:
                 return found
 
     async def user(self, name: str) -> User | None:
         """The user with their servers, or None."""
-        found = await self._json("GET", f"/hub/api/users/{name}", missing=404)
+        found = await self.json("GET", f"/hub/api/users/{name}", of=UserModel, missing=404)
         return None if found is None else _user(found)
 
     async def create_user(self, name: str) -> None:
         """Add a user of a name that nobody else adds."""
 
         async def create() -> User:
-            return _user(await self._json("POST", f"/hub/api/users/{name}", repeatable=False))
+            return _user(await self.json("POST", f"/hub/api/users/{name}", of=UserModel, repeatable=False))
 
         await retry.settle(create, lambda: self.user(name))
 
@@ -131,8 +159,8 @@ class HubClient:
     async def create_token(self, name: str, *, seconds: int) -> str:
         """A token of the user that expires after so many seconds."""
         body = {"expires_in": seconds, "note": "zerojhub check"}
-        token: str = (await self._json("POST", f"/hub/api/users/{name}/tokens", body=body))["token"]
-        return token
+        made: TokenModel = await self.json("POST", f"/hub/api/users/{name}/tokens", of=TokenModel, body=body)
+        return made["token"]
 
     async def restore_routes(self) -> None:
         """Have the hub send its proxy the routes to all servers (scope `proxy`)."""
@@ -207,10 +235,16 @@ class HubClient:
 
         return await retry.attempts(attempt, repeatable=repeatable, limit=self._attempts)
 
-    async def _json(self, method: str, path: str, *, missing: int | None = None, **options: Any) -> Any:
-        """The decoded answer; None for the status `missing`."""
+    async def json(self, method: str, path: str, *, of: Any, missing: int | None = None, **options: Any) -> Any:
+        """The decoded answer, checked to be of that type (see `answers`); None for the status `missing`."""
         answer = await self.request(method, path, check=False, decode=True, **options)
-        return None if answer.status_code == missing else self._checked(answer).json()
+        return None if answer.status_code == missing else self._expected(self._checked(answer).json(), of, path)
+
+    def _expected(self, found: Any, kind: Any, path: str) -> Any:
+        try:
+            return checked(found, kind)
+        except Unexpected as error:
+            raise HubError(f"the hub answered something unexpected: {error}", where=self.url + path) from None
 
     async def _events(self, path: str, timeout: float) -> AsyncIterator[ProgressEvent]:
         """A stream of server-sent events. Raises Transient."""
@@ -224,7 +258,7 @@ class HubClient:
                     raise Transient(fault, self._refusal(answer)) if fault else self._refusal(answer)
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
-                        yield json.loads(line.removeprefix("data:"))
+                        yield self._expected(json.loads(line.removeprefix("data:")), ProgressEvent, path)
         except httpx.RequestError as error:
             raise self._no_response(error) from None
         except ValueError:
@@ -260,12 +294,15 @@ def _plain(failure: HubError | Transient) -> ZeroJHubError:
 def _is_json(answer: httpx.Response) -> bool:
     try:
         answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
 
-def _user(body: dict[str, Any]) -> User:
+_USERS = GenericAlias(list, (UserModel,))
+
+
+def _user(body: UserModel) -> User:
     servers = {
         name: UserServer(each.get("url") or "", each.get("pending"), each.get("started"))
         for name, each in (body.get("servers") or {}).items()

@@ -8,10 +8,18 @@ import uuid
 from typing import Any
 
 import anyio
+from typing_extensions import TypedDict
 
 from zerojhub import retry
 from zerojhub.hub.client import SERVICE, HubClient, HubError
 from zerojhub.retry import Transient
+
+
+class Kernel(TypedDict):
+    """A kernel, as Jupyter Server has it."""
+
+    id: str
+
 
 SHUTDOWN = 10
 """Seconds for the kernel to be shut down."""
@@ -28,16 +36,16 @@ async def run_cell(server: HubClient, code: str, *, timeout: float = 60) -> str:
 
 async def _run_once(server: HubClient, code: str, timeout: float) -> str:
     """One attempt. Raises Transient."""
-    kernel = (await server.request("POST", "/api/kernels", body={}, timeout=timeout)).json()["id"]
+    kernel: Kernel = await server.json("POST", "/api/kernels", of=Kernel, body={}, timeout=timeout)
     try:
         with anyio.fail_after(timeout):
-            return await _converse(server, kernel, code)
+            return await _converse(server, kernel["id"], code)
     except TimeoutError:
         raise HubError(f"the cell did not finish within {timeout:g} s", where=server.url) from None
     finally:
         # It ends with the server otherwise.
         with anyio.move_on_after(SHUTDOWN, shield=True), contextlib.suppress(HubError):
-            await server.request("DELETE", f"/api/kernels/{kernel}", check=False)
+            await server.request("DELETE", f"/api/kernels/{kernel['id']}", check=False)
 
 
 async def _converse(server: HubClient, kernel: str, code: str) -> str:
@@ -46,6 +54,7 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     request = _execute_request(code)
+    mine = request["header"]["msg_id"]
     url = f"{server.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
     printed: list[str] = []
     replied = idle = False
@@ -53,21 +62,21 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
         async with connect(url, additional_headers=server.headers, max_size=None) as channel:
             await channel.send(json.dumps(request))
             while not (replied and idle):
-                message = json.loads(await channel.recv())
-                if message.get("parent_header", {}).get("msg_id") != request["header"]["msg_id"]:
-                    continue
-                content = message["content"]
-                match message["msg_type"]:
-                    case "stream":
-                        printed.append(content["text"])
-                    case "execute_result":
-                        printed.append(content["data"].get("text/plain", ""))
-                    case "error":
-                        raise HubError(f"the cell raised {content['ename']}: {content['evalue']}", where=server.url)
-                    case "execute_reply":
+                match json.loads(await channel.recv()):
+                    case {"parent_header": {"msg_id": of}, "msg_type": kind, "content": dict(content)} if of == mine:
+                        pass
+                    case _:
+                        continue
+                match kind, content:
+                    case ("stream", {"text": str(text)}) | ("execute_result", {"data": {"text/plain": str(text)}}):
+                        printed.append(text)
+                    case "error", _:
+                        raised = f"{content.get('ename')}: {content.get('evalue')}"
+                        raise HubError(f"the cell raised {raised}", where=server.url)
+                    case "execute_reply", _:
                         replied = True
-                    case "status":
-                        idle = content["execution_state"] == "idle"
+                    case "status", _:
+                        idle = content.get("execution_state") == "idle"
     except (WebSocketException, OSError, ValueError) as error:
         lost = HubError(f"the connection to the kernel failed: {error}", where=server.url)
         fault = retry.of_exception(SERVICE, error)

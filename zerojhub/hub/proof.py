@@ -183,8 +183,9 @@ async def _start_server(client: HubClient, kube: Kube, namespace: str, say: Say)
     try:
         await gather(start(), _watch_pod(kube, namespace, seen, watching))
     except (HubError, _Stuck) as error:
-        lines = "".join(f"\n  {trouble}" for trouble in seen)
-        raise ZeroJHubError(f"{refusal(error.message)}{lines}", hint="see the hub's log: zerojhub hub logs") from None
+        lines = [f"  {line}" for trouble in seen for line in str(trouble).splitlines()]
+        hint = "see the hub's log: zerojhub hub logs"
+        raise ZeroJHubError(refusal(error.message), hint=hint, details=lines) from None
 
 
 def refusal(text: str) -> str:

@@ -53,10 +53,8 @@ class JobFailed(ZeroJHubError):
     """A job that was waited for failed, or cannot start (exit code 1)."""
 
     def __init__(self, job: JobRow, namespace: str, log: str = ""):
-        lines = "".join(f"\n    {line}" for line in log.splitlines() if line.strip())
-        super().__init__(
-            f"job {job.name} in namespace {namespace} {VERBS.get(job.state, job.state)}: {job.detail}{lines}"
-        )
+        message = f"job {job.name} in namespace {namespace} {VERBS.get(job.state, job.state)}: {job.detail}"
+        super().__init__(message, details=[f"    {line}" for line in log.splitlines() if line.strip()])
         self.job = job
 
 

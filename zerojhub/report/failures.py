@@ -11,7 +11,9 @@ from zerojhub.text import one_line
 def show_error(error: ZeroJHubError) -> None:
     """An error, or several of them: one per line, whatever a service or a file has put into its text."""
     for each in error.problems if isinstance(error, Problems) else [error]:
-        print(f"error: {one_line(str(each))}", file=sys.stderr)
+        for line in each.lines:
+            indent = " " * (len(line) - len(line.lstrip(" ")))
+            print(f"error: {indent}{one_line(line)}", file=sys.stderr)
 
 
 def show_traceback(text: str) -> None:

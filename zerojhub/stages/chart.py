@@ -233,7 +233,7 @@ async def _troubles(run: Run) -> list[Trouble]:
 
 def _failure(message: str, troubles: list[Trouble]) -> ZeroJHubError:
     """The error with Kubernetes' own reasons below it."""
-    return ZeroJHubError(message + "".join(f"\n  {trouble}" for trouble in troubles))
+    return ZeroJHubError(message, details=[f"  {line}" for each in troubles for line in str(each).splitlines()])
 
 
 async def _delete_load_balancers(run: Run) -> None:
