@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.chart.rendering import HELM
 from tests.unit.test_yamlfile import AS_GO_READS, same
 from zerojhub.errors import UserError
-from zerojhub.helm import readable
+from zerojhub.helm.template import readable
 from zerojhub.yamlfile import load, plain
 
 CHART = {

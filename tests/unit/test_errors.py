@@ -9,7 +9,7 @@ import pytest
 
 from zerojhub import cli
 from zerojhub.errors import CloudError, Interrupted, MachineError, Problems, UserError, ZeroJHubError
-from zerojhub.helm import HelmError
+from zerojhub.helm.client import HelmError
 from zerojhub.hub.client import HubError
 from zerojhub.kube.client import KubeError
 from zerojhub.waiting import TimedOut

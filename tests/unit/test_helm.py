@@ -9,22 +9,27 @@ import json
 import tarfile
 import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from zerojhub.helm import Helm, HelmError, ReleaseNotFound, run_as_given
+from zerojhub.deployment import HelmSpec
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.helm import program
+from zerojhub.helm.client import Helm, HelmError, ReleaseNotFound, run_as_given
+from zerojhub.helm.program import FIND, fits
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 from zerojhub.machine.local import LocalMachine
-from zerojhub.stages.helm import FETCH, FIND, _fits
+from zerojhub.stages.helm import FETCH
 
 PROGRAM = b"#!/bin/sh\necho v3.18.4\n"
 
 
 @pytest.mark.parametrize(
-    ("version", "wanted", "fits"),
+    ("version", "wanted", "expected"),
     [
         ("v3.18.4", None, True),
         ("v3.22", None, True),
@@ -37,8 +42,8 @@ PROGRAM = b"#!/bin/sh\necho v3.18.4\n"
         ("v3.18.5", "3.18.4", False),
     ],
 )
-def test_which_helm_fits(version, wanted, fits):
-    assert _fits(version, wanted) is fits
+def test_which_helm_fits(version, wanted, expected):
+    assert fits(version, wanted) is expected
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def archive(tmp_path):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "served"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=partial(server.serve_forever, 0.02), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/helm.tar.gz", hashlib.sha256(buffer.getvalue()).hexdigest()
     server.shutdown()
     server.server_close()
@@ -83,6 +88,37 @@ def test_another_archive_than_the_pinned_one_is_not_installed(archive, tmp_path)
     assert answer.code == 3
     assert b"SHA-256" in answer.stderr
     assert not (tmp_path / "bin").exists()
+
+
+@pytest.fixture
+def published(archive, tmp_path, monkeypatch):
+    """Helm 3.18.4 as the only one that can be downloaded, a cache without it, and what was reported."""
+    url, checksum = archive
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(program, "URL", url)
+    monkeypatch.setattr(program, "CHECKSUMS", {("3.18.4", anyio.run(program.platform_of, LocalMachine())): checksum})
+    return []
+
+
+def test_a_helm_that_this_machine_lacks_is_downloaded_once(published):
+    wanted = HelmSpec(version="3.18.4")
+    paths = [anyio.run(program.here, wanted, published.append) for _ in range(2)]
+    assert paths[0] == paths[1]
+    assert Path(paths[0]).read_bytes() == PROGRAM
+    assert len(published) == 1
+
+
+def test_a_download_with_another_checksum_is_not_kept(published, tmp_path):
+    wanted = HelmSpec(version="3.18.4", sha256="0" * 64)
+    with pytest.raises(ZeroJHubError, match="the SHA-256 is not 0000"):
+        anyio.run(program.here, wanted, published.append)
+    assert not list(tmp_path.rglob("helm-*"))
+
+
+def test_a_helm_that_nobody_knows_the_checksum_of_is_not_downloaded(published):
+    with pytest.raises(UserError, match=r"no checksum is known for Helm 3\.99\.0"):
+        anyio.run(program.here, HelmSpec(version="3.99.0"), published.append)
+    assert published == []
 
 
 class Recorder:
@@ -146,6 +182,11 @@ def test_helm_gets_characters_that_yaml_has_no_escapes_for_as_they_are():
     [
         (b"Error: release: not found\n", ReleaseNotFound, "helm: release: not found"),
         (b"W0101 deprecated\nError: UPGRADE FAILED: x\n\n", HelmError, "helm: UPGRADE FAILED: x"),
+        (
+            b"Error: UPGRADE FAILED: execution error at (x/templates/NOTES.txt:1:4): \n\n#####\n\na is b.\n\nc is d.\n\n",
+            HelmError,
+            "helm: a is b.; c is d.",
+        ),
         (b"", HelmError, "helm: exit code 1"),
     ],
 )

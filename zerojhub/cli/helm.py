@@ -38,7 +38,7 @@ def helm(
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import on_cluster, with_run
-    from zerojhub.helm import run_as_given
+    from zerojhub.helm.client import run_as_given
     from zerojhub.machine import Result
     from zerojhub.report.results import show_bytes, show_drift
     from zerojhub.stages import HelmProgram

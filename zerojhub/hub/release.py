@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zerojhub.helm import Helm, ReleaseNotFound
+from zerojhub.helm.client import Helm, ReleaseNotFound
 from zerojhub.tasks import gather
 
 if TYPE_CHECKING:

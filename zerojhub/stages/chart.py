@@ -25,7 +25,7 @@ from zerojhub.tasks import gather
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
-    from zerojhub.helm import Helm
+    from zerojhub.helm.client import Helm
     from zerojhub.hub.secrets import Secrets
     from zerojhub.kube.explain import Trouble
 
@@ -90,7 +90,7 @@ class Chart(Stage[Release]):
         await _wait(run)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
-        from zerojhub.helm import ReleaseNotFound
+        from zerojhub.helm.client import ReleaseNotFound
 
         kube, namespace = run[Access].kube, run.deployment.namespace
         await _delete_load_balancers(run)
@@ -143,7 +143,7 @@ async def _deployments(run: Run) -> list[Deployment]:
 
 
 def _helm(run: Run) -> Helm:
-    from zerojhub.helm import Helm
+    from zerojhub.helm.client import Helm
 
     return Helm(run[Access], run[HelmProgram], timeout=INSTALL_TIMEOUT)
 
@@ -155,7 +155,7 @@ async def _make_namespace(run: Run) -> None:
 
 
 async def _install(run: Run, values: dict[str, Any]) -> None:
-    from zerojhub.helm import HelmError
+    from zerojhub.helm.client import HelmError
     from zerojhub.hub.release import description_of
 
     machine, chart = run[Access].machine, run[Values].chart

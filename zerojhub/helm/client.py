@@ -1,31 +1,31 @@
-"""Helm on both roads: pyhelm3's commands, run on the machine where the deployment's Helm is."""
+"""A release's Helm on both roads: pyhelm3's commands, run on the machine where the deployment's Helm is."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from functools import partial
 
 from pyhelm3 import Command
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.helm.template import parse, readable
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 
-SURROGATES = re.compile(rb"\\u(d[89ab]..)\\u(d[c-f]..)|\\.")
-"""A character beyond U+FFFF as JSON escapes it; or any other escape."""
 NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 USER_TIMEOUT = 1800
 """Seconds for a command of a person's."""
 
 
 class HelmError(ZeroJHubError):
-    """Helm failed; the message is the last line of its standard error (exit code 1)."""
+    """Helm failed; the message is a template's own words, or the last line of its standard error (exit code 1)."""
 
     def __init__(self, code: int, stderr: bytes):
-        lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+        text = stderr.decode(errors="replace")
+        lines = [line for line in text.splitlines() if line.strip()]
         message = lines[-1].removeprefix("Error: ").strip() if lines else f"exit code {code}"
+        if (refusal := parse(text)).files:
+            message = "; ".join(refusal.paragraphs)
         super().__init__(message, where="helm")
 
 
@@ -51,11 +51,6 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
             return result.stdout
         kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
         raise kind(result.code, result.stderr)
-
-
-def readable(text: bytes) -> bytes:
-    """JSON as Helm can read it: Helm reads YAML, which has no surrogate pairs."""
-    return SURROGATES.sub(lambda found: json.loads(b'"%s"' % found[0]).encode() if found[1] else found[0], text)
 
 
 async def run_as_given(

@@ -1,0 +1,145 @@
+"""The Helm program: which versions are used, where they come from, and the copy on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import re
+import sys
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from zerojhub.deployment import HelmSpec
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.machine import Machine
+from zerojhub.machine.local import LocalMachine
+from zerojhub.text import Say
+
+VERSION = "3.18.4"
+"""The Helm version that is downloaded when the deployment names none."""
+LEAST = (3, 8)
+"""The oldest Helm that has every option used here."""
+URL = "https://get.helm.sh/helm-v{version}-{platform}.tar.gz"
+CHECKSUMS = {
+    ("3.16.4", "linux-amd64"): "fc307327959aa38ed8f9f7e66d45492bb022a66c3e5da6063958254b9767d179",
+    ("3.16.4", "linux-arm64"): "d3f8f15b3d9ec8c8678fbf3280c3e5902efabe5912e2f9fcf29107efbc8ead69",
+    ("3.17.3", "linux-amd64"): "ee88b3c851ae6466a3de507f7be73fe94d54cbf2987cbaa3d1a3832ea331f2cd",
+    ("3.17.3", "linux-arm64"): "7944e3defd386c76fd92d9e6fec5c2d65a323f6fadc19bfb5e704e3eee10348e",
+    ("3.18.4", "linux-amd64"): "f8180838c23d7c7d797b208861fecb591d9ce1690d8704ed1e4cb8e2add966c1",
+    ("3.18.4", "linux-arm64"): "c0a45e67eef0c7416a8a8c9e9d5d2d30d70e4f4d3f7bea5de28241fffa8f3b89",
+}
+"""SHA-256 of the archives at get.helm.sh, as published next to them."""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+FIND = """
+for helm in "$@" "$HOME/.local/bin/helm" "$(command -v helm)"; do
+  [ -x "$helm" ] && version=$("$helm" version --template '{{.Version}}' 2>/dev/null) && echo "$version $helm"
+done; true
+"""
+
+
+class Offline(ZeroJHubError):
+    """This machine cannot download Helm."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive at get.helm.sh."""
+
+    url: str
+    sha256: str
+
+    @property
+    def program(self) -> Path:
+        """Where this machine keeps the program that is in it, for all deployments."""
+        import platformdirs
+
+        return platformdirs.user_cache_path("zerojhub") / "helm" / f"helm-{self.sha256[:12]}"
+
+
+async def platform_of(machine: Machine) -> str:
+    """`linux-amd64`, as get.helm.sh calls it."""
+    system, architecture = (await machine.run(["uname", "-sm"])).stdout.decode().lower().split()
+    return f"{system}-{ARCHITECTURES.get(architecture, architecture)}"
+
+
+def archive(wanted: HelmSpec, platform: str) -> Archive:
+    """The archive that a deployment wants. UserError if its checksum is not known."""
+    version = wanted.version or VERSION
+    checksum = wanted.sha256 or CHECKSUMS.get((version, platform))
+    if not checksum:
+        raise UserError(f"no checksum is known for Helm {version} on {platform}", hint="set helm.sha256")
+    return Archive(URL.format(version=version, platform=platform), checksum)
+
+
+async def installed(machine: Machine, places: Sequence[str]) -> list[tuple[str, str]]:
+    """The version and path of every Helm at these places, and of those in PATH and ~/.local/bin."""
+    answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
+    return [
+        (version, path) for version, _, path in (line.partition(" ") for line in answer.stdout.decode().splitlines())
+    ]
+
+
+def fits(version: str, wanted: str | None) -> bool:
+    """Whether a Helm that calls itself `version` can be used."""
+    match = re.fullmatch(r"v(\d+)\.(\d+)(\.\d+)?(\+\S*)?", version)
+    if not match:
+        return False
+    if wanted:
+        return version.partition("+")[0] == f"v{wanted}"
+    return int(match[1]) == LEAST[0] and int(match[2]) >= LEAST[1]
+
+
+async def installed_here(wanted: HelmSpec) -> list[tuple[str, str]]:
+    """As `installed`, on this machine: also those downloaded before, and the one next to the running Python."""
+    machine = LocalMachine()
+    places = [str(Path(sys.executable).parent / "helm")]
+    with contextlib.suppress(UserError):
+        places.insert(0, str(archive(wanted, await platform_of(machine)).program))
+    return await installed(machine, places)
+
+
+async def here(wanted: HelmSpec, say: Say) -> str:
+    """The path of a Helm that fits on this machine, downloaded if there is none. ZeroJHubError if that is impossible."""
+    for version, path in await installed_here(wanted):
+        if fits(version, wanted.version):
+            return path
+    return str(await download(archive(wanted, await platform_of(LocalMachine())), say))
+
+
+async def download(archive: Archive, say: Say) -> Path:
+    """The program in the archive, downloaded to the user's cache once. Offline, or ZeroJHubError for a wrong checksum."""
+    import httpx
+
+    if archive.program.exists():
+        return archive.program
+    say(f"downloading {archive.url}")
+    try:
+        timeout = httpx.Timeout(60, connect=5)
+        async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
+            answer = await client.get(archive.url)
+            answer.raise_for_status()
+    except httpx.HTTPError as error:
+        why = f"cannot be downloaded: {error or type(error).__name__}"
+        raise Offline(why, where=archive.url, hint="install Helm 3 on this machine, in PATH") from None
+    if hashlib.sha256(answer.content).hexdigest() != archive.sha256:
+        raise ZeroJHubError(f"the SHA-256 is not {archive.sha256}", where=archive.url)
+    await anyio.to_thread.run_sync(_unpack, answer.content, archive.program)
+    return archive.program
+
+
+def _unpack(content: bytes, program: Path) -> None:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        member = next(each for each in tar if each.name.endswith("/helm"))
+        part = program.with_suffix(".part")
+        file = tar.extractfile(member)
+        assert file, member.name  # a regular file
+        part.write_bytes(file.read())
+    part.chmod(0o755)
+    part.rename(program)
