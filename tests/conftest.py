@@ -18,6 +18,8 @@ import pytest
 
 PROGRAM = Path(sys.executable).with_name("zerojhub")
 ROOT = Path(__file__).parents[1]
+GIVEN_CHARTS = list(filter(None, os.environ.get("ZEROJHUB_TEST_CHART", "").split(os.pathsep)))
+"""Archives of Zero to JupyterHub's chart to test with, separated as in PATH."""
 
 
 FOLDERS = {

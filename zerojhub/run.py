@@ -34,6 +34,7 @@ class Progress(Protocol):
     def start(self, name: str) -> None: ...
     def say(self, name: str, detail: str) -> None: ...
     def warn(self, name: str, detail: str) -> None: ...
+    def note(self, text: str) -> None: ...
     def end(self, name: str, outcome: str, detail: str = "") -> object: ...
 
 
@@ -47,6 +48,9 @@ class Silent:
         pass
 
     def warn(self, name: str, detail: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass
 
     def end(self, name: str, outcome: str, detail: str = "") -> None:
@@ -127,6 +131,10 @@ class Run:
     def say(self, text: str) -> None:
         """Report what the current step is doing now."""
         self.progress.say(_step.get(), text)
+
+    def note(self, text: str) -> None:
+        """Report something that the user should know after the step, too."""
+        self.progress.note(text)
 
     def on_close(self, close: Callable[[], Awaitable[object]]) -> None:
         """Call this async function when the command ends (connections)."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import Shell, shell_in
+from tests.conftest import GIVEN_CHARTS, Shell, shell_in
 from tests.contract.clouds import Site
 from zerojhub.yamlfile import read_yaml
 
@@ -41,10 +41,10 @@ def cloud(site: Site, tmp_path: Path) -> Person:
     return person
 
 
-def refused(cloud: Person, path: Path, *said: str) -> str:
+def refused(cloud: Person, path: Path, *said: str, command: str = "up") -> str:
     """Check that `up` exits with code 2 and this error, and has created nothing."""
     before = len(cloud.audit())
-    error = cloud.zerojhub("up", "-f", path, code=2).stderr
+    error = cloud.zerojhub(command, "-f", path, code=2).stderr
     for words in said:
         assert words in error
     assert cloud.writes(before) == []
@@ -126,6 +126,50 @@ def test_a_chart_that_needs_a_newer_kubernetes(cloud, tmp_path):
         "{template: {image: fedora-coreos-38, external_network: public, flavor: m1.small, labels: {kube_tag: v1.19.1}}}"
     )
     refused(cloud, hub_yaml(tmp_path, cluster=cluster), "needs Kubernetes 1.23", "v1.19.1")
+
+
+@pytest.fixture
+def own_chart(tmp_path) -> Path:
+    """A chart of one's own, which wants a contact for certificates, as Zero to JupyterHub's does."""
+    path = tmp_path / "chart" / "templates" / "certificate.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "{{ if dig `https` `enabled` false .Values.proxy }}\n"
+        "contact: {{ required `proxy.https.letsencrypt.contactEmail is a required field` (dig `contact` nil .Values.proxy) }}\n"
+        "{{ end }}\n"
+    )
+    (tmp_path / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: own\nversion: 1.0.0\n")
+    return tmp_path / "chart"
+
+
+@pytest.mark.parametrize("command", ["up", "plan"])
+@pytest.mark.parametrize("chart", ["chart", *GIVEN_CHARTS])
+def test_https_without_a_contact_fails_before_there_is_a_cluster(cloud, tmp_path, own_chart, chart, command):
+    values = SAFE + "proxy:\n  https:\n    enabled: true\n    hosts: [h.example.org]\n"
+    path = hub_yaml(tmp_path, values=values, hub=f"{{chart: {chart}, values: values.yaml}}")
+    error = refused(cloud, path, "proxy.https.letsencrypt.contactEmail is a required field", command=command)
+    assert f"{tmp_path}/values.yaml:3: chart " in error
+    assert len(error.strip().splitlines()) == (2 if command == "up" else 1)
+
+
+def test_a_chart_that_cannot_be_rendered_in_advance_is_said(cloud, tmp_path, own_chart):
+    """The wanted Helm is not on this machine, which cannot download it; what has been rendered before needs none."""
+    hub = "{chart: chart, values: values.yaml}"
+    cloud.environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+    def detail(**sections: str) -> str:
+        plan = cloud.json("plan", "-f", hub_yaml(tmp_path, **{"hub": hub} | sections), code=3)
+        return next(stage["detail"] for stage in plan["stages"] if stage["name"] == "values")
+
+    pinned = "{version: 3.16.4}"
+    said = detail(helm=pinned)
+    assert said.startswith("chart own 1.0.0 with values.yaml; not rendered in advance: https://get.helm.sh/")
+    assert said.endswith("(install Helm 3 on this machine, in PATH)")
+    told = cloud.zerojhub("up", "-f", tmp_path / "hub.yaml", "--only", "values", "--quiet").stderr
+    assert told.startswith("the chart was not rendered in advance: https://get.helm.sh/")
+    assert detail() == "chart own 1.0.0 with values.yaml"
+    assert detail(helm=pinned) == "chart own 1.0.0 with values.yaml"
+    assert "not rendered" in detail(helm=pinned, values=SAFE + "cull: {every: 60}\n")
 
 
 @pytest.mark.parametrize("values", ["hub: {}\n", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}\n"])

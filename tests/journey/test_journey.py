@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from tests.browser.browser import log_in_and_run
-from tests.conftest import PROGRAM, ROOT, Shell
+from tests.conftest import GIVEN_CHARTS, PROGRAM, ROOT, Shell
 from tests.waiting import until
 
 pytestmark = pytest.mark.journey
@@ -33,8 +32,8 @@ STAGES = [
     "check",
 ]
 PRACTICE = ROOT / "config" / "practice.yaml"
-CHARTS = ["embedded", *filter(None, [os.environ.get("ZEROJHUB_TEST_CHART")])]
-"""The charts to test: our own, and an archive named by the environment (such as the real z2jh chart)."""
+CHARTS = ["embedded", *GIVEN_CHARTS]
+"""The charts to test: our own, and the archives that the environment names."""
 
 
 @pytest.fixture(scope="module", params=CHARTS, ids=lambda chart: Path(chart).name)

@@ -98,6 +98,9 @@ class Recorded:
     def warn(self, name, detail):
         self.warnings.setdefault(name, []).append(detail)
 
+    def note(self, text: str) -> None:
+        pass
+
     def end(self, name, outcome, detail=""):
         self.ends[name] = (outcome, detail)
 

@@ -173,9 +173,9 @@ def test_a_step_says_once_what_it_does_when_asked_or_after_a_while(capsys, how):
     assert len(printed(capsys)) == 4
 
 
-def test_quiet_prints_failures_only(capsys):
+def test_quiet_prints_failures_and_notes_only(capsys):
     run_steps(quiet=True, verbose=True)
-    assert printed(capsys) == [["✗", "hub", "0.0", "s", "no", "quota"]]
+    assert printed(capsys) == [["✗", "hub", "0.0", "s", "no", "quota"], ["that", "was", "all"]]
 
 
 @pytest.mark.parametrize(("variable", "coloured"), [(None, True), ("1", False)])

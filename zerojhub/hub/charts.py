@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ from zerojhub.hub.constraints import allows, in_words
 from zerojhub.hub.repository import ChartVersion, matches
 from zerojhub.shipped import shipped
 from zerojhub.yamlfile import load
+
+TEMPLATE = re.compile(r"(charts/[^/]+/)*templates/")
+"""Paths of templates in a chart."""
 
 ChartValues = dict[str, Any]
 """Values of a chart. Any: only the chart's own schema knows what is in them."""
@@ -59,6 +63,11 @@ class ChartArchive:
         found: dict[str, Any] | None = json.loads(text) if text else None
         return found
 
+    @cached_property
+    def templates(self) -> dict[str, str]:
+        """Its templates and those of its subcharts, by their paths in the chart, such as `templates/hub.yaml`."""
+        return {name: text.decode(errors="replace") for name, text in self._files.items() if TEMPLATE.match(name)}
+
     @property
     def name(self) -> str:
         return str(self.metadata["name"])
@@ -66,6 +75,11 @@ class ChartArchive:
     @property
     def version(self) -> str:
         return str(self.metadata["version"])
+
+    @property
+    def major(self) -> int:
+        """The first number of its version."""
+        return int(re.findall(r"\d+", self.version)[0])
 
     def misfit(self, kubernetes: str | None) -> str | None:
         """Why the chart does not support that Kubernetes version (such as `v1.25.3`); None if it does, or the version is None."""
@@ -82,7 +96,8 @@ class ChartArchive:
             with tarfile.open(fileobj=io.BytesIO(self.content), mode="r:gz") as tar:
                 for member in tar:
                     folder, _, name = member.name.removeprefix("./").partition("/")
-                    if folder and name in wanted and member.isfile() and (file := tar.extractfile(member)):
+                    needed = folder and (name in wanted or TEMPLATE.match(name))
+                    if needed and member.isfile() and (file := tar.extractfile(member)):
                         found[name] = file.read()
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UserError(f"not a chart archive: {error}", where=self.source) from None

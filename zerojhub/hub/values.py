@@ -93,11 +93,11 @@ def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: Chart
         https.setdefault("enabled", True)
         https.setdefault("type", "letsencrypt")
         _section(https, "letsencrypt").setdefault("contactEmail", wanted.contact)
-    if wanted.host and _at(proxy, "https", "enabled"):
+    if wanted.host and at(proxy, "https", "enabled"):
         proxy["https"].setdefault("hosts", [wanted.host])
-    if not _at(user, "hub", "config", "ConfigurableHTTPProxy", "auth_token"):
+    if not at(user, "hub", "config", "ConfigurableHTTPProxy", "auth_token"):
         proxy.setdefault("secretToken", secrets.proxy_token)
-    if not _at(user, "hub", "config", "JupyterHub", "cookie_secret"):
+    if not at(user, "hub", "config", "JupyterHub", "cookie_secret"):
         hub.setdefault("cookieSecret", secrets.cookie_secret)
     if isinstance(hub.setdefault("extraEnv", {}), dict):
         # A load balancer reaches the hub through varying nodes. JupyterHub binds a login form to the client's address and
@@ -105,7 +105,7 @@ def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: Chart
         hub["extraEnv"].setdefault("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", PRIVATE_NETWORKS)
     service = _section(_section(hub, "services"), SERVICE)
     service.setdefault("apiToken", secrets.api_token)
-    if int(chart.version.split(".")[0]) >= ROLES_SINCE:
+    if chart.major >= ROLES_SINCE:
         _section(hub, "loadRoles").setdefault(SERVICE, {"scopes": SCOPES, "services": [SERVICE]})
     else:
         service.setdefault("admin", True)
@@ -114,21 +114,21 @@ def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: Chart
 
 def authenticator(values: ChartValues) -> str | None:
     """The short name of the authenticator in the merged values; None if code in them may set another."""
-    if "authenticator_class" in json.dumps(_at(values, "hub", "extraConfig") or {}):
+    if "authenticator_class" in json.dumps(at(values, "hub", "extraConfig") or {}):
         return None
-    chosen = _at(values, "hub", "config", "JupyterHub", "authenticator_class") or _at(values, "auth", "type") or "dummy"
+    chosen = at(values, "hub", "config", "JupyterHub", "authenticator_class") or at(values, "auth", "type") or "dummy"
     return str(chosen).rsplit(".", 1)[-1].lower().removesuffix("authenticator").replace("-", "")
 
 
 def shared_password(values: ChartValues) -> str | None:
     """The password that logs any name in: empty if any password does, None if the authenticator has no such password."""
-    config = _at(values, "hub", "config") or {}
+    config = at(values, "hub", "config") or {}
     match authenticator(values):
         case "dummy":
-            kept = _at(config, "DummyAuthenticator", "password") or _at(values, "auth", "dummy", "password")
+            kept = at(config, "DummyAuthenticator", "password") or at(values, "auth", "dummy", "password")
             return str(kept or "")
         case "sharedpassword":
-            password = _at(config, "SharedPasswordAuthenticator", "user_password")
+            password = at(config, "SharedPasswordAuthenticator", "user_password")
             return None if password is None else str(password)
     return None
 
@@ -136,18 +136,18 @@ def shared_password(values: ChartValues) -> str | None:
 def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
     """The value that opens the hub to anyone on the internet, as an error; None if there is none."""
     values = merged(chart.defaults, user.values)
-    config, kind = _at(values, "hub", "config") or {}, authenticator(values)
+    config, kind = at(values, "hub", "config") or {}, authenticator(values)
     place: tuple[str, ...] = ("hub", "config", "JupyterHub", "authenticator_class")
     why = None
     if shared_password(values) == "":
         why = "the dummy authenticator accepts any name with any password"
-        if _at(user.values, *place) is None and _at(user.values, "auth", "type") is None:
+        if at(user.values, *place) is None and at(user.values, "auth", "type") is None:
             why = f"no authenticator is set, and {why}"
     elif kind == "tmp":
         why = "every visitor gets an account"
     elif kind in SIGN_UP:
         section, key, default = SIGN_UP[kind]
-        if default if (wanted := _at(config, section, key)) is None else wanted:
+        if default if (wanted := at(config, section, key)) is None else wanted:
             place, why = ("hub", "config", section, key), "anyone can sign up"
     if not why:
         return None
@@ -161,14 +161,14 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
 
 def is_public(values: ChartValues, expose: str) -> bool:
     """Can the hub be reached from outside the cluster with these values?"""
-    internal = _at(
+    internal = at(
         values, "proxy", "service", "annotations", "service.beta.kubernetes.io/openstack-internal-load-balancer"
     )
     if str(internal).lower() == "true":
         return False
-    if any(_at(values, way, "enabled") for way in ("ingress", "httpRoute")):
+    if any(at(values, way, "enabled") for way in ("ingress", "httpRoute")):
         return True
-    return (_at(values, "proxy", "service", "type") or expose) != "ClusterIP"
+    return (at(values, "proxy", "service", "type") or expose) != "ClusterIP"
 
 
 def _section(values: ChartValues, key: str) -> ChartValues:
@@ -178,7 +178,7 @@ def _section(values: ChartValues, key: str) -> ChartValues:
     return section
 
 
-def _at(values: Any, *place: str) -> Any:
+def at(values: Any, *place: str) -> Any:
     """The value at the place; None if there is none."""
     for step in place:
         values = values.get(step) if isinstance(values, dict) else None

@@ -113,9 +113,8 @@ class Progress:
         return step.seconds
 
     def note(self, text: str) -> None:
-        """Print a line that belongs to no step."""
-        if not self.quiet:
-            self._console.print(text, markup=False)
+        """Print a line that belongs to no step, even with `quiet`."""
+        self._console.print(text, markup=False)
 
     def _line(self, mark: str, style: str, name: str, seconds: float, detail: str) -> None:
         self._console.print(self._row(mark, style, name, seconds, detail))

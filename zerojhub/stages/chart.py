@@ -70,6 +70,7 @@ class Chart(Stage[Release]):
             return Wrong(differs, release)
         if late:
             return Wrong(f"not available: {', '.join(late)}", release)
+        run[Values].remember(run.folder)  # Helm has rendered them
         return Found(f"{installed.chart} in namespace {namespace}, revision {installed.revision}", release)
 
     async def do(self, run: Run, state: Missing[Release] | Wrong[Release]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zerojhub import __version__
 from zerojhub.deployment import HubSpec, TemplateSpec
 from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.helm import program
 from zerojhub.hub import charts, repository
 from zerojhub.openstack.magnum import ClusterTemplate
 from zerojhub.run import Run
@@ -23,6 +28,11 @@ if TYPE_CHECKING:
     from zerojhub.hub.values import UserValues
 
 
+PROVEN = "rendered"
+"""The file in the deployment's folder with the fingerprints of what Helm has rendered last, one a line."""
+MOST_PROVEN = 8
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A chart and the user's values, which fit each other."""
@@ -30,8 +40,12 @@ class Rendered:
     chart: ChartArchive
     user: UserValues
     wanted: HubSpec
+    fingerprint: str
+    """Of all that decides whether the chart's templates accept the values."""
     remark: str | None = None
     """About the chart's version."""
+    unproven: str | None = None
+    """Why Helm has not rendered them yet; None if it has."""
 
     def values(self, secrets: Secrets) -> dict[str, Any]:
         """The values to give to Helm."""
@@ -39,12 +53,22 @@ class Rendered:
 
         return completed(self.user.values, secrets, self.wanted, self.chart)
 
+    def remember(self, folder: Path) -> None:
+        """Have no later run render them again."""
+        if not self.is_proven(folder):
+            (folder / PROVEN).write_text("\n".join([*_proven(folder), self.fingerprint][-MOST_PROVEN:]))
+
+    def is_proven(self, folder: Path) -> bool:
+        return self.fingerprint in _proven(folder)
+
 
 class Values(Stage[Rendered]):
-    """The hub's chart and the values for it, validated against its schema before anything is sent.
+    """The hub's chart and the values for it, checked before anything is sent.
 
     Chooses the version of the chart: an installed hub keeps its own if that fits, a new one gets the newest. Downloads the
-    chart and reads the values; a key that the chart does not know is reported with its line. Creates nothing.
+    chart and reads the values; a key that the chart does not know is reported with its line. Then renders the chart with
+    Helm on this machine, as it will be installed, so that whatever its templates refuse is known before there is a cluster;
+    downloads Helm if this machine has none. Creates nothing.
     """
 
     name = "values"
@@ -52,8 +76,11 @@ class Values(Stage[Rendered]):
     after = (HelmProgram,)
 
     async def check(self, run: Run) -> list[ZeroJHubError]:
-        if not await _may_keep_version(run):  # else it is known later, when the hub has been found
-            await render(run, kubernetes_of(run, await template.find(run)))
+        if await _may_keep_version(run):
+            return []  # it is known later, when the hub has been found
+        rendered = await render(run, kubernetes_of(run, await template.find(run)))
+        if rendered.unproven:
+            run.note(f"the chart was not rendered in advance: {rendered.unproven}")
         return []
 
     async def look(self, run: Run) -> Found[Rendered]:
@@ -66,7 +93,9 @@ class Values(Stage[Rendered]):
             rendered = await render(run, kubernetes_of(run, run[Template]))
         source = rendered.user.path.name if rendered.user.path else "its default values"
         remark = f" ({rendered.remark})" if rendered.remark else ""
-        return Found(f"chart {rendered.chart.name} {rendered.chart.version} with {source}{remark}", rendered)
+        unproven = f"; not rendered in advance: {rendered.unproven}" if rendered.unproven else ""
+        chart = f"chart {rendered.chart.name} {rendered.chart.version}"
+        return Found(f"{chart} with {source}{remark}{unproven}", rendered)
 
 
 async def render(run: Run, kubernetes: str | None, installed: str | None = None, of: str = "the template") -> Rendered:
@@ -75,6 +104,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     `installed`: the version of Zero to JupyterHub's chart that the hub has. `of`: what has that Kubernetes version.
     """
     from zerojhub.hub import values
+    from zerojhub.hub.secrets import Secrets
 
     wanted, where = run.deployment.hub, str(run.deployment.path)
     chart, remark = await _chart(run, kubernetes, installed)
@@ -83,11 +113,20 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     if kubernetes and (misfit := chart.misfit(kubernetes)):
         hint = f"hub: {{chart: z2jh, version: {repository.fitting(kubernetes)}}} supports Kubernetes {kubernetes}"
         problems.append(UserError(f"{misfit}, but {of} has {kubernetes}", where=where, hint=hint))
-    if not problems and values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
-        problems += filter(None, [values.lets_anyone_in(user, chart)])
+    if not problems:
+        if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
+            problems += filter(None, [values.lets_anyone_in(user, chart)])
+    rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark)
+    if not problems and not rendered.is_proven(run.folder):
+        secrets = Secrets.of(run.folder, None)
+        try:
+            problems += await _refusals(run, rendered, secrets, kubernetes)
+        except ZeroJHubError as error:
+            return replace(rendered, unproven=str(error))
     if problems:
         raise Problems(problems)
-    return Rendered(chart, user, wanted, remark)
+    rendered.remember(run.folder)
+    return rendered
 
 
 async def _chart(run: Run, kubernetes: str | None, installed: str | None) -> tuple[ChartArchive, str | None]:
@@ -110,6 +149,35 @@ async def _may_keep_version(run: Run) -> bool:
         return False
     there = await cluster.find(run)
     return there is not None and not there["status"].startswith(("CREATE_IN_PROGRESS", "CREATE_FAILED"))
+
+
+def _proven(folder: Path) -> list[str]:
+    proven = folder / PROVEN
+    return proven.read_text().split() if proven.exists() else []
+
+
+def _fingerprint(run: Run, chart: ChartArchive, user: UserValues, kubernetes: str | None) -> str:
+    """SHA-256. The secrets that zerojhub generates are not in it: they look alike each time."""
+    deployment = run.deployment
+    names = [deployment.release, deployment.namespace, kubernetes]
+    parts = [__version__, chart.digest, user.values, deployment.hub.model_dump(mode="json"), names]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+async def _refusals(run: Run, rendered: Rendered, secrets: Secrets, kubernetes: str | None) -> list[UserError]:
+    """What the chart's templates refuse. ZeroJHubError if this machine has no Helm and cannot get one, or cannot run it."""
+    from zerojhub.hub.rendering import refusals
+
+    deployment = run.deployment
+    return await refusals(
+        await program.here(deployment.helm, run.say),
+        rendered.chart,
+        rendered.user,
+        rendered.values(secrets),
+        release=deployment.release,
+        namespace=deployment.namespace,
+        kubernetes=kubernetes,
+    )
 
 
 def kubernetes_of(run: Run, cluster_template: ClusterTemplate | None) -> str | None:
