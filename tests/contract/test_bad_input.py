@@ -172,6 +172,12 @@ def test_a_chart_that_cannot_be_rendered_in_advance_is_said(cloud, tmp_path, own
     assert "not rendered" in detail(helm=pinned, values=SAFE + "cull: {every: 60}\n")
 
 
+def test_oauth_that_lets_nobody_in(cloud, tmp_path):
+    path = hub_yaml(tmp_path, values="hub:\n  config:\n    JupyterHub:\n      authenticator_class: github\n")
+    error = refused(cloud, path, "nobody could log in: GitHubOAuthenticator")
+    assert f"{tmp_path}/values.yaml:4: " in error
+
+
 @pytest.mark.parametrize("values", ["hub: {}\n", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}\n"])
 def test_a_hub_that_lets_anyone_in(cloud, tmp_path, values):
     refused(cloud, hub_yaml(tmp_path, values=values), "open_to_anyone: true")

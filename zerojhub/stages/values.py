@@ -104,6 +104,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     `installed`: the version of Zero to JupyterHub's chart that the hub has. `of`: what has that Kubernetes version.
     """
     from zerojhub.hub import values
+    from zerojhub.hub.allowed import lets_nobody_in
     from zerojhub.hub.secrets import Secrets
 
     wanted, where = run.deployment.hub, str(run.deployment.path)
@@ -116,6 +117,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     if not problems:
         if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
             problems += filter(None, [values.lets_anyone_in(user, chart)])
+        problems += filter(None, [lets_nobody_in(user, chart)])
     rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark)
     if not problems and not rendered.is_proven(run.folder):
         secrets = Secrets.of(run.folder, None)
