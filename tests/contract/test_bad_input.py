@@ -178,6 +178,31 @@ def test_oauth_that_lets_nobody_in(cloud, tmp_path):
     assert f"{tmp_path}/values.yaml:4: " in error
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("proxy: {secretToken: {{ TOKEN }}}\n", "2: the placeholder {{ TOKEN }} has not been filled in"),
+        ("debug: {enabled: \x1b}\n", "2: not valid YAML: contains the control character U+001B"),
+        ("proxy: {service: NodePort}\n", '2: proxy.service: must be object, not "NodePort"'),
+        ("jupyterhub: {hub: {}}\n", "2: these are the values of an umbrella chart"),
+        ("---\nproxy: {}\n", "2: expected a single document, found 2 (merge the two)"),
+        (
+            "singleuser: {image: {tag: 170e405}}\n",
+            '2: singleuser.image.tag: must be a string: put it in quotes, "170e405"',
+        ),
+        ("auth: {type: dummy}\nproxy:\n", "2: unknown key auth.type (since chart 0.11.0: hub.config"),
+    ],
+)
+def test_values_that_do_not_mean_what_they_seem_to(cloud, tmp_path, text, words):
+    refused(cloud, hub_yaml(tmp_path, values=SAFE + text), f"values.yaml:{words}")
+
+
+def test_a_control_character_in_the_deployment_file(cloud, tmp_path):
+    refused(
+        cloud, hub_yaml(tmp_path, access="{user: \x1b}"), "hub.yaml:5: not valid YAML: contains the control character"
+    )
+
+
 @pytest.mark.parametrize("values", ["hub: {}\n", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}\n"])
 def test_a_hub_that_lets_anyone_in(cloud, tmp_path, values):
     refused(cloud, hub_yaml(tmp_path, values=values), "open_to_anyone: true")
