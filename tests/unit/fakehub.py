@@ -24,6 +24,8 @@ class FakeHub:
         """The response to every request, if set."""
         self.refuse: Callable[[], httpx.Response] | None = None
         """The response to every request except GET, if set."""
+        self.faults: list[httpx.Response | Exception] = []
+        """What becomes of the next requests: a response in place of the hub's, or an exception after the hub did its work."""
 
     @classmethod
     def install(cls, monkeypatch) -> Self:
@@ -34,6 +36,15 @@ class FakeHub:
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, httpx.Response):
+            return fault
+        answer = self._handle(request)
+        if fault:
+            raise fault
+        return answer
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
         if isinstance(self.fail, Exception):
             raise self.fail
         if self.fail:

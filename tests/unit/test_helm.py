@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
+from zerojhub import retry
 from zerojhub.deployment import HelmSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.helm import program
@@ -23,6 +24,7 @@ from zerojhub.helm.program import FIND, fits
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 from zerojhub.machine.local import LocalMachine
+from zerojhub.retry import OutcomeUnknown
 from zerojhub.stages.helm import FETCH
 
 PROGRAM = b"#!/bin/sh\necho v3.18.4\n"
@@ -195,3 +197,54 @@ def test_a_failure_of_helm_is_its_last_line(stderr, kind, message):
         anyio.run(helm_on(Recorder(Result(1, b"", stderr))).run, ["status", "hub"])
     assert type(failure.value) is kind
     assert str(failure.value) == message
+
+
+REFUSED = 'Error: Kubernetes cluster unreachable: Get "https://10.0.0.5:6443/version": dial tcp 10.0.0.5:6443: connect: connection refused'
+CLOSED = 'Error: UPGRADE FAILED: Post "https://10.0.0.5:6443/api/v1/namespaces/hub/secrets": EOF'
+BUSY = "Error: UPGRADE FAILED: the server is currently unable to handle the request (get secrets)"
+
+
+class Stumbling(Recorder):
+    """A machine on which Helm fails a number of times."""
+
+    def __init__(self, stderr: str, failures: int = 1) -> None:
+        super().__init__(Result(0, b"{}", b""))
+        self.failures = [Result(1, b"", stderr.encode())] * failures
+
+    async def run(self, argv, **options):
+        await super().run(argv, **options)
+        return self.failures.pop() if self.failures else self.result
+
+
+@pytest.mark.parametrize(
+    ("stderr", "answer"),
+    [(REFUSED, "connection refused"), (CLOSED, "connection closed"), (BUSY, "unable to handle the request")],
+)
+def test_helm_reads_again_after_a_transient_fault_of_kubernetes(stderr, answer):
+    machine = Stumbling(stderr)
+    said: list[str] = []
+    with retry.reported(said.append):
+        assert anyio.run(helm_on(machine).run, ["history", "hub"]) == b"{}"
+    assert (len(machine.calls), said[0]) == (2, f"Kubernetes: {answer}, retrying in 1 s")
+
+
+@pytest.mark.parametrize("command", ["upgrade", "uninstall", "rollback"])
+def test_what_helm_changed_before_such_a_fault_is_unknown(command):
+    machine = Stumbling(BUSY)
+    with pytest.raises(OutcomeUnknown):
+        anyio.run(helm_on(machine).run, [command, "hub"])
+    assert len(machine.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "Error: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred: timed out waiting for the condition",
+        "Error: UPGRADE FAILED: context deadline exceeded",
+        "Error: parse error at (hub/templates/x.yaml:1): unexpected EOF",
+    ],
+)
+def test_what_helm_waited_for_in_vain_is_a_failure(stderr):
+    machine = Stumbling(stderr)
+    with pytest.raises(HelmError):
+        anyio.run(helm_on(machine).run, ["upgrade", "hub"])

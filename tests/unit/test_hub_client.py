@@ -157,3 +157,59 @@ def test_an_answer_of_another_type_is_one_line(hub, user, said):
     with pytest.raises(HubError) as refused:
         ask("users")
     assert str(refused.value) == f"http://hub/hub/api/users: the hub answered something unexpected: {said}"
+
+
+UNAVAILABLE = httpx.Response(503, headers={"retry-after": "2"})
+RESET = httpx.ReadError("")
+
+
+@pytest.mark.parametrize("fault", [UNAVAILABLE, RESET, httpx.Response(200, text='[{"name": "a')])
+def test_reads_and_what_can_be_repeated_survive_a_fault(hub, fault):
+    hub.users["ada"] = {"name": "ada", "servers": {}}
+    hub.faults = [fault]
+    assert [user.name for user in ask("users")] == ["ada"]
+    hub.faults = [fault]
+    assert ask("create_token", "ada", seconds=600) == "token of ada"
+
+
+def test_a_user_whose_creation_got_lost_is_created_once(hub):
+    hub.faults = [RESET]
+    ask("create_user", "ada")
+    assert [request.method for request in hub.requests] == ["POST", "GET"]
+    hub.faults = [UNAVAILABLE]  # and nothing was done
+    ask("create_user", "ben")
+    assert list(hub.users) == ["ada", "ben"]
+
+
+def test_a_server_whose_start_or_deletion_got_lost(hub):
+    hub.users["ada"] = {"name": "ada", "servers": {}}
+    hub.faults = [RESET]
+    ask("start_server", "ada")
+    hub.faults = [RESET]
+    ask("stop_server", "ada")
+    hub.faults = [RESET]
+    ask("delete_user", "ada")
+    assert hub.users == {}
+
+
+class Broken(httpx.AsyncByteStream):
+    """A stream that breaks off."""
+
+    async def __aiter__(self):
+        yield b'data: {"message": "requested"}\n\ndata: {"mess'
+        raise RESET
+
+
+def test_progress_goes_on_where_it_broke_off(hub):
+    hub.events = [{"message": "requested"}, {"message": "pulling"}, {"ready": True}]
+    hub.faults = [httpx.Response(200, stream=Broken()), UNAVAILABLE]
+    assert anyio.run(follow) == ["requested", "pulling"]
+
+
+def test_whether_the_hub_is_healthy_is_one_request(hub):
+    hub.fail = UNAVAILABLE
+    assert ask("is_healthy") is False
+    hub.fail = RESET
+    with pytest.raises(HubError, match="no response: connection closed"):
+        ask("is_healthy")
+    assert len(hub.requests) == 2

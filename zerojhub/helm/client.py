@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
 from pyhelm3 import Command
 
+from zerojhub import retry
 from zerojhub.errors import ZeroJHubError
 from zerojhub.helm.template import parse, readable
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
+from zerojhub.retry import Fault, Transient
 
 NAMESPACE_OPTIONS = {"-n", "--namespace", "-A", "--all-namespaces"}
 USER_TIMEOUT = 1800
 """Seconds for a command of a person's."""
+
+
+READS = {"get", "history", "list", "status", "template"}
+"""Commands that change nothing."""
+PASSING = re.compile(
+    rb"connection refused|connection reset|connection lost|closed network connection|TLS handshake timeout|i/o timeout"
+    rb"|no route to host|Client\.Timeout|(?<=https)://\S+ (unexpected )?EOF|end of JSON input|etcdserver: [\w ]+"
+    rb"|unable to handle the request|too many requests|Internal error occurred|error on the server"
+    rb"|unable to return a response in the time allotted"
+)
+"""How Helm words a transient fault of the Kubernetes API. What it waited for in vain ("timed out waiting") is none."""
 
 
 class HelmError(ZeroJHubError):
@@ -36,7 +50,8 @@ class ReleaseNotFound(HelmError):
 class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
     """Helm for the cluster. Values are passed on standard input, so that no process list shows them.
 
-    Commands raise HelmError when Helm fails, and MachineError when its machine cannot be reached.
+    Commands raise HelmError when Helm fails, and MachineError when its machine cannot be reached. After a transient fault of
+    the Kubernetes API those that only read are run again, and the others raise OutcomeUnknown.
     """
 
     def __init__(self, reach: Reach, executable: str, *, timeout: int = 300):
@@ -46,11 +61,20 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:
         """Run a command of Helm's, given without the program, and return its standard output."""
         argv = [self._executable, *map(str, command), "--kubeconfig", self._kubeconfig]
-        result = await self._run(argv, input=input and readable(input))
-        if result.code == 0:
-            return result.stdout
-        kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
-        raise kind(result.code, result.stderr)
+
+        async def attempt() -> bytes:
+            result = await self._run(argv, input=input and readable(input))
+            if result.code == 0:
+                output: bytes = result.stdout
+                return output
+            kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
+            failure = kind(result.code, result.stderr)
+            if fault := PASSING.search(result.stderr):
+                answer = "connection closed" if fault[0].endswith(b"EOF") else fault[0].decode()
+                raise Transient(Fault("Kubernetes", answer), failure)
+            raise failure
+
+        return await retry.attempts(attempt, repeatable=command[0] in READS)
 
 
 async def run_as_given(

@@ -174,18 +174,23 @@ class HubClient:
 
     async def progress(self, name: str, *, timeout: float) -> AsyncIterator[str]:
         """The hub's messages while the server starts, until it is ready. Raises HubError if it fails or takes too long."""
-        path, seen = f"/hub/api/users/{name}/server/progress", set[str]()
-        events = retry.Resumed(lambda: self._events(path, timeout))
+        seen = {""}
+
+        async def rest() -> AsyncIterator[ProgressEvent]:
+            """The events that were not seen yet: after a fault, the hub begins anew."""
+            async for event in self._events(f"/hub/api/users/{name}/server/progress", timeout):
+                if event.get("failed") or event.get("ready") or event.get("message", "") not in seen:
+                    yield event
+
+        events = retry.Resumed(rest)
         while (event := await retry.attempts(events.next, repeatable=True, limit=self._attempts)) is not None:
             if event.get("failed"):
                 raise HubError(f"the server of {name} failed to start: {event.get('message', '')}")
             if event.get("ready"):
                 return
-            # After a fault, the hub begins anew.
-            if (message := event.get("message")) and message not in seen:
+            if message := event.get("message"):
                 seen.add(message)
                 yield message
-        raise HubError(f"the hub stopped reporting on the server of {name} before it was ready")
 
     async def stop_server(self, name: str, *, timeout: float = 120) -> None:
         """Stop the user's default server, if it is running, and wait until it has stopped."""
@@ -247,7 +252,7 @@ class HubClient:
             raise HubError(f"the hub answered something unexpected: {error}", where=self.url + path) from None
 
     async def _events(self, path: str, timeout: float) -> AsyncIterator[ProgressEvent]:
-        """A stream of server-sent events. Raises Transient."""
+        """A stream of server-sent events, of which one is to be the last. Raises Transient."""
         import httpx
 
         try:
@@ -259,6 +264,10 @@ class HubClient:
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
                         yield self._expected(json.loads(line.removeprefix("data:")), ProgressEvent, path)
+            # Whoever has read the last event does not ask for more.
+            raise Transient(
+                Fault(SERVICE, "connection closed"), HubError("the hub stopped reporting", where=self.url + path)
+            )
         except httpx.RequestError as error:
             raise self._no_response(error) from None
         except ValueError:
