@@ -104,7 +104,7 @@ def require_outside_autoscaler(cluster: Cluster, times: Mapping[str, str]) -> No
     if not clusters.autoscaled(cluster):
         raise UserError(
             f"cluster {cluster['name']} was created without the label auto_scaling_enabled, which cannot be added later",
-            hint="create a cluster with `autoscale:` in hub.yaml, or resize this one by hand",
+            hint="create one with it (cluster create --labels auto_scaling_enabled=true, or autoscale: in hub.yaml)",
         )
     if times:
         raise UserError("the autoscaler runs outside this cluster: its operators choose the times")
