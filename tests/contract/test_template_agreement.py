@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.contract.clouds import Cloud, Site, until
+from zerojhub.yamlfile import read_yaml
 
-QUESTIONS: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("template_questions.yaml"))
+QUESTIONS: dict[str, Any] = read_yaml(Path(__file__).with_name("template_questions.yaml"))
 VERSIONS = (
     *("2013-05-23", "2014-10-16", "2015-04-30", "2015-10-15", "2016-04-08", "2016-10-14", "2017-02-24", "2017-09-01"),
     *("2018-08-31", "2021-04-16"),
