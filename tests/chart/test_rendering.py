@@ -129,7 +129,15 @@ def test_templates_see_the_release_the_namespace_and_the_kubernetes_version(own)
 def test_a_chart_for_other_versions_of_kubernetes(own):
     assert own("a: 1", kubernetes="v1.34.4") == []
     assert "incompatible with Kubernetes v1.36.0" in own("a: 1", kubernetes="v1.36.0")[0]
-    assert own("a: 1", kubernetes=None) == []
+    assert own("a: 1", kubernetes="v1.34") == own("a: 1", kubernetes="v1.34.4-rancher1") == []
+    assert own("a: 1", kubernetes=None) == own("a: 1", kubernetes="latest") == []
+
+
+def test_helm_settings_of_the_person_change_nothing(own, monkeypatch, tmp_path):
+    (tmp_path / "kubeconfig").write_text("a: [")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("HELM_DEBUG", "1")
+    assert own('{{ fail "no" }}') == [f"config.yaml: {REFUSES}: no"]
 
 
 @pytest.mark.parametrize("answer", ["", "not "])

@@ -68,7 +68,7 @@ async def refusal(
     with tempfile.NamedTemporaryFile(suffix=".tgz") as archive:
         archive.write(chart)
         archive.flush()
-        argv = [program, "template", release, archive.name, "--namespace", namespace, "--values", "-"]
+        argv = [program, "template", release, archive.name, "--namespace", namespace, "--values", "-", "--debug=false"]
         argv += ["--kube-version", kubernetes] if kubernetes else []
         argv += [word for api in apis for word in ("--api-versions", api)]
         result = await LocalMachine().run(

@@ -16,6 +16,7 @@ from zerojhub.yamlfile import KeyPath
 
 ASKED_API = re.compile(r'APIVersions\.Has\s+"([^"]+)"')
 LOOKS_UP = re.compile(r'[({\s|]lookup\s+["($.]')
+VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].*)?")
 DOTTED = re.compile(r"[A-Za-z_$][\w-]*(?:\.[\w-]+|\[\d+\])+|(?:/[\w.~-]+)+")
 """A place in the values: `.Values.hub.db`, `hub.db`, `hosts[0].name`, or a JSON pointer."""
 VALUES = re.compile(r"\.Values\.([\w.]+)")
@@ -38,6 +39,8 @@ async def refusals(
     A cluster that does not exist cannot be asked for its APIs, nor for the resources that templates look up. So the chart may
     be rendered with or without the APIs that it asks for, and nothing is said of templates that look something up.
     """
+    if kubernetes and not VERSION.fullmatch(kubernetes):
+        kubernetes = None  # a tag such as `latest`
     apis = sorted({api for text in chart.templates.values() for api in ASKED_API.findall(text)})
     refused = None
     for served in [apis, []] if apis else [[]]:
