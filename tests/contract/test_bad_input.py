@@ -163,10 +163,12 @@ def test_a_chart_that_cannot_be_rendered_in_advance_is_said(cloud, tmp_path, own
 
     pinned = "{version: 3.16.4}"
     said = detail(helm=pinned)
-    assert said.startswith("chart own 1.0.0 with values.yaml; not rendered in advance: https://get.helm.sh/")
+    assert said.startswith(
+        "chart own 1.0.0 with values.yaml; the chart was not rendered in advance: https://get.helm.sh/"
+    )
     assert said.endswith("(install Helm 3 on this machine, in PATH)")
     told = cloud.zerojhub("up", "-f", tmp_path / "hub.yaml", "--only", "values", "--quiet").stderr
-    assert told.startswith("the chart was not rendered in advance: https://get.helm.sh/")
+    assert told.startswith("warning: the chart was not rendered in advance: https://get.helm.sh/")
     assert detail() == "chart own 1.0.0 with values.yaml"
     assert detail(helm=pinned) == "chart own 1.0.0 with values.yaml"
     assert "not rendered" in detail(helm=pinned, values=SAFE + "cull: {every: 60}\n")
@@ -201,6 +203,14 @@ def test_a_control_character_in_the_deployment_file(cloud, tmp_path):
     refused(
         cloud, hub_yaml(tmp_path, access="{user: \x1b}"), "hub.yaml:5: not valid YAML: contains the control character"
     )
+
+
+def test_an_authenticator_that_probably_lets_nobody_in_is_a_warning(cloud, tmp_path):
+    values = "hub: {config: {JupyterHub: {authenticator_class: native}, NativeAuthenticator: {open_signup: no}}}\n"
+    done = cloud.zerojhub("up", "-f", hub_yaml(tmp_path, values=values), "--only", "template", "--quiet")
+    assert done.stderr == ""
+    done = cloud.zerojhub("up", "-f", tmp_path / "hub.yaml", "--only", "values", "--quiet")
+    assert done.stderr.startswith("warning: nobody can log in with NativeAuthenticator unless ")
 
 
 @pytest.mark.parametrize("values", ["hub: {}\n", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}\n"])

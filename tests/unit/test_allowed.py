@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from zerojhub.hub import charts
-from zerojhub.hub.allowed import lets_nobody_in
+from zerojhub.hub.allowed import lets_nobody_in, may_let_nobody_in
 from zerojhub.hub.values import UserValues
 
 
@@ -17,12 +18,12 @@ from zerojhub.hub.values import UserValues
 def ask(tmp_path):
     """Ask about these values of `hub`, and its `config`, with a chart of this version."""
 
-    def ask(config: dict, hub: dict | None = None, version: str = "4.4.0"):
+    def ask(config: dict, hub: dict | None = None, version: str = "4.4.0", question: Callable = lets_nobody_in):
         (tmp_path / "Chart.yaml").write_text(f"name: jupyterhub\nversion: {version}\n")
         (tmp_path / "values.yaml").write_text("hub: {config: {JupyterHub: {admin_access: true}}}\n")
         path = tmp_path / "config.yaml"
         path.write_text(json.dumps({"hub": {"config": config, **(hub or {})}}, indent=1))
-        return lets_nobody_in(UserValues(path), anyio.run(charts.find, str(tmp_path), None, Path()))
+        return question(UserValues(path), anyio.run(charts.find, str(tmp_path), None, Path()))
 
     return ask
 
@@ -118,6 +119,26 @@ def test_code_about_other_things_changes_nothing(ask):
 @pytest.mark.parametrize("version", ["0.11.1", "2.0.0", "0.1.0"])
 def test_older_charts_admit_everyone(ask, version):
     assert ask(config(), version=version) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sections", "name"),
+    [
+        ("native", {"NativeAuthenticator": {"allow_2fa": True, "allowed_failed_logins": 3}}, "NativeAuthenticator"),
+        ("ldapauthenticator.LDAPAuthenticator", {}, "LDAPAuthenticator"),
+        ("ltiauthenticator.lti13.auth.LTI13Authenticator", {}, "LTI13Authenticator"),
+        ("shared-password", {"SharedPasswordAuthenticator": {"admin_password": "x"}}, "SharedPasswordAuthenticator"),
+        ("native", {"Authenticator": {"allow_all": True}}, None),
+        ("ldap", {"LDAPAuthenticator": {"allowed_groups": ["lab"]}}, None),
+        ("dummy", {}, None),
+        ("firstuseauthenticator.FirstUseAuthenticator", {}, None),
+        ("github", {}, None),
+    ],
+)
+def test_other_authenticators_that_probably_admit_nobody_are_a_warning(ask, chosen, sections, name):
+    warning = ask(config(chosen, **sections), question=may_let_nobody_in)
+    assert (name in warning) if name else warning is None
+    assert ask(config(chosen, **sections), version="3.3.8", question=may_let_nobody_in) is None
 
 
 @pytest.mark.parametrize("chosen", ["dummy", "native", "mine.GitHubOAuthenticator", "oauthenticator.mine.Other", None])

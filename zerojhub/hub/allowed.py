@@ -10,24 +10,35 @@ from zerojhub.errors import UserError
 from zerojhub.hub.charts import ChartArchive
 from zerojhub.hub.values import UserValues, at, merged
 
-SINCE = 3
+OAUTH_SINCE = 3
 """The chart's first major version with OAuthenticator 16, in which no allow setting means nobody and not everybody."""
+ALL_SINCE = 4
+"""The first with JupyterHub 5, in which that is so for every authenticator that does not decide otherwise."""
 
-CLASSES = {
-    "auth0": "Auth0OAuthenticator",
-    "azuread": "AzureAdOAuthenticator",
-    "bitbucket": "BitbucketOAuthenticator",
-    "cilogon": "CILogonOAuthenticator",
-    "generic-oauth": "GenericOAuthenticator",
-    "github": "GitHubOAuthenticator",
-    "gitlab": "GitLabOAuthenticator",
-    "globus": "GlobusOAuthenticator",
-    "google": "GoogleOAuthenticator",
-    "mediawiki": "MWOAuthenticator",
-    "okpy": "OkpyOAuthenticator",
-    "openshift": "OpenShiftOAuthenticator",
+OAUTH = {
+    "auth0": "oauthenticator.Auth0OAuthenticator",
+    "azuread": "oauthenticator.AzureAdOAuthenticator",
+    "bitbucket": "oauthenticator.BitbucketOAuthenticator",
+    "cilogon": "oauthenticator.CILogonOAuthenticator",
+    "generic-oauth": "oauthenticator.GenericOAuthenticator",
+    "github": "oauthenticator.GitHubOAuthenticator",
+    "gitlab": "oauthenticator.GitLabOAuthenticator",
+    "globus": "oauthenticator.GlobusOAuthenticator",
+    "google": "oauthenticator.GoogleOAuthenticator",
+    "mediawiki": "oauthenticator.MWOAuthenticator",
+    "okpy": "oauthenticator.OkpyOAuthenticator",
+    "openshift": "oauthenticator.OpenShiftOAuthenticator",
 }
-"""The names by which the authenticators of the package oauthenticator can be chosen; each also with `local-` before it."""
+OTHERS = {
+    "ldap": "ldapauthenticator.LDAPAuthenticator",
+    "lti11": "ltiauthenticator.LTI11Authenticator",
+    "lti13": "ltiauthenticator.LTI13Authenticator",
+    "native": "nativeauthenticator.NativeAuthenticator",
+    "pam": "jupyterhub.PAMAuthenticator",
+    "shared-password": "jupyterhub.SharedPasswordAuthenticator",
+    "tmp": "tmpauthenticator.TmpAuthenticator",
+}
+"""Authenticators by their short names. Those of OAuth have another with `local-` before it."""
 
 OWN_SETTINGS = {
     "BitbucketOAuthenticator": "allowed_teams",
@@ -39,48 +50,64 @@ OWN_SETTINGS = {
 }
 """What people of that provider usually allow, for the hint."""
 
-ALLOWS = re.compile(r"allow|any_allow|admin_|\w*whitelist$")
-"""Settings that admit someone: OAuthenticators admit administrators, too."""
-ALLOWS_NOT = {"allowed_idps", "allow_unverified_email"}
-"""Conditions for those whom another setting admits. The identity providers of CILogon may allow someone each."""
+OAUTH_ALLOWS = re.compile(r"(?!allowed_idps|allow_unverified_email)(allow|any_allow|admin_|\w*whitelist$)")
+"""Settings that admit someone: OAuthenticators admit administrators, too. The identity providers of CILogon do not, but may
+each have such a setting."""
+ALLOWS = re.compile(r"allow_all|allow_existing_users|allowed_(users|groups)|any_allow_config")
+"""The same of other authenticators."""
+CHOSEN = ("hub", "config", "JupyterHub", "authenticator_class")
 IN_CODE = re.compile(r"(?i)authenticator|allow|admin_users|load_subconfig|exec\(")
 """Code that may set all this."""
 
 
 def lets_nobody_in(user: UserValues, chart: ChartArchive) -> UserError | None:
-    """The authenticator for which no setting allows anyone, as an error; None if there is none, or code may set one."""
-    if chart.major < SINCE:
-        return None
-    values = merged(chart.defaults, user.values)
-    code = {key: at(values, "hub", key) for key in ("extraConfig", "extraFiles", "command", "args")}
-    if at(values, "hub", "existingSecret") or IN_CODE.search(json.dumps(code)):
-        return None
-    chosen = ("hub", "config", "JupyterHub", "authenticator_class")
-    name = _class_of(str(at(values, *chosen)))
-    if not name or at(values, "hub", "config", "JupyterHub", "admin_users"):
-        return None
-    sections = ("Authenticator", "OAuthenticator", "LocalAuthenticator", name, f"Local{name}")
-    if any(_allows(at(values, "hub", "config", section)) for section in sections):
+    """The OAuth authenticator for which no setting allows anyone, as an error; None if there is none, or code may set one."""
+    name = _admits_nobody(user, chart, OAUTH, OAUTH_ALLOWS) if chart.major >= OAUTH_SINCE else None
+    if not name:
         return None
     own = f"{OWN_SETTINGS[name]} or allowed_users" if name in OWN_SETTINGS else "allowed_users"
     return UserError(
         f"nobody could log in: {name} admits only users whom a setting allows, and there is none",
-        where=user.where(chosen),
+        where=user.where(CHOSEN),
         hint=f"set hub.config.{name}.{own}, or allow_all: true for everyone with an account there",
     )
 
 
-def _class_of(chosen: str) -> str | None:
-    """The authenticator's class without `Local`; None if it is not one of the package oauthenticator."""
-    if found := re.fullmatch(r"oauthenticator\.(?:\w+\.)*(?:Local)?(\w+)", chosen):
-        return found[1] if found[1] in CLASSES.values() else None
-    return CLASSES.get(chosen.lower().removeprefix("local-"))
+def may_let_nobody_in(user: UserValues, chart: ChartArchive) -> str | None:
+    """The same of other authenticators, as a remark: releases of them may decide for themselves."""
+    name = _admits_nobody(user, chart, OTHERS, ALLOWS) if chart.major >= ALL_SINCE else None
+    return (
+        f"nobody can log in with {name} unless hub.config.Authenticator has allow_all or allowed_users"
+        if name
+        else None
+    )
 
 
-def _allows(section: Any) -> bool:
+def _admits_nobody(
+    user: UserValues, chart: ChartArchive, classes: dict[str, str], allows: re.Pattern[str]
+) -> str | None:
+    """The authenticator among these, if no setting that `allows` matches admits anyone."""
+    values = merged(chart.defaults, user.values)
+    code = {key: at(values, "hub", key) for key in ("extraConfig", "extraFiles", "command", "args")}
+    if at(values, "hub", "existingSecret") or IN_CODE.search(json.dumps(code)):
+        return None
+    name = _class_of(str(at(values, *CHOSEN)), classes)
+    if not name or at(values, "hub", "config", "JupyterHub", "admin_users"):
+        return None
+    sections = ("Authenticator", "OAuthenticator", "LocalAuthenticator", name, f"Local{name}")
+    return None if any(_allows(at(values, "hub", "config", section), allows) for section in sections) else name
+
+
+def _class_of(chosen: str, classes: dict[str, str]) -> str | None:
+    """The authenticator's class without `Local`; None if it is not one of these."""
+    if found := re.fullmatch(r"(\w+)\.(?:\w+\.)*(?:Local)?(\w+)", chosen):
+        return found[2] if f"{found[1]}.{found[2]}" in classes.values() else None
+    known = classes.get(chosen.lower().removeprefix("local-"))
+    return known and known.partition(".")[2]
+
+
+def _allows(section: Any, allows: re.Pattern[str]) -> bool:
     """Does a section of hub.config, or one in it, allow someone?"""
     if not isinstance(section, dict):
         return False
-    return any(
-        (value and ALLOWS.match(key) and key not in ALLOWS_NOT) or _allows(value) for key, value in section.items()
-    )
+    return any((value and allows.match(key)) or _allows(value, allows) for key, value in section.items())

@@ -44,8 +44,8 @@ class Rendered:
     """Of all that decides whether the chart's templates accept the values."""
     remark: str | None = None
     """About the chart's version."""
-    unproven: str | None = None
-    """Why Helm has not rendered them yet; None if it has."""
+    warnings: tuple[str, ...] = ()
+    """What may become a problem later."""
 
     def values(self, secrets: Secrets) -> dict[str, Any]:
         """The values to give to Helm."""
@@ -79,8 +79,8 @@ class Values(Stage[Rendered]):
         if await _may_keep_version(run):
             return []  # it is known later, when the hub has been found
         rendered = await render(run, kubernetes_of(run, await template.find(run)))
-        if rendered.unproven:
-            run.note(f"the chart was not rendered in advance: {rendered.unproven}")
+        for warning in rendered.warnings:
+            run.note(f"warning: {warning}")
         return []
 
     async def look(self, run: Run) -> Found[Rendered]:
@@ -93,9 +93,8 @@ class Values(Stage[Rendered]):
             rendered = await render(run, kubernetes_of(run, run[Template]))
         source = rendered.user.path.name if rendered.user.path else "its default values"
         remark = f" ({rendered.remark})" if rendered.remark else ""
-        unproven = f"; not rendered in advance: {rendered.unproven}" if rendered.unproven else ""
-        chart = f"chart {rendered.chart.name} {rendered.chart.version}"
-        return Found(f"{chart} with {source}{remark}{unproven}", rendered)
+        detail = f"chart {rendered.chart.name} {rendered.chart.version} with {source}{remark}"
+        return Found("; ".join([detail, *rendered.warnings]), rendered)
 
 
 async def render(run: Run, kubernetes: str | None, installed: str | None = None, of: str = "the template") -> Rendered:
@@ -104,7 +103,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     `installed`: the version of Zero to JupyterHub's chart that the hub has. `of`: what has that Kubernetes version.
     """
     from zerojhub.hub import values
-    from zerojhub.hub.allowed import lets_nobody_in
+    from zerojhub.hub.allowed import lets_nobody_in, may_let_nobody_in
     from zerojhub.hub.secrets import Secrets
 
     wanted, where = run.deployment.hub, str(run.deployment.path)
@@ -118,15 +117,19 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
             problems += filter(None, [values.lets_anyone_in(user, chart)])
         problems += filter(None, [lets_nobody_in(user, chart)])
-    rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark)
-    if not problems and not rendered.is_proven(run.folder):
-        secrets = Secrets.of(run.folder, None)
-        try:
-            problems += await _refusals(run, rendered, secrets, kubernetes)
-        except ZeroJHubError as error:
-            return replace(rendered, unproven=str(error))
     if problems:
         raise Problems(problems)
+    warnings = tuple(filter(None, [may_let_nobody_in(user, chart)]))
+    rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark, warnings)
+    if rendered.is_proven(run.folder):
+        return rendered
+    secrets = Secrets.of(run.folder, None)
+    try:
+        refused = await _refusals(run, rendered, secrets, kubernetes)
+    except ZeroJHubError as error:
+        return replace(rendered, warnings=(*warnings, f"the chart was not rendered in advance: {error}"))
+    if refused:
+        raise Problems(refused)
     rendered.remember(run.folder)
     return rendered
 
