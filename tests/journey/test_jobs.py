@@ -39,6 +39,25 @@ spec:
         - name: bad
           imagee: busybox
 """
+GREET = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: words, uid: 3dd, resourceVersion: "7", creationTimestamp: 2026-01-01T00:00:00Z}
+data: {greet.sh: "[ $(stat -Lc %a $0) = 744 ] && echo hello"}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: greet.2026}
+spec:
+  ttlSecondsAfterFinished: 0
+  template:
+    spec:
+      restartPolicy: Never
+      volumes: [{name: words, configMap: {name: words, defaultMode: 0744}}]
+      containers:
+        - {name: c, image: busybox, command: [sh, /words/greet.sh], volumeMounts: [{name: words, mountPath: /words}]}
+---
+"""
 QUEUE = """\
 apiVersion: batch/v1
 kind: Job
@@ -135,6 +154,24 @@ def test_a_work_queue_is_explained_and_what_it_may_have_left_is_said(shell: Shel
     assert done.stderr.startswith("queue is a work queue: 3 pods without a number of completions.")
     assert "job queue is complete: 1 succeeded" in done.stdout
     assert re.search(r"warning: queue-\w+, queue-\w+: failed after another pod had succeeded", done.stderr)
+
+
+@pytest.mark.parametrize("place", [(), HERE], ids=["over-ssh", "by-api"])
+def test_a_job_comes_and_goes_with_what_is_in_its_file(shell: Shell, place: tuple[str, ...]):
+    (shell.folder / "greet.yaml").write_text(GREET)
+    create = ["job", "run", "--from", "greet.yaml", *place]
+    # It is deleted as soon as it has ended, and its settings with it, so that the next one finds nothing.
+    for wait in ("--wait", "--logs"):
+        done = shell.zerojhub(*create, wait)
+        if wait == "--wait":
+            assert "job greet.2026 is complete: 1/1 succeeded" in done.stdout
+        else:
+            assert done.stdout.splitlines()[:1] == ["hello"]
+        until(lambda: "no job named" in shell.zerojhub("job", "logs", "greet.2026", *place, code=2).stderr)
+    (shell.folder / "greet.yaml").write_text(GREET.replace("ttlSecondsAfterFinished: 0", "backoffLimit: 1"))
+    for _ in range(2):
+        shell.zerojhub(*create)
+        shell.zerojhub("job", "delete", "greet.2026", "--yes", *place)
 
 
 def test_a_bad_file_is_refused_with_its_lines_and_makes_nothing(shell: Shell, kube):

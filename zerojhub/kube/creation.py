@@ -74,6 +74,8 @@ async def _check(kube: Kube, planned: Sequence[_Planned[Any]]) -> None:
             await kube.create(each.kind, each.manifest, dry_run=True)
         except KubeError as error:
             said = _explained(error, each.source)
+            if error.status not in (400, 409, 422):
+                raise said from None  # no object could be created
             problems += said.problems if isinstance(said, Problems) else [said]
     if problems:
         raise problems[0] if len(problems) == 1 else Problems(problems)
