@@ -39,6 +39,7 @@ parameters:
   text: {type: string}
 outputs:
   all: {value: [{get_param: since}, {get_param: labels}, {get_param: mode}, {get_param: names}, {get_param: text}]}
+  file: {value: {get_file: text}}
 """
 
 
@@ -103,8 +104,13 @@ def test_a_template_and_its_parameters_mean_what_they_mean_to_heat(shell: Shell)
     (shell.folder / "labelled.yaml").write_text(LABELLED)
     (shell.folder / "text").write_text("one;two\n")
     create = ("heat", "create", "l", "-t", "labelled.yaml", "-q")
-    made = shell.json(*create, "--parameter", 'labels={"a":"b","c":"d"};names=x,y', "--parameter-file", "text=text")
-    assert made["outputs"][0]["output_value"] == ["2016-10-14", {"a": "b", "c": "d"}, 484, ["x", "y"], "one;two\n"]
+    (shell.folder / "env.yaml").write_text("parameters: {mode: 017, names: [z]}\n")
+    (shell.folder / "more.yaml").write_text("parameters: {mode: 0755}\n")
+    words = ["--parameter", 'labels={"a":"b","c":"d"};names=x,y', "--parameter-file", "text=text"]
+    made = shell.json(*create, *words, "-e", "env.yaml", "-e", "more.yaml")
+    outputs = {each["output_key"]: each["output_value"] for each in made["outputs"]}
+    assert outputs["all"] == ["2016-10-14", {"a": "b", "c": "d"}, 493, ["x", "y"], "one;two\n"]
+    assert outputs["file"] == "one;two\n"
     shell.zerojhub("heat", "delete", "l", "--yes", "-q")
 
 

@@ -63,7 +63,7 @@ def test_what_heat_refuses_of_a_template_is_the_users_error(fake_cloud, cloud, s
     fake_cloud.answer(f"GET {STACKS}", Answer(200, {"stacks": []}))
     fake_cloud.answer(f"POST {STACKS}", Answer(status, {"error": {"message": "no such property"}}))
     with pytest.raises(error, match="no such property"):
-        anyio.run(heat.create_stack, cloud, "k8s", "{}", {}, 60)
+        anyio.run(heat.create_stack, cloud, "k8s", heat.TemplateSource("{}"), {}, {}, 60)
 
 
 def test_a_stack_by_its_name_or_id(fake_cloud, cloud):

@@ -114,7 +114,7 @@ WRITES = {
         listed("security_group_rules", rule(port_range_min=443), rule(description="theirs")),
     ),
     "stack": Write(
-        lambda cloud: heat.create_stack(cloud, "s", "{}", {}, 60),
+        lambda cloud: heat.create_stack(cloud, "s", heat.TemplateSource("{}"), {}, {}, 60),
         "POST", STACKS, {"stack": {"id": "s1"}},
         STACKS, listed("stacks"), listed("stacks", stack("s1")), snapshot=True,
     ),

@@ -82,7 +82,7 @@ def test_the_clusters_own_options_are_rendered_in_its_template() -> None:
         "floating_ip_enabled": True,
     }
     template = {**TEMPLATE, "flavor": "tiny", "labels": {"kube_tag": "v1.30.0", "a": "1"}}
-    properties = rendered(template=template, labels={"a": "2"}, **own)
+    properties = rendered(template=template, labels={"a": 2}, **own)
     assert {key: properties["cluster_template"][key] for key in own} == own
     assert properties["cluster_template"]["labels"] == {"kube_tag": "v1.30.0", "a": "2"}
     # Heat's own defaults differ from Magnum's.
@@ -144,7 +144,32 @@ def test_a_file_that_is_no_template_is_refused(tmp_path: Path, text: str, said: 
 def test_a_template_is_sent_as_it_was_written(tmp_path: Path) -> None:
     text = "heat_template_version: 2018-08-31\nparameters: {since: {type: string, default: 2016-10-14}}\n"
     (path := tmp_path / "t.yaml").write_text(text)
-    assert hot.read(path) == text
+    assert hot.read(path).text == text
+
+
+def test_the_files_that_a_template_names_are_sent_with_it(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "child.yaml").write_text("outputs: {a: {value: {get_file: setup.sh}}}")
+    (tmp_path / "parts" / "setup.sh").write_text("echo")
+    (tmp_path / "motd").write_text("hello")
+    text = "resources:\n  a:\n    type: parts/child.yaml\n    properties: {b: [{get_file: motd}, {type: string}]}\n"
+    (path := tmp_path / "t.yaml").write_text(text)
+    files = hot.read(path).files
+    assert {name: files[name] for name in ("motd", "setup.sh")} == {"motd": "hello", "setup.sh": "echo"}
+    assert set(files) == {"motd", "setup.sh", "parts/child.yaml"}
+    (tmp_path / "motd").unlink()
+    with pytest.raises(UserError, match="get_file: no such file: ") as refused:
+        hot.read(path)
+    assert refused.value.where == f"{path}:4"
+
+
+def test_later_environments_take_precedence(tmp_path: Path) -> None:
+    (first := tmp_path / "1.yaml").write_text("parameters: {a: 1, b: 2026-01-01}\nparameter_defaults: {}\n")
+    (second := tmp_path / "2.yaml").write_text("parameters: {a: 2}\n")
+    assert hot.read_environment([first, second])["parameters"] == {"a": 2, "b": "2026-01-01"}
+    second.write_text("- a")
+    with pytest.raises(UserError, match="an environment must be a mapping"):
+        hot.read_environment([second])
 
 
 @pytest.mark.parametrize(

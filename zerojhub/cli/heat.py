@@ -66,6 +66,10 @@ def create_stack(
             help="Parameter whose value is the text of a file, relative to the template (repeatable).",
         ),
     ] = None,
+    environments: Annotated[
+        list[Path] | None,
+        typer.Option("--environment", "-e", metavar="FILE", help="Environment with parameters (repeatable)."),
+    ] = None,
     timeout: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="Timeout of the creation.")] = 60,
     wait: WaitOption = True,
     cloud: CloudOption = None,
@@ -80,12 +84,13 @@ def create_stack(
     from zerojhub.cli.arguments import parse_pairs, parse_parameters
     from zerojhub.openstack import heat, hot
 
-    body, given = hot.read(template), parse_parameters(parameters or [])
+    source, given = hot.read(template), parse_parameters(parameters or [])
+    environment = hot.read_environment(environments or [])
     for key, path in parse_pairs(parameter_files or [], "--parameter-file").items():
         given[key] = hot.read_text(template.parent / path)
 
     async def create(here: Cloud, say: Say) -> Stack:
-        stack = await heat.create_stack(here, name, body, given, timeout)
+        stack = await heat.create_stack(here, name, source, given, environment, timeout)
         return await (heat.wait_until_complete(here, stack, say) if wait else heat.show_stack(here, stack))
 
     report.show_stack(in_cloud(name, create, cloud, quiet), output)

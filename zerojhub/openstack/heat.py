@@ -5,6 +5,8 @@ Types have the keys that the product reads, as the Orchestration API reference n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NotRequired
 
 from typing_extensions import TypedDict
@@ -22,6 +24,16 @@ PAUSE = (1.0, 3.0)
 
 Template = dict[str, object]
 """A Heat template (HOT)."""
+
+
+@dataclass(frozen=True)
+class TemplateSource:
+    """A template as it was written: Heat reads YAML in its own way."""
+
+    text: str
+    files: dict[str, str] = field(default_factory=dict)
+    """What `get_file` and the types of nested templates name -> the text of that file."""
+
 
 Parameters = dict[str, str | list[str]]
 """Values of a template's parameters. Heat reads numbers, lists and JSON from text."""
@@ -107,12 +119,20 @@ async def resources(
     return await cloud.orchestration.get(path, list[StackResource], within="resources", nested_depth=depth, **query)
 
 
-async def create_stack(cloud: Cloud, name: str, template: str, parameters: Parameters, minutes: int) -> StackName:
-    """Request a stack of a template's text, with Heat's own timeout in minutes.
+async def create_stack(
+    cloud: Cloud,
+    name: str,
+    template: TemplateSource,
+    parameters: Parameters,
+    environment: Mapping[str, object],
+    minutes: int,
+) -> StackName:
+    """Request a stack, with Heat's own timeout in minutes. Parameters override those in the environment.
 
     UserError for what Heat refuses in template or parameters.
     """
-    body = {"stack_name": name, "template": template, "parameters": parameters, "timeout_mins": minutes}
+    body = {"stack_name": name, "template": template.text, "files": template.files, "timeout_mins": minutes}
+    body |= {"parameters": parameters, "environment": environment}
     others = {stack["id"] for stack in await stacks(cloud)}
 
     async def create() -> str:

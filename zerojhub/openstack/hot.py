@@ -6,12 +6,13 @@ The properties and what Heat allows in them are from its resources OS::Magnum::C
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import Problems, UserError
-from zerojhub.openstack.heat import Template
-from zerojhub.yamlfile import PYYAML, KeyPath, read_yaml
+from zerojhub.openstack.heat import Template, TemplateSource
+from zerojhub.yamlfile import PYYAML, KeyPath, line_of, plain, read_yaml
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -62,14 +63,60 @@ ALLOWED = {
 VOLUME_DRIVERS = {"kubernetes": "cinder", "swarm": "rexray", "mesos": "rexray"}
 
 
-def read(path: Path) -> str:
-    """The text of a Heat template: Heat reads YAML in its own way. UserError with `file:line` for a file that is none."""
+def read(path: Path) -> TemplateSource:
+    """A Heat template, with the files that it names, relative to it. UserError with `file:line` for a file that is none."""
+    files: dict[str, str] = {}
+    return TemplateSource(_read_template(path, files), files)
+
+
+def _read_template(path: Path, files: dict[str, str]) -> str:
     document = read_yaml(path, rules=PYYAML)
     if not document:
         raise UserError("the Heat template is empty", where=f"{path}:1", hint="zerojhub heat render prints one")
     if not isinstance(document, dict):
         raise UserError("a Heat template must be a mapping with heat_template_version and resources", where=f"{path}:1")
+    for place, name in _named_files(document):
+        named = path.parent / name
+        if not named.is_file():
+            raise UserError(f"{place[-1]}: no such file: {named}", where=f"{path}:{line_of(document, place)}")
+        text = _read_template(named, files) if place[-1] == "type" else read_text(named)
+        if files.setdefault(name, text) != text:
+            raise UserError(f"two files are named {name!r}", where=f"{path}:{line_of(document, place)}")
     return read_text(path)
+
+
+def _named_files(node: object, place: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """The files that a template names, each with its place."""
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    for key, value in items:
+        here = (*place, key)
+        if isinstance(value, str) and (key == "get_file" or (key == "type" and value.endswith((".yaml", ".template")))):
+            yield here, value
+        yield from _named_files(value, here)
+
+
+def read_environment(paths: Sequence[Path]) -> dict[str, object]:
+    """The environment in these files, of which later ones take precedence. UserError for a file that has none."""
+    merged: dict[str, object] = {}
+    for path in paths:
+        document = plain(read_yaml(path, rules=PYYAML)) or {}
+        if not isinstance(document, dict):
+            raise UserError("an environment must be a mapping, such as `parameters:`", where=f"{path}:1")
+        _merge(merged, document)
+    return merged
+
+
+def _merge(into: dict[str, object], other: dict[str, object]) -> None:
+    for key, value in other.items():
+        mine = into.get(key)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            _merge(mine, value)
+        elif value is not None or not isinstance(mine, dict):
+            into[key] = value
 
 
 def read_text(path: Path) -> str:
@@ -139,7 +186,7 @@ def _template_properties(deployment: Deployment, template: TemplateSpec) -> dict
     if "volume_driver" not in template.model_fields_set:
         given["volume_driver"] = VOLUME_DRIVERS[template.coe]
     own = deployment.cluster.model_dump(include=set(TEMPLATE_ONLY), exclude_none=True)
-    labels = template.labels | own.pop("labels")
+    labels = {key: str(value) for key, value in (template.labels | own.pop("labels")).items()}
     if bounds := deployment.autoscale:
         labels |= {"auto_scaling_enabled": "true", "min_node_count": str(bounds.min), "max_node_count": str(bounds.max)}
     given |= own | {"labels": labels}
