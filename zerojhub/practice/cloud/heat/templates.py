@@ -41,9 +41,9 @@ Look = Callable[[str, Any], Any]
 class Template:
     """A template with a stack's parameters. Raises Refusal (400, 404) with Heat's wording."""
 
-    def __init__(self, store: Store, body: Any, given: Record, files: Record):
-        """`files`: what `get_file` returns."""
-        self.store, self.body, self.files = store, body, files
+    def __init__(self, store: Store, body: Any, given: Record, defaults: Record, files: Record):
+        """`defaults`: of parameters, in place of the template's; `files`: what `get_file` returns."""
+        self.store, self.body, self.defaults, self.files = store, body, defaults, files
         self.pseudo: Record = dict.fromkeys(("OS::stack_name", "OS::stack_id", "OS::project_id"))
         """The parameters that describe the stack."""
         self._check_sections()
@@ -107,6 +107,8 @@ class Template:
 
     def _parameter(self, name: str, complete: bool) -> Any:
         schema = self.schemas[name]
+        if name in self.defaults:
+            schema = {**schema, "default": self.defaults[name]}
         if complete and name not in self.given and "default" not in schema:
             raise refusal("UserParameterMissing", f"The Parameter ({name}) was not provided.")
         try:

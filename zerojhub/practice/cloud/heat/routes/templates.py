@@ -13,7 +13,7 @@ from zerojhub.practice.cloud.heat.errors import EXPLANATIONS, refusal
 from zerojhub.practice.cloud.heat.project import ProjectRoutes
 from zerojhub.practice.cloud.heat.routes.stacks import requested_stack
 from zerojhub.practice.cloud.heat.templates import Template
-from zerojhub.practice.cloud.store import Record
+from zerojhub.practice.cloud.store import Record, words
 from zerojhub.practice.cloud.wire import Call
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ TYPES = {
 }
 
 
+SECTIONS = words(
+    "parameters resource_registry parameter_defaults encrypted_param_names event_sinks parameter_merge_strategies"
+)
+"""Of an environment."""
+
+
 def parsed(text: Any, what: str) -> Any:
     """A template or an environment; clients send it as text or as JSON. Raises Refusal (400) if it is not a mapping."""
     if not isinstance(text, str):
@@ -43,8 +49,8 @@ def parsed(text: Any, what: str) -> Any:
         try:
             document = yaml.load(text, Loader=reader())
         except yaml.YAMLError as error:
-            why = f"Error parsing template [root stack] {error}"
-            raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}") from None
+            why = "Error parsing template [root stack] " if what == "Template" else ""
+            raise refusal("HTTPBadRequest", f"{what} not in valid format: {why}{error}") from None
     return {} if document is None else document
 
 
@@ -78,7 +84,7 @@ def template_of(call: Call, before: Template | None = None) -> Template:
     if not isinstance(body, dict):
         why = "The template is not a JSON object or YAML mapping."
         raise refusal("HTTPBadRequest", f"Template not in valid format: {why}")
-    environment = parsed(data.get("environment"), "Environment") or {}
+    environment = environment_in(data)
     parameters = {**(environment.get("parameters") or {}), **(data.get("parameters") or {})}
     if before:
         # Parameters that the template does not define are ignored.
@@ -87,7 +93,21 @@ def template_of(call: Call, before: Template | None = None) -> Template:
         known = body.get("parameters") or {}
         parameters = {name: value for name, value in (kept | parameters).items() if name in known}
     files = {**(before.files if before else {}), **(data.get("files") or {})}
-    return Template(call.store, body, parameters, files)
+    defaults = {**(before.defaults if before else {}), **environment.get("parameter_defaults", {})}
+    return Template(call.store, body, parameters, defaults, files)
+
+
+def environment_in(data: Record) -> Record:
+    """The environment in a request. Raises Refusal (400)."""
+    environment = parsed(data.get("environment"), "Environment") or {}
+    if not isinstance(environment, dict):
+        why = "The environment is not a valid YAML mapping data type."
+        raise refusal("HTTPBadRequest", f"Environment not in valid format: {why}")
+    for section, given in environment.items():
+        if section not in SECTIONS or given is None:
+            why = f'environment has {"wrong" if section not in SECTIONS else "empty"} section "{section}"'
+            raise refusal("HTTPBadRequest", f"Environment not in valid format: {why}")
+    return environment
 
 
 @routes("GET", "/stacks/{stack}/{ident}/template")
@@ -104,7 +124,7 @@ def environment_of(template: Template | None) -> Record:
     return {
         "parameters": {name: "******" if name in hidden else value for name, value in given},
         "resource_registry": {"resources": {}},
-        "parameter_defaults": {},
+        "parameter_defaults": template.defaults if template else {},
         "event_sinks": [],
     }
 
