@@ -138,6 +138,32 @@ def test_nothing_is_left_if_one_object_is_refused(kubernetes: Kubernetes, namesp
     assert left(kubernetes, namespace) == set()
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "env: [{name: a, value: x}, {name: b, value: 5}]",
+            ".env[1].value must be of type string, not number (put it in",
+        ),
+        ("env: [{name: a, value: yes}]", ".env[0].value must be of type string, not bool (put it in quotes)"),
+        ("command: sleep 5", ".command must be of type []string, not string"),
+        ('ports: [{containerPort: "80"}]', ".ports[0].containerPort must be of type int32, not string"),
+        ("resources: {limits: {cpu: two}}", ".resources.limits.cpu: 'two' is not a quantity (such as 500m or 1Gi)"),
+        ("colour: red", "unknown field 'spec.template.spec.containers[1].colour'"),
+    ],
+)
+def test_a_value_that_is_refused_comes_with_its_line(
+    kubernetes: Kubernetes, namespace: str, path: Path, line: str, said: str
+) -> None:
+    path.write_text(
+        JOB_FILE.replace("[{name: c, image: busybox}]", f"\n      - name: b\n      - name: c\n        {line}\n")
+    )
+    with pytest.raises(UserError) as refused:
+        create(kubernetes, path, namespace)
+    assert str(refused.value).startswith(f"{path}:{len(JOB_FILE.splitlines()) + 3}: ")
+    assert said in str(refused.value)
+
+
 def test_nothing_is_taken_over(kubernetes: Kubernetes, namespace: str, path: Path) -> None:
     kubernetes.kubectl("create", "configmap", "settings", "-n", namespace)
     with pytest.raises(UserError, match=r'configmaps "settings" already exists \(leave it out of the file to use it'):

@@ -1,9 +1,8 @@
-"""Creating the objects in a manifest's file: all of them or none, and what the API server rejects in them with its line."""
+"""Creating the objects in a manifest's file: all of them or none."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -13,15 +12,15 @@ import anyio
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import Kind
-from zerojhub.kube.manifests import COMMANDS, Source
+from zerojhub.kube.rejections import explained
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
+    from zerojhub.kube.manifests import Source
     from zerojhub.kube.types import Manifest, Object
 
 T = TypeVar("T", bound="Object")
 
-MISTYPED = re.compile(r"cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type (\S+)")
 FIRST = ("ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim", "Role", "RoleBinding")
 """What other objects need. The rest is created in the order of the file."""
 
@@ -73,7 +72,7 @@ async def _check(kube: Kube, planned: Sequence[_Planned[Any]]) -> None:
         try:
             await kube.create(each.kind, each.manifest, dry_run=True)
         except KubeError as error:
-            said = _explained(error, each.source)
+            said = explained(error, each.source)
             if error.status not in (400, 409, 422):
                 raise said from None  # no object could be created
             problems += said.problems if isinstance(said, Problems) else [said]
@@ -85,7 +84,7 @@ async def _create(kube: Kube, planned: _Planned[T]) -> T:
     try:
         return await kube.create(planned.kind, planned.manifest)
     except KubeError as error:
-        raise _explained(error, planned.source) from None
+        raise explained(error, planned.source) from None
 
 
 async def _give(kube: Kube, kind: Kind[Object], name: str, namespace: str, owner: Manifest, created: Object) -> None:
@@ -124,36 +123,3 @@ def _placed(source: Source, namespace: str) -> Manifest:
         where = source.where("metadata", "namespace")
         raise UserError(f"its namespace is {own}, not {namespace}", where=where, hint=f"use -n {own}")
     return source.manifest | {"metadata": meta | {"namespace": namespace}}
-
-
-def _explained(error: KubeError, source: Source) -> ZeroJHubError:
-    kind = source.manifest["kind"]
-    if error.status == 404:
-        return UserError(error.message, hint="create it with kubectl create namespace")
-    if error.status == 409 and kind in COMMANDS:
-        command = " ".join([*COMMANDS[kind].split()[:2], "delete"])
-        return UserError(error.message, hint=f"delete it with {command}, or use another name")
-    if error.status == 409:
-        where, hint = (
-            source.where("metadata", "name"),
-            "leave it out of the file to use it as it is, or use another name",
-        )
-        return UserError(error.message, where=where, hint=hint)
-    if error.status not in (400, 422):
-        return error
-    causes = [(cause.get("field") or "", cause.get("message") or "") for cause in error.causes]
-    # An unknown field, or a value of the wrong type, is only in the message.
-    causes += [(field, f"unknown field {field!r}") for field in re.findall(r'unknown field "([^"]+)"', error.message)]
-    causes += [
-        (field, f"{field} must be of type {wanted}, not {given}")
-        for given, field, wanted in re.findall(MISTYPED, error.message)
-    ]
-    if not causes:
-        return UserError(error.message, where=source.where())
-    return Problems([_mistake(field, message, source) for field, message in causes])
-
-
-def _mistake(field: str, message: str, source: Source) -> UserError:
-    """`field` is as the API writes it: `spec.template.spec.containers[0].image`."""
-    place = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", field)]
-    return UserError(message if field in message else f"{field}: {message}", where=source.where(*place))

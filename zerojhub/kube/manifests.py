@@ -15,7 +15,7 @@ from zerojhub.errors import Problems, UserError
 from zerojhub.kube import exported, schedule
 from zerojhub.kube.client import OURS
 from zerojhub.text import plural
-from zerojhub.yamlfile import KeyPath, line_of, plain, read_documents
+from zerojhub.yamlfile import KeyPath, line_of, read_documents
 
 if TYPE_CHECKING:
     from zerojhub.kube.types import Manifest
@@ -132,7 +132,7 @@ def read(path: Path, kind: str) -> Source:
     objects = [
         each
         for line, document in read_documents(path)
-        for each in _objects(Source(plain(document), file, document, line))
+        for each in _objects(Source(_as_json(document), file, document, line))
         if not exported.is_made_by_the_cluster(each.manifest) or each.manifest["kind"] == kind
     ]
     own = [each for each in objects if each.manifest["kind"] == kind]
@@ -149,6 +149,15 @@ def read(path: Path, kind: str) -> Source:
     if (name := source.manifest["metadata"].get("name")) and (mistakes := _name_mistakes(name, kind)):
         raise UserError(mistakes[0].message, where=source.where("metadata", "name"))
     return source
+
+
+def _as_json(node: Any) -> Any:
+    """The document without positions. A whole number is written as one, as kubectl does: `1e3` is 1000."""
+    if isinstance(node, dict):
+        return {key: _as_json(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_as_json(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _clean(source: Source) -> Source:

@@ -6,13 +6,13 @@ The properties and what Heat allows in them are from its resources OS::Magnum::C
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import Problems, UserError
 from zerojhub.openstack.heat import Template, TemplateSource
-from zerojhub.yamlfile import PYYAML, KeyPath, line_of, plain, read_yaml
+from zerojhub.yamlfile import PYYAML, KeyPath, items, line_of, plain, read_yaml
 
 VERSION = "2018-08-31"
 """Heat's template version of Rocky: old enough for every cloud with Magnum's Heat drivers."""
@@ -87,12 +87,7 @@ def _read_template(path: Path, files: dict[str, str]) -> str:
 
 def _named_files(node: object, place: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """The files that a template names, each with its place."""
-    items: Iterable[tuple[str | int, object]] = ()
-    if isinstance(node, dict):
-        items = node.items()
-    elif isinstance(node, list):
-        items = enumerate(node)
-    for key, value in items:
+    for key, value in items(node):
         here = (*place, key)
         if isinstance(value, str) and (key == "get_file" or (key == "type" and value.endswith((".yaml", ".template")))):
             yield here, value

@@ -7,6 +7,7 @@ with additions of their own (`go`, `pyyaml`). Syntax needs no emulation: PyYAML'
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "KeyPath",
     "Rules",
     "dump",
+    "items",
     "line_of",
     "load",
     "load_all",
@@ -80,6 +82,13 @@ def plain(node: Any) -> Any:
     if isinstance(node, list):
         return [plain(value) for value in node]
     return node
+
+
+def items(node: Any) -> Iterable[tuple[str | int, Any]]:
+    """What is in a mapping or a list, each with its key or index; nothing for a scalar."""
+    if isinstance(node, dict):
+        return node.items()
+    return enumerate(node) if isinstance(node, list) else ()
 
 
 def line_of(document: Any, place: KeyPath) -> int:
