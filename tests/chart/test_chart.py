@@ -17,11 +17,17 @@ def test_lint_finds_nothing():
 
 def test_resources_are_named_as_zero_to_jupyterhub_names_them():
     assert set(plain()) == {
-        *(("Deployment", name) for name in ("hub", "proxy")),
+        *(("Deployment", name) for name in ("hub", "proxy", "user-scheduler")),
         *(("Service", name) for name in ("hub", "proxy-public", "proxy-api")),
         *(("NetworkPolicy", name) for name in ("hub", "proxy", "singleuser")),
         *((kind, "hub") for kind in ("Secret", "ConfigMap", "ServiceAccount", "Role", "RoleBinding")),
         ("PersistentVolumeClaim", "hub-db-dir"),
+        *((kind, "user-scheduler") for kind in ("ConfigMap", "ServiceAccount", "Role", "RoleBinding")),
+        *(("ClusterRoleBinding", f"workshop-user-{name}") for name in ("kube-scheduler", "volume-scheduler")),
+        ("PodDisruptionBudget", "user-scheduler"),
+        *((kind, "continuous-image-puller") for kind in ("DaemonSet", "ServiceAccount")),
+        *((kind, "hook-image-puller") for kind in ("DaemonSet", "ServiceAccount")),
+        *((kind, "hook-image-awaiter") for kind in ("Job", "ServiceAccount", "Role", "RoleBinding")),
     }
     labels = plain()["Deployment", "hub"]["spec"]["template"]["metadata"]["labels"]
     assert {"app": "jupyterhub", "component": "hub", "release": "workshop"}.items() <= labels.items()
@@ -211,6 +217,111 @@ def test_scheduling_for_a_cluster_that_grows_and_shrinks():
     assert priority[pod["priorityClassName"]] < priority["workshop-default-priority"]
 
 
+def test_the_users_scheduler_is_as_configured():
+    scheduler = {
+        "replicas": 1,
+        "logLevel": 2,
+        "revisionHistoryLimit": 0,
+        "plugins": {"score": {"disabled": [{"name": "ImageLocality"}]}},
+        "pluginConfig": [],
+        "pdb": {"maxUnavailable": None, "minAvailable": "50%"},
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"key": "core", "operator": "Exists"}],
+        "labels": {"c": "d"},
+        "annotations": {"e": "f"},
+        "serviceAccount": {"name": "mine", "annotations": {"g": "h"}},
+        "extraPodSpec": {"hostNetwork": True},
+    }
+    resources = render({"scheduling": {"userScheduler": scheduler}})
+    deployment = resources["Deployment", "user-scheduler"]["spec"]
+    pod = deployment["template"]
+    assert (deployment["replicas"], deployment["revisionHistoryLimit"]) == (1, 0)
+    assert "--v=2" in pod["spec"]["containers"][0]["command"]
+    assert (pod["metadata"]["labels"]["c"], pod["metadata"]["annotations"]["e"]) == ("d", "f")
+    assert (pod["spec"]["nodeSelector"], pod["spec"]["hostNetwork"]) == ({"a": "b"}, True)
+    assert {"key": "core", "operator": "Exists"} in pod["spec"]["tolerations"]
+    assert pod["spec"]["serviceAccountName"] == "mine"
+    assert resources["ServiceAccount", "mine"]["metadata"]["annotations"] == {"g": "h"}
+    subjects = [
+        each["subjects"][0]["name"] for (kind, name), each in resources.items() if "Binding" in kind and "user-" in name
+    ]
+    assert subjects == ["mine"] * 3
+    budget = resources["PodDisruptionBudget", "user-scheduler"]["spec"]
+    assert budget["minAvailable"] == "50%" and "maxUnavailable" not in budget
+    (profile,) = yaml.safe_load(resources["ConfigMap", "user-scheduler"]["data"]["config.yaml"])["profiles"]
+    assert profile["plugins"]["score"]["disabled"][-1] == {"name": "ImageLocality"} and "pluginConfig" not in profile
+    assert not any(
+        "user-scheduler" in name for _, name in render({"scheduling": {"userScheduler": {"enabled": False}}})
+    )
+
+
+def test_pods_that_are_not_to_be_evicted():
+    resources = render(
+        {"hub": {"pdb": {"enabled": True}}, "proxy": {"chp": {"pdb": {"enabled": True, "minAvailable": 0}}}}
+    )
+    for name, least in (("hub", 1), ("proxy", 0)):
+        budget = resources["PodDisruptionBudget", name]["spec"]
+        assert (budget["minAvailable"], "maxUnavailable" in budget) == (least, False)
+        pods = resources["Deployment", name]["spec"]["template"]["metadata"]["labels"]
+        assert budget["selector"]["matchLabels"].items() <= pods.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "rendered"),
+    [
+        ({}, {"type": "Recreate", "rollingUpdate": None}),
+        (
+            {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        ),
+        ({"type": "RollingUpdate"}, {"type": "RollingUpdate", "rollingUpdate": None}),
+        ({"rollingUpdate": ""}, {"type": "Recreate", "rollingUpdate": None}),
+    ],
+)
+def test_how_the_hub_and_the_proxy_are_replaced(given, rendered):
+    resources = render({part: {"deploymentStrategy": given} for part in ("hub", "proxy")})
+    assert [resources["Deployment", name]["spec"]["strategy"] for name in ("hub", "proxy")] == [rendered] * 2
+
+
+def test_a_secret_of_the_users_is_mounted():
+    pod = render({"hub": {"existingSecret": "mine"}})["Deployment", "hub"]["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert mounts["existing-secret"] == "/usr/local/etc/jupyterhub/existing-secret"
+    assert volumes["existing-secret"]["secret"]["secretName"] == "mine"
+    assert "existing-secret" not in json.dumps(plain()["Deployment", "hub"])
+
+
+def test_a_route_through_a_gateway():
+    gateway = {"name": "mine", "namespace": "gateways", "sectionName": "https"}
+    about = {"hostnames": ["hub.example.org"], "annotations": {"a": "b"}}
+    rendered = render({"httpRoute": {"enabled": True, "gateway": gateway, **about}})["HTTPRoute", "jupyterhub"]
+    assert rendered["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert rendered["metadata"]["annotations"] == {"a": "b"}
+    assert rendered["spec"] == {
+        "parentRefs": [{"kind": "Gateway", **gateway}],
+        "hostnames": ["hub.example.org"],
+        "rules": [{"backendRefs": [{"name": "proxy-public", "port": 80}]}],
+    }
+    near = render({"httpRoute": {"enabled": True, "gateway": {"name": "near"}}, "fullnameOverride": "blue"})
+    assert near["HTTPRoute", "blue"]["spec"]["parentRefs"] == [{"kind": "Gateway", "name": "near"}]
+    assert near["HTTPRoute", "blue"]["spec"]["rules"][0]["backendRefs"][0]["name"] == "blue-proxy-public"
+
+
+def test_keys_without_an_effect_of_their_own_are_taken():
+    assert render({"enabled": True, "global": {"safeToShowValues": True}}).keys() == plain().keys()
+
+
+def test_services_of_both_families():
+    service = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
+    extra = {"extraPorts": [{"name": "more", "port": 9000}], "ports": {"appProtocol": "http"}}
+    resources = render({"hub": {"service": service | extra}, "proxy": {"service": service}})
+    for name in ("hub", "proxy-public"):
+        assert resources["Service", name]["spec"].items() > service.items()
+    first, second = resources["Service", "hub"]["spec"]["ports"]
+    assert (first["appProtocol"], second) == ("http", {"name": "more", "port": 9000})
+
+
 def test_images_are_pulled_ahead():
     profiles = [
         {"display_name": "GPU", "kubespawner_override": {"image": "registry.example.org/gpu:1"}},
@@ -221,11 +332,62 @@ def test_images_are_pulled_ahead():
             },
         },
     ]
-    values = {"prePuller": {"hook": {"enabled": True}}, "singleuser": {"profileList": profiles}}
-    pod = render(values)["DaemonSet", "continuous-image-puller"]["spec"]["template"]["spec"]
-    pulled = {each["image"] for each in pod["initContainers"]}
-    assert {"registry.example.org/gpu:1", "registry.example.org/r:2"} < pulled
-    assert any(image.startswith("quay.io/jupyterhub/k8s-singleuser-sample:") for image in pulled)
+    resources = render({"singleuser": {"profileList": profiles}})
+    for when in ("continuous", "hook"):
+        pod = resources["DaemonSet", f"{when}-image-puller"]["spec"]["template"]["spec"]
+        pulled = {each["image"] for each in pod["initContainers"]}
+        assert {"registry.example.org/gpu:1", "registry.example.org/r:2"} < pulled
+        assert any(image.startswith("quay.io/jupyterhub/k8s-singleuser-sample:") for image in pulled)
+
+
+def test_images_are_pulled_before_the_release_is_installed():
+    hook = {
+        "podSchedulingWaitDuration": -1,
+        "image": {"tag": "1"},
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"key": "core", "operator": "Exists"}],
+        "resources": {"limits": {"memory": "64Mi"}},
+        "serviceAccount": {"create": False, "name": "mine"},
+        "serviceAccountImagePuller": {"annotations": {"c": "d"}},
+        "daemonsetAnnotations": {"e": "f"},
+    }
+    resources = render({"prePuller": {"hook": hook, "continuous": {"enabled": False}, "annotations": {"g": "h"}}})
+    order = {
+        kind: int(resources[kind, name]["metadata"]["annotations"]["helm.sh/hook-weight"])
+        for kind, name in (
+            ("DaemonSet", "hook-image-puller"),
+            ("Role", "hook-image-awaiter"),
+            ("Job", "hook-image-awaiter"),
+        )
+    }
+    assert sorted(order, key=order.__getitem__) == ["DaemonSet", "Role", "Job"]
+    job = resources["Job", "hook-image-awaiter"]["spec"]["template"]
+    awaiter = job["spec"]["containers"][0]
+    assert {"-daemonset=hook-image-puller", "-namespace=classes", "-pod-scheduling-wait-duration=-1"} < set(
+        awaiter["command"]
+    )
+    assert (awaiter["image"], awaiter["resources"]) == ("quay.io/jupyterhub/k8s-image-awaiter:1", hook["resources"])
+    assert (job["spec"]["nodeSelector"], job["spec"]["serviceAccountName"]) == ({"a": "b"}, "mine")
+    assert {"key": "core", "operator": "Exists"} in job["spec"]["tolerations"]
+    assert ("ServiceAccount", "hook-image-awaiter") not in resources
+    assert resources["ServiceAccount", "hook-image-puller"]["metadata"]["annotations"]["c"] == "d"
+    puller = resources["DaemonSet", "hook-image-puller"]
+    assert puller["metadata"]["annotations"].items() > {"e": "f", "helm.sh/hook": "pre-install,pre-upgrade"}.items()
+    assert puller["spec"]["template"]["metadata"]["annotations"] == {"g": "h"}
+    assert ("DaemonSet", "continuous-image-puller") not in resources
+
+
+def test_the_next_upgrade_pulls_other_images_only():
+    def checksum(**values):
+        return render(values)["ConfigMap", "hub"]["data"]["checksum_hook-image-puller"]
+
+    assert checksum() == checksum(cull={"timeout": 60}) == checksum(prePuller={"hook": {"enabled": False}})
+    assert checksum() != checksum(singleuser={"image": {"tag": "2026-01-05"}})
+
+
+def test_no_pullers():
+    resources = render({"prePuller": {"hook": {"enabled": False}, "continuous": {"enabled": False}}})
+    assert not any("image" in name for _, name in resources)
 
 
 def test_a_registry_with_a_login():
@@ -343,6 +505,10 @@ REFUSED = [
     ({"proxy": {"https": {"enabled": True, "type": "manual"}}}, ("proxy", "https", "manual", "key"), "None"),
     ({"proxy": {"https": {"type": "letsencrypt"}}}, ("proxy", "https", "type"), "letsencrypt"),
     ({"cull": {"timeout": "1h"}}, ("cull", "timeout"), "1h"),
+    ({"hub": {"pdb": {"minAvailable": "half"}}}, ("hub", "pdb", "minAvailable"), "half"),
+    ({"hub": {"deploymentStrategy": {"type": "Replace"}}}, ("hub", "deploymentStrategy", "type"), "Replace"),
+    ({"prePuller": {"hook": {"enable": True}}}, ("prePuller", "hook"), "enable"),
+    ({"httpRoute": {"gateway": "mine"}}, ("httpRoute", "gateway"), "mine"),
 ]
 
 

@@ -16,8 +16,13 @@ from tests.chart.rendering import container, render
 def configure(tmp_path, monkeypatch):
     """The hub's configuration with these values, loaded as in its pod."""
 
-    def load(values=None):
+    def load(values=None, existing=None):
+        """`existing`: the content of the Secret that hub.existingSecret names."""
         resources = render(values)
+        if existing:
+            (tmp_path / "existing-secret").mkdir()
+            for name, text in existing.items():
+                (tmp_path / "existing-secret" / name).write_text(text)
         for kind, place in (("ConfigMap", "chart"), ("Secret", "secret")):
             (tmp_path / place).mkdir()
             for name, text in resources[kind, "hub"]["data"].items():
@@ -202,3 +207,23 @@ def test_an_error_in_extra_config_names_its_key(configure):
     with pytest.raises(SyntaxError) as error:
         configure({"hub": {"extraConfig": {"banner": "this is no Python"}}})
     assert error.value.filename == "hub.extraConfig.banner"
+
+
+def test_a_secret_of_the_users_takes_precedence(configure):
+    given = "hub: {config: {GitHubOAuthenticator: {client_secret: theirs}}, services: {watch: {url: http://watch}}}"
+    existing = {
+        "values.yaml": given,
+        "hub.services.watch.apiToken": "a" * 64,
+        "hub.config.JupyterHub.cookie_secret": "b" * 64,
+    }
+    values = {
+        "hub": {
+            "existingSecret": "mine",
+            "config": {"GitHubOAuthenticator": {"client_id": "id", "client_secret": "ours"}},
+            "services": {"watch": {"apiToken": "c" * 64}},
+        }
+    }
+    config = configure(values, existing)
+    assert config.GitHubOAuthenticator == {"client_id": "id", "client_secret": "theirs"}
+    assert {"name": "watch", "url": "http://watch", "api_token": "a" * 64} in config.JupyterHub.services
+    assert config.JupyterHub.cookie_secret == "b" * 64

@@ -177,6 +177,31 @@ def test_lost_secrets_come_back_from_the_release(cloud, file, hub, tmp_path):
     assert (state / "secrets.yaml").read_text() == secrets
 
 
+def test_the_users_scheduler_and_the_image_pullers(cloud, file, hub, tmp_path):
+    """The charts have them by default; the practice deployment turns them off."""
+    values = PRACTICE.with_name("practice-values.yaml")
+    kept = [line for line in values.read_text().splitlines() if not line.startswith(("scheduling", "prePuller"))]
+    (tmp_path / "values.yaml").write_text("\n".join(kept) + "\n")
+    changed = tmp_path / "hub.yaml"
+    changed.write_text(file.read_text().replace(str(values), "values.yaml"))
+    assert cloud.json("up", "-f", changed)["ready"] is True
+
+    def kubectl(*words: str) -> str:
+        words = ("sudo", "kubectl", "-n", "practice", *words)
+        return cloud.zerojhub("cluster", "ssh", "-q", "practice", "--", *words).stdout
+
+    ready = kubectl("get", "daemonset", "continuous-image-puller", "-o", "jsonpath={.status.numberReady}")
+    assert ready == "2"
+    bound = kubectl("get", "events", "--field-selector", "reason=Scheduled", "-o", "json")
+    placed = {
+        each["involvedObject"]["name"]: each["reportingComponent"] or each["source"].get("component")
+        for each in sorted(json.loads(bound)["items"], key=lambda event: event["metadata"]["creationTimestamp"])
+    }
+    assert placed["jupyter-zerojhub-check"] == "practice-user-scheduler"
+    cloud.json("up", "-f", file)
+    assert "image-puller" not in kubectl("get", "daemonset", "-o", "name")
+
+
 def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
     """OpenStack's cloud controllers would look for the load balancer that they deleted themselves."""
     changed = file.with_name("node-port.yaml")

@@ -24,6 +24,8 @@ hub:
   config:
     JupyterHub: {authenticator_class: dummy}
     DummyAuthenticator: {password: secret}
+scheduling: {userScheduler: {enabled: false}}
+prePuller: {hook: {enabled: false}, continuous: {enabled: false}}
 """
 OPENLY = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
 

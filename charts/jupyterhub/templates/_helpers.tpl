@@ -154,3 +154,74 @@ periodSeconds: {{ .periodSeconds }}
 timeoutSeconds: {{ .timeoutSeconds }}
 failureThreshold: {{ .failureThreshold }}
 {{- end }}
+
+{{/* A Deployment's strategy. Without an explicit null, Kubernetes would keep the rollingUpdate of an earlier strategy. */}}
+{{- define "jupyterhub.strategy" -}}
+type: {{ .type | default "RollingUpdate" }}
+rollingUpdate: {{ kindIs "map" .rollingUpdate | ternary (toJson .rollingUpdate) "null" }}
+{{- end }}
+
+{{- define "jupyterhub.history" -}}
+{{- if not (kindIs "invalid" .) }}
+  revisionHistoryLimit: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "jupyterhub.ipFamilies" -}}
+{{- with .ipFamilyPolicy }}
+  ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .ipFamilies }}
+  ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{/* A PodDisruptionBudget: (list root component name pdb). */}}
+{{- define "jupyterhub.pdb" -}}
+{{- $root := index . 0 -}}
+{{- with index . 3 }}
+{{- if .enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ index $ 2 }}
+  labels:
+    {{- include "jupyterhub.labels" $ | nindent 4 }}
+spec:
+  {{- range $key := list "maxUnavailable" "minAvailable" }}
+  {{- $value := index $ 3 $key }}
+  {{- if not (kindIs "invalid" $value) }}
+  {{ $key }}: {{ $value }}
+  {{- end }}
+  {{- end }}
+  selector:
+    matchLabels:
+      {{- include "jupyterhub.selector" $ | nindent 6 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of a ServiceAccount: (list name serviceAccount). */}}
+{{- define "jupyterhub.account" -}}
+{{- $of := index . 1 -}}
+{{- $of.name | default ($of.create | ternary (index . 0) "default") -}}
+{{- end }}
+
+{{/* A ServiceAccount, unless it is the user's: (list root component name serviceAccount [annotations]). */}}
+{{- define "jupyterhub.serviceAccount" -}}
+{{- $of := index . 3 -}}
+{{- if $of.create }}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ include "jupyterhub.account" (list (index . 2) $of) }}
+  labels:
+    {{- include "jupyterhub.labels" . | nindent 4 }}
+  {{- with merge (dict) ($of.annotations | default dict) (gt (len .) 4 | ternary (last .) dict) }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}

@@ -10,11 +10,27 @@ from pathlib import Path
 import yaml
 
 SECRET = Path("/usr/local/etc/jupyterhub/secret")
+"""The chart's Secret. That of hub.existingSecret is mounted beside it."""
+
+
+def _secrets():
+    """The Secrets, the one that takes precedence last."""
+    return SECRET, SECRET.with_name("existing-secret")
 
 
 @cache
 def _values():
-    return yaml.safe_load((SECRET / "values.yaml").read_text())
+    values = {}
+    for secret in _secrets():
+        if (path := secret / "values.yaml").exists():
+            values = _merged(values, yaml.safe_load(path.read_text()) or {})
+    return values
+
+
+def _merged(values, over):
+    if not isinstance(values, dict) or not isinstance(over, dict):
+        return over
+    return values | {key: _merged(values.get(key), value) for key, value in over.items()}
 
 
 def get_config(key, default=None):
@@ -35,10 +51,10 @@ def set_config_if_not_none(section, trait, key):
 
 
 def get_secret_value(key, *default):
-    """A secret stored by the chart, such as `hub.services.NAME.apiToken`. Raises KeyError if it does not exist."""
-    path = SECRET / key
-    if path.exists():
-        return path.read_text()
+    """A secret of hub.existingSecret or of the chart, such as `hub.services.NAME.apiToken`. KeyError if neither has it."""
+    for secret in reversed(_secrets()):
+        if (path := secret / key).exists():
+            return path.read_text()
     if default:
         return default[0]
     raise KeyError(f"the hub's Secret has no {key}")
