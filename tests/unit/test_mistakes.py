@@ -75,7 +75,15 @@ def test_a_number_where_text_belongs_is_shown_as_it_was_written(problems, text, 
         ("hub: [a]", '1: hub: must be object, not ["a"]'),
         ("hub:\n  config: 3", "2: hub.config: must be object, not 3"),
         ("singleuser: no", "1: singleuser: must be object, not no"),
-        ("cull:\n  every: often", '2: cull.every: must be integer, not "often"'),
+        ("cull: 1.5", "1: cull: must be object, not 1.5"),
+        ("hub:\n  config:\n    JupyterHub: dummy", '3: hub.config.JupyterHub: must be object, not "dummy"'),
+        ("hub:\n  config:\n    JupyterHub:", "3: hub.config.JupyterHub is empty (remove the line)"),
+        ("hub:\n  config:\n    Mine: [a]", '3: hub.config.Mine: must be object, not ["a"]'),
+        ("hub:\n  config:\n    loadRoles: {}", "3: unknown key hub.config.loadRoles (did you mean hub.loadRoles?)"),
+        (
+            "hub:\n  config:\n    allow_all: true",
+            "3: unknown key hub.config.allow_all (keys are classes of JupyterHub, such as Authenticator)",
+        ),
     ],
 )
 def test_a_section_of_another_type_has_its_line(problems, text, message):

@@ -94,6 +94,27 @@ def _sections(values: Any, defaults: Any, place: KeyPath = ()) -> Iterator[tuple
             yield from _sections(values[key], default, (*place, key))
 
 
+def misplaced_settings(user: UserValues, chart: ChartArchive) -> Mistakes:
+    """What is not a class of JupyterHub's with its settings in hub.config, which schemas accept and the hub fails on."""
+    hub = user.values.get("hub")
+    config = hub.get("config") if isinstance(hub, dict) else None
+    for key, value in config.items() if isinstance(config, dict) else ():
+        place, hint = ("hub", "config", key), None
+        if not key[:1].isupper():
+            message = f"unknown key {_dotted(place)}"
+            known = chart.defaults.get("hub", {})
+            hint = (
+                f"did you mean hub.{key}?" if key in known else "keys are classes of JupyterHub, such as Authenticator"
+            )
+        elif value is None:
+            message, hint = f"{_dotted(place)} is empty", "remove the line"
+        elif not isinstance(value, dict):
+            message = f"{_dotted(place)}: must be object{_shown(user, place, value)}"
+        else:
+            continue
+        yield place, UserError(message, where=user.where(place), hint=hint)
+
+
 def unfinished(user: UserValues) -> Mistakes:
     """Placeholders where a value belongs, and numbers where JupyterHub expects text."""
     for place, value in _scalars(user.values):
@@ -163,6 +184,10 @@ def _explain(user: UserValues, error: ValidationError) -> Mistakes:
             hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
             there = (*place, key)
             yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
+        return
+    if "propertyNames" in error.absolute_schema_path:
+        there = (*place, str(error.instance))
+        yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there))
         return
     if error.validator == "required" and isinstance(error.instance, dict):
         required: Any = error.validator_value

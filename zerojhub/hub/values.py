@@ -56,6 +56,7 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
     values = merged(chart.defaults, mistakes.as_numbers(user.document))
     for place, problem in chain(
         mistakes.empty_sections(user, chart),
+        mistakes.misplaced_settings(user, chart),
         mistakes.rejected_by_schema(user, chart, values),
         mistakes.unfinished(user),
     ):
