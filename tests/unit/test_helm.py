@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.unit.faulty import proxy
 from zerojhub import retry
 from zerojhub.deployment import HelmSpec
 from zerojhub.errors import UserError, ZeroJHubError
@@ -115,6 +116,14 @@ def test_a_download_with_another_checksum_is_not_kept(published, tmp_path):
     with pytest.raises(ZeroJHubError, match="the SHA-256 is not 0000"):
         anyio.run(program.here, wanted, published.append)
     assert not list(tmp_path.rglob("helm-*"))
+
+
+def test_a_download_survives_a_fault(published, monkeypatch):
+    with proxy(int(program.URL.rpartition(":")[2].partition("/")[0])) as made:
+        monkeypatch.setattr(program, "URL", f"{made.url}/helm.tar.gz")
+        made.faults["GET"] = ["cut body"]
+        assert Path(anyio.run(program.here, HelmSpec(version="3.18.4"), published.append)).read_bytes() == PROGRAM
+        assert len(made.seen) == 2
 
 
 def test_a_helm_that_nobody_knows_the_checksum_of_is_not_downloaded(published):

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
+from zerojhub import retry
 from zerojhub.cluster import Ask, Connect
-from zerojhub.errors import CloudError, ZeroJHubError
+from zerojhub.errors import CloudError, Unavailable, ZeroJHubError
 from zerojhub.kube import kinds
 from zerojhub.kube.client import Kube
 from zerojhub.kube.reach import Reach
 from zerojhub.openstack import clusters, magnum
+from zerojhub.openstack.session import READ_TIMEOUT, fault_of
+from zerojhub.retry import Transient
 from zerojhub.run import Run
 from zerojhub.text import Say, one_line
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -30,6 +33,8 @@ OBJECT = "cloud-config"
 """The name of the Secret in one of the namespaces."""
 SECRET = ("password", "application-credential-secret")
 MASK = "********"
+ATTEMPTS = 3
+"""How often Keystone is asked: from this machine, it may not be reachable at the cluster's URL for it at all."""
 ROTATION_TIMEOUT = 180
 """Seconds for a driver to put the new credential into the cluster after Magnum has reported the rotation."""
 
@@ -102,7 +107,7 @@ async def rotate(run: Run, connect: Connect, say: Say, ask: Ask, *, show_secrets
     new = await _replacement(reach, old, say)
     if new.namespace:
         await _restart_users(reach.kube, new.namespace, say)
-    still_works = await anyio.to_thread.run_sync(refusal, old.settings) is None
+    still_works = await refusal(old.settings) is None
     return await _tested(new, show_secrets=show_secrets), Replaced(old.kind, old.id, still_works)
 
 
@@ -143,33 +148,45 @@ def parse(files: dict[str, str]) -> dict[str, str]:
     return auth | {"region": cloud["region_name"], "tls-insecure": "false" if cloud.get("verify", True) else "true"}
 
 
-def refusal(settings: dict[str, str]) -> str | None:
+async def refusal(settings: dict[str, str]) -> str | None:
     """Why Keystone refuses the credential; None when it accepts it. Asked from this machine, at the URL in the settings."""
-    from keystoneauth1 import session
-    from keystoneauth1.exceptions import ClientException
-    from keystoneauth1.identity import v3
 
-    url = settings["auth-url"]
-    auth: v3.ApplicationCredential | v3.Password
-    if "application-credential-id" in settings:
-        auth = v3.ApplicationCredential(
-            url,
-            application_credential_id=settings["application-credential-id"],
-            application_credential_secret=settings["application-credential-secret"],
-        )
-    else:
-        auth = v3.Password(
-            url, user_id=settings.get("user-id"), password=settings["password"], trust_id=settings.get("trust-id")
-        )
+    def attempt() -> str | None:
+        from keystoneauth1 import session
+        from keystoneauth1.exceptions import ClientException
+        from keystoneauth1.identity import v3
+
+        url = settings["auth-url"]
+        auth: v3.ApplicationCredential | v3.Password
+        if "application-credential-id" in settings:
+            auth = v3.ApplicationCredential(
+                url,
+                application_credential_id=settings["application-credential-id"],
+                application_credential_secret=settings["application-credential-secret"],
+            )
+        else:
+            auth = v3.Password(
+                url, user_id=settings.get("user-id"), password=settings["password"], trust_id=settings.get("trust-id")
+            )
+        verify = settings.get("tls-insecure", "false") != "true"
+        try:
+            session.Session(auth=auth, verify=verify, timeout=READ_TIMEOUT).get_token()
+        except ClientException as error:
+            if fault := fault_of("identity", error):
+                raise Transient(fault, Unavailable(one_line(str(error)))) from error
+            return one_line(str(error))
+        return None
+
     try:
-        session.Session(auth=auth, verify=settings.get("tls-insecure", "false") != "true").get_token()
-    except ClientException as error:
-        return one_line(str(error))
-    return None
+        return await retry.attempts(
+            lambda: anyio.to_thread.run_sync(attempt, abandon_on_cancel=True), repeatable=True, limit=ATTEMPTS
+        )
+    except Unavailable as error:
+        return error.message
 
 
 async def _tested(credential: Held, *, show_secrets: bool) -> Credential:
-    why_not = await anyio.to_thread.run_sync(refusal, credential.settings)
+    why_not = await refusal(credential.settings)
     settings = {key: value if show_secrets or key not in SECRET else MASK for key, value in credential.settings.items()}
     return Credential(credential.kind, credential.id, why_not is None, why_not, credential.place, settings)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import anyio
 
+from zerojhub import retry
 from zerojhub.deployment import HelmSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.machine import Machine
@@ -24,6 +25,8 @@ VERSION = "3.18.4"
 """The Helm version that is downloaded when the deployment names none."""
 LEAST = (3, 8)
 """The oldest Helm that has every option used here."""
+SERVICE = "get.helm.sh"
+"""As progress calls it."""
 URL = "https://get.helm.sh/helm-v{version}-{platform}.tar.gz"
 CHECKSUMS = {
     ("3.16.4", "linux-amd64"): "fc307327959aa38ed8f9f7e66d45492bb022a66c3e5da6063958254b9767d179",
@@ -109,28 +112,44 @@ async def here(wanted: HelmSpec, say: Say) -> str:
     for version, path in await installed_here(wanted):
         if fits(version, wanted.version):
             return path
-    return str(await download(archive(wanted, await platform_of(LocalMachine())), say))
+    # Its callers can do without: they do not wait long for a machine that is offline.
+    return str(await download(archive(wanted, await platform_of(LocalMachine())), say, attempts=2))
 
 
-async def download(archive: Archive, say: Say) -> Path:
-    """The program in the archive, downloaded to the user's cache once. Offline, or ZeroJHubError for a wrong checksum."""
+async def download(archive: Archive, say: Say, *, attempts: int = retry.ATTEMPTS) -> Path:
+    """The program in the archive, downloaded to the user's cache once.
+
+    Offline after that many attempts, or ZeroJHubError for a wrong checksum.
+    """
     import httpx
 
     if archive.program.exists():
         return archive.program
     say(f"downloading {archive.url}")
-    try:
-        timeout = httpx.Timeout(60, connect=5)
-        async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
-            answer = await client.get(archive.url)
-            answer.raise_for_status()
-    except httpx.HTTPError as error:
-        why = f"cannot be downloaded: {error or type(error).__name__}"
-        raise Offline(why, where=archive.url, hint="install Helm 3 on this machine, in PATH") from None
+
+    async def attempt() -> httpx.Response:
+        try:
+            async with httpx.AsyncClient(follow_redirects=True, timeout=httpx.Timeout(60, connect=5)) as client:
+                answer = await client.get(archive.url)
+                answer.raise_for_status()
+                return answer
+        except httpx.HTTPStatusError as error:
+            fault = retry.of_status(SERVICE, error.response.status_code, error.response.headers)
+            failure = _offline(archive, f"{error.response.status_code} {error.response.reason_phrase}")
+        except httpx.RequestError as error:
+            fault = retry.of_exception(SERVICE, error)
+            failure = _offline(archive, fault.answer if fault else str(error) or type(error).__name__)
+        raise retry.Transient(fault, failure) if fault else failure
+
+    answer = await retry.attempts(attempt, repeatable=True, limit=attempts)
     if hashlib.sha256(answer.content).hexdigest() != archive.sha256:
         raise ZeroJHubError(f"the SHA-256 is not {archive.sha256}", where=archive.url)
     await anyio.to_thread.run_sync(_unpack, answer.content, archive.program)
     return archive.program
+
+
+def _offline(archive: Archive, why: str) -> Offline:
+    return Offline(f"cannot be downloaded: {why}", where=archive.url, hint="install Helm 3 on this machine, in PATH")
 
 
 def _unpack(content: bytes, program: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerojhub import retry
 from zerojhub.errors import MachineError, UserError, ZeroJHubError
 from zerojhub.helm import program
 from zerojhub.helm.program import CHECKSUMS, LEAST, Archive
@@ -96,10 +97,10 @@ class HelmProgram(Stage[str]):
         if answer.code == 3:
             raise MachineError(f"{archive.url}: {answer.stderr.decode().strip()}", where=machine.name)
         run.say(f"{machine.name} has no internet access; downloading to this machine")
+        own = await _own(run, platform)
         try:
-            copy = await program.download(archive, run.say)
+            copy = await program.download(archive, run.say, attempts=1 if own else retry.ATTEMPTS)
         except program.Offline as error:
-            own = await _own(run, platform)
             if not own:
                 wanted = run.deployment.helm.version or "3"
                 raise ZeroJHubError(
