@@ -104,6 +104,13 @@ def test_values_of_an_umbrella_chart(problems, text, line, name):
     assert f"umbrella chart, with those of jupyterhub in {name} (give what is below `{name}:`)" in said
 
 
+def test_an_umbrella_chart_takes_its_own_values(tmp_path):
+    (tmp_path / "Chart.yaml").write_text("name: basehub\nversion: 1.0.0\n")
+    chart = anyio.run(charts.find, str(tmp_path), None, Path())
+    (path := tmp_path / "config.yaml").write_text("jupyterhub: {hub: {config: {}}}\n")
+    assert values.problems(values.UserValues(path), chart) == []
+
+
 @pytest.mark.parametrize(
     ("text", "places"),
     [

@@ -47,6 +47,8 @@ UNFILLED = re.compile(r"<[A-Za-z][\w .-]*>|\$\{\w+\}|\$\(\w+\)|\{\{.*\}\}|\{%.*%
 
 def umbrella(user: UserValues, chart: ChartArchive) -> UserError | None:
     """The error for values of a chart that has this one as a dependency; None if they are not."""
+    if not _is_hub(chart.defaults):
+        return None
     for key, section in user.values.items():
         if key in chart.defaults or not isinstance(section, dict):
             continue
