@@ -33,7 +33,8 @@ async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
             async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
                 answer = await client.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = f"{what} cannot be downloaded: {error or type(error).__name__}"
+            words = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+            reason = f"{what} cannot be downloaded: {words}"
             failed = ZeroJHubError(reason, where=shown, hint=OFFLINE)
             if fault := retry.of_exception(SERVICE, error):
                 raise retry.Transient(fault, failed) from error
