@@ -497,8 +497,9 @@ def test_a_hub_that_may_keep_its_version_is_not_checked_against_another(tmp_path
     monkeypatch.setattr(stages.cluster, "find", lambda run: returned(status and {"status": status}))
     monkeypatch.setattr(stages.template, "find", lambda run: returned(None))
 
-    async def render(*words: Any) -> None:
+    async def render(*words: Any) -> Any:
         seen.append(True)
+        return SimpleNamespace(warnings=())
 
     monkeypatch.setattr(stages.values, "render", render)
     run: Any = Run(deployment.load(path), Silent())
