@@ -21,7 +21,8 @@ from starlette.types import ASGIApp
 from tests.contract.ground import InstantGround
 from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.daemon import listen
-from zerojhub.practice.faults import Faults
+from zerojhub.practice.faults import HUB, Faults
+from zerojhub.practice.machines.front import Front
 
 PASSWORD = "open sesame"
 CLOUDS = """
@@ -73,7 +74,7 @@ class Cloud:
             "scope": {"project": {"name": "practice", "domain": {"id": "default"}}},
         }
         given = {name: value for name, value in {**default, **auth}.items() if value is not None}
-        return httpx.post(self.at("/identity/v3/auth/tokens"), json={"auth": given}, timeout=60)
+        return httpx.post(self.at("/identity/v3/auth/tokens"), json={"auth": given}, timeout=60, verify=False)
 
     @property
     def heat(self) -> str:
@@ -82,8 +83,9 @@ class Cloud:
 
     def client(self, path: str = "", **headers: str) -> httpx.Client:
         """An authenticated client for the API under the path."""
+        # Without `verify=False` httpx loads certificates, which takes longer than most tests' requests.
         headers["X-Auth-Token"] = self.token().headers["X-Subject-Token"]
-        return httpx.Client(base_url=self.at(path), headers=headers, timeout=60)
+        return httpx.Client(base_url=self.at(path), headers=headers, timeout=60, verify=False)
 
     def openstack(self, *commands: str) -> str:
         """The output of these `openstack` commands, run in one process: the client takes three seconds to start."""
@@ -168,6 +170,27 @@ def served(app: ASGIApp) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@contextlib.contextmanager
+def fronted(url: str, faults: Faults) -> Iterator[str]:
+    """A proxy in front of the server at the URL that injects the faults of the service `hub`; yields its URL."""
+    port, socket, loop = int(url.rpartition(":")[2]), listen("127.0.0.1", 0), asyncio.new_event_loop()
+    front = Front(HUB, faults, lambda _: asyncio.open_connection("127.0.0.1", port))
+    loop.run_until_complete(front.listen(socket))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(front.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+        loop.close()
 
 
 def clouds_yaml(folder: Path, keystone: str) -> Path:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 
 
@@ -147,6 +148,9 @@ class InstantGround:
     def sign(self, cluster_id: str, csr: str) -> str:
         request = x509.load_pem_x509_csr(csr.encode())
         return self._certify(request.public_key(), request.subject).public_bytes(Encoding.PEM).decode()
+
+    async def inject(self, faults: Faults) -> None:
+        pass
 
     async def route(self, floating: str, fixed: str) -> None:
         self.routes[floating] = fixed

@@ -211,7 +211,10 @@ def record(
 @fault_app.command(cls=Command)
 def add(
     service: Annotated[
-        str, typer.Argument(metavar="SERVICE", help="Type in the service catalog, such as container-infra.")
+        str,
+        typer.Argument(
+            metavar="SERVICE", help="Type in the service catalog, such as container-infra; kubernetes; or hub."
+        ),
     ],
     what: Annotated[
         What,

@@ -5,9 +5,11 @@ A fault selects requests by service, method and path, counts those that match, a
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 
 from zerojhub.errors import UserError
 from zerojhub.practice.cloud import services
@@ -42,8 +44,14 @@ class What(StrEnum):
 
 STATUSES = (What.error, What.bad_gateway, What.unavailable, What.too_many)
 TOKENS = (What.token_expired, What.token_revoked)
+SLOW = 5.0
 PATH = "/practice/faults"
 """Where the practice cloud's process adds, lists and clears faults."""
+REASONS = {
+    429: "You have sent too many requests in a given amount of time.",
+    502: "The server returned an invalid or incomplete response.",
+    503: "No server is available to handle this request.",
+}
 HUB, KUBERNETES = "hub", "kubernetes"
 """Services that are not OpenStack's: the published hub, and the API servers of clusters."""
 
@@ -65,7 +73,7 @@ class Fault:
     retry_after: int | None = None
     """The header Retry-After, in seconds."""
     seconds: float | None = None
-    """How late a slow answer is."""
+    """How late a slow answer is. None: SLOW."""
     id: int = 0
     matched: int = 0
     fired: int = 0
@@ -84,6 +92,16 @@ class Fault:
         if self.seconds is not None and self.what is not What.slow:
             raise UserError(f"--seconds is for slow, not for {self.what}")
 
+    @property
+    def status(self) -> int:
+        """The status of the response, for a fault that is one."""
+        return int(self.what)
+
+    @property
+    def delay(self) -> float:
+        """Seconds before a slow answer."""
+        return SLOW if self.seconds is None else self.seconds
+
     def matches(self, service: str, method: str, path: str) -> bool:
         return (
             service == self.service
@@ -95,6 +113,21 @@ class Fault:
     def is_due(self) -> bool:
         """Does the request that was counted last fail?"""
         return self.first <= self.matched and (self.count is None or self.matched < self.first + self.count)
+
+
+def refusal(service: str, status: int) -> tuple[str, str]:
+    """The content type and body of a response with this status.
+
+    An internal error is the service's own (OpenStack's services write theirs themselves); the others come from the load
+    balancer in front of it, here HAProxy.
+    """
+    phrase = HTTPStatus(status).phrase
+    if status == 500 and service == HUB:
+        return "application/json", json.dumps({"status": status, "message": phrase})
+    if status == 500:
+        about = {"status": "Failure", "message": "Internal error occurred", "reason": "InternalError", "code": status}
+        return "application/json", json.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, **about})
+    return "text/html", f"<html><body><h1>{status} {phrase}</h1>\n{REASONS[status]}\n</body></html>\n"
 
 
 @dataclass

@@ -7,9 +7,12 @@ they request from a Ground. `machines/` implements it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zerojhub.errors import ZeroJHubError
+
+if TYPE_CHECKING:
+    from zerojhub.practice.faults import Faults
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,9 @@ class Ground(Protocol):
 
     def sign(self, cluster_id: str, csr: str) -> str:
         """Sign a CSR with the cluster's CA (both PEM). Raises ValueError if the CSR is invalid."""
+
+    async def inject(self, faults: Faults) -> None:
+        """Let requests to clusters and to published services meet the faults, from now on."""
 
     async def route(self, floating: str, fixed: str) -> None:
         """Forward all traffic for the floating IP to the fixed address."""

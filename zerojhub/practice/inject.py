@@ -6,25 +6,15 @@ All services share a port that stays open, so a refused connection is one that i
 from __future__ import annotations
 
 import asyncio
-import http
 import socket
 import struct
 from collections.abc import Callable
 from typing import Any
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from zerojhub.practice.faults import STATUSES, TOKENS, Fault, Faults, What
-
-REASONS = {
-    429: "You have sent too many requests in a given amount of time.",
-    502: "The server returned an invalid or incomplete response.",
-    503: "No server is available to handle this request.",
-}
-"""The pages of HAProxy, the load balancer in front of most clouds' APIs."""
-SLOW = 5.0
-"""Seconds that a slow answer takes by default."""
+from zerojhub.practice.faults import STATUSES, TOKENS, Fault, Faults, What, refusal
 
 
 class Inject:
@@ -72,17 +62,15 @@ class Inject:
             if fault.what in TOKENS and self.end_token:
                 self.end_token(scope, fault.what)
             if fault.what is What.slow:
-                await asyncio.sleep(SLOW if fault.seconds is None else fault.seconds)
+                await asyncio.sleep(fault.delay)
             await self.app(scope, receive, send)
 
     def _refusal(self, service: str, fault: Fault) -> Response:
-        status = int(fault.what)
         if fault.what is What.error:
             response = self.error(service)
         else:
-            phrase = http.HTTPStatus(status).phrase
-            page = f"<html><body><h1>{status} {phrase}</h1>\n{REASONS[status]}\n</body></html>\n"
-            response = HTMLResponse(page, status)
+            kind, body = refusal(service, fault.status)
+            response = Response(body, fault.status, media_type=kind)
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return response

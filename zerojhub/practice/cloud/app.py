@@ -114,6 +114,7 @@ async def control_faults(request: Request) -> JSONResponse:
         injected.add(Fault(**await request.json()))
     elif request.method == "DELETE":
         injected.clear(*(int(ident) for ident in request.query_params.getlist("id")))
+    await request.app.state.ground.inject(injected)
     return JSONResponse([asdict(fault) for fault in injected.active])
 
 

@@ -8,11 +8,13 @@ import shutil
 from pathlib import Path
 
 from zerojhub.practice.controllers.autoscaler import Autoscaler
+from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.command import run
 from zerojhub.practice.machines.components import API_PORT
+from zerojhub.practice.machines.fronts import Fronts
 from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
 
@@ -29,6 +31,7 @@ class LinuxGround:
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
         self._autoscalers: dict[str, Autoscaler] = {}
+        self._fronts = Fronts(self._network)
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -42,6 +45,7 @@ class LinuxGround:
         await self._network.up()
 
     async def down(self) -> None:
+        await self.inject(Faults())
         for cluster_id in list(self._clusters):
             await self.stop_cluster(cluster_id)
         await asyncio.gather(*(machine.halt() for machine in self._machines.values()))
@@ -70,6 +74,7 @@ class LinuxGround:
             await machine.start()
             for cluster in self._clusters_of(machine):
                 await cluster.reconnect(machine)
+            await self._fronts.apply(self._clusters.values())
 
     async def rebuild(self, machine: MachineSpec) -> None:
         old = self._machine(machine.id)
@@ -107,6 +112,7 @@ class LinuxGround:
         new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
         await new.start([self._machine(master.id) for master in cluster.masters])
         self._start_autoscaler(new)
+        await self._fronts.apply(self._clusters.values())
 
     async def join(self, cluster_id: str, machine: MachineSpec) -> None:
         await self._cluster(cluster_id).join(self._machine(machine.id))
@@ -118,7 +124,10 @@ class LinuxGround:
         await upgrade.upgrade(self._cluster(cluster_id), self._machine(machine.id), version)
 
     async def rotate_ca(self, cluster_id: str) -> None:
-        await rotation.rotate(self._cluster(cluster_id))
+        cluster = self._cluster(cluster_id)
+        await self._fronts.remove(cluster)
+        await rotation.rotate(cluster)
+        await self._fronts.apply(self._clusters.values())
 
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         cluster = self._cluster(cluster_id)
@@ -150,6 +159,10 @@ class LinuxGround:
 
     def sign(self, cluster_id: str, csr: str) -> str:
         return self._cluster(cluster_id).authority.sign(csr)
+
+    async def inject(self, faults: Faults) -> None:
+        self._fronts.faults = faults
+        await self._fronts.apply(self._clusters.values())
 
     async def route(self, floating: str, fixed: str) -> None:
         await self._network.route(floating, fixed)

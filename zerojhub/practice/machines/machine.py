@@ -133,7 +133,7 @@ class Machine:
 
     def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
         """Write a file as root, atomically."""
-        file = self._at(path)
+        file = self.at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.new")
         new.touch(mode=mode)
@@ -142,19 +142,19 @@ class Machine:
         new.rename(file)
 
     def read(self, path: str) -> bytes:
-        return self._at(path).read_bytes()
+        return self.at(path).read_bytes()
 
     def link(self, path: str, target: str) -> None:
-        file = self._at(path)
+        file = self.at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         file.symlink_to(target)
 
     async def serve(self, services: dict[str, tuple[list[str], dict[str, str]]]) -> None:
         """Start these services (name -> argv, environment) and keep them running; restart those that already run."""
-        running = [name for name in services if self._at(f"/etc/service/{name}").exists()]
+        running = [name for name in services if self.at(f"/etc/service/{name}").exists()]
         for name, (argv, environment) in services.items():
-            self._write_service(self._at("/"), name, argv, environment)
+            self._write_service(self.at("/"), name, argv, environment)
         await self.run("s6-svscanctl", "-a", "/etc/service")
         for name in running:
             await self.run("s6-svc", "-r", f"/etc/service/{name}")
@@ -162,9 +162,9 @@ class Machine:
     async def end(self, *names: str) -> None:
         """Stop services and keep them stopped."""
         for name in names:
-            if self._at(f"/etc/service/{name}").exists():
+            if self.at(f"/etc/service/{name}").exists():
                 await self.run("s6-svc", "-wd", "-T5000", "-d", f"/etc/service/{name}", check=False)
-                shutil.rmtree(self._at(f"/etc/service/{name}"), ignore_errors=True)
+                shutil.rmtree(self.at(f"/etc/service/{name}"), ignore_errors=True)
         await self.run("s6-svscanctl", "-an", "/etc/service", check=False)
 
     def attach(self, volume: str, file: Path, device: str) -> None:
@@ -184,9 +184,9 @@ class Machine:
 
     def _lend(self, volume: str, file: Path, device: str) -> None:
         # Where udev links virtio disks by serial number.
-        link = self._at(f"/dev/disk/by-id/virtio-{volume[:20]}")
+        link = self.at(f"/dev/disk/by-id/virtio-{volume[:20]}")
         try:
-            self._disks[volume] = Disk(file, self._at(device)), link
+            self._disks[volume] = Disk(file, self.at(device)), link
             link.symlink_to(f"../../{Path(device).name}")
         except OSError as error:
             raise GroundError(f"cannot attach volume {volume} to {self.spec.name} as {device}: {error}") from None
@@ -199,7 +199,8 @@ class Machine:
                 disk.node.unlink(missing_ok=True)
             disk.pull()
 
-    def _at(self, path: str) -> Path:
+    def at(self, path: str) -> Path:
+        """The file's path on the host."""
         if not self.alive:
             raise GroundError(f"{self.spec.name} is not running")
         return Path(f"/proc/{self.pid}/root") / path.lstrip("/")

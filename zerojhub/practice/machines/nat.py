@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zerojhub.practice.ground import Listener
+from zerojhub.practice.machines.components import API_PORT
 
 JUMPS = (
     ("nat", "PREROUTING", "ZJH-ADDRESSES", ("-i", "{bridge}")),
@@ -19,6 +20,8 @@ JUMPS = (
 )
 """Jumps from the kernel's chains to ours: table, chain, our chain, match."""
 
+NODE_PORTS = "30000:32767"
+"""The ports of Services of type NodePort."""
 METADATA = "169.254.169.254"
 """The address of Nova's metadata service."""
 
@@ -27,18 +30,30 @@ METADATA = "169.254.169.254"
 class Addresses:
     """`floating` maps each floating IP to a fixed address, `balanced` each load balancer's address to its listeners.
 
-    `resting` holds members (address and port) that load balancers skip while they have others.
+    `resting` holds members (address and port) that load balancers skip while they have others. `front` is the port on this
+    machine where connections from it to published services are led; 0: nowhere.
     """
 
     floating: dict[str, str] = field(default_factory=dict)
     balanced: dict[str, tuple[Listener, ...]] = field(default_factory=dict)
     resting: set[tuple[str, int]] = field(default_factory=set)
+    front: int = 0
 
     def awake(self, address: str) -> Iterator[Listener]:
         """The listeners of a balanced address, each with the members in use."""
         for listener in self.balanced[address]:
             members = tuple(member for member in listener.members if member not in self.resting)
             yield replace(listener, members=members or listener.members)
+
+    def published(self) -> Iterator[tuple[str, str]]:
+        """Where services other than SSH and the Kubernetes API are reached: address and ports."""
+        for address in self.local():
+            listeners = self.balanced.get(self.floating.get(address, address))
+            if listeners is None:
+                yield address, NODE_PORTS
+            for listener in listeners or ():
+                if listener.transport == "tcp" and listener.port != API_PORT:
+                    yield address, str(listener.port)
 
     def local(self) -> set[str]:
         """Addresses that this machine must accept."""
@@ -48,6 +63,11 @@ class Addresses:
 def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port: int) -> str:
     """Input for `iptables-restore --noflush`."""
     nat = [":ZJH-ADDRESSES - [0:0]", ":ZJH-SOURCES - [0:0]"]
+    if addresses.front:
+        nat += [
+            f"-A ZJH-ADDRESSES ! -i {bridge} -d {address}/32 -p tcp --dport {ports} -j REDIRECT --to-ports {addresses.front}"
+            for address, ports in sorted(addresses.published())
+        ]
     for address in addresses.balanced:
         nat += _balance(address, addresses.awake(address))
     for floating, fixed in addresses.floating.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -108,6 +109,20 @@ class Network:
         async with self._changing:
             if self._addresses.balanced.pop(address, None) is not None:
                 await self._apply()
+
+    async def divert(self, port: int) -> None:
+        """Lead connections from this machine to published services to that port of its own; 0: no longer."""
+        async with self._changing:
+            self._addresses.front = port
+            await self._apply()
+
+    def target(self, address: str, port: int) -> tuple[str, int]:
+        """Where a connection to a published service leads."""
+        fixed = self._addresses.floating.get(address, address)
+        for listener in self._addresses.awake(fixed) if fixed in self._addresses.balanced else ():
+            if (listener.port, listener.transport) == (port, "tcp"):
+                return random.choice(listener.members)
+        return fixed, port
 
     @contextlib.asynccontextmanager
     async def resting(self, address: str, port: int) -> AsyncIterator[None]:
