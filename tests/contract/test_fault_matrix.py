@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+import tarfile
+from pathlib import Path
 
 import pytest
+from starlette.staticfiles import StaticFiles
 
-from tests.contract.fault_matrix import SCENARIOS, cases, clean, problem, world
-from zerojhub.practice.faults import Fault, What
+from tests.conftest import ROOT
+from tests.contract.clouds import fronted, served
+from tests.contract.fault_matrix import SCENARIOS, UP, Scenario, cases, clean, problem, world
+from zerojhub.hub import download
+from zerojhub.practice.faults import HUB, TOKENS, Fault, Faults, What
 
 SAMPLE = ("up", "down", "cluster create")
 ENDURED = (What.slow, What.token_expired, What.token_revoked)
@@ -55,5 +61,30 @@ def test_a_service_that_keeps_failing_ends_up_with_one_line_and_the_next_one_com
 @pytest.mark.parametrize("scenario", ["up", "up again", "down", "cluster expose", "cluster resize"])
 def test_after_five_failures_in_a_row_the_command_ends_and_can_be_repeated(scenario, what):
     for service, number in clean(scenario)[0].items():
-        for call in {1, (number + 1) // 2, number} - {0}:
+        for call in {1, (number + 1) // 2, number} if number else ():
             fail_and_repeat(scenario, service, call, what)
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded chart as an archive, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("charts")
+    with tarfile.open(folder / "jupyterhub.tgz", "w:gz") as archive:
+        archive.add(ROOT / "charts" / "jupyterhub", "jupyterhub")
+    return folder
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("what", [what for what in What if what not in (*TOKENS, What.truncated_json)])
+def test_a_chart_is_downloaded_in_spite_of_a_fault(chart, what, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 1.0)
+    faults = Faults()
+    with (
+        served(StaticFiles(directory=chart)) as url,
+        fronted(url, faults) as front,
+        world(Scenario((), before=UP[:2])) as here,
+    ):
+        fault = faults.add(Fault(HUB, what, seconds=0.1 if what is What.slow else None))
+        done = here.run("up", "-v", "--only", "values", "--chart", f"{front}/jupyterhub.tgz")
+        assert (done.code, done.errors, fault.fired) == (0, [], 1)
+        assert what is What.slow or "retrying in" in done.stderr

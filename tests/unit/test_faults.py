@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from zerojhub.errors import UserError
 from zerojhub.practice.faults import Fault, Faults, What
+from zerojhub.report.practice import show_faults
+from zerojhub.report.results import Output
 
 LIST, SHOW = "/container-infra/v1/clusters", "/container-infra/v1/clusters/hub"
 
@@ -71,3 +75,18 @@ def test_a_service_is_known_by_each_of_its_names(name):
 def test_a_fault_that_cannot_happen_is_refused(service, what, options, message):
     with pytest.raises(UserError, match=message):
         Fault(service, what, **options)
+
+
+def test_the_list_says_which_requests_fail_and_how_often(capsys):
+    made = faults(
+        Fault("container-infra", What.unavailable, method="GET", path="*/clusters", first=2, count=3),
+        Fault("hub", What.hang, count=None),
+    )
+    met(made, f"GET {LIST}", f"GET {LIST}")
+    show_faults([asdict(fault) for fault in made.active], Output.table)
+    header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert header == ["ID", "SERVICE", "REQUESTS", "WHAT", "CALLS", "MATCHED", "FIRED"]
+    assert rows == [
+        ["1", "container-infra", "GET", "*/clusters", "503", "2", "to", "4", "2", "1"],
+        ["2", "hub", "any", "*", "hang", "from", "1", "0", "0"],
+    ]

@@ -12,6 +12,8 @@ from zerojhub.errors import UserError, ZeroJHubError
 
 SERVICE = "chart repository"
 """Its name in reports of faults."""
+TIMEOUT = 30.0
+"""Seconds without any data from the repository after which a download has failed."""
 OFFLINE = (
     "set hub.chart: embedded for the chart that ships with zerojhub, or download this one on another machine and set "
     "hub.chart to its path"
@@ -29,7 +31,7 @@ async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
 
     async def attempt() -> bytes:
         try:
-            timeout = httpx.Timeout(30, connect=5)
+            timeout = httpx.Timeout(TIMEOUT, connect=5)
             async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
                 answer = await client.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
