@@ -115,6 +115,24 @@ def test_each_key_that_a_template_refuses_has_its_line(own):
     ]
 
 
+@pytest.mark.parametrize(
+    ("template", "line"), [('{{ required "site.owner is needed" .Values.site.owner }}', 4), ("{{ .Values.a.b.c }}", 6)]
+)
+def test_a_subchart_finds_its_values_under_its_name(own, tmp_path, template, line):
+    own("a: 1")
+    part = tmp_path / "own" / "charts" / "part"
+    (part / "templates").mkdir(parents=True)
+    (part / "Chart.yaml").write_text("apiVersion: v2\nname: part\nversion: 1.0.0\n")
+    (part / "templates" / "a.yaml").write_text(template)
+    (error,) = own("a: 1", "site: {}\na:\npart:\n  site:\n    name: x\n  a: {b: null}\n")
+    assert error.startswith(f"config.yaml:{line}: chart own 1.2.0 ")
+
+
+@pytest.mark.parametrize("words", ["/..", "...", "$.x [0] a.[1]", ".Values", "//", "a/.", "[[]].a"])
+def test_words_that_look_like_keys_are_no_crash(own, words):
+    assert own(f'{{{{ fail "{words}" }}}}', "a: {x: [1]}\n")[0].endswith(f"{REFUSES}: {words}")
+
+
 def test_a_secret_that_a_template_prints_is_masked(own):
     printed = own("{{ toYaml .Values.db | fail }}", "db:\n  password: correct-horse\n")
     assert len(printed) == 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import anyio
 import pytest
 
-from zerojhub.helm.template import parse
+from zerojhub.errors import MachineError
+from zerojhub.helm.template import parse, refusal
 
 HINT = "\n\nUse --debug flag to render out invalid YAML\n"
 BANNER = "#" * 81
@@ -71,9 +75,19 @@ BANNER = "#" * 81
             "charts/ directory: sub\n",
             ["found in Chart.yaml, but missing in charts/ directory: sub"],
         ),
-        ("panic: \x1b[31mno memory\n\ngoroutine 1", ["panic: �[31mno memory goroutine 1"]),
-        ("", ["Helm failed without a message"]),
+        ("Error: bad \x1b[31mcolour\n\nof text", ["bad �[31mcolour of text"]),
     ],
 )
 def test_what_helm_says_is_a_line_for_each_thing_that_is_wrong(stderr, said):
     assert list(parse(stderr).paragraphs) == said
+
+
+@pytest.mark.parametrize(
+    ("script", "words"), [("kill -9 $$", "exit code -9"), ("echo panic: no memory >&2; exit 2", "panic: no memory")]
+)
+def test_a_helm_that_gives_no_answer_says_nothing_about_the_chart(tmp_path, script, words):
+    program = tmp_path / "helm"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    with pytest.raises(MachineError, match=words):
+        anyio.run(partial(refusal, str(program), b"", {}, release="lab", namespace="lab"))

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from zerojhub.errors import MachineError
+from zerojhub.machine import failure
 from zerojhub.machine.local import LocalMachine
 from zerojhub.text import one_line
 
@@ -63,7 +65,7 @@ async def refusal(
 
     `kubernetes`: the version to render for (Helm's own default if None). `apis`: what a cluster serves besides Helm's
     built-in APIs, such as `cert-manager.io/v1`. Values are passed on standard input, so that no process list shows them.
-    Raises MachineError if the program cannot be run.
+    Raises MachineError if the program cannot be run, or ends without an answer.
     """
     with tempfile.NamedTemporaryFile(suffix=".tgz") as archive:
         archive.write(chart)
@@ -74,6 +76,8 @@ async def refusal(
         result = await LocalMachine().run(
             argv, input=readable(json.dumps(values).encode()), timeout=TIMEOUT, check=False
         )
+    if result.code and b"Error: " not in result.stderr:  # it was killed, or crashed
+        raise MachineError(f"helm: {failure(result)}", where="this machine")
     return parse(result.stderr.decode(errors="replace")) if result.code else None
 
 
@@ -101,7 +105,7 @@ def parse(stderr: str) -> Refusal:
         return Refusal((one_line(f"{file} does not become valid YAML: {said[found.end() :]}"),), (file,))
     if said.startswith(SCHEMA):
         return Refusal(tuple(_mistakes(said)))
-    return Refusal((one_line(said) or "Helm failed without a message",))
+    return Refusal((one_line(said),))
 
 
 def _paragraphs(words: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ LOOKS_UP = re.compile(r'[({\s|]lookup\s+["($.]')
 VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].*)?")
 DOTTED = re.compile(r"[A-Za-z_$][\w-]*(?:\.[\w-]+|\[\d+\])+|(?:/[\w.~-]+)+")
 """A place in the values: `.Values.hub.db`, `hub.db`, `hosts[0].name`, or a JSON pointer."""
+SUBCHART = re.compile(r"(?:^|/)charts/([^/]+)/")
 VALUES = re.compile(r"\.Values\.([\w.]+)")
 WORD = re.compile(r"[a-z]+[A-Z]\w*|(?<=['\"`])\w+(?=['\"`])")
 """A word that is meant as a key: `extraFiles`, or one in quotes."""
@@ -62,11 +63,13 @@ def _errors(refused: Refusal, chart: ChartArchive, user: UserValues) -> Iterator
     """An error for each paragraph about another key; those about none continue the one before."""
     verb = "refuses these values" if refused.own_words else "cannot be rendered"
     said: list[tuple[KeyPath, str]] = []
+    subchart, document = _values_of(user.document, refused.files[-1] if refused.files else "")
     for paragraph in refused.paragraphs:
         if refused.own_words or not refused.files:
-            place = _named(user.document, paragraph, chart.name)
+            place = _named(document, paragraph)
         else:
-            place = _read(user.document, refused, chart)
+            place = _read(document, refused, chart)
+        place = place and (*subchart, *place)
         if said and (place in ((), said[-1][0]) or said[-1][0] == ()):
             before, words = said.pop()
             place, paragraph = before or place, f"{words} {paragraph}"
@@ -77,14 +80,26 @@ def _errors(refused: Refusal, chart: ChartArchive, user: UserValues) -> Iterator
         yield UserError(f"chart {chart.name} {chart.version} {verb}: {masking.mask_known(text)}", where=where)
 
 
-def _named(document: Any, text: str, chart: str) -> KeyPath:
+def _values_of(document: Any, file: str) -> tuple[KeyPath, Any]:
+    """Where the document has the values of the subchart that the template is in, and these values."""
+    names = SUBCHART.findall(file)
+    place = _present(document, names)
+    if len(place) < len(names):
+        return (), document
+    for step in place:
+        document = document[step]
+    return place, document
+
+
+def _named(document: Any, text: str) -> KeyPath:
     """The key of the document that the text names most precisely; empty if it names none."""
     names = [[step for step in re.split(r"[./\[\]]", name) if step] for name in DOTTED.findall(text)]
-    names = [steps[1:] if steps[0] in ("$", "Values", chart) else steps for steps in names]
+    names = [steps[1:] if steps[:1] in (["$"], ["Values"]) else steps for steps in names]
     best = max((_present(document, steps) for steps in names), key=len, default=())
     if best:
         return best
     names += [[word] for word in WORD.findall(text)]
+    names = [steps for steps in names if steps]
     places = list(_places(document))
     for length in sorted({len(steps) for steps in names}, reverse=True):
         ends = {tuple(steps) for steps in names if len(steps) == length}
