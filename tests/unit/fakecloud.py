@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, NotRequired, get_args, get_origin, get_type_hints
@@ -68,6 +68,8 @@ class FakeCloud:
         self.url = url
         self.catalog = dict(CATALOG)
         self.answers: dict[str, list[Answer]] = {}
+        self.keystone: dict[str, Any] = {}
+        """Path -> the body of Keystone's response, in place of its own."""
         self.requests: list[Request] = []
         """All requests except those to Keystone."""
 
@@ -77,7 +79,8 @@ class FakeCloud:
 
     def handle(self, request: Request) -> Answer:
         if request.path.startswith("/identity"):
-            return self._keystone(request)
+            answer = self._keystone(request)
+            return replace(answer, body=self.keystone.get(request.path, answer.body))
         self.requests.append(request)
         answers = self.answers.get(f"{request.method} {request.path}")
         if not answers:

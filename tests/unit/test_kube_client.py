@@ -117,12 +117,12 @@ THE_NODE = OBJECT | {
     "spec": {},
     "status": {"nodeInfo": dict.fromkeys(("machineID", "systemUUID", "kubeletVersion", "containerRuntimeVersion"), "")},
 }
-THE_POD = OBJECT | {"spec": {"containers": []}, "status": {"phase": "Running"}}
+THE_POD = OBJECT | {"spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Running"}}
 PI = {
     "apiVersion": "batch/v1",
     "kind": "Job",
     "metadata": {"name": "pi", "namespace": "default", **MADE},
-    "spec": {"template": {"spec": {"containers": []}}},
+    "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}},
     "status": {},
 }
 CLASS = OBJECT | {"provisioner": "p"}

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.mutations import OTHERS, mutated
+from tests.unit.fakecloud import Answer
 from zerojhub import deployment
 from zerojhub.cluster import autoscale_status, machine_ids
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.hub import charts, discovery, pods, values
 from zerojhub.hub.client import HubClient
 from zerojhub.kube import drain, explain, follow, jobs, kinds, manifests, nodes, volumes
@@ -29,6 +30,8 @@ from zerojhub.kube.crons import Crons
 from zerojhub.kube.reach import Reach
 from zerojhub.machine.local import LocalMachine
 from zerojhub.openstack import hot
+from zerojhub.openstack.session import Cloud
+from zerojhub.retry import Transient
 from zerojhub.shipped import shipped
 
 per_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -141,6 +144,56 @@ def test_a_file_of_anything_is_accepted_or_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with contextlib.suppress(UserError):
         FILES[name][1](tmp_path / name)
+
+
+# -- OpenStack ----------------------------------------------------------------------------------------------------------
+
+PROJECT = {"id": "p1", "name": "mine", "domain": {"id": "default", "name": "Default"}}
+TOKEN = {
+    "token": {
+        "methods": ["password"],
+        "user": {"id": "u1", "name": "me", "domain": {"id": "default", "name": "Default"}},
+        "project": PROJECT,
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "catalog": [
+            {"type": "compute", "endpoints": [{"interface": "public", "region_id": "R1", "region": "R1", "url": "x"}]}
+        ],
+    }
+}
+VERSION = {"version": {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": "http://127.0.0.1:9/v3/"}]}}
+REFUSALS = [
+    {"errors": [{"status": 409, "title": "Conflict", "detail": "x"}]},
+    {"faultstring": "x"},
+    {"error": {"message": "x", "code": 4, "title": "t"}},
+    {"message": "x"},
+]
+
+
+@per_example
+@given(mutated(TOKEN))
+def test_any_token_is_used_or_refused(fake_cloud, token):
+    fake_cloud.keystone = {"/identity/v3/auth/tokens": json.dumps(token)}
+    with contextlib.suppress(ZeroJHubError):
+        anyio.run(Cloud("fake").compute.get, "/servers", object)
+
+
+@per_example
+@given(mutated(VERSION))
+def test_any_version_of_keystone_is_used_or_refused(fake_cloud, version):
+    fake_cloud.keystone = {"/identity": json.dumps(version), "/identity/": json.dumps(version)}
+    cloud = Cloud("fake")
+    with contextlib.suppress(ZeroJHubError, Transient):
+        cloud.log_in()
+
+
+@per_example
+@given(st.sampled_from(REFUSALS).flatmap(mutated) | OTHERS, st.sampled_from([400, 401, 403, 409, 413, 422]))
+def test_refusals_of_openstack_are_one_error_whatever_they_say(fake_cloud, body, status):
+    fake_cloud.answer(
+        "GET /compute/v2.1/servers", Answer(status, json.dumps(body), {"Content-Type": "application/json"})
+    )
+    with pytest.raises(CloudError):
+        anyio.run(Cloud("fake").compute.get, "/servers", object)
 
 
 # -- Kubernetes ---------------------------------------------------------------------------------------------------------

@@ -57,8 +57,9 @@ def is_made_by_the_cluster(manifest: Manifest) -> bool:
     if not is_exported(manifest):
         return False
     metadata = manifest["metadata"]
+    owners = metadata.get("ownerReferences")
     return (
-        any(isinstance(owner, dict) and owner.get("controller") for owner in metadata.get("ownerReferences") or [])
+        (isinstance(owners, list) and any(isinstance(owner, dict) and owner.get("controller") for owner in owners))
         or (manifest["kind"], metadata.get("name")) in IN_EVERY_NAMESPACE
         or manifest.get("type") == "kubernetes.io/service-account-token"
     )

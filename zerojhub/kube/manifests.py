@@ -184,7 +184,10 @@ def _objects(source: Source) -> Iterator[Source]:
         yield source
         return
     of = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"].removesuffix("List")}
-    for index, item in enumerate(manifest["items"] or []):
+    items = manifest["items"] or []
+    if not isinstance(items, list):
+        raise UserError("items must be a list of objects", where=source.where("items"))
+    for index, item in enumerate(items):
         # The items of a JobList need not repeat what they are.
         whole = (of if of["kind"] else {}) | item if isinstance(item, dict) else item
         yield from _objects(replace(source, manifest=whole, place=(*source.place, "items", index)))
@@ -214,7 +217,9 @@ def schedule_of(cron_job: Source) -> schedule.Schedule:
     where, zone_where = cron_job.where("spec", "schedule"), cron_job.where("spec", "timeZone")
     if not isinstance(spec.get("schedule"), str):
         raise UserError("the schedule is missing", where=where, hint="such as '0 6 * * *', daily at 6:00")
-    return schedule.read(spec["schedule"], spec.get("timeZone"), where=where, zone_where=zone_where)
+    if not isinstance(zone := spec.get("timeZone"), str | None):
+        raise UserError(f"timeZone must be a string, not {zone!r}", where=zone_where, hint="such as Europe/Rome")
+    return schedule.read(spec["schedule"], zone, where=where, zone_where=zone_where)
 
 
 def _name_mistakes(name: str | None, kind: str) -> list[UserError]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, Required, TypeAlias
 
-from annotated_types import Predicate
+from annotated_types import MinLen, Predicate
 from typing_extensions import TypedDict
 
 from zerojhub.answers import Base64, Timestamp
@@ -164,7 +164,7 @@ class Volume(TypedDict, total=False):
 
 
 class PodSpec(TypedDict, total=False):
-    containers: Required[list[Container]]
+    containers: Required[Annotated[list[Container], MinLen(1)]]
     initContainers: list[Container]
     nodeName: str
     volumes: list[Volume]

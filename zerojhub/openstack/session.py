@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from types import GenericAlias
@@ -96,7 +98,8 @@ class Cloud:
         auth_url = self.region.config.get("auth", {}).get("auth_url", "?")
         hint = "check auth_url in clouds.yaml, and the network between here and there"
         try:
-            self.session.get_token()
+            with self.reading_keystone():
+                self.session.get_token()
         except ksa.Unauthorized as error:
             if self._clouds.secure.problems:  # which should have had the password
                 raise self._clouds.secure.problems[0] from error
@@ -115,9 +118,17 @@ class Cloud:
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
         except OSError as error:  # a certificate or key that is there, but is none
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
-        except (LookupError, TypeError, ValueError, AttributeError) as error:  # keystoneauth checks no types
-            message = f"Keystone of cloud {self.name} answered something unexpected: {type(error).__name__} {one_line(str(error))}"
-            raise UserError(message, where=auth_url, hint="check auth_url in clouds.yaml") from error
+
+    @contextmanager
+    def reading_keystone(self) -> Iterator[None]:
+        """Within: what keystoneauth1, which checks no types, runs into in Keystone's answers is a UserError."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            said = f"{type(error).__name__} {one_line(str(error))}"
+            message = f"Keystone of cloud {self.name} answered something unexpected: {said}"
+            where = self.region.config.get("auth", {}).get("auth_url", "?")
+            raise UserError(message, where=where, hint="check auth_url in clouds.yaml") from error
 
     def token(self) -> str | None:
         """The current token; authenticates if there is none."""
@@ -136,7 +147,8 @@ class Cloud:
     @property
     def project_id(self) -> str | None:
         """The project that the credentials are scoped to; None when they are not scoped to one."""
-        return self.session.get_project_id()
+        with self.reading_keystone():
+            return self.session.get_project_id()
 
 
 class Page(TypedDict):
@@ -194,16 +206,16 @@ class Service:
 
         region = self._cloud.region
         self._cloud.log_in()
-        try:
+        url = None
+        with self._cloud.reading_keystone(), suppress(EndpointNotFound):
             url = region.get_endpoint(self.type) or self._cloud.session.get_endpoint(
                 service_type=self.type,
                 interface=region.get_interface(self.type),
                 region_name=region.get_region_name(self.type),
             )
-        except EndpointNotFound:
-            url = None
         if url is None:
-            raise self._not_in_catalog()
+            with self._cloud.reading_keystone():
+                raise self._not_in_catalog()
         url = url.rstrip("/")
         has_version = re.search(r"/v\d[\d.]*(/[^/]+)?$", url)
         return url if has_version or not self._version else f"{url}/{self._version}"
