@@ -142,6 +142,7 @@ def own_chart(tmp_path) -> Path:
     return tmp_path / "chart"
 
 
+@pytest.mark.helm
 @pytest.mark.parametrize("command", ["up", "plan"])
 @pytest.mark.parametrize("chart", ["chart", *GIVEN_CHARTS])
 def test_https_without_a_contact_fails_before_there_is_a_cluster(cloud, tmp_path, own_chart, chart, command):
@@ -152,6 +153,7 @@ def test_https_without_a_contact_fails_before_there_is_a_cluster(cloud, tmp_path
     assert len(error.strip().splitlines()) == (2 if command == "up" else 1)
 
 
+@pytest.mark.helm
 def test_a_chart_that_cannot_be_rendered_in_advance_is_said(cloud, tmp_path, own_chart):
     """The wanted Helm is not on this machine, which cannot download it; what has been rendered before needs none."""
     hub = "{chart: chart, values: values.yaml}"

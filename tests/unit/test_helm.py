@@ -98,6 +98,8 @@ def published(archive, tmp_path, monkeypatch):
     """Helm 3.18.4 as the only one that can be downloaded, a cache without it, and what was reported."""
     url, checksum = archive
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(program, "URL", url)
     monkeypatch.setattr(program, "CHECKSUMS", {("3.18.4", anyio.run(program.platform_of, LocalMachine())): checksum})
     return []
