@@ -72,6 +72,9 @@ class FakeCloud:
         """Path -> the body of Keystone's response, in place of its own."""
         self.requests: list[Request] = []
         """All requests except those to Keystone."""
+        self.tokens = 0
+        """How many were issued: "token 1" and so on."""
+        self.revoked: set[str] = set()
 
     def answer(self, request: str, *answers: Answer) -> None:
         """Set the responses to a request such as `GET /compute/v2.1/servers`."""
@@ -82,6 +85,8 @@ class FakeCloud:
             answer = self._keystone(request)
             return replace(answer, body=self.keystone.get(request.path, answer.body))
         self.requests.append(request)
+        if request.headers["x-auth-token"] in self.revoked:
+            return Answer(401, {"error": {"message": "The request you have made requires authentication."}})
         answers = self.answers.get(f"{request.method} {request.path}")
         if not answers:
             return Answer(404, {"error": {"message": f"no {request.path}"}})
@@ -95,6 +100,7 @@ class FakeCloud:
         if request.body["auth"]["identity"]["password"]["user"]["password"] != PASSWORD:
             refusal = {"code": 401, "message": "The request you have made requires authentication."}
             return Answer(401, {"error": refusal}, {"x-openstack-request-id": "req-1"})
+        self.tokens += 1
         catalog = [
             {
                 "type": service,
@@ -111,7 +117,7 @@ class FakeCloud:
             "expires_at": "2099-01-01T00:00:00.000000Z",
             "catalog": catalog,
         }
-        return Answer(201, {"token": token}, {"X-Subject-Token": "token"})
+        return Answer(201, {"token": token}, {"X-Subject-Token": f"token {self.tokens}"})
 
 
 def clouds_yaml(path: Path, auth_url: str, *, password: str = PASSWORD) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,19 +16,24 @@ import pytest
 from tests.unit.fakecloud import Answer, FakeCloud, clouds_yaml
 from tests.unit.faulty import Proxy, Spoil, Status, proxy
 from zerojhub import retry
+from zerojhub.cli import app
 from zerojhub.errors import CloudError, Unavailable, ZeroJHubError
 from zerojhub.openstack import session
 from zerojhub.openstack.session import Cloud
+from zerojhub.report import Progress
 from zerojhub.retry import Fault, OutcomeUnknown, Transient
+from zerojhub.tasks import gather
 
 PORTS = "/network/v2.0/ports"
+TIMEOUT = 0.3
+"""Seconds for an answer, of which some never come."""
 
 
 @pytest.fixture
 def network(fake_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cloud, Proxy]]:
     """A cloud whose Neutron is behind a proxy that spoils requests."""
-    monkeypatch.setattr(session, "READ_TIMEOUT", 0.4)
-    monkeypatch.setattr(session, "WRITE_TIMEOUT", 0.4)
+    monkeypatch.setattr(session, "READ_TIMEOUT", TIMEOUT)
+    monkeypatch.setattr(session, "WRITE_TIMEOUT", TIMEOUT)
     with proxy(int(fake_cloud.url.rpartition(":")[2])) as made:
         cloud = Cloud("fake")
         cloud.network.endpoint = f"{made.url}/network/v2.0"
@@ -174,6 +180,48 @@ def test_a_keystone_that_stumbles_is_asked_again(fake_cloud, tmp_path, capfd):
             assert said[0].startswith("identity: "), fault
             assert said[-1] == "identity responds again"
     assert capfd.readouterr().err == ""
+
+
+def test_a_revoked_token_is_replaced_once_for_all_requests(fake_cloud):
+    cloud = Cloud("fake")
+    fake_cloud.answer(f"GET {PORTS}", Answer(200, {"ports": []}))
+
+    async def read_all() -> list[Any]:
+        await cloud.network.get("/ports", dict)
+        fake_cloud.revoked = {"token 1"}
+        return [*await gather(*(cloud.network.get("/ports", dict) for _ in range(6)))]
+
+    assert anyio.run(read_all) == [{"ports": []}] * 6
+    assert (fake_cloud.tokens, cloud.token()) == (2, "token 2")
+    cloud.discard("token 1")  # for a request that was rejected before the others got the new one
+    assert cloud.token() == "token 2"
+
+
+def test_a_token_that_no_service_accepts_is_an_error(fake_cloud):
+    cloud = Cloud("fake")
+    fake_cloud.answer(f"GET {PORTS}", Answer(401, {"error": {"message": "The request requires authentication."}}))
+    with pytest.raises(CloudError, match="requires authentication") as refused:
+        anyio.run(cloud.network.get, "/ports", dict)
+    assert (refused.value.status, fake_cloud.tokens) == (401, 2)
+
+
+def test_a_command_without_progress_reports_a_fault_on_standard_error(fake_cloud, capfd):
+    fake_cloud.answer("GET /container-infra/v1/clusters", Answer(503), Answer(200, {"clusters": []}))
+    app(["cluster", "list", "--cloud", "fake", "-o", "json"], standalone_mode=False)
+    out, err = capfd.readouterr()
+    assert (out, err.splitlines()) == (
+        "[]\n",
+        ["container-infra: 503, retrying in 1 s", "container-infra responds again"],
+    )
+
+
+def test_a_step_reports_a_fault_at_once_where_it_cannot_be_redrawn(capfd):
+    with Progress(quiet=True) as progress:
+        progress.start("cluster")
+        progress.say("cluster", "creating")
+        progress.warn("cluster", "container-infra: 503, retrying in 1 s")
+        progress.end("cluster", "done")
+    assert re.fullmatch(r"… cluster +0\.\d s  container-infra: 503, retrying in 1 s\n", capfd.readouterr().err)
 
 
 CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed")
