@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -284,9 +285,24 @@ def load(path: Path) -> Deployment:
 def validated(model: type[Model], path: Path, document: Any) -> Model:
     """The document of a YAML file as the model. Raises Problems with one `file:line` per mistake."""
     try:
-        return model.model_validate(_as_written(document))
+        parsed = model.model_validate(_as_written(document))
     except ValidationError as error:
         raise Problems(_mistakes(path, document, error, model)) from None
+    if found := list(_control_characters(document)):
+        message = "contains the control character U+{:04X}"
+        raise Problems(
+            [UserError(message.format(code), where=f"{path}:{line_of(document, place)}") for place, code in found]
+        )
+    return parsed
+
+
+def _control_characters(node: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
+    """Where they are, and their codes: no name or path can contain one, and YAML only as an escape."""
+    if isinstance(node, str):
+        yield from ((place, ord(character)) for character in node if ord(character) < 32 and not character.isspace())
+    elif isinstance(node, dict | list):
+        for step, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _control_characters(value, (*place, step))
 
 
 def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:

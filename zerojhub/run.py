@@ -169,7 +169,7 @@ def folder_of(deployment: Deployment) -> Path:
     """The deployment's own folder, created if needed (0700)."""
     import platformdirs
 
-    cloud = deployment.cloud or os.environ.get("OS_CLOUD") or "environment"
+    cloud = (deployment.cloud or os.environ.get("OS_CLOUD") or "environment").replace("/", "_")
     folder = platformdirs.user_state_path("zerojhub") / "deployments" / f"{cloud}--{deployment.name}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

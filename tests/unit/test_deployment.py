@@ -69,6 +69,7 @@ def test_every_deployment_that_comes_along_is_valid():
         ),
         ("- name\n", "must be a mapping with name, cloud, cluster and hub"),
         ("name: a\nname: b\ncluster: {template: t}\n", ":2: not valid YAML"),
+        ('name: a\ncluster: {template: t}\nhub: {values: "a\\0"}\n', ":3: contains the control character U+0000"),
         ("name: a\ncluster: {template: \x1b}\n", ":2: not valid YAML: contains the control character U+001B"),
         ("name: a\ncluster: {template: {{ TEMPLATE }}}\n", ":2: the placeholder {{ TEMPLATE }} has not been filled in"),
         (

@@ -10,7 +10,7 @@ import pytest
 
 from zerojhub.deployment import Deployment
 from zerojhub.report import Progress
-from zerojhub.run import Provides, Run
+from zerojhub.run import Provides, Run, folder_of
 
 
 class Number(Provides[int]):
@@ -138,3 +138,9 @@ def test_the_folder_is_private_and_the_journal_is_a_line_an_event(run):
         ("do", "chart", "no release"),
         ("done", "chart", ""),
     ]
+
+
+def test_the_folder_is_below_the_state_folder_whatever_the_cloud_is_called(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    deployment = Deployment.model_validate({"name": "hub", "cloud": "../../x", "cluster": {"template": "t"}})
+    assert folder_of(deployment).resolve().parent == tmp_path / "zerojhub" / "deployments"
