@@ -50,6 +50,22 @@ def test_a_floating_ip_of_a_load_balancer_leads_to_its_members():
     assert not any("DNAT --to-destination 10.253.0.50" in line for line in lines)
 
 
+def test_a_front_gets_what_this_machine_sends_to_published_services_and_nothing_else():
+    members = (("10.253.0.1", 30080),)
+    listeners = (Listener(80, members), Listener(53, members, "udp"), Listener(6443, members))
+    floating = {"198.51.100.5": "10.253.0.50", "198.51.100.6": "10.253.0.9"}
+    redirected = "-j REDIRECT --to-ports 4000"
+    assert [
+        line.removeprefix("-A ZJH-ADDRESSES ! -i zjh0 -d ").removesuffix(redirected).strip()
+        for line in rules(nat.Addresses(floating, {"10.253.0.50": listeners}, front=4000))
+        if line.endswith(redirected)
+    ] == [
+        "10.253.0.50/32 -p tcp --dport 80",
+        "198.51.100.5/32 -p tcp --dport 80",
+        "198.51.100.6/32 -p tcp --dport 30000:32767",
+    ]
+
+
 def test_a_port_is_balanced_on_the_transport_of_its_listener():
     members = (("10.253.0.1", 30053),)
     lines = rules(nat.Addresses({}, {"10.253.0.50": (Listener(53, members), Listener(53, members, "udp"))}))
