@@ -45,7 +45,7 @@ def fail_and_repeat(scenario: str, service: str, call: int, what: What) -> None:
         [failed, *_] = [each for each in ended if each.code]
         assert failed.code == 1
         assert len(failed.errors) == 1
-        assert re.search(rf"error: {service} .*after 5 attempts", failed.errors[0])
+        assert re.search(rf"error: {service}\b.*after 5 attempts", failed.errors[0])
         here.site.faults.clear()
         for command in SCENARIOS[scenario].commands:
             assert here.run(*command).code == 0
