@@ -108,7 +108,9 @@ async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None
     Raises the first failure, and Unavailable when a service kept failing: what is left is not known then.
     """
     run.write_journal("down")
-    statuses = {status.stage: status for status in await look(run, stages)}
+    # What would stop `up`, such as a chart that cannot be downloaded, must not keep anything from being removed.
+    looked = await _walk(run, stages, act=frozenset(), checking=False)
+    statuses = {status.stage: status for status in looked}
     for status in statuses.values():
         if isinstance(status.failure, Unavailable):
             raise status.failure
@@ -134,9 +136,15 @@ async def _undo(run: Run, stage: Stage[Any], teardown: Teardown) -> None:
     await retry.settle(lambda: stage.undo(run, teardown), look)
 
 
-async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) -> list[StageStatus]:
-    """Visit each stage in a task of its own, which starts when the stages that it needs or is `after` have ended."""
+async def _walk(
+    run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage], *, checking: bool = True
+) -> list[StageStatus]:
+    """Visit each stage in a task of its own, which starts when the stages that it needs or is `after` have ended.
+
+    `checking`: ask the stages what would stop them.
+    """
     stages = [stage for stage in stages if stage.applies(run.deployment)]
+    checked = stages if checking else []
     ended = {stage: anyio.Event() for stage in stages}
     statuses: dict[AnyStage, StageStatus] = {}
 
@@ -155,7 +163,7 @@ async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) 
         if without:
             statuses[stage] = StageStatus(stage, "waiting", f"after {without[0].name}")
         else:
-            statuses[stage] = await _visit(run, stage, stages, doing=stage in act, tolerant=not act)
+            statuses[stage] = await _visit(run, stage, checked, doing=stage in act, tolerant=not act)
         ended[stage].set()
 
     async with task_group() as tasks:
@@ -165,7 +173,7 @@ async def _walk(run: Run, stages: Sequence[AnyStage], act: frozenset[AnyStage]) 
 
 
 async def _visit(
-    run: Run, stage_class: AnyStage, walked: Sequence[AnyStage], *, doing: bool, tolerant: bool
+    run: Run, stage_class: AnyStage, checked: Sequence[AnyStage], *, doing: bool, tolerant: bool
 ) -> StageStatus:
     """Look, do if asked and needed, look again. `tolerant`: a failure to look is a status, unless the user is to blame."""
     stage, name = stage_class(), stage_class.name
@@ -173,7 +181,7 @@ async def _visit(
         try:
             state = await stage.look(run)
             if not stage.needs:
-                await _check(run, [other for other in walked if stage_class in upstream(other)])
+                await _check(run, [other for other in checked if stage_class in upstream(other)])
             if doing and not isinstance(state, Found):
                 state = await _make(run, stage, state)
                 shown.outcome = "done"

@@ -430,6 +430,16 @@ def test_the_journal_has_the_beginning_the_changes_and_the_end(run, world):
     ]
 
 
+def test_what_would_stop_up_does_not_stop_down(run, world, monkeypatch):
+    async def give_up(self, run):
+        raise ZeroJHubError("the chart cannot be downloaded")
+
+    monkeypatch.setattr(Left, "check", give_up)
+    world.existing |= {"first", "left"}
+    anyio.run(graph.down, run, (First, Left), Teardown())
+    assert world.log == ["undo left", "undo first"]
+
+
 def test_down_stops_at_the_first_failure(run, world, monkeypatch):
     async def fail(self, run, teardown):
         raise ZeroJHubError("still in use")
