@@ -75,7 +75,7 @@ def refusals_of(cloud: Cloud) -> dict[str, Any]:
         if "output" in case:
             outputs = {"a": {"value": "x", "condition": case["output"]}}
         body = template(version, outputs)
-        body |= {"conditions": case["conditions"]} if "conditions" in case else {}
+        body |= {section: case[section] for section in ("conditions", "parameters") if section in case}
         found[name] = heat.answer(body, f"refused-{index}")
     return found
 

@@ -124,7 +124,7 @@ def run(
             )
         )
     spec = given.manifest["spec"]
-    if jobs.is_work_queue(spec) and not quiet:
+    if isinstance(spec.get("parallelism"), int) and jobs.is_work_queue(spec) and not quiet:
         report.warn_of_work_queue(given.name, spec["parallelism"])
     if given.has_long_name() and not quiet:
         report.warn_of_long_name(given.name, manifests.LONGEST_POD)

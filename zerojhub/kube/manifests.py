@@ -169,6 +169,9 @@ def _clean(source: Source) -> Source:
         if not isinstance(metadata.get(key) or "", str):
             where, hint = source.where("metadata", key), "put it in quotes"
             raise UserError(f"metadata.{key} must be a string, not {metadata[key]!r}", where=where, hint=hint)
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key) or {}, dict):
+            raise UserError(f"metadata.{key} must be a mapping", where=source.where("metadata", key))
     return replace(source, manifest=exported.cleaned(source.manifest))
 
 

@@ -268,6 +268,8 @@ def check_repeat(name: str, given: Any, *, steps: bool = False) -> None:
 
 def repeat(name: str, given: Any, *, maps: bool = True, steps: bool = False) -> list[Any]:
     """For each combination of the values, or with `steps` and without permutations for each position in all lists."""
+    if not given["for_each"]:
+        fail("not enough values to unpack (expected 2, got 0)")
     permuted = given.get("permutations", True) or not steps
     keys, values = list(given["for_each"]), [each or [] for each in given["for_each"].values()]
     kinds = (list, dict) if maps and permuted else (list,)
@@ -354,6 +356,20 @@ def check_not(name: str, given: Any) -> None:
         fail(f'Argument to "{name}" must be a condition')
 
 
+# -- references ---------------------------------------------------------------------------------------------------------
+
+
+def check_attribute(name: str, given: Any, *, whole: bool = True) -> None:
+    """`whole`: without an attribute, it returns all of them."""
+    if whole and not given:
+        forms = "[resource_name] or [resource_name, attribute, (path), ...]"
+        fail(f'Arguments to "{name}" can be of the next forms: {forms}')
+    if not is_list(given):
+        fail(f'Argument to "{name}" must be a list')
+    if len(given) < 2 and not whole:
+        fail(f'Arguments to "{name}" must be of the form [resource_name, attribute, (path), ...]')
+
+
 # -- others -------------------------------------------------------------------------------------------------------------
 
 
@@ -415,7 +431,7 @@ REMOVED = Function("", check_removed)
 SUBSTITUTE = "A function for performing string substitutions."
 HISTORY: dict[str, dict[str, Function]] = {
     "2013-05-23": {
-        "get_attr": Function("A function for resolving resource attributes."),
+        "get_attr": Function("A function for resolving resource attributes.", partial(check_attribute, whole=False)),
         "get_file": Function("A function for including a file inline."),
         "get_param": Function("A function for resolving parameter references."),
         "get_resource": Function("A function for resolving resource references."),
@@ -439,6 +455,7 @@ HISTORY: dict[str, dict[str, Function]] = {
         "repeat": Function("A function for iterating over a list of items.", check_repeat, partial(repeat, maps=False)),
     },
     "2015-10-15": {
+        "get_attr": Function("A function for resolving resource attributes.", check_attribute),
         "list_join": Function("A function for joining one or more lists of strings.", check_join, join),
         "str_replace": Function(SUBSTITUTE, check_replace, replace),
         "str_split": Function("A function for splitting delimited strings into a list.", check_split, split),

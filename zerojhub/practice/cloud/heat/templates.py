@@ -29,6 +29,9 @@ VERSIONS = (
 CONDITIONS_SINCE = "2016-10-14"
 NULLABLE_IF_SINCE = "2021-04-16"
 SECTIONS = words("heat_template_version description parameter_groups parameters resources outputs conditions")
+SCHEMA_KEYS = words("type description default schema constraints hidden label immutable tags")
+"""Of a parameter."""
+TAGS_SINCE = "2018-03-02"
 KINDS = words("string number boolean json comma_delimited_list")
 RESOURCE_KEYS = words("type properties metadata depends_on deletion_policy update_policy description")
 CONDITIONAL_KEYS = ("external_id", "condition")
@@ -54,11 +57,22 @@ class Template:
             if name not in self.schemas:
                 raise refusal("UnknownUserParameter", f"The Parameter ({name}) was not defined in template.")
         for name, schema in self.schemas.items():
-            if "type" not in schema:
-                raise refusal("InvalidSchemaError", f"Missing parameter type for parameter: {name}")
-            if schema["type"] not in KINDS:
-                raise refusal("InvalidSchemaError", f"Invalid type ({schema['type']})")
+            self._check_schema(name, schema)
         self.given = given
+
+    def _check_schema(self, name: str, schema: Any) -> None:
+        if not isinstance(schema, dict):
+            raise refusal("InvalidSchemaError", f"Invalid parameter ({name}), expected a mapping")
+        for key in schema:
+            if key not in SCHEMA_KEYS or (key == "tags" and self.version < TAGS_SINCE):
+                raise refusal("InvalidSchemaError", f"Invalid key '{key}' for parameter ({name})")
+        if "type" not in schema:
+            raise refusal("InvalidSchemaError", f"Missing parameter type for parameter: {name}")
+        if not isinstance(schema.get("constraints") or [], list):
+            said = f"Invalid parameter constraints for parameter {name}, expected a list"
+            raise refusal("InvalidSchemaError", said)
+        if schema["type"] not in KINDS:
+            raise refusal("InvalidSchemaError", f"Invalid type ({schema['type']})")
 
     @property
     def description(self) -> str:
@@ -275,7 +289,7 @@ class Template:
             argument = self._parse(argument, here, functions)
             if function.check:
                 function.check(name, argument)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise refusal("StackValidationFailed", f"{here}: : {error}") from None
         return Call(name, function, argument)
 
@@ -311,6 +325,8 @@ class Template:
             case "get_param":
                 return self._get_param(argument)
             case "get_file":
+                if not isinstance(argument, str):
+                    raise ValueError(f'Argument to "{name}" must be a string')
                 if argument not in self.files:
                     raise ValueError(f'No content found in the "files" section for {name} path: {argument}')
                 return self.files[argument]
@@ -331,7 +347,11 @@ class Template:
     def _get_param(self, argument: Any) -> Any:
         if not argument:
             raise ValueError('Function "get_param" must have arguments')
+        if not isinstance(argument, str | list):
+            raise ValueError('Argument to "get_param" must be string or list')
         name, *path = argument if isinstance(argument, list) else [argument]
+        if not isinstance(name, str):
+            raise ValueError('Parameter name in "get_param" must be string')
         known = self.parameters | self.pseudo
         if name not in known:
             raise refusal("UserParameterMissing", f"The Parameter ({name}) was not provided.")

@@ -50,7 +50,7 @@ def converted(kind: str, value: Any) -> Any:
                 raise ValueError(f"Unrecognized value '{value}', acceptable values are: {known}")
             return word in TRUE
         case "comma_delimited_list":
-            return [item.strip() for item in value.split(",")] if isinstance(value, str) else list(value)
+            return [item.strip() for item in value.split(",")] if isinstance(value, str) else list(map(str, value))
         case "json":
             return _map(value)
         case "string":
