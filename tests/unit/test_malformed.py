@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -92,11 +93,13 @@ def read_deployment(path: Path) -> None:
     hot.render(loaded, None)
 
 
+CHART = charts._read(shipped("charts", "jupyterhub"))
+
+
 def read_values(path: Path) -> None:
-    chart = charts._read(shipped("charts", "jupyterhub"))
     user = values.UserValues(path)
-    values.problems(user, chart)
-    values.lets_anyone_in(user, chart)
+    values.problems(user, CHART)
+    values.lets_anyone_in(user, CHART)
     values.is_public(user.values, "LoadBalancer")
     values.shared_password(user.values)
 
@@ -131,6 +134,26 @@ def test_a_file_with_mistakes_is_accepted_or_refused(tmp_path, name, data):
     (tmp_path / name).write_text(text.replace("'", "") if data.draw(st.booleans()) else text)
     with contextlib.suppress(UserError):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "said"),
+    [
+        ("list.yaml", ("items",), 5, ":2: items must be a list of objects"),
+        ("cron.yaml", ("spec", "timeZone"), [], ": timeZone must be a string, not []"),
+    ],
+)
+def test_mistakes_that_were_found_are_refused_with_their_line(tmp_path, name, place, value, said):
+    content, read = FILES[name]
+    content = copy.deepcopy(content)
+    node = content
+    for step in place[:-1]:
+        node = node[step]
+    node[place[-1]] = value
+    (tmp_path / name).write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError) as refused:
+        read(tmp_path / name)
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from zerojhub import masking
 from zerojhub.errors import UserError
 from zerojhub.machine import keyfiles
 from zerojhub.machine.keyfiles import KeyFile, key_material
@@ -115,6 +116,7 @@ def _unlocked(file: KeyFile, ask: AskPassphrase) -> Loaded | UserError:
     """The decrypted key, or why there is none: asked for once in a command, whatever comes of it."""
     for _ in range(ATTEMPTS):
         passphrase = ask(f"Passphrase of {file.path}: ")
+        masking.remember(passphrase)
         if passphrase is None:
             hint = f"no terminal to ask on; add the key to the SSH agent: ssh-add {file.path}"
             return UserError("the private key has a passphrase", where=str(file.path), hint=hint)
