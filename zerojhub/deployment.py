@@ -264,8 +264,10 @@ class Deployment(Section):
         return self._path.parent
 
     def where(self, *place: str | int) -> str:
-        """file:line of a key of the deployment file."""
-        return f"{self._path}:{line_of(read_yaml(self._path), place)}"
+        """file:line of a key of the deployment file, relative to the working directory if it is below it."""
+        here, path = Path.cwd(), self._path
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        return f"{shown}:{line_of(read_yaml(path), place)}"
 
 
 def load(path: Path) -> Deployment:

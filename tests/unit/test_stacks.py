@@ -100,8 +100,8 @@ def test_the_bounds_of_an_autoscaler_are_rendered_as_labels() -> None:
 @pytest.mark.parametrize(
     ("cluster", "line", "said"),
     [
-        ("template: mine\n  flavor: large", 4, "cluster.flavor: Heat's OS::Magnum::Cluster has no property for it"),
-        ("template: mine\n  labels: {a: b}", 4, "cluster.labels: Heat's OS::Magnum::Cluster has no property for it"),
+        ("template: mine\n  flavor: large", 4, "cluster.flavor: Heat's OS::Magnum::Cluster has no such property"),
+        ("template: mine\n  labels: {a: b}", 4, "cluster.labels: Heat's OS::Magnum::Cluster has no such property"),
         ("template: mine\n  floating_ip_enabled: false", 4, "make cluster.template a mapping"),
         ("template: mine\n  workers: 0", 4, "needs at least 1"),
         ("template: {%s, docker_storage_driver: overlay2}", 3, "Heat takes devicemapper, overlay, not 'overlay2'"),
@@ -114,8 +114,11 @@ def test_the_bounds_of_an_autoscaler_are_rendered_as_labels() -> None:
         ('template: {%s, dns_nameserver: "9.9.9.9,8.8.8.8"}', 3, "Heat takes one IP address"),
     ],
 )
-def test_what_heat_does_not_take_is_refused_with_its_line(tmp_path: Path, cluster: str, line: int, said: str) -> None:
-    path = tmp_path / "hub.yaml"
+def test_what_heat_does_not_take_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str, line: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("hub.yaml")
     path.write_text("name: w\ncluster:\n  " + cluster.replace("%s", "image: fedora, external_network: public"))
     with pytest.raises(UserError) as refused:
         hot.render(load(path), None)

@@ -196,7 +196,7 @@ def _mistakes(deployment: Deployment) -> list[tuple[KeyPath, str, str | None]]:
     if not isinstance(spec.template, TemplateSpec):
         lacking: list[KeyPath] = [("cluster", key) for key in TEMPLATE_ONLY if getattr(spec, key) not in (None, {})]
         lacking += [("autoscale",)] if deployment.autoscale else []
-        why = "Heat's OS::Magnum::Cluster has no property for it, only OS::Magnum::ClusterTemplate has"
+        why = "Heat's OS::Magnum::Cluster has no such property; only OS::Magnum::ClusterTemplate does"
         hint = f"make cluster.template a mapping, or set it in the template {spec.template} and leave it out here"
         return found + [(place, f"{'.'.join(map(str, place))}: {why}", hint) for place in lacking]
     template, where = spec.template, ("cluster", "template")
