@@ -64,6 +64,10 @@ class MachineError(ZeroJHubError):
     """A command failed on the master or on this machine (exit code 1)."""
 
 
+class CommandTimeout(MachineError):
+    """A command on the master or on this machine took too long, and was terminated (exit code 1)."""
+
+
 class Interrupted(ZeroJHubError):
     """The user interrupted the command; the message says what keeps running (exit code 130)."""
 

@@ -7,6 +7,7 @@ is lost raises OutcomeUnknown; `settle` then looks whether it was done before it
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import ssl
@@ -195,6 +196,8 @@ async def _again(
         if not may_repeat(error) or limit == 1:
             raise
         first = error
+    if isinstance(first, OutcomeUnknown):
+        started = math.inf  # what is settled may take as long as it takes: only the number of attempts is limited
 
     import tenacity  # takes 50 ms, which a command without a fault does not spend
 
@@ -206,7 +209,7 @@ async def _again(
         return await attempt()
 
     def left() -> float:
-        return LIMIT - (clock() - started)
+        return LIMIT - max(clock() - started, 0.0)
 
     def pause(state: RetryCallState) -> float:
         growing = FIRST * GROWTH ** (state.attempt_number - 1) * random.uniform(1 - JITTER, 1 + JITTER)

@@ -18,7 +18,7 @@ import pytest
 from tests.unit.faulty import proxy
 from zerojhub import retry
 from zerojhub.deployment import HelmSpec
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.errors import CommandTimeout, UserError, ZeroJHubError
 from zerojhub.helm import program
 from zerojhub.helm.client import Helm, HelmError, ReleaseNotFound, run_as_given
 from zerojhub.helm.program import FIND, fits
@@ -237,6 +237,22 @@ def test_helm_reads_again_after_a_transient_fault_of_kubernetes(stderr, answer):
     with retry.reported(said.append):
         assert anyio.run(helm_on(machine).run, ["history", "hub"]) == b"{}"
     assert (len(machine.calls), said[0]) == (2, f"Kubernetes: {answer}, retrying in 1 s")
+
+
+def test_a_helm_that_kubernetes_does_not_answer_is_not_waited_for_long():
+    class Slow(Recorder):
+        async def run(self, argv, **options):
+            if not self.calls:
+                self.calls.append((argv, options))
+                raise CommandTimeout("helm took more than 30 s and was terminated")
+            return await super().run(argv, **options)
+
+    machine = Slow(Result(0, b"{}", b""))
+    assert anyio.run(helm_on(machine).run, ["history", "hub"]) == b"{}"
+    assert [options["timeout"] for _, options in machine.calls] == [30, 30]
+    machine.calls.clear()
+    with pytest.raises(OutcomeUnknown):
+        anyio.run(helm_on(machine).run, ["uninstall", "hub"])
 
 
 @pytest.mark.parametrize("command", ["upgrade", "uninstall", "rollback"])

@@ -289,6 +289,16 @@ def test_what_was_done_is_not_done_twice():
     assert (desk.orders, desk.existing) == (1, ["mine"])
 
 
+def test_what_took_long_before_its_answer_was_lost_is_settled_all_the_same(pauses):
+    desk = Desk(4, done=False)
+
+    async def order() -> str:
+        pauses.append(300)
+        return await desk.order()
+
+    assert run(lambda: retry.settle(order, desk.look))[0] == "ordered"
+
+
 def test_a_refusal_because_of_the_lost_attempt_is_no_failure():
     desk = Desk(1, done=True, refuse=True)
     looks = iter([None, "mine"])  # it takes effect between the first look and the second order

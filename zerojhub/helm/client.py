@@ -9,7 +9,7 @@ from functools import partial
 from pyhelm3 import Command
 
 from zerojhub import retry
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import CommandTimeout, ZeroJHubError
 from zerojhub.helm.template import parse, readable
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
@@ -20,6 +20,8 @@ USER_TIMEOUT = 1800
 """Seconds for a command of a person's."""
 
 
+READ_TIMEOUT = 30
+"""Seconds for a command that only reads."""
 READS = {"get", "history", "list", "status", "template"}
 """Commands that change nothing."""
 PASSING = re.compile(
@@ -56,14 +58,21 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
 
     def __init__(self, reach: Reach, executable: str, *, timeout: int = 300):
         super().__init__(executable=executable, kubeconfig=reach.kubeconfig, default_timeout=f"{timeout}s")
-        self._run = partial(reach.machine.run, sudo=reach.sudo, timeout=timeout + 30, check=False)
+        self._run = partial(reach.machine.run, sudo=reach.sudo, check=False)
+        self._timeout = timeout + 30
 
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:
         """Run a command of Helm's, given without the program, and return its standard output."""
         argv = [self._executable, *map(str, command), "--kubeconfig", self._kubeconfig]
 
+        reads = command[0] in READS
+
         async def attempt() -> bytes:
-            result = await self._run(argv, input=input and readable(input))
+            limit = min(READ_TIMEOUT, self._timeout) if reads else self._timeout
+            try:
+                result = await self._run(argv, input=input and readable(input), timeout=limit)
+            except CommandTimeout as late:  # Helm waits without end for an API that does not answer
+                raise Transient(Fault("Kubernetes", "no response in time"), late) from None
             if result.code == 0:
                 output: bytes = result.stdout
                 return output
@@ -74,7 +83,7 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
                 raise Transient(Fault("Kubernetes", answer), failure)
             raise failure
 
-        return await retry.attempts(attempt, repeatable=command[0] in READS)
+        return await retry.attempts(attempt, repeatable=reads)
 
 
 async def run_as_given(

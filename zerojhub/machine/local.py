@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from zerojhub.errors import MachineError
+from zerojhub.errors import CommandTimeout, MachineError
 from zerojhub.machine import Result, failure
 
 
@@ -39,7 +39,9 @@ class LocalMachine:
             with anyio.fail_after(timeout):
                 result = await _converse(process, input or b"")
         except TimeoutError:
-            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name) from None
+            raise CommandTimeout(
+                f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name
+            ) from None
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from zerojhub.errors import MachineError
+from zerojhub.errors import CommandTimeout, MachineError
 from zerojhub.machine import Result, failure
 from zerojhub.machine.keys import PrivateKey
 from zerojhub.machine.ssh_login import CONNECT, NoAnswer, Pins, Refused, log_in
@@ -128,7 +128,7 @@ class SSHMachine:
         if result.code == -1:  # paramiko: there was no exit code
             raise MachineError(f"{argv[0]} was killed, or the connection broke", where=self.name)
         if result.code == 124 and time.monotonic() - started >= timeout:
-            raise MachineError(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name)
+            raise CommandTimeout(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name)
         if check and result.code:
             raise MachineError(f"{shlex.join(argv)}: {failure(result)}", where=self.name)
         return result

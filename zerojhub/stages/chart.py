@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from zerojhub.kube.client import OURS, KubeError
 from zerojhub.kube.pods import USER_SERVER
 from zerojhub.kube.types import Deployment
 from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.retry import Fault, OutcomeUnknown
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
@@ -33,6 +35,10 @@ START_TIMEOUT = 600
 """Seconds for the hub's pods to become ready: images are pulled and a volume is provisioned."""
 INSTALL_TIMEOUT = 300
 """Seconds for Helm, which waits only for the chart's own hooks."""
+
+
+STUCK = 60
+"""Seconds for Helm to end when no hook is running."""
 
 
 @dataclass(frozen=True)
@@ -184,19 +190,34 @@ async def _install(run: Run, values: dict[str, Any]) -> None:
 
 
 async def _watch_hooks(run: Run, scope: anyio.CancelScope) -> None:
-    """Report what the chart's hooks wait for, until the scope is cancelled. ZeroJHubError when it will not happen."""
+    """Report what the chart's hooks wait for, until the scope is cancelled. ZeroJHubError when it will not happen.
+
+    OutcomeUnknown when there is nothing that Helm could still wait for but a request that Kubernetes does not answer.
+    """
     from zerojhub.kube.explain import Patience
 
-    patience = Patience()
+    patience, busy = Patience(), time.monotonic()
     with scope:
         while True:
             await anyio.sleep(2)
+            if time.monotonic() - busy > STUCK:
+                silence = ZeroJHubError("Kubernetes does not respond to Helm", where="helm")
+                raise OutcomeUnknown(Fault("Kubernetes", "no response in time"), silence)
             with contextlib.suppress(KubeError):
                 troubles = await _troubles(run)
+                if troubles or await _has_running_jobs(run):
+                    busy = time.monotonic()
                 if patience.is_over(troubles):
                     raise _failure("the chart's hooks cannot finish", troubles)
                 for trouble in troubles[:1]:
                     run.say(f"{trouble.subject} {trouble.why}")
+
+
+async def _has_running_jobs(run: Run) -> bool:
+    """Whether a pod of a job runs in the namespace: a chart's hooks are jobs."""
+    pods = await run[Access].kube.list(kinds.POD, run.deployment.namespace)
+    jobs = [pod for pod in pods if any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))]
+    return any(pod["status"]["phase"] in ("Pending", "Running") for pod in jobs)
 
 
 async def _wait(run: Run) -> None:
