@@ -37,6 +37,8 @@ INSTALL_TIMEOUT = 300
 """Seconds for Helm, which waits only for the chart's own hooks."""
 
 
+WATCH_INTERVAL = 2
+"""Seconds between two looks at what the chart's hooks wait for."""
 STUCK = 60
 """Seconds for Helm to end when no hook is running."""
 
@@ -199,7 +201,7 @@ async def _watch_hooks(run: Run, scope: anyio.CancelScope) -> None:
     patience, busy = Patience(), time.monotonic()
     with scope:
         while True:
-            await anyio.sleep(2)
+            await anyio.sleep(WATCH_INTERVAL)
             if time.monotonic() - busy > STUCK:
                 silence = ZeroJHubError("Kubernetes does not respond to Helm", where="helm")
                 raise OutcomeUnknown(Fault("Kubernetes", "no response in time"), silence)
