@@ -308,10 +308,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def seconds_of(retry_after: str | None) -> float | None:
     """The seconds that a Retry-After header asks to wait, given as seconds or as a date; None without a valid one."""
     text = (retry_after or "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
