@@ -338,7 +338,7 @@ spec:
     assert "cron.yaml:6: no time zone named 'Europe/Londn'" in shell.zerojhub(*create, code=2).stderr
     path.write_text(file.replace("5 24", "5 4"))
     said = shell.zerojhub(*create).stdout
-    assert "created cron job early: at 04:05 on Tuesday (Europe/London)\nnext: " in said
-    assert re.search(r"next: (\d{4}-\d\d-\d\d 04:05 (GMT|BST)(, )?){3}\n", said)
+    assert "created cron job early: at 04:05 on Tuesday (Europe/London)\nnext runs: " in said
+    assert re.search(r"next runs: (\d{4}-\d\d-\d\d 04:05 (GMT|BST)(, )?){3}\n", said)
     assert client.BatchV1Api(kube).read_namespaced_cron_job("early", "default").spec.time_zone == "Europe/London"
     assert "early" in shell.zerojhub("cron", "list", *HERE).stdout
