@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from zerojhub import graph
 from zerojhub.cluster import adopt
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.errors import Unavailable, UserError, ZeroJHubError
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.kube.reach import Reach
 from zerojhub.run import Run
 from zerojhub.stage import Found
-from zerojhub.stages import STAGES, Access, Address, Chart, Endpoint, HelmProgram
+from zerojhub.stages import STAGES, Access, Address, Chart, Endpoint, HelmProgram, Preflight
 from zerojhub.stages.address import address_of, public_service
 from zerojhub.stages.chart import Release, release_as_installed
 
@@ -77,6 +77,8 @@ async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
         ]
     except UserError as error:
         mistake, drift = error, str(error).splitlines()
+    if any(status.stage is Preflight and isinstance(status.failure, Unavailable) for status in statuses):
+        return Running(run, statuses, drift)  # OpenStack kept failing; asking again would take as long as that did
     wanted = [stage for stage in (Access, HelmProgram, Chart, Address, Endpoint) if stage in stages]
     if all(stage in run for stage in wanted):
         return Running(run, statuses, drift)
