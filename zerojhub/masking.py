@@ -1,4 +1,4 @@
-"""Secrets of the run, and text without them. Only crash reports need it: messages never contain secrets."""
+"""Secrets of the run, and text without them. For crash reports, and for addresses in messages."""
 
 from __future__ import annotations
 

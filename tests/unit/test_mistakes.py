@@ -226,3 +226,17 @@ def test_a_chart_without_a_schema(tmp_path):
     assert [str(each) for each in values.problems(values.UserValues(path), chart)] == [
         f'{path}:2: proxy.service: must be object, not "NodePort"'
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hub: {cookieSecret: Zq7-unguessable}",
+        "hub: {db: {url: [Zq7-unguessable]}}",
+        "proxy: {https: {manual: {key: [Zq7-unguessable]}}}",
+    ],
+)
+def test_no_mistake_shows_a_secret(problems, text):
+    found = problems(text)
+    assert found
+    assert not [each for each in found if "Zq7" in each]

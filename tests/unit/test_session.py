@@ -221,6 +221,16 @@ def test_a_keystone_that_does_not_answer(fake_cloud, tmp_path):
     assert str(failed.value) == f"identity at {url}: connection refused, after 5 attempts ({hint})"
 
 
+def test_a_password_in_the_address_of_keystone_is_not_shown(fake_cloud, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}/identity"
+    clouds_yaml(tmp_path / "clouds.yaml", f"http://me:Zq7-unguessable@{address}")
+    with pytest.raises(Unavailable) as failed:
+        call(Cloud("fake").authenticate)
+    assert f"@{address}: connection refused" in str(failed.value)
+    assert "Zq7" not in str(failed.value)
+
+
 def test_a_cloud_that_clouds_yaml_does_not_define(fake_cloud):
     with pytest.raises(UserError, match=r"no cloud named 'fakes' in clouds\.yaml \(known: fake\)"):
         call(Cloud("fakes").compute.get, "/servers", object)

@@ -28,6 +28,8 @@ OPTIONAL = re.compile(r"(SecurityContext|Strategy|Labels)$")
 """Sections that charts can do without."""
 CREDENTIAL = re.compile(r"(?i)(password|passwd|secret|token|client_?id|secret_?key)$")
 """Keys whose value is text that someone was given or has chosen."""
+SECRET = re.compile(r"(?i)(password|passwd|secret|token|client_?id|key|url)$")
+"""Keys whose values are never shown; a database's URL may have its password."""
 ADDRESS = re.compile(r"(?i)(hosts?|hostnames|contactEmail|callback_url)$")
 USERS = re.compile(r"(allowed|admin|blocked)_users$")
 CONFIGURED = {"hub", "proxy", "ingress", "httpRoute", "imagePullSecret", "auth"}
@@ -227,17 +229,19 @@ def _message(user: UserValues, place: KeyPath, error: ValidationError) -> str:
         return f"must be one of {', '.join(map(json.dumps, expected))}{_shown(user, place, error.instance)}"
     if error.validator == "not" and (description := _part(error).get("description")):
         return str(description)
+    if _is_secret(place):
+        return f"does not meet the schema's {error.validator} {json.dumps(expected)}"
     return error.message[:200]
 
 
 def _in_quotes(user: UserValues, place: KeyPath) -> str:
     text = written(user.document, place)
-    return "must be a string: put it in quotes" + ("" if _is_credential(place) else f', "{text}"')
+    return "must be a string: put it in quotes" + ("" if _is_secret(place) else f', "{text}"')
 
 
 def _shown(user: UserValues, place: KeyPath, value: Any) -> str:
     """The value as it was written, shortened; nothing if it may be secret."""
-    if _is_credential(place):
+    if _is_secret(place):
         return ""
     text = None if isinstance(value, str) else written(user.document, place)
     return f", not {text or json.dumps(value)[:80]}"
@@ -245,6 +249,10 @@ def _shown(user: UserValues, place: KeyPath, value: Any) -> str:
 
 def _is_credential(place: KeyPath) -> bool:
     return CREDENTIAL.search(_key(place)) is not None
+
+
+def _is_secret(place: KeyPath) -> bool:
+    return SECRET.search(_key(place)) is not None
 
 
 def _key(place: KeyPath) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeVar
 import anyio.to_thread
 from typing_extensions import TypedDict
 
-from zerojhub import retry
+from zerojhub import masking, retry
 from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import CloudError, Unavailable, UserError
 from zerojhub.openstack.clouds_yaml import Clouds
@@ -84,6 +84,11 @@ class Cloud:
         logging.getLogger("keystoneauth.identity").setLevel(logging.ERROR)
         return session
 
+    @property
+    def _auth_url(self) -> str:
+        """The address of Keystone for messages, without a password in it."""
+        return masking.mask(str(self.region.config.get("auth", {}).get("auth_url", "?")))
+
     async def authenticate(self) -> None:
         """Get a token, unless there is a valid one. UserError when the credentials or the address of Keystone are wrong."""
         await retry.attempts(
@@ -95,7 +100,7 @@ class Cloud:
         """One attempt to authenticate. Raises Transient for a fault that may pass."""
         from keystoneauth1 import exceptions as ksa
 
-        auth_url = self.region.config.get("auth", {}).get("auth_url", "?")
+        auth_url = self._auth_url
         hint = "check auth_url in clouds.yaml, and the network between here and there"
         try:
             with self.reading_keystone():
@@ -127,8 +132,7 @@ class Cloud:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             said = f"{type(error).__name__} {one_line(str(error))}"
             message = f"Keystone of cloud {self.name} answered something unexpected: {said}"
-            where = self.region.config.get("auth", {}).get("auth_url", "?")
-            raise UserError(message, where=where, hint="check auth_url in clouds.yaml") from error
+            raise UserError(message, where=self._auth_url, hint="check auth_url in clouds.yaml") from error
 
     def token(self) -> str | None:
         """The current token; authenticates if there is none."""
