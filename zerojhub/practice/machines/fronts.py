@@ -13,6 +13,7 @@ from zerojhub.practice.machines.components import API_PORT, PKI
 from zerojhub.practice.machines.front import Front, Streams, in_network_of, listener, original_destination
 from zerojhub.practice.machines.machine import Machine
 from zerojhub.practice.machines.network import Network
+from zerojhub.practice.machines.pki import trusting
 
 FRONT_PORT, BEHIND_PORT = 16443, 26443
 """On a master: the port of the front, and the one that leads past it."""
@@ -66,7 +67,7 @@ class Fronts:
     async def _open(self, machine: Machine, cluster: Cluster) -> None:
         front = Front(KUBERNETES, self.faults, _past(machine, cluster), identify)
         where = in_network_of(machine.pid, partial(listener, "0.0.0.0", FRONT_PORT))
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=cluster.ca)
+        tls = trusting(cluster.ca, ssl.Purpose.CLIENT_AUTH)
         tls.verify_mode = ssl.CERT_OPTIONAL
         tls.load_cert_chain(machine.at(f"{PKI}/apiserver.crt"), machine.at(f"{PKI}/apiserver.key"))
         await front.listen(where, tls)
@@ -81,8 +82,8 @@ class Fronts:
 
 def _past(machine: Machine, cluster: Cluster):
     """Opens connections to the API server behind the front: as a proxy that vouches for users, or for those with a token."""
-    plain = ssl.create_default_context(cadata=cluster.ca)
-    vouching = ssl.create_default_context(cadata=cluster.ca)
+    plain = trusting(cluster.ca)
+    vouching = trusting(cluster.ca)
     vouching.load_cert_chain(machine.at(f"{PKI}/front-proxy.crt"), machine.at(f"{PKI}/front-proxy.key"))
 
     async def connect(writer: asyncio.StreamWriter) -> Streams:

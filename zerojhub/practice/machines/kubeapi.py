@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import ssl
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from zerojhub.practice.ground import GroundError
+from zerojhub.practice.machines.pki import trusting
 
 Object = dict[str, Any]
 
@@ -23,7 +23,7 @@ class KubeAPI:
 
     def trust(self, ca: str) -> None:
         """Use this CA for the server, and reload the client certificate from its file."""
-        context = ssl.create_default_context(cadata=ca)
+        context = trusting(ca)
         context.load_cert_chain(self._certificate, self._key)
         self._client = httpx.AsyncClient(base_url=self._server, verify=context, timeout=30, trust_env=False)
 

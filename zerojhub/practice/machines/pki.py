@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -88,6 +89,14 @@ class Authority:
             names = x509.SubjectAlternativeName([_alternative(name) for name in alternatives])
             builder = builder.add_extension(names, critical=False)
         return builder.sign(self._key, hashes.SHA256())
+
+
+def trusting(ca: str, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> ssl.SSLContext:
+    """A TLS context that trusts the certificates of this CA (PEM)."""
+    context = ssl.create_default_context(purpose, cadata=ca)
+    # As with Magnum's own, they do not have all the extensions that Python 3.13 requires by default.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def service_account_key() -> tuple[str, str]:
