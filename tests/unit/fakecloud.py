@@ -150,6 +150,7 @@ def served() -> Iterator[FakeCloud]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each body waits 40 ms for its headers' acknowledgement
     cloud: ClassVar[FakeCloud]
     protocol_version = "HTTP/1.1"
 
