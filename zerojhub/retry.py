@@ -220,11 +220,8 @@ async def _again(
         if not fault.expected:
             _say(f"{fault.service}: {fault.answer}, {next_step.format(state.upcoming_sleep)}")
 
-    async def wait(seconds: float) -> None:
-        await sleep(seconds)
-
     retrying = tenacity.AsyncRetrying(
-        sleep=wait,
+        sleep=sleep,
         retry=tenacity.retry_if_exception(may_repeat),
         wait=pause,
         stop=lambda state: state.attempt_number >= limit or left() <= 0,
