@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zerojhub.errors import CloudError, Unavailable
+from zerojhub.errors import CloudError
 from zerojhub.openstack import cinder, magnum, neutron, octavia, stacks
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack.session import Cloud, if_allowed
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 CLUSTER_METADATA = "cinder.csi.openstack.org/cluster"
@@ -75,24 +75,18 @@ async def owner_names(cloud: Cloud, cluster: magnum.Cluster) -> list[str]:
 
 async def load_balancers(cloud: Cloud, owners: Sequence[str]) -> list[octavia.LoadBalancer]:
     """Load balancers of the Services of the cluster with these `owner_names`; none where the cloud has no Octavia."""
-    try:
+    balancers: list[octavia.LoadBalancer] = []
+    with if_allowed():
         balancers = await octavia.load_balancers(cloud)
-    except Unavailable:
-        raise
-    except CloudError:
-        return []
     prefixes = tuple(f"kube_service_{owner}_" for owner in owners)
     return [balancer for balancer in balancers if (balancer["name"] or "").startswith(prefixes)]
 
 
 async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
     """Volumes of the cluster's claims; none where the cloud has no Cinder."""
-    try:
+    listed: list[cinder.Volume] = []
+    with if_allowed():
         listed = await cinder.volumes(cloud)
-    except Unavailable:
-        raise
-    except CloudError:
-        return []
     return [
         KeptVolume(each["id"], each["name"] or "", each["size"], each["metadata"].get(CLAIM_METADATA))
         for each in listed

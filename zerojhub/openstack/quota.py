@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zerojhub.errors import CloudError, Unavailable, UserError
+from zerojhub.errors import UserError
 from zerojhub.openstack import names, neutron, nova
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack.session import Cloud, if_allowed
 from zerojhub.text import plural
 
 UNLIMITED = -1
@@ -40,13 +40,10 @@ async def compute_shortages(cloud: Cloud, servers: Mapping[str, int]) -> list[Us
 
 async def floating_ip_shortages(cloud: Cloud, count: int) -> list[UserError]:
     """Where Neutron's quota is too small for this many floating IPs; nothing where the project may not see it."""
-    try:
+    with if_allowed():
         limit, used = await neutron.floating_ip_quota(cloud)
-    except Unavailable:
-        raise
-    except CloudError:
-        return []
-    return _shortage(plural(count, "floating IP"), count, limit, used)
+        return _shortage(plural(count, "floating IP"), count, limit, used)
+    return []
 
 
 def _shortage(what: str, wanted: int, limit: int, used: int) -> list[UserError]:

@@ -155,6 +155,17 @@ class Cloud:
             return self.session.get_project_id()
 
 
+@contextmanager
+def if_allowed() -> Iterator[None]:
+    """Within: what the project may not see, or the cloud does not have, is not there. Unavailable for what failed to answer."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except CloudError:
+        pass
+
+
 class Page(TypedDict):
     """A page of a list. Its items are at a key of the service's own."""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from zerojhub.errors import CloudError, Unavailable
 from zerojhub.openstack import heat, magnum
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack.session import Cloud, if_allowed
 from zerojhub.text import elapsed, one_line
 
 DEPTH = 3
@@ -24,11 +22,11 @@ async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[heat.Stack]:
     """
     own = cluster.get("stack_id") or cluster.get("cluster_id")  # renamed in microversion 1.13
     ids = [own] if own else []
-    with _allowed():  # node groups came with microversion 1.9
+    with if_allowed():  # node groups came with microversion 1.9
         ids += [
             stack_id for group in await magnum.nodegroups(cloud, cluster["uuid"]) if (stack_id := group.get("stack_id"))
         ]
-    with _allowed():
+    with if_allowed():
         return [await heat.stack_of_id(cloud, stack_id) for stack_id in dict.fromkeys(ids)]
     return []
 
@@ -39,20 +37,9 @@ async def resources(
     """The resources of the cluster's stacks down to the servers; empty when there is no stack."""
     found: list[heat.StackResource] = []
     for stack in await of(cloud, cluster):
-        with _allowed():
+        with if_allowed():
             found += await heat.resources(cloud, stack, depth=DEPTH, resource_type=resource_type)
     return found
-
-
-@contextmanager
-def _allowed() -> Iterator[None]:
-    """Within: what the project may not see is not there. Raises Unavailable when it could not be looked at."""
-    try:
-        yield
-    except Unavailable:
-        raise
-    except CloudError:
-        pass
 
 
 def progress(listed: Sequence[heat.StackResource]) -> str:
