@@ -15,7 +15,7 @@ from zerojhub import retry
 from zerojhub.answers import Time
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack.names import unknown
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack.session import Cloud, Link
 from zerojhub.text import Say
 from zerojhub.waiting import NotYet, wait_until
 
@@ -69,15 +69,11 @@ class Stack(StackName):
     outputs: NotRequired[list[Output]]
 
 
-class Link(TypedDict):
-    """A link of a resource; `rel` is `nested` when the resource is a stack itself."""
-
-    rel: str
-    href: str
-
-
 class StackResource(TypedDict):
-    """A resource of a stack. `updated_time` in ISO 8601, in UTC when it names no zone."""
+    """A resource of a stack. `updated_time` in ISO 8601, in UTC when it names no zone.
+
+    One of its links is `nested` when the resource is a stack itself.
+    """
 
     resource_name: str
     resource_type: str

@@ -173,7 +173,7 @@ class Page(TypedDict):
 
 
 class Link(TypedDict):
-    """A link to another page; `rel` says which."""
+    """A link, such as one to the next page; `rel` says where it leads."""
 
     rel: str
     href: str
