@@ -44,8 +44,9 @@ CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 20.0, 60.0
 NO_NODE_GROUPS = "field/attribute master_count"
 """What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
 
-
 UNEXPECTED = "the service answered something unexpected"
+MISREAD = (LookupError, TypeError, ValueError, AttributeError)
+"""What keystoneauth1, which checks no types, runs into in answers of another type."""
 
 
 class Cloud:
@@ -126,10 +127,10 @@ class Cloud:
 
     @contextmanager
     def reading_keystone(self) -> Iterator[None]:
-        """Within: what keystoneauth1, which checks no types, runs into in Keystone's answers is a UserError."""
+        """Within: what keystoneauth1 runs into in Keystone's answers is a UserError."""
         try:
             yield
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except MISREAD as error:
             said = f"{type(error).__name__} {one_line(str(error))}"
             message = f"Keystone of cloud {self.name} answered something unexpected: {said}"
             raise UserError(message, where=self._auth_url, hint="check auth_url in clouds.yaml") from error
@@ -326,12 +327,7 @@ class Service:
             if fault := fault_of(self.type, error):
                 raise Transient(fault, Unavailable(fault.answer, where=self.type)) from error
             raise CloudError(f"{self.type} does not respond: {one_line(str(error))}") from error
-        except (
-            TypeError,
-            LookupError,
-            AttributeError,
-            ValueError,
-        ) as error:  # keystoneauth1 reads the body of an error
+        except MISREAD as error:  # in the body of an error
             raise CloudError(f"{UNEXPECTED}: {type(error).__name__} {one_line(str(error))}", where=self.type) from error
         if newest := re.search(r"(\d+)\.(\d+)$", answer.headers.get("OpenStack-API-Maximum-Version", "")):
             self.max_microversion = (int(newest[1]), int(newest[2]))
