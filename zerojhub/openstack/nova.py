@@ -10,6 +10,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.machine.keyfiles import key_material
 from zerojhub.openstack.session import Cloud
 
 
@@ -143,8 +144,7 @@ async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
 
     async def look() -> Keypair | None:
         found = await find_keypair(cloud, name)
-        # Type and key: the rest is a comment.
-        return found if found and found["public_key"].split()[:2] == public_key.split()[:2] else None
+        return found if found and key_material(found["public_key"]) == key_material(public_key) else None
 
     return await retry.settle(create, look)
 
