@@ -14,7 +14,7 @@ from typing import Any
 from zerojhub.errors import UserError
 from zerojhub.yamlfile import go, pyyaml
 from zerojhub.yamlfile.compose import compose
-from zerojhub.yamlfile.decode import Decoder, Rules
+from zerojhub.yamlfile.decode import Decoder, Mark, Rules
 
 __all__ = [
     "GO",
@@ -93,24 +93,26 @@ def items(node: Any) -> Iterable[tuple[str | int, Any]]:
 
 def line_of(document: Any, place: KeyPath) -> int:
     """The line (from 1) of the key at `place`, or of its nearest ancestor in the document."""
-    line, node = 1, document
-    for step in place:
-        try:
-            line, node = node.marks[step].line, node[step]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line
+    marks = _marks(document, place)
+    return marks[-1].line if marks else 1
 
 
 def written(document: Any, place: KeyPath) -> str | None:
     """The scalar at `place` as it was written, without quotes: `1.10`, `on`. None if there is none or it was quoted."""
-    node, text = document, None
+    marks = _marks(document, place)
+    return marks[-1].text if marks and len(marks) == len(place) else None
+
+
+def _marks(document: Any, place: KeyPath) -> list[Mark]:
+    """The marks on the way to `place`, as far as the document has it."""
+    node, marks = document, list[Mark]()
     for step in place:
         try:
-            node, text = node[step], node.marks[step].text
+            mark, node = node.marks[step], node[step]
         except (AttributeError, KeyError, IndexError, TypeError):
-            return None
-    return text
+            break
+        marks.append(mark)
+    return marks
 
 
 def dump(document: Any) -> str:
