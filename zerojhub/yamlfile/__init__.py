@@ -50,13 +50,13 @@ def read_yaml(path: Path, *, missing_hint: str | None = None, rules: Rules = GO)
     return load(_content(path, missing_hint), str(path), rules)
 
 
-def read_documents(path: Path, *, rules: Rules = GO) -> list[tuple[int, Any]]:
+def read_documents(path: Path) -> list[tuple[int, Any]]:
     """The documents in the file that are not empty, as `read_yaml` returns them, each with the line where it starts.
 
     `-` is standard input. Raises UserError with file:line.
     """
     name, content = ("stdin", sys.stdin.buffer.read()) if str(path) == "-" else (str(path), _content(path))
-    return load_all(content, name, rules)
+    return load_all(content, name)
 
 
 def load(content: bytes, name: str, rules: Rules = GO) -> Any:
@@ -70,9 +70,9 @@ def load(content: bytes, name: str, rules: Rules = GO) -> Any:
     return documents[0][1] if documents else None
 
 
-def load_all(content: bytes, name: str, rules: Rules = GO) -> list[tuple[int, Any]]:
+def load_all(content: bytes, name: str) -> list[tuple[int, Any]]:
     """The documents of a file's content, as `read_documents` returns them."""
-    return [(line, document) for line, document in _documents(content, name, rules) if document is not None]
+    return [(line, document) for line, document in _documents(content, name, GO) if document is not None]
 
 
 def plain(node: Any) -> Any:
