@@ -5,9 +5,13 @@ from __future__ import annotations
 import socket
 
 import anyio
+import pytest
 
-from tests.unit.fakecloud import clouds_yaml
+from tests.unit.fakecloud import Answer, clouds_yaml, record
 from zerojhub import deployment, retry, running
+from zerojhub.cli import app
+from zerojhub.errors import ZeroJHubError
+from zerojhub.openstack.magnum import Cluster
 from zerojhub.run import Run, Silent
 
 
@@ -22,3 +26,13 @@ def test_a_cloud_that_kept_failing_is_not_asked_once_more(fake_cloud, tmp_path):
         found = anyio.run(running.look, Run(deployment.load(path), Silent()))
     assert [status.state for status in found.statuses if status.stage.name == "preflight"] == ["failed"]
     assert len(said) == retry.ATTEMPTS - 1
+
+
+def test_a_command_on_a_cluster_logs_in_to_the_cloud_once(fake_cloud):
+    sizes = {"cluster_template_id": "t", "node_count": 1, "master_count": 1}
+    cluster = record(Cluster, uuid="c1", name="k8s", status="CREATE_COMPLETE", **sizes)
+    fake_cloud.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": [cluster]}))
+    fake_cloud.answer("GET /container-infra/v1/clusters/c1", Answer(200, cluster))
+    with pytest.raises(ZeroJHubError, match="clustertemplates"):
+        app(["job", "list", "--cluster", "k8s", "--cloud", "fake"], standalone_mode=False)
+    assert fake_cloud.tokens == 1

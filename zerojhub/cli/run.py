@@ -125,10 +125,12 @@ def in_cluster(work: Callable[[Reach, Say], Awaitable[Answer]], place: Place, st
 
     async def start() -> Answer:
         if place.cluster:
-            deployment = await _adopted(Cloud(place.cloud), place.cluster, place.cloud)
+            here = Cloud(place.cloud)
+            deployment = await _adopted(here, place.cluster, place.cloud)
         else:
             deployment = load(place.file, place.cloud)
-        run = Run(deployment, Silent(), ask_passphrase=ask_passphrase)
+            here = Cloud(deployment.cloud)
+        run = Run(deployment, Silent(), here, ask_passphrase)
         try:
             found = await running.look(run, with_needs([Access]))
             reach = found.reach
