@@ -199,23 +199,24 @@ def test_what_was_done_is_not_done_twice(fake_cloud, behind):
         assert found == anyio.run(write.do, cloud), f"{name}: the result is another one than without the fault"
 
 
-def test_what_was_not_done_is_done_again(fake_cloud, behind):
+def times_sent(fake: FakeCloud, behind: tuple[Cloud, Proxy], write: Write, found: Answer) -> int:
+    """How often the request is sent when it does not arrive at first, and a look then finds this."""
     cloud, made = behind
+    request = prepare(fake, write, found)
+    made.faults[write.method], made.seen[:] = ["reset before"], []
+    anyio.run(write.do, cloud)
+    return made.seen.count(request)
+
+
+def test_what_was_not_done_is_done_again(fake_cloud, behind):
     for name, write in WRITES.items():
-        request = prepare(fake_cloud, write, write.before)
-        made.faults[write.method], made.seen[:] = ["reset before"], []
-        anyio.run(write.do, cloud)
-        assert made.seen.count(request) == 2, name
+        assert times_sent(fake_cloud, behind, write, write.before) == 2, name
 
 
 def test_what_others_made_is_not_taken_for_ours(fake_cloud, behind):
-    cloud, made = behind
     for name, write in WRITES.items():
         if write.foreign:
-            request = prepare(fake_cloud, write, write.foreign)
-            made.faults[write.method], made.seen[:] = ["reset before"], []
-            anyio.run(write.do, cloud)
-            assert made.seen.count(request) == 2, name
+            assert times_sent(fake_cloud, behind, write, write.foreign) == 2, name
 
 
 def test_a_name_that_somebody_else_has_taken_meanwhile(fake_cloud, behind):
