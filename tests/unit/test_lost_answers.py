@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
+from tests.unit.fakecloud import PROJECT, Answer, FakeCloud, record
 from tests.unit.faulty import Proxy, proxy
 from zerojhub.errors import CloudError
 from zerojhub.openstack import heat, magnum, neutron, nova, octavia
@@ -46,48 +46,33 @@ def listed(key: str, *items: dict[str, Any]) -> Answer:
 
 
 def address(**changes: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        "id": "f1",
-        "description": "zerojhub:mine",
-        "project_id": PROJECT,
-        "floating_ip_address": "1.2.3.4",
-    }
-    return made | {"port_id": None, "fixed_ip_address": None} | changes
+    return record(neutron.FloatingIP, id="f1", description="zerojhub:mine", floating_ip_address="1.2.3.4") | changes
 
 
 def rule(**changes: Any) -> dict[str, Any]:
-    made = {"id": "r1", "description": "mine", "security_group_id": "g1", "port_range_min": 80, "port_range_max": 80}
-    return made | changes
+    made = record(neutron.SecurityGroupRule, id="r1", description="mine", security_group_id="g1")
+    return made | {"port_range_min": 80, "port_range_max": 80} | changes
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        "uuid": "c1",
-        "name": "k8s",
-        "cluster_template_id": "t1",
-        "labels": {"a": "1", "added": "2"},
-    }
-    made |= {"status": "CREATE_IN_PROGRESS", "health_status": None, "node_count": 1, "master_count": 1, "keypair": None}
-    return made | {"flavor_id": None, "master_flavor_id": None} | changes
+    made = record(magnum.Cluster, uuid="c1", name="k8s", cluster_template_id="t1", labels={"a": "1", "added": "2"})
+    return made | {"status": "CREATE_IN_PROGRESS", "node_count": 1} | changes
 
 
 def template(**changes: Any) -> dict[str, Any]:
-    return {"uuid": "t2", "name": "small", "labels": {"owner": "me"}, "cluster_distro": None} | changes
+    return record(magnum.ClusterTemplate, uuid="t2", name="small", labels={"owner": "me"}) | changes
 
 
 def stack(ident: str) -> dict[str, Any]:
-    made = {"id": ident, "stack_name": "s", "stack_status": "CREATE_IN_PROGRESS", "stack_status_reason": ""}
-    return made | {"creation_time": "2026-01-31T10:00:00Z"}
+    return record(heat.Stack, id=ident, stack_name="s", stack_status="CREATE_IN_PROGRESS")
 
 
 def group(**changes: Any) -> dict[str, Any]:
-    made = {"uuid": "g1", "name": "gpu", "role": "worker", "flavor_id": None, "node_count": 1, "is_default": False}
-    return made | {"min_node_count": 0, "max_node_count": None} | changes
+    return record(magnum.NodeGroup, uuid="g1", name="gpu", role="worker") | changes
 
 
 def balancer(status: str) -> dict[str, Any]:
-    made = {"id": "l1", "name": "lb", "vip_address": "10.0.0.9", "vip_port_id": "p1", "operating_status": "ONLINE"}
-    return made | {"provisioning_status": status, "created_at": "2026-01-31T10:00:00"}
+    return record(octavia.LoadBalancer, id="l1", name="lb", provisioning_status=status)
 
 
 IDLE, BUSY = (Answer(200, cluster(status=f"UPDATE_{status}")) for status in ("COMPLETE", "IN_PROGRESS"))
