@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zerojhub import masking
+from zerojhub import files, masking
 from zerojhub.errors import ZeroJHubError
 
 LONGEST = 200
@@ -60,25 +60,13 @@ def write(text: str) -> Path:
     import platformdirs
 
     name = time.strftime("crash-%Y-%m-%d-%H%M%S-", time.gmtime()) + f"{os.getpid()}.txt"
+    content = text.encode(errors="backslashreplace")
     try:
         folder = platformdirs.user_state_path("zerojhub") / "crashes"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _write(folder / name, text)
+        files.write(path := folder / name, content)
     except OSError:
-        return _write(Path(tempfile.gettempdir()) / f"zerojhub-{name}", text)
-
-
-def _write(path: Path, text: str) -> Path:
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".crash-")  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+        files.write(path := Path(tempfile.gettempdir()) / f"zerojhub-{name}", content)
     return path
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
+from zerojhub import files
 from zerojhub.errors import UserError
 from zerojhub.openstack import kubeconfig, magnum
 from zerojhub.openstack.kubeconfig import Kubeconfig
@@ -47,9 +47,7 @@ def existing(path: Path, *, merge: bool) -> Kubeconfig:
 def write(path: Path, config: Kubeconfig) -> None:
     """Write the file with mode 0600, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # made with mode 0600
-        json.dump(config, file, indent=1)
-    os.replace(file.name, path)
+    files.write(path, json.dumps(config, indent=1).encode())
 
 
 def merged(old: Kubeconfig, new: Kubeconfig) -> Kubeconfig:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from zerojhub import retry
+from zerojhub import files, retry
 from zerojhub.deployment import HelmSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.machine import Machine
@@ -156,9 +156,6 @@ def _unpack(content: bytes, program: Path) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         member = next(each for each in tar if each.name.endswith("/helm"))
-        part = program.with_suffix(".part")
         file = tar.extractfile(member)
         assert file, member.name  # a regular file
-        part.write_bytes(file.read())
-    part.chmod(0o755)
-    part.rename(program)
+        files.write(program, file.read(), mode=0o755)

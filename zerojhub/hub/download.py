@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-import tempfile
 from pathlib import Path
 
-from zerojhub import retry
+from zerojhub import files, retry
 from zerojhub.errors import UserError, ZeroJHubError
 
 SERVICE = "chart repository"
@@ -62,15 +61,7 @@ def cached(name: str) -> Path:
 
 
 def keep(path: Path, content: bytes) -> None:
-    """Write a file of the cache, whole or not at all. A cache that cannot be written is no failure."""
-    try:
+    """Write a file of the cache. A cache that cannot be written is no failure."""
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    except OSError:
-        return
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except OSError:
-        Path(part).unlink(missing_ok=True)
+        files.write(path, content)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerojhub import masking
+from zerojhub import files, masking
 from zerojhub.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,12 +49,7 @@ class Secrets:
         path = folder / "secrets.yaml"
         if _read(path) == asdict(self):
             return
-        part = path.with_suffix(".part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(dump(asdict(self)))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        files.write(path, dump(asdict(self)).encode())
 
 
 def _read(path: Path) -> dict[str, str]:
