@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from zerojhub.errors import UserError
+from zerojhub.kube import number
 
 Number = tuple[int, int, int]
 Range = tuple[Number, Number]
@@ -34,14 +34,6 @@ def allows(constraint: str | None, kubernetes: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def number(kubernetes: str) -> Number:
-    """`v1.30.5-rancher1` as (1, 30, 5), `v1.30` as (1, 30, 0). UserError if it is not a version."""
-    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", kubernetes)
-    if not match:
-        raise UserError(f"{kubernetes!r} is not a Kubernetes version")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
 def in_words(constraint: str) -> str:

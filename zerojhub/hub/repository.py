@@ -19,7 +19,8 @@ from semver import Version
 
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import download
-from zerojhub.hub.constraints import allows, number
+from zerojhub.hub.constraints import allows
+from zerojhub.kube import number
 
 URL = "https://hub.jupyter.org/helm-chart"
 MIRROR = "ZEROJHUB_CHART_REPOSITORY"
