@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zerojhub.errors import UserError
 from zerojhub.hub.moved import moved
 from zerojhub.text import nearest
-from zerojhub.yamlfile import KeyPath, go, written
+from zerojhub.yamlfile import KeyPath, go, items, written
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -137,14 +137,10 @@ def unfinished(user: UserValues) -> Mistakes:
 
 
 def _scalars(value: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _scalars(each, (*place, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _scalars(each, (*place, index))
-    else:
+    if not isinstance(value, dict | list):
         yield place, value
+    for key, each in items(value):
+        yield from _scalars(each, (*place, key))
 
 
 def as_numbers(document: Any) -> Any:

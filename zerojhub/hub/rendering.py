@@ -12,7 +12,7 @@ from zerojhub.errors import UserError
 from zerojhub.helm.template import Refusal, refusal
 from zerojhub.hub.charts import ChartArchive, ChartValues
 from zerojhub.hub.values import UserValues
-from zerojhub.yamlfile import KeyPath
+from zerojhub.yamlfile import KeyPath, items
 
 ASKED_API = re.compile(r'APIVersions\.Has\s+"([^"]+)"')
 LOOKS_UP = re.compile(r'[({\s|]lookup\s+["($.]')
@@ -145,10 +145,7 @@ def _present(document: Any, steps: Sequence[str]) -> KeyPath:
 
 def _places(document: Any, place: KeyPath = ()) -> Iterator[KeyPath]:
     """Every key of the document."""
-    if isinstance(document, dict):
-        for key, child in document.items():
+    for key, child in items(document):
+        if isinstance(document, dict):
             yield (*place, key)
-            yield from _places(child, (*place, key))
-    elif isinstance(document, list):
-        for index, child in enumerate(document):
-            yield from _places(child, (*place, index))
+        yield from _places(child, (*place, key))
