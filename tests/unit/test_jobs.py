@@ -16,6 +16,7 @@ from zerojhub.kube import creation, jobs, manifests
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.jobs import Surroundings
 from zerojhub.kube.kinds import JOB as JOB_KIND
+from zerojhub.kube.rejections import explained
 
 JOB = """\
 apiVersion: batch/v1
@@ -188,6 +189,14 @@ def test_what_a_manifest_sets_itself_is_kept(tmp_path):
     text = text.replace("    spec:\n", f"    metadata: {{labels: {labels}}}\n    spec:\n")
     spec = read(tmp_path, text).manifest["spec"]
     assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"] == {"controller-uid": "abc"}
+
+
+@pytest.mark.parametrize("size", ["two", "1.2.3", "."])
+def test_what_is_no_quantity_is_reported_with_its_line(tmp_path, size):
+    source = read(tmp_path, JOB.replace("busybox", f"busybox,\n        resources: {{limits: {{cpu: {size}}}}}"))
+    refused = explained(KubeError("quantities must match the regular expression", status=400), source)
+    place = "spec.template.spec.containers[0].resources.limits.cpu"
+    assert str(refused) == f"{tmp_path}/job.yaml:9: {place}: '{size}' is not a quantity (such as 500m or 1Gi)"
 
 
 def test_the_objects_of_a_file_are_in_documents_and_lists(tmp_path):

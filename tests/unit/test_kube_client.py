@@ -516,7 +516,7 @@ def test_quantities(text, value):
     assert number(text) == pytest.approx(float(value))
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", "one", "1.2.3"])
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", "one", "1.2.3", "1K", "1e3k", "1e3Ki"])
 def test_what_is_no_quantity(text):
     with pytest.raises(ValueError, match="is not a quantity"):
         number(text)

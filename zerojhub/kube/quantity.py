@@ -13,7 +13,7 @@ UNITS = {
     **{unit: Decimal(10) ** (3 * power) for power, unit in enumerate("kMGTPE", 1)},
     **{f"{unit}i": Decimal(2) ** (10 * power) for power, unit in enumerate("KMGTPE", 1)},
 }
-QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]?|[KMGTPE]i)")
+QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+\Z)?)([numkMGTPE]?|[KMGTPE]i)")
 
 
 def number(text: str) -> Decimal:

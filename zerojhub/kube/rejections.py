@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.kube.manifests import COMMANDS
+from zerojhub.kube.quantity import QUANTITY
 from zerojhub.yamlfile import KeyPath, items
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
 }
 """JSON types as Go calls them."""
-QUANTITY = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+|[numkKMGTPE]i?)?")
 SIZES = ("limits", "requests")
 
 
