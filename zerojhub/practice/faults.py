@@ -6,13 +6,19 @@ A fault selects requests by service, method and path, counts those that match, a
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError
 from zerojhub.practice.cloud import services
+
+if TYPE_CHECKING:
+    from asyncio import WriteTransport
 
 
 class What(StrEnum):
@@ -128,6 +134,12 @@ def refusal(service: str, status: int) -> tuple[str, str]:
         about = {"status": "Failure", "message": "Internal error occurred", "reason": "InternalError", "code": status}
         return "application/json", json.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, **about})
     return "text/html", f"<html><body><h1>{status} {phrase}</h1>\n{REASONS[status]}\n</body></html>\n"
+
+
+def reset(connection: WriteTransport) -> None:
+    """Reset the connection: without lingering, the kernel sends RST and drops what was not sent yet."""
+    connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.abort()
 
 
 @dataclass

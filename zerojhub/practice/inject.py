@@ -6,15 +6,13 @@ All services share a port that stays open, so a refused connection is one that i
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from zerojhub.practice.faults import STATUSES, TOKENS, Fault, Faults, What, refusal
+from zerojhub.practice.faults import STATUSES, TOKENS, Fault, Faults, What, refusal, reset
 
 
 class Inject:
@@ -50,10 +48,12 @@ class Inject:
         elif fault.what is What.reset_before:
             while (await receive()).get("more_body"):
                 pass
-            await _reset(receive)
+            reset(_transport(receive))
+            await _gone(receive)
         elif fault.what is What.reset_after:
             await self._answer(scope, receive)
-            await _reset(receive)
+            reset(_transport(receive))
+            await _gone(receive)
         elif fault.what in (What.truncated_body, What.truncated_json):
             await self._truncate(fault, scope, receive, send)
         elif fault.what is What.hang:
@@ -97,14 +97,6 @@ class Inject:
         if not complete:
             _transport(receive).close()
             await _gone(receive)
-
-
-async def _reset(receive: Receive) -> None:
-    """Reset the connection: without lingering, the kernel sends RST and drops what was not sent yet."""
-    transport = _transport(receive)
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-    await _gone(receive)
 
 
 async def _gone(receive: Receive) -> None:

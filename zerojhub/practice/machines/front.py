@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
-from zerojhub.practice.faults import STATUSES, Fault, Faults, What, refusal
+from zerojhub.practice.faults import STATUSES, Fault, Faults, What, refusal, reset
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Front:
             writer.write(_response(self.service, fault))
             await writer.drain()
         elif fault.what is What.reset_before:
-            _reset(writer)
+            reset(writer.transport)
         elif fault.what is What.hang:
             await reader.read()
         elif fault.what is What.slow:
@@ -121,7 +121,7 @@ class Front:
                 plain = head.changed(*headers, b"Accept-Encoding: identity", version=b"1.0")
                 answer = await _whole(plain, reader, behind)
             if fault.what is What.reset_after:
-                _reset(writer)
+                reset(writer.transport)
                 return
             start, _, body = answer.partition(b"\r\n\r\n")
             length = len(body) // 2 if fault.what is What.truncated_json else len(body)
@@ -176,12 +176,6 @@ async def _whole(data: bytes, client: asyncio.StreamReader, behind: Streams) -> 
                 answer += more
     pump.cancel()
     return answer
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Reset the connection: without lingering, the kernel sends RST and drops what was not sent yet."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 def original_destination(writer: asyncio.StreamWriter) -> tuple[str, int]:
