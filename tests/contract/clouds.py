@@ -20,9 +20,8 @@ from starlette.types import ASGIApp
 
 from tests.contract.ground import InstantGround
 from zerojhub.practice.cloud.store import Store
-from zerojhub.practice.daemon import listen
 from zerojhub.practice.faults import HUB, Faults
-from zerojhub.practice.machines.front import Front
+from zerojhub.practice.machines.front import Front, listen
 
 PASSWORD = "open sesame"
 CLOUDS = """

@@ -15,6 +15,7 @@ import pytest
 
 from zerojhub.practice import build, daemon, registry
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
+from zerojhub.practice.machines.front import listen
 from zerojhub.practice.machines.linux import LinuxGround
 
 PORT = 9581
@@ -54,7 +55,7 @@ async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve([daemon.listen(ground.gateway, PORT)]))
+        serving = asyncio.create_task(server.serve([listen(ground.gateway, PORT)]))
         try:
             yield ground
         finally:

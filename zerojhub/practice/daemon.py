@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -90,6 +89,7 @@ async def serve(port: int, wanted: str) -> None:
     from zerojhub.practice import build, profile, registry
     from zerojhub.practice.cloud.app import build_app
     from zerojhub.practice.cloud.settings import Settings
+    from zerojhub.practice.machines.front import listen
     from zerojhub.practice.machines.linux import LinuxGround
 
     chosen = profile.load(wanted)
@@ -125,14 +125,6 @@ async def serve(port: int, wanted: str) -> None:
         await ground.down()
         RECORD.unlink(missing_ok=True)
         lock.release()
-
-
-def listen(address: str, port: int) -> socket.socket:
-    # asyncio disables Nagle's algorithm only on sockets whose protocol is TCP.
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((address, port))
-    return made
 
 
 def write_clouds(path: Path, port: int) -> str:

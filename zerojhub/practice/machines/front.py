@@ -185,9 +185,10 @@ def original_destination(writer: asyncio.StreamWriter) -> tuple[str, int]:
     return socket.inet_ntoa(address), port
 
 
-def listener(address: str, port: int) -> socket.socket:
+def listen(address: str, port: int) -> socket.socket:
     """A socket that listens there; port 0: any."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio disables Nagle's algorithm only on sockets whose protocol is TCP.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((address, port))
     return made

@@ -10,7 +10,7 @@ from functools import partial
 from zerojhub.practice.faults import HUB, KUBERNETES, Faults
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.components import API_PORT, PKI
-from zerojhub.practice.machines.front import Front, Streams, in_network_of, listener, original_destination
+from zerojhub.practice.machines.front import Front, Streams, in_network_of, listen, original_destination
 from zerojhub.practice.machines.machine import Machine
 from zerojhub.practice.machines.network import Network
 from zerojhub.practice.machines.pki import trusting
@@ -36,7 +36,7 @@ class Fronts:
         services = {fault.service for fault in self.faults.active}
         async with self._changing:
             if HUB in services and not self._hub:
-                where = listener("127.0.0.1", 0)
+                where = listen("127.0.0.1", 0)
                 self._hub = Front(HUB, self.faults, self._to_published)
                 await self._hub.listen(where)
                 await self._network.divert(where.getsockname()[1])
@@ -66,7 +66,7 @@ class Fronts:
 
     async def _open(self, machine: Machine, cluster: Cluster) -> None:
         front = Front(KUBERNETES, self.faults, _past(machine, cluster), identify)
-        where = in_network_of(machine.pid, partial(listener, "0.0.0.0", FRONT_PORT))
+        where = in_network_of(machine.pid, partial(listen, "0.0.0.0", FRONT_PORT))
         tls = trusting(cluster.ca, ssl.Purpose.CLIENT_AUTH)
         tls.verify_mode = ssl.CERT_OPTIONAL
         tls.load_cert_chain(machine.at(f"{PKI}/apiserver.crt"), machine.at(f"{PKI}/apiserver.key"))
