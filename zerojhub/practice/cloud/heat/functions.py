@@ -58,6 +58,11 @@ def should_be(name: str, example: str) -> ValueError:
     return ValueError(f'Incorrect arguments to "{name}" should be: "{name}" : {example}')
 
 
+def bad_syntax(name: str, *lines: str) -> ValueError:
+    """With the lines of an example, as Python prints them."""
+    return ValueError(repr(f'"{name}" syntax should be {name}:' + "".join(f"\n              {line}" for line in lines)))
+
+
 # -- text ---------------------------------------------------------------------------------------------------------------
 
 
@@ -91,9 +96,7 @@ def check_replace(name: str, given: Any) -> None:
     if not is_map(given):
         fail(f'Arguments to "{name}" must be a map')
     if not {"template", "params"} <= given.keys():
-        lines = ("template: This is var1 template var2", "params:", "  var1: a", "  var2: string")
-        example = "".join(f"\n              {line}" for line in lines)
-        fail(repr(f'"{name}" syntax should be {name}:{example}'))
+        raise bad_syntax(name, "template: This is var1 template var2", "params:", "  var1: a", "  var2: string")
     if not isinstance(given["params"], dict | Call):
         fail(f'"{name}" parameters must be a mapping')
 
@@ -258,8 +261,7 @@ def check_repeat(name: str, given: Any, *, steps: bool = False) -> None:
     if not is_map(given):
         fail(f'Arguments to "{name}" must be a map')
     if not {"template", "for_each"} <= given.keys():
-        lines = ("template: This is %var%", "for_each:", "  %var%: ['a', 'b', 'c']")
-        fail(repr(f'"{name}" syntax should be repeat:' + "".join(f"\n              {line}" for line in lines)))
+        raise bad_syntax(name, "template: This is %var%", "for_each:", "  %var%: ['a', 'b', 'c']")
     if steps and not isinstance(given.get("permutations", True), bool):
         fail(f'"permutations" should be boolean type for {name} function.')
     if not isinstance(given["for_each"], dict | Call):
@@ -387,8 +389,7 @@ def check_yaql(name: str, given: Any) -> None:
     if not is_map(given):
         fail(f'Arguments to "{name}" must be a map.')
     if not {"expression"} <= given.keys() <= {"expression", "data"}:
-        lines = ("expression: $.data.var1.sum()", "data:", "  var1: [3, 2, 1]")
-        fail(repr(f'"{name}" syntax should be {name}:' + "".join(f"\n              {line}" for line in lines)))
+        raise bad_syntax(name, "expression: $.data.var1.sum()", "data:", "  var1: [3, 2, 1]")
     if not isinstance(given["expression"], Call):
         statement(name, given["expression"])
 
@@ -429,11 +430,14 @@ def check_removed(name: str, _given: Any) -> None:
 
 REMOVED = Function("", check_removed)
 SUBSTITUTE = "A function for performing string substitutions."
+GET_PARAM = Function("A function for resolving parameter references.")
+CONTAINS = Function("A function for checking whether specific value is in sequence.", check_contains, contains)
+YAQL = Function("A function for executing a yaql expression.", check_yaql, evaluate)
 HISTORY: dict[str, dict[str, Function]] = {
     "2013-05-23": {
         "get_attr": Function("A function for resolving resource attributes.", partial(check_attribute, whole=False)),
         "get_file": Function("A function for including a file inline."),
-        "get_param": Function("A function for resolving parameter references."),
+        "get_param": GET_PARAM,
         "get_resource": Function("A function for resolving resource references."),
         "list_join": Function(
             "A function for joining strings.", partial(check_join, several=False), partial(join, several=False)
@@ -466,16 +470,14 @@ HISTORY: dict[str, dict[str, Function]] = {
         "if": Function("A function to return corresponding value based on condition evaluation."),
         "map_replace": Function("A function for performing substitutions on maps.", None, map_replace),
         "repeat": Function("A function for iterating over a list of items or a dict of keys.", check_repeat, repeat),
-        "yaql": Function("A function for executing a yaql expression.", check_yaql, evaluate),
+        "yaql": YAQL,
     },
     "2017-02-24": {
         "filter": Function("A function for filtering out values from lists.", check_filter, filter_out),
         "str_replace_strict": Function(SUBSTITUTE, check_replace, partial(replace, strict=True)),
     },
     "2017-09-01": {
-        "contains": Function(
-            "A function for checking whether specific value is in sequence.", check_contains, contains
-        ),
+        "contains": CONTAINS,
         "list_concat": Function("A function for extending lists.", None, concat),
         "list_concat_unique": Function(
             "A function for extending lists with unique items.", None, partial(concat, unique=True)
@@ -492,7 +494,7 @@ HISTORY: dict[str, dict[str, Function]] = {
 """Template version -> the functions that it adds or changes."""
 CONDITION_HISTORY: dict[str, dict[str, Function]] = {
     "2016-10-14": {
-        "get_param": Function("A function for resolving parameter references."),
+        "get_param": GET_PARAM,
         "equals": Function(
             "A function for comparing whether two values are equal.",
             check_equals,
@@ -503,10 +505,8 @@ CONDITION_HISTORY: dict[str, dict[str, Function]] = {
         "or": Function("A function that acts as an OR operator on conditions.", check_several),
     },
     "2017-09-01": {
-        "contains": Function(
-            "A function for checking whether specific value is in sequence.", check_contains, contains
-        ),
-        "yaql": Function("A function for executing a yaql expression.", check_yaql, evaluate),
+        "contains": CONTAINS,
+        "yaql": YAQL,
     },
 }
 """The same for the functions in conditions."""
