@@ -51,8 +51,6 @@ class Template:
         """The parameters that describe the stack."""
         self._check_sections()
         self.schemas: Record = body.get("parameters") or {}
-        self.resources: Record = body.get("resources") or {}
-        self.outputs: Record = body.get("outputs") or {}
         for name in given:
             if name not in self.schemas:
                 raise refusal("UnknownUserParameter", f"The Parameter ({name}) was not defined in template.")
@@ -105,7 +103,7 @@ class Template:
     def check(self, *, complete: bool = True) -> None:
         """Validate the template. Unless `complete`, parameters may be missing or invalid.
 
-        Afterwards `resources` and `outputs` are parsed, without the resources whose condition is false.
+        It makes `resources` and `outputs`: those in the template, parsed, without the resources whose condition is false.
         """
         self.parameters = {name: self._parameter(name, complete) for name in self.schemas}
         self._check_conditions()
