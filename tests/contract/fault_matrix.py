@@ -203,11 +203,16 @@ def clean(name: str) -> tuple[dict[str, int], dict[str, object]]:
         return {fault.service: fault.matched for fault in never}, here.contents()
 
 
+def chosen(number: int) -> list[int]:
+    """The first, a middle and the last of so many calls."""
+    return sorted({1, (number + 1) // 2, number}) if number else []
+
+
 def cases(name: str) -> Iterator[Case]:
     """Each fault at the first, a middle and the last call to each service."""
     calls, _ = clean(name)
     for service, number in calls.items():
-        for call in sorted({1, (number + 1) // 2, number}) if number else ():
+        for call in chosen(number):
             for what in What:
                 yield Case(name, service, call, what)
             yield Case(name, service, call, What.unavailable, retry_after=2)
