@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import os
 import re
 import sys
@@ -20,9 +19,9 @@ from pathlib import Path
 from unittest import mock
 
 import anyio
-import pytest
 
 from tests.contract.clouds import Site, until
+from tests.contract.command import Ended, run
 from tests.contract.conftest import practice
 from zerojhub.practice.cloud.services import roots
 from zerojhub.practice.faults import Fault, What
@@ -97,19 +96,6 @@ class Case:
         return f"{self.scenario}: {self.what}{after} at call {self.call} to {self.service}"
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def errors(self) -> list[str]:
-        return [line for line in self.stderr.splitlines() if line.startswith("error:")]
-
-
 @dataclass
 class World:
     """A new cloud, and a folder to work in."""
@@ -118,19 +104,8 @@ class World:
     folder: Path
 
     def run(self, *command: str) -> Ended:
-        """Run a command in this process, where starting takes no time."""
-        from zerojhub.cli import main
-
-        stdout, stderr = io.StringIO(), io.StringIO()
-        with (
-            contextlib.chdir(self.folder),
-            mock.patch.object(sys, "argv", ["zerojhub", *command]),
-            contextlib.redirect_stdout(stdout),
-            contextlib.redirect_stderr(stderr),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main()
-        return Ended(int(ended.value.code or 0), stdout.getvalue(), stderr.getvalue())
+        with contextlib.chdir(self.folder):
+            return run(*command)
 
     def contents(self) -> dict[str, object]:
         """How much of everything there is, but for the records of logins."""

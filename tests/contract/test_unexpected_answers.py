@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.clouds import Site
+from tests.contract.command import run
 from tests.contract.conftest import Magnum
 from tests.mutations import mutated
-from zerojhub import cli
 from zerojhub.openstack.session import Answer, Service
 
 HUB = """\
@@ -63,19 +60,8 @@ def project(site: Site, magnum: Magnum, tmp_path: Path, monkeypatch: pytest.Monk
         del site.store.templates[added]
 
 
-def run(words: str) -> tuple[int, str]:
-    """The exit code and the errors of a command in this process."""
-    errors = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["zerojhub", *words.split()])
-        with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as left:
-            cli.main()
-    assert isinstance(left.value.code, int)
-    return left.value.code, errors.getvalue()
-
-
-@pytest.mark.parametrize("words", READS + WRITES)
-def test_nothing_that_a_service_answers_is_a_bug(project: str, words: str) -> None:
+@pytest.mark.parametrize("command", READS + WRITES)
+def test_nothing_that_a_service_answers_is_a_bug(project: str, command: str) -> None:
     answers: list[Answer] = []
     request = Service._request
 
@@ -83,10 +69,10 @@ def test_nothing_that_a_service_answers_is_a_bug(project: str, words: str) -> No
         answers.append(request(service, *arguments, **options))
         return answers[-1]
 
-    words = words.replace("STACK", project)
+    words = command.replace("STACK", project).split()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Service, "_request", record)
-        assert run(words)[0] in (0, 3), "without a mistake in an answer"
+        assert run(*words).code in (0, 3), "without a mistake in an answer"
 
     @given(st.data())
     @settings(max_examples=max(3, settings().max_examples // 10), suppress_health_check=[HealthCheck.too_slow])
@@ -100,9 +86,9 @@ def test_nothing_that_a_service_answers_is_a_bug(project: str, words: str) -> No
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Service, "_request", spoilt)
-            code, errors = run(words)
-        assert code in (0, 1, 2, 3), errors
-        assert "Traceback" not in errors
-        assert code in (0, 3) or "error: " in errors
+            ended = run(*words)
+        assert ended.code in (0, 1, 2, 3), ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert ended.code in (0, 3) or "error: " in ended.stderr
 
     never_a_bug()
