@@ -40,9 +40,9 @@ class Kubernetes:
 
         return anyio.run(connected)
 
-    def kubectl(self, *words: str, text: str | None = None, code: int | None = 0) -> str:
+    def kubectl(self, *words: str, code: int | None = 0) -> str:
         command = [str(self.programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *words]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert code is None or done.returncode == code, done.stderr
         return done.stdout
 
