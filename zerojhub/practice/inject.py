@@ -19,7 +19,7 @@ class Inject:
     """Lets requests fail.
 
     `service_of` names the service of a request, or returns None for a request that no fault may touch. `error` makes its
-    service's own response to an internal error, and `end_token` ends the token of a request, where there are tokens.
+    service's own response to an internal error, and `end_token` ends the token of a request.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Inject:
         faults: Faults,
         service_of: Callable[[Scope], str | None],
         error: Callable[[str], Response],
-        end_token: Callable[[Scope, What], None] | None = None,
+        end_token: Callable[[Scope, What], None],
     ):
         self.app, self.faults, self.service_of = app, faults, service_of
         self.error, self.end_token = error, end_token
@@ -59,7 +59,7 @@ class Inject:
         elif fault.what is What.hang:
             await _gone(receive)
         else:
-            if fault.what in TOKENS and self.end_token:
+            if fault.what in TOKENS:
                 self.end_token(scope, fault.what)
             if fault.what is What.slow:
                 await asyncio.sleep(fault.delay)
