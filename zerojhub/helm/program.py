@@ -107,11 +107,15 @@ async def installed_here(wanted: HelmSpec) -> list[tuple[str, str]]:
     return await installed(machine, places)
 
 
+async def fitting_here(wanted: HelmSpec) -> str | None:
+    """The path of a Helm that fits on this machine; None if there is none."""
+    return next((path for version, path in await installed_here(wanted) if fits(version, wanted.version)), None)
+
+
 async def here(wanted: HelmSpec, say: Say) -> str:
     """The path of a Helm that fits on this machine, downloaded if there is none. ZeroJHubError if that is impossible."""
-    for version, path in await installed_here(wanted):
-        if fits(version, wanted.version):
-            return path
+    if path := await fitting_here(wanted):
+        return path
     # Its callers can do without: they do not wait long for a machine that is offline.
     return str(await download(archive(wanted, await platform_of(LocalMachine())), say, attempts=2))
 

@@ -151,6 +151,5 @@ async def _own(run: Run, platform: str) -> Path | None:
     """A suitable Helm of this machine, for a machine of that platform."""
     if await program.platform_of(LocalMachine()) != platform:
         return None
-    wanted = run.deployment.helm
-    found = await program.installed_here(wanted)
-    return next((Path(path).resolve() for version, path in found if program.fits(version, wanted.version)), None)
+    path = await program.fitting_here(run.deployment.helm)
+    return Path(path).resolve() if path else None
