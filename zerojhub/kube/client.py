@@ -7,7 +7,6 @@ import re
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -134,7 +133,7 @@ class Kube:
 
     async def list(self, kind: Kind[T], namespace: str | None = None, *, labels: str = "", fields: str = "") -> list[T]:
         """The objects of a namespace (None: of all) that match the label and field selectors."""
-        query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+        query = {"labelSelector": labels, "fieldSelector": fields}
         several = GenericAlias(list, (kind.type,)) | None  # Go writes an empty list as null
         items: list[T] | None = await self._request(
             "GET", _path(kind, namespace), query=query, of=several, within="items"
@@ -169,7 +168,7 @@ class Kube:
         """
         meta, mark = manifest["metadata"], secrets.token_hex(8)
         path = _path(kind, meta.get("namespace"))
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
         marked = manifest | {"metadata": meta | {"annotations": (meta.get("annotations") or {}) | {REQUEST: mark}}}
 
         async def send() -> T:
@@ -241,10 +240,13 @@ class Kube:
         attempts: int = retry.ATTEMPTS,
     ) -> str:
         """The last lines of a container's log (None: all of them); `previous`: of its run before the current one."""
-        query = {"container": container, "tailLines": lines and str(lines), "previous": "true" if previous else None}
         path = f"{_path('v1/Pod', namespace, pod)}/log"
-        chosen = {key: value for key, value in query.items() if value}
-        text: str = await self._request("GET", path, query=chosen, decode=_text, attempts=attempts)
+        query = {
+            "container": container or "",
+            "tailLines": str(lines or ""),
+            "previous": "true" if previous else "",
+        }
+        text: str = await self._request("GET", path, query=query, decode=_text, attempts=attempts)
         return text
 
     async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
@@ -259,7 +261,7 @@ class Kube:
         async def rest() -> AsyncIterator[tuple[str, str]]:
             """Times and lines after those that were given."""
             until, again = last, given
-            async for line in self._lines(path, query | ({"sinceTime": until} if until else {})):
+            async for line in self._lines(path, query | {"sinceTime": until}):
                 stamp = STAMP.match(line)
                 time = stamp[1] if stamp else ""
                 if until and (time < until or (time == until and again > 0)):
@@ -282,10 +284,9 @@ class Kube:
 
         `since`: only changes after this resourceVersion. Ends when the API server ends it, after some minutes.
         """
-        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since}
-        chosen = {key: value for key, value in query.items() if value}
+        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since, "watch": "true"}
         try:
-            async for line in self._lines(_path(kind, namespace), chosen | {"watch": "true"}):
+            async for line in self._lines(_path(kind, namespace), query):
                 event: WatchEvent = _checked(json.loads(line), WatchEvent, None, _path(kind, namespace))
                 if event["type"] == "ERROR":
                     status: Status = _checked(event["object"], Status, None, _path(kind, namespace))
@@ -304,7 +305,7 @@ class Kube:
         timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, read=None)  # nothing may come for hours
         try:
             async with self._client.stream(
-                "GET", path, params=query, timeout=timeout, extensions=self._extensions
+                "GET", path, params=_given(query), timeout=timeout, extensions=self._extensions
             ) as answer:
                 if answer.is_error:
                     await answer.aread()
@@ -338,14 +339,13 @@ class Kube:
         """
         import httpx
 
-        data = json.dumps(body).encode() if body is not None else None
+        params, data = _given(query or {}), json.dumps(body).encode() if body is not None else None
         headers = {"content-type": content} if data else {}
         timeout = httpx.Timeout(READ_TIMEOUT if method == "GET" else WRITE_TIMEOUT, connect=CONNECT_TIMEOUT)
 
         async def attempt() -> Any:
-            send = partial(self._send, method, path, params=query, content=data, headers=headers, timeout=timeout)
             try:
-                answer = await send()
+                answer = await self._send(method, path, params=params, content=data, headers=headers, timeout=timeout)
             except (httpx.RequestError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
                 raise self._no_response(error) from None
             if answer.is_error:
@@ -389,6 +389,11 @@ def _checked(found: Any, kind: Any, within: str | None, where: str) -> Any:
     except Unexpected as error:
         message = f"the Kubernetes API answered something unexpected: {error}"
         raise KubeError(message, where=f"Kubernetes {where}") from None
+
+
+def _given(query: dict[str, str]) -> dict[str, str]:
+    """The parameters that are not empty."""
+    return {key: value for key, value in query.items() if value}
 
 
 def _text(answer: httpx.Response) -> str:
