@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from tests.unit.sshagent import ssh_agent
 from zerojhub.errors import UserError
 from zerojhub.machine import keyfiles, keys
 
@@ -83,19 +83,9 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def agent(ssh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An SSH agent with the key of each type; a folder for more keys to add."""
-    socket = ssh / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as running:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-        try:
-            while not socket.exists():
-                assert running.poll() is None
-            for key in (RSA, EC, ED25519):
-                subprocess.run(
-                    ["ssh-add", "-q", "-"], input=key.private_bytes(PEM, OPENSSH, PLAIN), check=True, timeout=10
-                )
-            yield ssh
-        finally:
-            running.terminate()
+    held = (key.private_bytes(PEM, OPENSSH, PLAIN) for key in (RSA, EC, ED25519))
+    with ssh_agent(ssh / "agent", held, monkeypatch):
+        yield ssh
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.waiting import until
+from tests.unit.sshagent import ssh_agent
 from zerojhub.cluster import reach, ssh
 from zerojhub.deployment import Deployment
 from zerojhub.errors import MachineError, UserError
@@ -356,18 +356,10 @@ def test_a_key_of_another_format_logs_in(sshd, name):
 @pytest.fixture
 def agent(sshd, tmp_path, monkeypatch):
     """An SSH agent with the user's key behind seven others, and a home without keys: a connection ends after six."""
-    path = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as running:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
-        monkeypatch.setenv("HOME", str(tmp_path))
-        try:
-            until(path.exists, pause=0.02)
-            others = [openssh_format(Ed25519PrivateKey.generate()) for _ in range(7)]
-            for text in [*others, (sshd.folder / "user").read_bytes()]:
-                subprocess.run(["ssh-add", "-q", "-"], input=text, check=True, timeout=10)
-            yield
-        finally:
-            running.terminate()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    others = [openssh_format(Ed25519PrivateKey.generate()) for _ in range(7)]
+    with ssh_agent(tmp_path / "agent", [*others, (sshd.folder / "user").read_bytes()], monkeypatch):
+        yield
 
 
 def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, agent):
