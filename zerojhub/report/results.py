@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from zerojhub import yamlfile
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -39,6 +37,8 @@ def show(result: object, output: Output, people: Callable[[], None]) -> None:
     if output is Output.json:
         print(text)
     else:
+        from zerojhub import yamlfile
+
         print(yamlfile.dump(json.loads(text)), end="")
 
 
