@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
 from zerojhub.text import nearest
-from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml, written
+from zerojhub.yamlfile import KeyPath, items, line_of, plain, read_yaml, written
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -302,9 +302,8 @@ def _control_characters(node: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPat
     """Where they are, and their codes: no name or path can contain one, and YAML only as an escape."""
     if isinstance(node, str):
         yield from ((place, ord(character)) for character in node if ord(character) < 32 and not character.isspace())
-    elif isinstance(node, dict | list):
-        for step, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from _control_characters(value, (*place, step))
+    for step, value in items(node):
+        yield from _control_characters(value, (*place, step))
 
 
 def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
