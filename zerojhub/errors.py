@@ -44,6 +44,10 @@ class Problems(UserError):
             self.problems += problem.problems if isinstance(problem, Problems) else [problem]
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    @property
+    def lines(self) -> list[str]:
+        return [line for problem in self.problems for line in problem.lines]
+
 
 class CloudError(ZeroJHubError):
     """An OpenStack request failed or was refused (exit code 1).

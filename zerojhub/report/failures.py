@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from zerojhub.errors import Problems, ZeroJHubError
+from zerojhub.errors import ZeroJHubError
 from zerojhub.text import one_line
 
 
 def show_error(error: ZeroJHubError) -> None:
     """An error, or several of them: one per line, whatever a service or a file has put into its text."""
-    for each in error.problems if isinstance(error, Problems) else [error]:
-        for line in each.lines:
-            indent = " " * (len(line) - len(line.lstrip(" ")))
-            print(f"error: {indent}{one_line(line)}", file=sys.stderr)
+    for line in error.lines:
+        indent = " " * (len(line) - len(line.lstrip(" ")))
+        print(f"error: {indent}{one_line(line)}", file=sys.stderr)
 
 
 def show_traceback(text: str) -> None:
