@@ -72,15 +72,18 @@ def write(text: str) -> Path:
 
 def wants_traceback(argv: Sequence[str]) -> bool:
     """Was -v or --verbose given, alone or among other short options?"""
-    own = argv[: argv.index("--")] if "--" in argv else argv
-    return any(re.fullmatch(r"--verbose|-[a-z]*v[a-z]*", word) for word in own)
+    return any(re.fullmatch(r"--verbose|-[a-z]*v[a-z]*", word) for word in _own(argv))
+
+
+def _own(argv: Sequence[str]) -> Sequence[str]:
+    """The words up to `--`: those after it are for another program."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _header(argv: Sequence[str], commands: Sequence[str]) -> str:
     from zerojhub import __version__
 
-    own = argv[: argv.index("--")] if "--" in argv else argv
-    options = [found[0] for word in own if (found := re.match(r"--[a-z-]+|-[a-z]", word))]
+    options = [found[0] for word in _own(argv) if (found := re.match(r"--[a-z-]+|-[a-z]", word))]
     lines = {
         "zerojhub": __version__,
         "Python": sys.version.replace("\n", " "),
