@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerojhub.cluster import Ask
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack import magnum, masters, names, neutron, nova
-from zerojhub.openstack.magnum import Cluster
+from zerojhub.openstack.magnum import Cluster, ClusterTemplate
 from zerojhub.openstack.neutron import FloatingIP
 from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
@@ -34,13 +35,15 @@ async def expose(cloud: Cloud, cluster: Cluster, wanted: str | None, say: Say) -
 
     UserError when `wanted`, an address or ID, is not the project's or is in use, or the master has another one.
     """
-    if await _by_api(cloud, cluster):
+    template = await magnum.get_template(cloud, cluster["cluster_template_id"])
+    if is_cluster_api(template):
         return Exposure(cluster["name"], needed=False)
     if cluster["status"] in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
         raise ZeroJHubError(f"cluster {cluster['name']} is {cluster['status']}", hint="try again when it is complete")
-    given = await _project_owned(cloud, wanted) if wanted else None
+    listed = await neutron.floating_ips(cloud)
+    given = _project_owned(cloud, listed, wanted) if wanted else None
     server = await masters.first_master(cloud, cluster)
-    if there := await _attached(cloud, server):
+    if there := await _attached(cloud, listed, server):
         if given and given["id"] != there["id"]:
             address = there["floating_ip_address"]
             hint = f"zerojhub cluster unexpose {cluster['name']}"
@@ -50,7 +53,8 @@ async def expose(cloud: Cloud, cluster: Cluster, wanted: str | None, say: Say) -
         address, port = given["floating_ip_address"], f"{given['fixed_ip_address']}, port {given['port_id']}"
         raise UserError(f"floating IP {address} is in use by {port}", hint="see: openstack floating ip list")
     port = await masters.port_of(cloud, server)
-    chosen = given or await _own_or_new(cloud, cluster)
+    ours = _allocated(listed, cluster["uuid"])  # by an interrupted `expose`
+    chosen = given or (ours[0] if ours else await _new(cloud, cluster, template))
     say(f"attaching {chosen['floating_ip_address']} to {server['name']}")
     try:
         await neutron.attach_floating_ip(cloud, chosen["id"], port)
@@ -67,12 +71,13 @@ async def unexpose(cloud: Cloud, cluster: Cluster, ask: Ask) -> Exposure:
 
     UserError when Magnum assigned it: the cluster has it as long as it exists.
     """
-    if await _by_api(cloud, cluster):
+    if is_cluster_api(await magnum.get_template(cloud, cluster["cluster_template_id"])):
         return Exposure(cluster["name"], needed=False)
-    there = await _attached(cloud, await masters.first_master(cloud, cluster))
+    listed = await neutron.floating_ips(cloud)
+    there = await _attached(cloud, listed, await masters.first_master(cloud, cluster))
     if there and there["floating_ip_address"] in (cluster.get("master_addresses") or []):
         raise UserError(f"Magnum assigned {there['floating_ip_address']} together with cluster {cluster['name']}")
-    allocated = await _allocated(cloud, cluster["uuid"])
+    allocated = _allocated(listed, cluster["uuid"])
     if there:
         verb = "Release" if there in allocated else "Detach"
         ask(f"{verb} floating IP {there['floating_ip_address']} of cluster {cluster['name']}?")
@@ -84,12 +89,8 @@ async def unexpose(cloud: Cloud, cluster: Cluster, ask: Ask) -> Exposure:
 
 async def release(cloud: Cloud, uuid: str) -> None:
     """Release what `expose` allocated for the cluster; floating IPs that the project had before stay."""
-    for floating_ip in await _allocated(cloud, uuid):
+    for floating_ip in _allocated(await neutron.floating_ips(cloud), uuid):
         await neutron.delete_floating_ip(cloud, floating_ip["id"])
-
-
-async def _by_api(cloud: Cloud, cluster: Cluster) -> bool:
-    return is_cluster_api(await magnum.get_template(cloud, cluster["cluster_template_id"]))
 
 
 def _mark(uuid: str) -> str:
@@ -104,29 +105,26 @@ def _exposure(cluster: Cluster, there: FloatingIP | None) -> Exposure:
     return Exposure(cluster["name"], there["id"], address, fixed, there["port_id"])
 
 
-async def _allocated(cloud: Cloud, uuid: str) -> list[FloatingIP]:
-    listed = await neutron.floating_ips(cloud)
+def _allocated(listed: Sequence[FloatingIP], uuid: str) -> list[FloatingIP]:
+    """Those that `expose` allocated for the cluster."""
     return [each for each in listed if each.get("description") == _mark(uuid)]
 
 
-async def _attached(cloud: Cloud, server: nova.Server) -> FloatingIP | None:
+async def _attached(cloud: Cloud, listed: Sequence[FloatingIP], server: nova.Server) -> FloatingIP | None:
     """The server's floating IP, whoever attached it."""
     ports = await nova.port_ids(cloud, server)
-    return next((each for each in await neutron.floating_ips(cloud) if each["port_id"] in ports), None)
+    return next((each for each in listed if each["port_id"] in ports), None)
 
 
-async def _project_owned(cloud: Cloud, wanted: str) -> FloatingIP:
+def _project_owned(cloud: Cloud, listed: Sequence[FloatingIP], wanted: str) -> FloatingIP:
     """The floating IP with this address or ID. An administrator sees those of other projects, too."""
-    for each in await neutron.floating_ips(cloud):
+    for each in listed:
         if wanted in (each["id"], each["floating_ip_address"]) and each["project_id"] == cloud.project_id:
             return each
     raise UserError(f"the project has no floating IP {wanted}", hint="see: openstack floating ip list")
 
 
-async def _own_or_new(cloud: Cloud, cluster: Cluster) -> FloatingIP:
-    """The one that an interrupted `expose` allocated, or a new one from the cluster's external network."""
-    if allocated := await _allocated(cloud, cluster["uuid"]):
-        return allocated[0]
-    template = await magnum.get_template(cloud, cluster["cluster_template_id"])
+async def _new(cloud: Cloud, cluster: Cluster, template: ClusterTemplate) -> FloatingIP:
+    """A new one from the cluster's external network."""
     external = await names.network(cloud, template["external_network_id"] or "", external=True)
     return await neutron.create_floating_ip(cloud, external["id"], _mark(cluster["uuid"]))
