@@ -78,7 +78,7 @@ class Values(Stage[Rendered]):
     async def check(self, run: Run) -> list[ZeroJHubError]:
         if await _may_keep_version(run):
             return []  # it is known later, when the hub has been found
-        rendered = await render(run, kubernetes_of(run, await template.find(run)))
+        rendered = await run.once(render, run, kubernetes_of(run, await template.find(run)))
         for warning in rendered.warnings:
             run.note(f"warning: {warning}")
         return []
@@ -90,7 +90,7 @@ class Values(Stage[Rendered]):
                 run, version, installed.version_of(repository.CHART) if installed else None, "the cluster"
             )
         else:
-            rendered = await render(run, kubernetes_of(run, run[Template]))
+            rendered = await run.once(render, run, kubernetes_of(run, run[Template]))
         source = rendered.user.path.name if rendered.user.path else "its default values"
         remark = f" ({rendered.remark})" if rendered.remark else ""
         detail = f"chart {rendered.chart.name} {rendered.chart.version} with {source}{remark}"
