@@ -212,6 +212,11 @@ def test_a_failure_of_helm_is_its_last_line(stderr, kind, message):
 
 REFUSED = 'Error: Kubernetes cluster unreachable: Get "https://10.0.0.5:6443/version": dial tcp 10.0.0.5:6443: connect: connection refused'
 CLOSED = 'Error: UPGRADE FAILED: Post "https://10.0.0.5:6443/api/v1/namespaces/hub/secrets": EOF'
+CUT = (
+    "Error: Kubernetes cluster unreachable: unexpected error when reading response body. Please retry. "
+    "Original error: unexpected EOF"
+)
+ODD = "Error: Kubernetes cluster unreachable: a new way to fail"
 BUSY = "Error: UPGRADE FAILED: the server is currently unable to handle the request (get secrets)"
 
 
@@ -229,7 +234,13 @@ class Stumbling(Recorder):
 
 @pytest.mark.parametrize(
     ("stderr", "answer"),
-    [(REFUSED, "connection refused"), (CLOSED, "connection closed"), (BUSY, "unable to handle the request")],
+    [
+        (REFUSED, "connection refused"),
+        (CLOSED, "connection closed"),
+        (BUSY, "unable to handle the request"),
+        (CUT, "incomplete answer"),
+        (ODD, "cluster unreachable"),
+    ],
 )
 def test_helm_reads_again_after_a_transient_fault_of_kubernetes(stderr, answer):
     machine = Stumbling(stderr)
@@ -255,9 +266,17 @@ def test_a_helm_that_kubernetes_does_not_answer_is_not_waited_for_long():
         anyio.run(helm_on(machine).run, ["uninstall", "hub"])
 
 
-@pytest.mark.parametrize("command", ["upgrade", "uninstall", "rollback"])
-def test_what_helm_changed_before_such_a_fault_is_unknown(command):
-    machine = Stumbling(BUSY)
+@pytest.mark.parametrize(
+    ("command", "stderr"),
+    [
+        ("upgrade", BUSY),
+        ("rollback", BUSY),
+        ("uninstall", BUSY),
+        ("uninstall", "Error: failed to delete release: hub"),
+    ],
+)
+def test_what_helm_changed_before_such_a_fault_is_unknown(command, stderr):
+    machine = Stumbling(stderr)
     with pytest.raises(OutcomeUnknown):
         anyio.run(helm_on(machine).run, [command, "hub"])
     assert len(machine.calls) == 1
@@ -269,6 +288,8 @@ def test_what_helm_changed_before_such_a_fault_is_unknown(command):
         "Error: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred: timed out waiting for the condition",
         "Error: UPGRADE FAILED: context deadline exceeded",
         "Error: parse error at (hub/templates/x.yaml:1): unexpected EOF",
+        "Error: Kubernetes cluster unreachable: the server has asked for the client to provide credentials",
+        'Error: Kubernetes cluster unreachable: Get "https://10.0.0.5:6443/version": tls: failed to verify certificate',
     ],
 )
 def test_what_helm_waited_for_in_vain_is_a_failure(stderr):

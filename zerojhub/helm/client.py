@@ -28,9 +28,18 @@ PASSING = re.compile(
     rb"connection refused|connection reset|connection lost|closed network connection|TLS handshake timeout|i/o timeout"
     rb"|no route to host|Client\.Timeout|(?<=https)://\S+ (unexpected )?EOF|end of JSON input|etcdserver: [\w ]+"
     rb"|unable to handle the request|too many requests|Internal error occurred|error on the server"
-    rb"|unable to return a response in the time allotted"
+    rb"|unable to return a response in the time allotted|Please retry|failed to delete release"
 )
-"""How Helm words a transient fault of the Kubernetes API. What it waited for in vain ("timed out waiting") is none."""
+"""How Helm words a transient fault of the Kubernetes API. What it waited for in vain ("timed out waiting") is none.
+
+Helm does not say why it failed to delete a part of a release, and continues when it is uninstalled again.
+"""
+UNREACHABLE = re.compile(
+    rb"cluster unreachable(?!.*(x509|certificate|credentials|Unauthorized|[Ff]orbidden|no such host))"
+)
+"""How Helm words whatever else ends its first request, except what will not pass."""
+ANSWERS = {b"EOF": "connection closed", b"Please retry": "incomplete answer"}
+"""What some of these mean."""
 
 
 class HelmError(ZeroJHubError):
@@ -78,8 +87,9 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
                 return output
             kind = ReleaseNotFound if b"release: not found" in result.stderr else HelmError
             failure = kind(result.code, result.stderr)
-            if fault := PASSING.search(result.stderr):
-                answer = "connection closed" if fault[0].endswith(b"EOF") else fault[0].decode()
+            if fault := PASSING.search(result.stderr) or UNREACHABLE.search(result.stderr):
+                word = fault[0]
+                answer = ANSWERS.get(b"EOF" if word.endswith(b"EOF") else word, word.decode())
                 raise Transient(Fault("Kubernetes", answer), failure)
             raise failure
 
