@@ -28,6 +28,20 @@ def test_a_cloud_that_kept_failing_is_not_asked_once_more(fake_cloud, tmp_path):
     assert len(said) == retry.ATTEMPTS - 1
 
 
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_cloud_that_cannot_be_reached_is_a_failure_and_nothing_to_do(fake_cloud, tmp_path, capsys, command):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        clouds_yaml(tmp_path / "clouds.yaml", f"http://127.0.0.1:{nobody.getsockname()[1]}/identity")
+    path = tmp_path / "hub.yaml"
+    path.write_text("name: x\ncloud: fake\ncluster: {template: t}\n")
+    with pytest.raises(ZeroJHubError, match=r"identity at .*: connection refused.*\(check auth_url") as failed:
+        app([command, "-f", str(path)], standalone_mode=False)
+    assert failed.value.exit_code == 1
+    shown = capsys.readouterr().out
+    assert "preflight  " in shown
+    assert "next:" not in shown
+
+
 def test_a_command_on_a_cluster_logs_in_to_the_cloud_once(fake_cloud):
     sizes = {"cluster_template_id": "t", "node_count": 1, "master_count": 1}
     cluster = record(Cluster, uuid="c1", name="k8s", status="CREATE_COMPLETE", **sizes)

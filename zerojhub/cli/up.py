@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
 
 TO_DO = 3
-"""Exit code of `plan` and `status` if something differs from the deployment file."""
+"""Exit code of `plan` and `status` if something differs from the deployment file, and everything could be looked at."""
 
 app = App()
 stage_app = App("List and run single stages of the deployment.")
@@ -147,6 +147,10 @@ def status(
 
 
 def _exit_code(statuses: list[StageStatus]) -> None:
+    """Exit with TO_DO if something differs. Raises the first failure to look: then nobody knows whether anything does."""
+    for status in statuses:
+        if status.failure:
+            raise status.failure
     if any(status.state != "found" for status in statuses):
         raise typer.Exit(TO_DO)
 

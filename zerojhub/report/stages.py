@@ -34,7 +34,10 @@ def show_plan(statuses: Sequence[StageStatus], output: Output) -> None:
 
 
 def show_status(url: str | None, statuses: Sequence[StageStatus], drift: Sequence[str], output: Output) -> None:
-    """The state of the stages, then the URL or the next step. Without statuses: why the deployment cannot be compared."""
+    """The state of the stages, then the URL or the next step; a failure to look is an error with a hint of its own.
+
+    Without statuses: why the deployment cannot be compared.
+    """
     rows = [_row(status) for status in statuses]
     ready = bool(statuses) and _is_ready(statuses)
 
@@ -46,7 +49,7 @@ def show_status(url: str | None, statuses: Sequence[StageStatus], drift: Sequenc
                 print(f"error: {line}", file=sys.stderr)
         if url:
             print(f"url: {url}")
-        if not ready:
+        if not ready and not any(status.failure for status in statuses):
             print("next: zerojhub up" if rows else "next: correct the deployment, then zerojhub up")
 
     show({"url": url, "ready": ready, "stages": rows, "drift": list(drift)}, output, people)
