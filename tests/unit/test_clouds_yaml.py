@@ -109,6 +109,22 @@ def refusal(name: str | None = "x") -> str:
         (entry("api_timeout: soon"), ":2: cloud 'x' cannot be used: "),
         (entry("networks: [a]"), ":2: cloud 'x' cannot be used: "),
         (entry(**AUTH | {"auth_url": "https://{nobody}/v3"}), ":2: cloud 'x' cannot be used: "),
+        (entry("auth_type:"), ":10: auth_type has no value (fill it in, or remove the line)"),
+        (entry("auth_type: ''"), ":10: auth_type has no value (fill it in, or remove the line)"),
+        (entry(**AUTH | {"auth_url": "cloud.example.org:5000/v3"}), ":4: auth_url is not a valid http or https URL: cloud.ex"),
+        (entry(**AUTH | {"auth_url": "https://cloud.example.org:500000/v3"}), ":4: auth_url is not a valid"),
+        (entry(**AUTH | {"auth_url": "https://cloud.example.org:port/v3"}), ":4: auth_url is not a valid http or https URL: "),
+        (entry(**AUTH | {"auth_url": "htps://cloud.example.org/v3"}), ":4: auth_url is not a valid http or https URL: htps"),
+        (entry(**AUTH | {"auth_url": "https://[::1/v3"}), ":4: auth_url is not a valid http or https URL: https://[::1"),
+        (entry(**AUTH | {"auth_url": "https://my cloud/v3"}), ":4: auth_url is not a valid http or https URL: https://my"),
+        (entry(**AUTH | {"auth_url": "https:///v3"}), ":4: auth_url is not a valid http or https URL: https:///v3"),
+        (entry(**AUTH | {"auth_url": "https://<host>:5000"}), ":4: auth_url: the placeholder <host> has not been filled in"),
+        (entry(**AUTH | {"password": "<password>"}), ":6: password: the placeholder <password> has not been filled in"),
+        (entry(**AUTH | {"password": "CHANGEME"}), ":6: password: the placeholder CHANGEME has not been filled in"),
+        (entry(**AUTH | {"username": "$OS_USERNAME"}), ":5: username: the placeholder $OS_USERNAME has not been filled in"),
+        (entry(**AUTH | {"project_name": "your-project"}), ":7: project_name: the placeholder your-project has not been"),
+        (entry() + "  x: {}", ":10: not valid YAML: duplicate key 'x' (the first is in line 2; merge them)"),
+        (entry(**AUTH | {"username": "a\n      username: b"}), ":6: not valid YAML: duplicate key 'username' (the first is"),
         ("clouds:\n  x: {a: b\n  y: c", ":3: not valid YAML: "),
         ("clouds:\n\tx: y", ":2: not valid YAML: "),
         ("clouds:\n  x: {{ cloud }}", ":2: the placeholder {{ cloud }} has not been filled in"),
@@ -137,6 +153,8 @@ def test_application_credentials_need_their_auth_type(write, kind):
         (entry(**AUTH | {"password": "'0123'"}), "password", "0123"),
         (entry(**AUTH | {"password": "grüße"}), "password", "grüße"),
         (entry(**AUTH | {"password": "a{b"}), "password", "a{b"),
+        (entry(**AUTH | {"password": "changeme"}), "password", "changeme"),
+        (entry(**AUTH | {"password": "$a<b>"}), "password", "$a<b>"),
         (entry(**WITHOUT_PASSWORD | {"password": "x", "tenant_name": "theirs", "project_name": "theirs"}), "project_name", "theirs"),
         ("base: &base\n" + "".join(f"  {key}: {value}\n" for key, value in AUTH.items()) + "clouds: {x: {auth: {<<: *base}}}",
          "username", "me"),
@@ -182,6 +200,13 @@ def test_a_folder_in_the_place_of_a_file(write, folders, name):
 def test_another_encoding(folders):
     (folders / "clouds.yaml").write_bytes(entry(**AUTH | {"username": "ä"}).encode("latin-1"))
     assert refusal().startswith(f"{folders / 'clouds.yaml'}:5: not valid UTF-8: ")
+
+
+@pytest.mark.parametrize("name", ["clouds.yaml", "secure.yaml"])
+def test_utf_16(write, folders, name):
+    write(entry(**WITHOUT_PASSWORD))
+    (folders / name).write_bytes(entry().encode("utf-16"))
+    assert refusal() == f"{folders / name}: not valid UTF-8: it is UTF-16 (save the file as UTF-8)"
 
 
 def test_json(write, folders):

@@ -7,6 +7,7 @@ Every error is a UserError (exit code 2).
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import json
 import os
@@ -17,11 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from zerojhub import masking
 from zerojhub.errors import UserError
+from zerojhub.placeholders import placeholder, placeholder_in
 from zerojhub.text import nearest, one_line
-from zerojhub.yamlfile import PYYAML, KeyPath, line_of, read_yaml, written
+from zerojhub.yamlfile import PYYAML, KeyPath, line_of, load, written
 
 if TYPE_CHECKING:
     from openstack.config import OpenStackConfig
@@ -98,6 +101,9 @@ class CloudsFile:
                 f"cloud {name!r} must be a mapping with auth, not {_shown(entry)}", where=self.where(*place)
             )
             return
+        if "auth_type" in entry and not entry["auth_type"]:  # openstacksdk takes that for no authentication at all
+            where, hint = self.where(*place, "auth_type"), "fill it in, or remove the line"
+            yield UserError("auth_type has no value", where=where, hint=hint)
         yield from self._text_mistakes(
             place, {key: entry[key] for key in entry if TEXTS.fullmatch(key.replace("-", "_"))}
         )
@@ -124,6 +130,10 @@ class CloudsFile:
             elif value is None:
                 if "auth" in place and REQUIRED.fullmatch(key):
                     yield UserError(f"{key} has no value", where=where, hint="fill it in, or remove the line")
+            elif isinstance(value, str) and (
+                unfilled := (placeholder_in if key.endswith("url") else placeholder)(value)
+            ):
+                yield UserError(f"{key}: the placeholder {unfilled} has not been filled in", where=where)
             elif text is not None:
                 read = yaml.safe_load(text)
                 if not isinstance(read, str) and (
@@ -134,7 +144,10 @@ class CloudsFile:
 
 
 def find(files: Sequence[str], section: str) -> CloudsFile:
-    """The first of the files that openstacksdk can read."""
+    """The first of the files that openstacksdk can read.
+
+    UserError when only openstacksdk can read it: of a cloud that is there twice, it would silently take the last.
+    """
     import yaml
 
     problems: list[UserError] = []
@@ -146,20 +159,24 @@ def find(files: Sequence[str], section: str) -> CloudsFile:
         except UserError as error:
             problems.append(error)
         try:
-            yaml.safe_load(path.read_bytes())
+            yaml.safe_load(path.read_text())
         except (OSError, ValueError, yaml.YAMLError):
             continue
-        return CloudsFile(section, path, None, problems)  # PyYAML accepts it, with duplicate keys for example
+        raise problems[-1]
     return CloudsFile(section, problems=problems)
 
 
 def _read(path: Path) -> Any:
-    if path.suffix != ".json":
-        return read_yaml(path, rules=PYYAML)
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # YAML, but openstacksdk skips it
+        raise UserError("not valid UTF-8: it is UTF-16", where=str(path), hint="save the file as UTF-8")
+    if path.suffix != ".json":
+        return load(content, str(path), PYYAML)
+    try:
+        return json.loads(content)
     except json.JSONDecodeError as error:
         raise UserError(f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}") from None
     except ValueError as error:
@@ -208,6 +225,7 @@ class Clouds:
         except Exception as error:  # as above
             raise self._failure(error, name, profile) from error
         self._check_files(region, name)
+        self._check_url(region, name)
         if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
             if self.secure.problems:
                 raise self.secure.problems[0]
@@ -297,6 +315,21 @@ class Clouds:
             hint = "true or false without quotes, or the path of a file with certificates" if key == "verify" else None
             reason = "cannot be read" if os.path.exists(path) else "no such file"
             raise UserError(f"{key}: {reason}: {path}", where=where, hint=hint)
+
+    def _check_url(self, region: CloudRegion, name: str) -> None:
+        """UserError for an address of Keystone to which nothing can be sent."""
+        url = str(region.config["auth"].get("auth_url") or "")
+        try:
+            parts = urlsplit(url)
+            valid = (
+                parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", url)
+            )
+        except ValueError:  # of the host or the port
+            valid = False
+        if url and not valid:
+            where = "OS_AUTH_URL" if self.from_variables else self.place_of(name, "auth", "auth_url")
+            hint = "such as https://keystone.example.org:5000/v3"
+            raise UserError(f"auth_url is not a valid http or https URL: {masking.mask(url)}", where=where, hint=hint)
 
 
 def _shown(value: object) -> str:
