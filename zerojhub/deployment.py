@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,13 +24,31 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
-from zerojhub.text import nearest
+from zerojhub.placeholders import placeholder
+from zerojhub.text import nearest, requirement, shown
 from zerojhub.yamlfile import KeyPath, items, line_of, plain, read_yaml, written
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*$", max_length=242)]
+
+def _matching(pattern: str, what: str) -> AfterValidator:
+    """Text that the whole pattern matches; `what` says in words what that is."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("pattern", f"must be {what}")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[
+    str,
+    Field(max_length=242),
+    _matching(r"[a-zA-Z][a-zA-Z0-9_.-]*", "a letter, followed by letters, digits, '-', '_' and '.'"),
+]
 """A name that Magnum accepts for a cluster or template."""
 Labels = dict[str, str | int | bool | float]
 
@@ -148,16 +168,18 @@ class AccessSpec(Section):
 class HelmSpec(Section):
     """The Helm program that installs the hub."""
 
-    version: str | None = Field(None, pattern=r"^3\.\d+\.\d+$")
+    version: Annotated[str, _matching(r"3\.\d+\.\d+", "a version of Helm 3, such as 3.16.4")] | None = None
     """Version of Helm 3. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    sha256: Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits in lower case")] | None = None
     """SHA-256 checksum of the Helm archive. Required for a version that zerojhub does not know."""
 
 
 class StorageSpec(Section):
     """Volumes for the hub and its users."""
 
-    class_name: str = Field("cinder", alias="class", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    class_name: Annotated[
+        str, _matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "lower-case letters, digits, '-' and '.'")
+    ] = Field("cinder", alias="class")
     """Storage class to create as the default if the cluster has no default storage class."""
     type: str | None = None
     """Cinder volume type of that class. Default: the cloud's default type."""
@@ -172,13 +194,19 @@ class HubSpec(Section):
     """`z2jh` (Zero to JupyterHub), `embedded` (a small chart that ships with zerojhub), a directory, a `.tgz` file or a URL."""
     version: str | None = None
     """Version of the chart: `4.3.5`, or the newest `4.3` or `4`. Default: the newest that supports the cluster. See [Upgrade the hub](../how-to/upgrade.md)."""
-    namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    namespace: (
+        Annotated[
+            str,
+            _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "at most 63 lower-case letters, digits and '-' within"),
+        ]
+        | None
+    ) = None
     """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
     host: str | None = None
     """Host name in the URL. It must resolve to the hub; if it does not, `up` prints the address for the DNS record."""
     https: StrictBool = False
     """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
-    contact: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
+    contact: Annotated[str, _matching(r"[^@\s]+@[^@\s]+", "an e-mail address")] | None = None
     """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host` and `https`, and a chart other than `embedded`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
@@ -195,15 +223,39 @@ class HubSpec(Section):
             raise PydanticCustomError("version", "must be a version such as 4.3.5, 4.3 or 4")
         return version
 
+    @field_validator("host")
+    @classmethod
+    def _is_a_host_name(cls, host: str | None) -> str | None:
+        if host and "://" in host:
+            raise PydanticCustomError("host", "must be a host name alone, without https:// or http://")
+        if host is not None and not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?", host):
+            raise PydanticCustomError("host", "must be a host name, such as hub.example.org")
+        return host
+
+    @field_validator("https")
+    @classmethod
+    def _has_a_name_for_a_certificate(cls, https: bool, info: ValidationInfo) -> bool:
+        if https and _is_address(host := info.data.get("host") or ""):
+            raise PydanticCustomError("certificate", f"a certificate needs a host name, and {host} is an IP address")
+        return https
+
     @field_validator("contact")
     @classmethod
     def _has_what_a_certificate_needs(cls, contact: str | None, info: ValidationInfo) -> str | None:
-        lacking = [key for key in ("host", "https") if not info.data.get(key)]
+        lacking = [key for key in ("host", "https") if not info.data.get(key, "invalid")]
         if contact and lacking:
             raise PydanticCustomError("certificate", f"a certificate also needs {' and '.join(lacking)}")
         if contact and info.data.get("chart") == "embedded":
             raise PydanticCustomError("certificate", "the embedded chart cannot obtain certificates: set chart: z2jh")
         return contact
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 class AutoscaleSpec(Section):
@@ -286,24 +338,37 @@ def load(path: Path) -> Deployment:
 
 def validated(model: type[Model], path: Path, document: Any) -> Model:
     """The document of a YAML file as the model. Raises Problems with one `file:line` per mistake."""
+    mistakes = dict(_own_mistakes(document, document, model, str(path)))
     try:
         parsed = model.model_validate(_as_written(document))
     except ValidationError as error:
-        raise Problems(_mistakes(path, document, error, model)) from None
-    if found := list(_control_characters(document)):
-        message = "contains the control character U+{:04X}"
-        raise Problems(
-            [UserError(message.format(code), where=f"{path}:{line_of(document, place)}") for place, code in found]
-        )
+        mistakes = _mistakes(path, document, error, model) | mistakes
+    if mistakes:
+        raise Problems(list(mistakes.values()))
     return parsed
 
 
-def _control_characters(node: Any, place: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
-    """Where they are, and their codes: no name or path can contain one, and YAML only as an escape."""
-    if isinstance(node, str):
-        yield from ((place, ord(character)) for character in node if ord(character) < 32 and not character.isspace())
+def _own_mistakes(
+    document: Any, node: Any, model: type[Section] | None, path: str, place: KeyPath = ()
+) -> Iterator[tuple[KeyPath, UserError]]:
+    """What pydantic takes and nobody means, each with its place."""
     for step, value in items(node):
-        yield from _control_characters(value, (*place, step))
+        there = (*place, step)
+        where, name = f"{path}:{line_of(document, there)}", ".".join(map(str, there))
+        field = _fields(model).get(str(step)) if model else None
+        if isinstance(value, str):
+            # No name or path contains one, and YAML only as an escape.
+            if control := next((each for each in value if ord(each) < 32 and not each.isspace()), None):
+                yield there, UserError(f"contains the control character U+{ord(control):04X}", where=where)
+            elif unfilled := placeholder(value):
+                yield there, UserError(f"{name}: the placeholder {unfilled} has not been filled in", where=where)
+        elif field and int in (field.annotation, *get_args(field.annotation)) and isinstance(value, int | float):
+            text = written(document, there)
+            if text and value == int(value) and not re.fullmatch(r"[-+]?(0|[1-9]\d*)", text):
+                meaning = shown(value if isinstance(value, bool) else int(value))
+                hint = "write a plain number, such as 3"
+                yield there, UserError(f"{name}: YAML reads {text} as {meaning}", where=where, hint=hint)
+        yield from _own_mistakes(document, value, section_of(field.annotation) if field else None, path, there)
 
 
 def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
@@ -311,10 +376,14 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
     document = read_yaml(source) if source else {}
     if not isinstance(document, dict):
         raise UserError("a template file must be a mapping of options", where=f"{source}:1")
+    mistakes = dict(_own_mistakes(document, document, TemplateSpec, str(source)))
     try:
-        return TemplateSpec.model_validate(_as_written(document) | given)
+        spec = TemplateSpec.model_validate(_as_written(document) | given)
     except ValidationError as error:
-        raise Problems([_mistake(source, document, each, TemplateSpec) for each in error.errors()]) from None
+        mistakes = {each["loc"]: _mistake(source, document, each, TemplateSpec) for each in error.errors()} | mistakes
+    if mistakes:
+        raise Problems(list(mistakes.values()))
+    return spec
 
 
 def _as_written(document: Any) -> Any:
@@ -329,7 +398,7 @@ def _as_written(document: Any) -> Any:
     return found
 
 
-def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> list[UserError]:
+def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> dict[KeyPath, UserError]:
     """One error per place, although pydantic reports each branch of a union."""
     mistakes: dict[KeyPath, UserError] = {}
     unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
@@ -344,7 +413,7 @@ def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Sec
             continue  # a mapping is meant as a TemplateSpec, whose own mistakes are listed
         mistake = _mistake(path, document, each, model)
         mistakes.setdefault(tuple(step for step in each["loc"] if not _is_branch(step)), mistake)
-    return list(mistakes.values())
+    return mistakes
 
 
 def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[Section]) -> UserError:
@@ -361,8 +430,11 @@ def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[
         return UserError(f"missing key {name!r}", where=where)
     if error["type"] == "string_type" and (text := written(document, place)):
         return UserError(f'{name}: must be a string: put it in quotes, "{text}"', where=where)
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return UserError(f"{name}: {message}, not {error['input']!r}", where=where)
+    message = requirement(error["type"], error.get("ctx", {}), error["msg"])
+    given = error["input"]
+    text = written(document, place) if isinstance(given, bool | int | float) else None  # `on`, not true
+    suffix = f", not {text or shown(given)}" if message.startswith("must be ") else ""
+    return UserError(f"{name}: {message}{suffix}", where=where)
 
 
 def _is_branch(step: str | int) -> bool:
@@ -373,9 +445,14 @@ def _is_branch(step: str | int) -> bool:
 def _keys_at(place: KeyPath, model: type[Section]) -> list[str]:
     """The keys of the section at `place` in `model`."""
     for step in place:
-        field = next((each for name, each in model.model_fields.items() if step in (name, each.alias)), None)
+        field = _fields(model).get(str(step))
         model = section_of(field.annotation) or model if field else model
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return list(_fields(model))
+
+
+def _fields(model: type[Section]) -> dict[str, FieldInfo]:
+    """The section's fields by their keys in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def section_of(annotation: Any) -> type[Section] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 Say = Callable[[str], None]
 """Reports in one line what is being done right now."""
@@ -32,3 +32,46 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant; None when nothing is close."""
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return close[0] if close else None
+
+
+_REQUIREMENTS = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_type": "a mapping",
+    "path_type": "a path",
+    "string_too_long": "at most {max_length} characters long",
+    "string_too_short": "at least {min_length} characters long",
+    "string_type": "a string",
+}
+
+
+def requirement(kind: str, context: Mapping[str, object], message: str) -> str:
+    """What a value in a file must be, for an error of pydantic of that kind; its own words for the kinds that are rare."""
+    if wanted := _REQUIREMENTS.get(kind):
+        return f"must be {wanted.format(**context)}"
+    return message[:1].lower() + message[1:]
+
+
+def shown(value: object) -> str:
+    """A value of a file for a message, shortened."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

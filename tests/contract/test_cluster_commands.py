@@ -95,7 +95,7 @@ def test_names_and_duplicates(site, shell, made):
             "needs a docker volume of 3 GB or more, not 2",
         ),
         (["--labels", "kube_tag"], "--labels: 'kube_tag' is not KEY=VALUE"),
-        (["--coe", "nomad"], "coe: input should be 'kubernetes', 'swarm', 'swarm-mode' or 'mesos', not 'nomad'"),
+        (["--coe", "nomad"], "coe: must be 'kubernetes', 'swarm', 'swarm-mode' or 'mesos', not 'nomad'"),
     ],
 )
 def test_what_would_fail_later_is_refused_now(site, shell, words, said):

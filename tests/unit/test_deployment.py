@@ -54,10 +54,13 @@ def test_every_deployment_that_comes_along_is_valid():
             "name: a\ncluster:\n  template: {image: i, external_network: public, flavour: m1}\n",
             "did you mean 'flavor'?",
         ),
-        ("name: a\ncluster:\n  template: t\n  workers: many\n", ":4: cluster.workers: input should be a valid integer"),
+        (
+            "name: a\ncluster:\n  template: t\n  workers: many\n",
+            ":4: cluster.workers: must be a whole number, not 'many'",
+        ),
         ("name: a\ncluster:\n  workers: 1\n", "missing key 'cluster.template'"),
-        ("name: 1 bad name\ncluster: {template: t}\n", ":1: name: string should match"),
-        ("name: a\ncluster: {template: [t]}\n", ":2: cluster.template: input should be a valid string"),
+        ("name: 1 bad name\ncluster: {template: t}\n", ":1: name: must be a letter, followed by"),
+        ("name: a\ncluster: {template: [t]}\n", ":2: cluster.template: must be a string, not a list"),
         ("name: a\ncluster: {template: t\n", "not valid YAML"),
         (
             "name: a\ncluster: {template: t}\nhub:\n  chart: z2jh\n  contact: a@example.org\n",
@@ -80,6 +83,20 @@ def test_every_deployment_that_comes_along_is_valid():
             "name: a\ncluster: {template: t}\nhub:\n  version: newest\n",
             ":4: hub.version: must be a version such as 4.3.5, 4.3 or 4, not 'newest'",
         ),
+        ("name: a\ncluster: {template: t, workers: 2.5}\n", ":2: cluster.workers: must be a whole number, not 2.5"),
+        ("name: a\ncluster: {template: t}\nhub: fast\n", ":3: hub: must be a mapping, not 'fast'"),
+        (
+            "name: a\ncluster: {template: t}\nhub: {values: {hub: {}}}\n",
+            ":3: hub.values: must be a path, not a mapping",
+        ),
+        ("name: a\ncluster: {template: t}\nhub: {values: on}\n", ":3: hub.values: must be a path, not on"),
+        ("name: a\ncluster: {template: t}\nhub: {https: 'no'}\n", ":3: hub.https: must be true or false, not 'no'"),
+        (
+            "name: a\ncluster: {template: t}\nhub: {contact: me}\n",
+            ":3: hub.contact: must be an e-mail address, not 'me'",
+        ),
+        ("name: a\ncluster: {template: <template>}\n", ":2: cluster.template: the placeholder <template> has not been"),
+        ("name: a\ncluster: {template: t}\ncloud: CHANGEME\n", ":3: cloud: the placeholder CHANGEME has not been"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(tmp_path, text, said):
@@ -89,6 +106,60 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, text, said):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "meaning"),
+    [("yes", "true"), ("on", "true"), ("010", "8"), ("1e3", "1000"), ("0x10", "16"), ("3.0", "3"), ("1_000", "1000")],
+)
+def test_a_number_that_yaml_reads_as_another_is_refused(tmp_path, written, meaning):
+    said = refused(tmp_path, f"name: a\ncluster:\n  template: t\n  workers: {written}\n")
+    assert said == f":4: cluster.workers: YAML reads {written} as {meaning} (write a plain number, such as 3)"
+    said = refused(tmp_path, f"name: a\ncluster: {{template: t}}\nautoscale: {{min: 0, max: {written}}}\n")
+    assert said.startswith(f":3: autoscale.max: YAML reads {written} as {meaning}")
+    said = refused(
+        tmp_path,
+        f"name: a\ncluster:\n  template: {{image: i, external_network: p, docker_volume_size: {written}}}\n",
+    )
+    assert said.startswith(f":3: cluster.template.docker_volume_size: YAML reads {written} as {meaning}")
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            "'https://hub.example.org'",
+            "hub.host: must be a host name alone, without https:// or http://, not 'https://hub",
+        ),
+        (
+            "'hub.example.org:8000'",
+            "hub.host: must be a host name, such as hub.example.org, not 'hub.example.org:8000'",
+        ),
+        ("hub.example.org/jupyter", "hub.host: must be a host name, such as hub.example.org, not 'hub.example.org/jup"),
+        ("''", "hub.host: must be a host name, such as hub.example.org, not ''"),
+        ("192.0.2.7", "hub.https: a certificate needs a host name, and 192.0.2.7 is an IP address"),
+        ("'[2001:db8::7]'", "hub.https: a certificate needs a host name, and [2001:db8::7] is an IP address"),
+    ],
+)
+def test_a_host_that_cannot_be_in_a_url_with_a_certificate(tmp_path, host, said):
+    text = f"name: a\ncluster: {{template: t}}\nhub: {{host: {host}, https: true}}\n"
+    assert refused(tmp_path, text).startswith(f":3: {said}")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "192.0.2.7", "'[2001:db8::7]'", "hub.example.org.", "my_hub.example.org"]
+)
+def test_a_host_without_a_certificate_may_be_an_address(tmp_path, host):
+    path = write(tmp_path, f"name: a\ncluster: {{template: t}}\nhub: {{host: {host}}}\n")
+    assert deployment.load(path).hub.host == host.strip("'")
+
+
+def refused(folder: Path, text: str) -> str:
+    """The line about the file, without its path."""
+    path = write(folder, text)
+    with pytest.raises(UserError) as caught:
+        deployment.load(path)
+    return str(caught.value).removeprefix(str(path))
 
 
 def test_labels_are_text_as_it_was_written(tmp_path):

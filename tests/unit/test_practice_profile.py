@@ -27,7 +27,7 @@ def test_every_profile_that_comes_along_is_sound(name: str) -> None:
             "kind: heat",
             "kind: mesos",
             "kind: mesos",
-            "drivers.0.kind: input should be 'heat' or 'cluster-api', not 'mesos'",
+            "drivers.0.kind: must be 'heat' or 'cluster-api', not 'mesos'",
         ),
         (
             "type: compute",

@@ -41,6 +41,14 @@ TEXTS = re.compile(
     r"region_name|profile|cloud|auth_type|cacert|cert|key|(\w+_)?(interface|endpoint_override|endpoint_type)"
 )
 """Settings whose values are text."""
+NO_LIST = re.compile(r"profile|cloud|auth_type|cacert|cert|key")
+"""Those of them whose value cannot be a list."""
+SHAPES: dict[str, tuple[type, str]] = {
+    "regions": (list, "a list"),
+    "networks": (list, "a list of mappings"),
+}
+BESIDE_CLOUDS: dict[str, tuple[type, str]] = dict.fromkeys(("cache", "client", "metrics"), (dict, "a mapping"))
+"""Settings of an entry, and of the whole file, that openstacksdk takes apart without looking."""
 REQUIRED = re.compile(r"auth_url|username|password|token|passcode|(\w+_)?(domain|project|tenant|credential)_\w+")
 """Keys of `auth` that openstacksdk does not drop when they are empty."""
 
@@ -82,6 +90,8 @@ class CloudsFile:
             return []
         if not isinstance(self.document, Mapping):
             raise UserError(f"must be a mapping with {self.section}, not {_shown(self.document)}", where=self.where())
+        for mistake in self._misshapen(self.document, BESIDE_CLOUDS):
+            raise mistake
         section = self.document.get(self.section, {})
         if not isinstance(section, Mapping):
             raise UserError(
@@ -101,6 +111,12 @@ class CloudsFile:
                 f"cloud {name!r} must be a mapping with auth, not {_shown(entry)}", where=self.where(*place)
             )
             return
+        yield from self._misshapen(entry, SHAPES, *place)
+        try:
+            float(entry.get("api_timeout") or 0)
+        except (TypeError, ValueError):
+            message = f"api_timeout must be a number of seconds, not {_shown(entry['api_timeout'])}"
+            yield UserError(message, where=self.where(*place, "api_timeout"))
         if "auth_type" in entry and not entry["auth_type"]:  # openstacksdk takes that for no authentication at all
             where, hint = self.where(*place, "auth_type"), "fill it in, or remove the line"
             yield UserError("auth_type has no value", where=where, hint=hint)
@@ -117,6 +133,13 @@ class CloudsFile:
                 yield UserError(f"{key} belongs beside auth, not in it", where=self.where(*place, "auth", key))
         yield from self._text_mistakes((*place, "auth"), auth)
 
+    def _misshapen(
+        self, settings: Mapping[str, Any], shapes: dict[str, tuple[type, str]], *place: str
+    ) -> Iterator[UserError]:
+        for key, (kind, wanted) in shapes.items():
+            if (value := settings.get(key)) is not None and not isinstance(value, kind):
+                yield UserError(f"{key} must be {wanted}, not {_shown(value)}", where=self.where(*place, key))
+
     def _text_mistakes(self, place: KeyPath, settings: Mapping[str, Any]) -> Iterator[UserError]:
         """Values that YAML does not take for the text that was written."""
         import yaml
@@ -124,7 +147,9 @@ class CloudsFile:
         for key, value in settings.items():
             where, text = self.where(*place, key), written(self.document, (*place, key))
             if isinstance(value, Mapping) or (
-                isinstance(value, Sequence) and not isinstance(value, str) and "auth" in place
+                isinstance(value, Sequence)
+                and not isinstance(value, str)
+                and ("auth" in place or NO_LIST.fullmatch(key.replace("-", "_")))
             ):
                 yield UserError(f"{key} must be text, not {_shown(value)}", where=where)
             elif value is None:

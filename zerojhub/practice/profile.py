@@ -381,8 +381,8 @@ def _mistake(path: Path, document: Any, error: Any) -> UserError:
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
     if error["type"] == "missing":
         return UserError(f"{name!r} is missing", where=where)
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return UserError(f"{name}: {message}, not {error['input']!r}", where=where)
+    message = text.requirement(error["type"], error.get("ctx", {}), error["msg"])
+    return UserError(f"{name}: {message}, not {text.shown(error['input'])}", where=where)
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
