@@ -28,9 +28,9 @@ def one_line(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split()))
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant; None when nothing is close."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known word that was probably meant; None when nothing is close. `likeness`: from 0 to 1, which is the same word."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=likeness)
     return close[0] if close else None
 
 

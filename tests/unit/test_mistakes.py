@@ -10,6 +10,7 @@ from zerojhub.errors import UserError
 from zerojhub.hub import charts, values
 from zerojhub.hub.moved import MOVED
 
+GITHUB = "hub.config.GitHubOAuthenticator"
 CHARTS = ["embedded", *GIVEN_CHARTS]
 """Our own chart, and the archives that the environment names."""
 
@@ -160,6 +161,18 @@ def test_every_new_place_is_a_place_in_the_chart(chart):
             schema = schema["properties"][step]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("config: {JupyterHub: {}}", "1: unknown key config (did you mean 'hub.config'?)"),
+        ("JupyterHub: {}", "1: unknown key JupyterHub (did you mean 'hub.config.JupyterHub'?)"),
+        ("hub:\n  KubeSpawner: {}", "2: unknown key hub.KubeSpawner (did you mean 'hub.config.KubeSpawner'?)"),
+    ],
+)
+def test_settings_of_jupyterhub_outside_hub_config_say_where_they_belong(problems, text, message):
+    assert problems(text) == [message]
+
+
 def test_a_key_that_has_not_moved_yet_is_left_alone(chart, tmp_path):
     (path := tmp_path / "config.yaml").write_text("httpRoute: {gateway: {name: x}}\n")
     assert all("parentRefs" not in str(each) for each in values.problems(values.UserValues(path), chart))
@@ -183,11 +196,32 @@ def test_a_key_that_has_not_moved_yet_is_left_alone(chart, tmp_path):
         ),
         ("ingress:\n  hosts: [<host>]", "2: ingress.hosts.0: the placeholder <host> has"),
         ("hub: {cookieSecret: {{ SECRET }}}", "1: the placeholder {{ SECRET }} has"),
+        (
+            "hub: {config: {GitHubOAuthenticator: {client_id: YOUR-CLIENT-ID}}}",
+            f"1: {GITHUB}.client_id: the placeholder YOUR-CL",
+        ),
+        (
+            "hub: {config: {GitHubOAuthenticator: {client_secret: CHANGEME}}}",
+            f"1: {GITHUB}.client_secret: the placeholder CHANGE",
+        ),
+        (
+            "hub: {config: {GitHubOAuthenticator: {client_secret: $SECRET}}}",
+            f"1: {GITHUB}.client_secret: the placeholder $SECRET",
+        ),
+        (
+            "hub: {config: {GitHubOAuthenticator: {allowed_organizations: [YOUR-ORG]}}}",
+            f"1: {GITHUB}.allowed_organizations.0: the p",
+        ),
+        (
+            "hub: {config: {GitHubOAuthenticator: {admin_users: [<you>]}}}",
+            f"1: {GITHUB}.admin_users.0: the placeholder <you> has",
+        ),
     ],
 )
 def test_a_placeholder_that_nobody_filled_in(problems, text, message):
     (said,) = problems(text)
-    assert said.startswith(f"{message} not been filled in")
+    assert said.startswith(message)
+    assert " has not been filled in" in said
 
 
 @pytest.mark.parametrize(

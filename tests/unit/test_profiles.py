@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from zerojhub import deployment, profiles, yamlfile
-from zerojhub.hub import charts, values
+from zerojhub.hub import charts, settings, values
 
 NAMES = [profile.name for profile in profiles.listed()]
 
@@ -23,9 +23,15 @@ def chart():
 def test_a_profile_is_a_hub_that_the_chart_takes(tmp_path, chart, name):
     profiles.write(name, tmp_path / "hub.yaml")
     loaded = deployment.load(tmp_path / "hub.yaml")
+    if name == "https":  # what only the user knows
+        left = values.problems(values.UserValues(loaded.hub.values), chart)
+        assert [str(each).endswith("has not been filled in") for each in left] == [True] * 4
+        config = tmp_path / "config.yaml"
+        config.write_text(config.read_text().replace("YOUR-", "some-"))
     user = values.UserValues(loaded.hub.values)
     assert values.problems(user, chart) == []
     assert values.lets_anyone_in(user, chart) is None
+    assert list(settings.doubtful(user)) == []
 
 
 def test_help_and_list_name_every_profile(shell):

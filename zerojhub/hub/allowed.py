@@ -7,38 +7,14 @@ import re
 from typing import Any
 
 from zerojhub.errors import UserError
-from zerojhub.hub.charts import ChartArchive
-from zerojhub.hub.values import UserValues, at, merged
+from zerojhub.hub.authenticators import OAUTH, OTHERS
+from zerojhub.hub.charts import ChartArchive, at
+from zerojhub.hub.values import UserValues, merged
 
 OAUTH_SINCE = 3
 """The chart's first major version with OAuthenticator 16, in which no allow setting means nobody and not everybody."""
 ALL_SINCE = 4
 """The first with JupyterHub 5, in which that is so for every authenticator that does not decide otherwise."""
-
-OAUTH = {
-    "auth0": "oauthenticator.Auth0OAuthenticator",
-    "azuread": "oauthenticator.AzureAdOAuthenticator",
-    "bitbucket": "oauthenticator.BitbucketOAuthenticator",
-    "cilogon": "oauthenticator.CILogonOAuthenticator",
-    "generic-oauth": "oauthenticator.GenericOAuthenticator",
-    "github": "oauthenticator.GitHubOAuthenticator",
-    "gitlab": "oauthenticator.GitLabOAuthenticator",
-    "globus": "oauthenticator.GlobusOAuthenticator",
-    "google": "oauthenticator.GoogleOAuthenticator",
-    "mediawiki": "oauthenticator.MWOAuthenticator",
-    "okpy": "oauthenticator.OkpyOAuthenticator",
-    "openshift": "oauthenticator.OpenShiftOAuthenticator",
-}
-OTHERS = {
-    "ldap": "ldapauthenticator.LDAPAuthenticator",
-    "lti11": "ltiauthenticator.LTI11Authenticator",
-    "lti13": "ltiauthenticator.LTI13Authenticator",
-    "native": "nativeauthenticator.NativeAuthenticator",
-    "pam": "jupyterhub.PAMAuthenticator",
-    "shared-password": "jupyterhub.SharedPasswordAuthenticator",
-    "tmp": "tmpauthenticator.TmpAuthenticator",
-}
-"""Authenticators by their short names. Those of OAuth have another with `local-` before it."""
 
 OWN_SETTINGS = {
     "BitbucketOAuthenticator": "allowed_teams",

@@ -28,6 +28,13 @@ ChartValues = dict[str, Any]
 """Values of a chart. Any: only the chart's own schema knows what is in them."""
 
 
+def at(values: Any, *place: str) -> Any:
+    """The value at the place; None if there is none."""
+    for step in place:
+        values = values.get(step) if isinstance(values, dict) else None
+    return values
+
+
 @dataclass(frozen=True)
 class ChartArchive:
     """A packed chart. Its properties raise UserError if it is not a chart."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerojhub.errors import UserError
 from zerojhub.hub.moved import moved
+from zerojhub.placeholders import placeholder, placeholder_in
 from zerojhub.text import nearest
 from zerojhub.yamlfile import KeyPath, go, items, written
 
@@ -32,6 +33,8 @@ SECRET = re.compile(r"(?i)(password|passwd|secret|token|client_?id|key|url)$")
 """Keys whose values are never shown; a database's URL may have its password."""
 ADDRESS = re.compile(r"(?i)(hosts?|hostnames|contactEmail|callback_url)$")
 USERS = re.compile(r"(allowed|admin|blocked)_users$")
+ALLOWED = re.compile(r"^(allowed|admin|blocked)_\w+$")
+"""Users, groups and organizations."""
 CONFIGURED = {"hub", "proxy", "ingress", "httpRoute", "imagePullSecret", "auth"}
 """Sections in which placeholders are mistakes; users' environments and files may be templates."""
 TEMPLATES = {
@@ -43,8 +46,6 @@ TEMPLATES = {
     "initContainers",
     "extraContainers",
 }
-UNFILLED = re.compile(r"<[A-Za-z][\w .-]*>|\$\{\w+\}|\$\(\w+\)|\{\{.*\}\}|\{%.*%\}")
-"""What stands for a value in documentation and templates: <client-id>, ${PASSWORD}, {{ password }}."""
 
 
 def umbrella(user: UserValues, chart: ChartArchive) -> UserError | None:
@@ -126,9 +127,15 @@ def unfinished(user: UserValues) -> Mistakes:
             continue
         credential, address = _is_credential(place), ADDRESS.search(_key(place))
         if isinstance(value, str):
-            found = UNFILLED.fullmatch(value.strip()) if credential else UNFILLED.search(value) if address else None
-            if found:
-                message = f"{_dotted(place)}: the placeholder {found[0]} has not been filled in"
+            unfilled = (
+                placeholder_in(value)
+                if address and not credential
+                else placeholder(value)
+                if credential or ALLOWED.search(_key(place))
+                else None
+            )
+            if unfilled:
+                message = f"{_dotted(place)}: the placeholder {unfilled} has not been filled in"
                 yield place, UserError(message, where=user.where(place))
         elif value is None or place[:2] != ("hub", "config"):
             continue
@@ -180,9 +187,9 @@ def _explain(user: UserValues, error: ValidationError) -> Mistakes:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(_part(error).get("properties", {}))
         for key in (key for key in error.instance if key not in known):
-            meant = nearest(key, known)
-            hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
             there = (*place, key)
+            meant = _place_in_config(there) or nearest(key, known)
+            hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
             yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
         return
     if "propertyNames" in error.absolute_schema_path:
@@ -203,6 +210,14 @@ def _explain(user: UserValues, error: ValidationError) -> Mistakes:
         place,
         UserError(message, where=user.where(place), hint=RESHAPED.get(place) if error.validator == "type" else None),
     )
+
+
+def _place_in_config(place: KeyPath) -> str | None:
+    """For JupyterHub's own settings at the top level or in `hub`: where they belong."""
+    key = str(place[-1])
+    if place[:-1] not in ((), ("hub",), ("config",)) or not (key[:1].isupper() or place == ("config",)):
+        return None
+    return "hub.config" if place == ("config",) else f"hub.config.{key}"
 
 
 RESHAPED: dict[KeyPath, str] = {("hub", "extraConfig"): "since chart 1.0.0 each piece of code has a name: {mine: |…}"}

@@ -11,8 +11,8 @@ from typing import Any
 from zerojhub import masking
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
-from zerojhub.hub import mistakes
-from zerojhub.hub.charts import ChartArchive, ChartValues
+from zerojhub.hub import mistakes, settings
+from zerojhub.hub.charts import ChartArchive, ChartValues, at
 from zerojhub.hub.secrets import Secrets
 from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
 
@@ -57,6 +57,7 @@ def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
     for place, problem in chain(
         mistakes.empty_sections(user, chart),
         mistakes.misplaced_settings(user, chart),
+        settings.refused(user),
         mistakes.rejected_by_schema(user, chart, values),
         mistakes.unfinished(user),
     ):
@@ -177,10 +178,3 @@ def _section(values: ChartValues, key: str) -> ChartValues:
     section: ChartValues = values[key] if isinstance(values.get(key), dict) else {}
     values[key] = section
     return section
-
-
-def at(values: Any, *place: str) -> Any:
-    """The value at the place; None if there is none."""
-    for step in place:
-        values = values.get(step) if isinstance(values, dict) else None
-    return values

@@ -102,7 +102,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
 
     `installed`: the version of Zero to JupyterHub's chart that the hub has. `of`: what has that Kubernetes version.
     """
-    from zerojhub.hub import values
+    from zerojhub.hub import settings, values
     from zerojhub.hub.allowed import lets_nobody_in, may_let_nobody_in
     from zerojhub.hub.secrets import Secrets
 
@@ -119,7 +119,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         problems += filter(None, [lets_nobody_in(user, chart)])
     if problems:
         raise Problems(problems)
-    warnings = tuple(filter(None, [may_let_nobody_in(user, chart)]))
+    warnings = tuple(filter(None, [may_let_nobody_in(user, chart), *settings.doubtful(user)]))
     rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark, warnings)
     if rendered.is_proven(run.folder):
         return rendered
