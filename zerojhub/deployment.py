@@ -324,6 +324,10 @@ class Deployment(Section):
 
 def load(path: Path) -> Deployment:
     """Read a deployment file and fill in what depends on other keys. Raises Problems with one `file:line` per mistake."""
+    if path.is_dir():
+        raise UserError(
+            "is a directory", where=str(path), hint=f"name the deployment file in it: -f {path / 'hub.yaml'}"
+        )
     document = read_yaml(path, missing_hint="create one with `zerojhub init`, or name another with -f")
     if not isinstance(document, dict):
         raise UserError("a deployment file must be a mapping with name, cloud, cluster and hub", where=f"{path}:1")

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import typer
 
 from tests.conftest import PROGRAM
-from zerojhub.cli import app
+from zerojhub.cli import app, main
 from zerojhub.cli.arguments import parse_labels, parse_pairs
 from zerojhub.cli.commands import COMMANDS
 from zerojhub.errors import UserError
@@ -168,8 +169,38 @@ def test_the_shell_completes_commands_and_options(shell, words, completed):
     assert completed in shell.run("env", *asked, PROGRAM).stdout.split()
 
 
-def test_an_unknown_command_is_the_users_mistake(shell):
-    assert "clustr" in shell.zerojhub("clustr", code=2).stderr
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("plann", "unknown command 'plann' (did you mean zerojhub plan?)"),
+        ("cluster shw k8s", "unknown command 'shw' (did you mean zerojhub cluster show?)"),
+        ("frobnicate", "unknown command 'frobnicate' (see zerojhub --help)"),
+        ("plan -o xml", "--output: 'xml' is not one of 'table', 'json', 'yaml' (see zerojhub plan --help)"),
+        ("-o xml plan", "--output: 'xml' is not one of 'table', 'json', 'yaml' (see zerojhub --help)"),
+        ("plan --clod x", "no such option: --clod (did you mean --cloud?)"),
+        ("plan --bogus", "no such option: --bogus (see zerojhub plan --help)"),
+        ("plan x y", "unexpected argument: x y (see zerojhub plan --help)"),
+        ("cluster show", "missing argument NAME (see zerojhub cluster show --help)"),
+        ("heat create x", "missing option --template (see zerojhub heat create --help)"),
+        ("cluster resize k8s -1", "-1: a number here cannot be negative (see zerojhub cluster resize --help)"),
+        ("cluster resize k8s many", "N: must be a whole number (see zerojhub cluster resize --help)"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(monkeypatch, capsys, words, said):
+    monkeypatch.setattr(sys, "argv", ["zerojhub", *words.split()])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr() == ("", f"error: {said}\n")
+
+
+def test_a_group_without_a_command_prints_its_help(shell):
+    assert "Manage clusters." in shell.zerojhub("cluster", code=2).stderr
+
+
+def test_a_folder_is_no_deployment_file(shell):
+    hint = "name the deployment file in it: -f hub.yaml"
+    assert shell.zerojhub("plan", "-f", "", code=2).stderr == f"error: .: is a directory ({hint})\n"
 
 
 def test_options_may_come_before_the_command(shell):
@@ -188,7 +219,8 @@ def test_stages_are_listed_with_what_they_need(shell):
 
 def test_down_asks_and_refuses_without_a_terminal(shell):
     (shell.folder / "hub.yaml").write_text("name: a\ncloud: none\ncluster: {template: t}\n")
-    assert "--yes" in shell.zerojhub("down", code=2).stderr
+    said = "error: no terminal to ask on: Delete hub a; users' volumes are kept? (confirm with --yes)\n"
+    assert shell.zerojhub("down", code=2).stderr == said
 
 
 @pytest.mark.parametrize(

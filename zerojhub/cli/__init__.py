@@ -78,10 +78,11 @@ def main() -> None:
     """Run the command line and exit with its code."""
     prepare_streams()
     try:
-        app(prog_name="zerojhub")
+        # Errors of the command line come here, too; what is returned is the code of typer.Exit.
+        code = app(prog_name="zerojhub", standalone_mode=False)
     except BaseException as error:
         sys.exit(exit_code(error))
-    sys.exit(flushed(0))
+    sys.exit(exit_code(SystemExit(code)) if code else flushed(0))
 
 
 def prepare_streams() -> None:
@@ -103,6 +104,7 @@ def prepare_streams() -> None:
 def exit_code(error: BaseException) -> int:
     """The exit code for what the command has raised, after telling the user about it."""
     from zerojhub import crash
+    from zerojhub.cli import usage
     from zerojhub.errors import Interrupted, ZeroJHubError
     from zerojhub.report.failures import show_error, show_traceback
     from zerojhub.tasks import first_failure
@@ -123,6 +125,13 @@ def exit_code(error: BaseException) -> int:
         leave(str(error))
     if isinstance(error, BrokenPipeError) and is_abandoned():
         return flushed(1)
+    if isinstance(error, typer.Abort):  # the answer to a question was no
+        error = ZeroJHubError("not confirmed")
+    elif usage.is_help(error):
+        error.show()  # type: ignore[attr-defined]  # of Typer, whose class has different names in its versions
+        return flushed(2)
+    elif usage.is_usage_error(error):
+        error = usage.explain(error)
     if not isinstance(error, ZeroJHubError):
         argv = sys.argv[1:]
         error, trace = crash.explain(error, argv, commands_in(argv))

@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import Default
 
+from zerojhub.cli.usage import unknown_command
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -46,6 +48,12 @@ class Group(TyperGroup):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*usage(self, ctx), "COMMAND [ARGS]..."]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """UserError with the nearest command when there is none of that name."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown_command(args[0], self.list_commands(ctx), ctx.command_path)
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Formatter) -> None:
         write_help(self, ctx, formatter)

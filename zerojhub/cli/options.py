@@ -148,7 +148,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError(question, hint="no terminal to ask on; confirm with --yes")
+        raise UserError(f"no terminal to ask on: {question}", hint="confirm with --yes")
     with _asking():
         typer.confirm(question, abort=True, err=True)
 
