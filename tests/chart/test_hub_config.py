@@ -5,11 +5,13 @@ import importlib
 import sys
 
 import pytest
+from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubespawner import KubeSpawner
 from traitlets.config.loader import PyFileConfigLoader
 
 from tests.chart.rendering import container, render
+from zerojhub.hub import message
 
 
 @pytest.fixture
@@ -64,6 +66,21 @@ def plain(manifest):
 
 def mounted(container):
     return {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize(
+    "hub",
+    [
+        {},
+        {"templateVars": {"course": "physics"}},
+        {"config": {"JupyterHub": {"template_vars": {"course": "physics", "announcement": "Hello"}}}},
+        {"extraConfig": {"mine": "c.JupyterHub.template_vars = {'course': 'physics'}"}},
+    ],
+)
+def test_an_announcement_joins_the_other_variables_of_the_templates(configure, hub):
+    values = message.with_message({"hub": hub}, "Save <everything>")
+    variables = JupyterHub(config=configure(values)).template_vars
+    assert variables == ({"course": "physics"} if hub else {}) | {"announcement": "Save &lt;everything&gt;"}
 
 
 @pytest.mark.anyio

@@ -74,7 +74,7 @@ class Chart(Stage[Release]):
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(run.folder, installed.values)
         release = Release(name, namespace, installed.revision, kept, installed.values)
-        if differs := difference(installed, run[Values].chart, run[Values].values(kept)):
+        if differs := difference(installed, run[Values].chart, run[Values].values(kept, installed.values)):
             return Wrong(differs, release)
         if late:
             return Wrong(f"not available: {', '.join(late)}", release)
@@ -89,7 +89,7 @@ class Chart(Stage[Release]):
         installed = await hub_release(run)
         kept = Secrets.of(run.folder, installed.values if installed else None)
         kept.keep(run.folder)
-        values = run[Values].values(kept)
+        values = run[Values].values(kept, installed.values if installed else None)
         if installed:
             await recover(_helm(run), name, namespace, installed)
         # A release that is as it should be, but whose pods are late, is only waited for.
@@ -132,6 +132,30 @@ async def release_as_installed(run: Run) -> Release | None:
         return None
     kept = Secrets.of(run.folder, installed.values)
     return Release(name, namespace, installed.revision, kept, installed.values)
+
+
+async def announce(run: Run, text: str | None) -> bool:
+    """Show an announcement on the hub's pages (None: no longer), which restarts the hub. False if it is shown already.
+
+    Nothing else of the release changes, even if the deployment has changed since. ZeroJHubError if its chart has.
+    """
+    from zerojhub.hub import message, proof
+    from zerojhub.hub.release import difference
+
+    kube, name, namespace = run[Access].kube, run.deployment.release, run.deployment.namespace
+    installed = await hub_release(run)
+    if installed is None:
+        raise ZeroJHubError("there is no hub", hint="zerojhub up")
+    if differs := difference(installed, run[Values].chart, installed.values):
+        raise ZeroJHubError(differs, hint="zerojhub up, then announce it")
+    if message.shown(installed.values) == text:
+        return False
+    proven = await proof.recorded(kube, namespace, name, installed.revision)
+    await _install(run, message.with_message(installed.values, text))
+    await _wait(run)
+    if proven and (announced := await hub_release(run)):
+        await proof.record(kube, namespace, name, announced.revision, proven)
+    return True
 
 
 def labels_of(run: Run) -> str:

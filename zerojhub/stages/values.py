@@ -47,11 +47,13 @@ class Rendered:
     warnings: tuple[str, ...] = ()
     """What may become a problem later."""
 
-    def values(self, secrets: Secrets) -> dict[str, Any]:
-        """The values to give to Helm."""
+    def values(self, secrets: Secrets, installed: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The values to give to Helm. `installed`: those of the release, whose announcement is kept."""
+        from zerojhub.hub import message
         from zerojhub.hub.values import completed
 
-        return completed(self.user.values, secrets, self.wanted, self.chart)
+        values = completed(self.user.values, secrets, self.wanted, self.chart)
+        return message.with_message(values, message.shown(installed or {}))
 
     def remember(self, folder: Path) -> None:
         """Have no later run render them again."""
