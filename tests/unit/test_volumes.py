@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.unit.kubernetes import Cluster
-from zerojhub.kube import volumes
+from zerojhub.kube import kinds, volumes
 from zerojhub.kube.volumes import Volume
 
 
@@ -62,6 +62,20 @@ def test_deleting_all_deletes_the_claims_of_the_namespace_alone():
     cluster = Cluster(PersistentVolumeClaim=[claim("a"), claim("b"), claim("c", namespace="other")])
     anyio.run(volumes.delete_all, cluster, "hub")
     assert cluster.deleted == ["a", "b"]
+
+
+def test_deleting_all_deletes_what_was_kept_of_users_but_not_what_somebody_else_retains():
+    claims = [claim("ada", "pvc-1", user="ada"), claim("shared", "pvc-2"), claim("ben", "pvc-3", user="ben")]
+    there = [
+        volume("pvc-1", "ada", policy="Retain"),
+        volume("pvc-2", "shared", policy="Retain"),
+        volume("pvc-3", "ben"),
+    ]
+    cluster = Cluster(PersistentVolumeClaim=claims, PersistentVolume=there)
+    anyio.run(volumes.delete_all, cluster, "hub")
+    change = {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+    assert cluster.applied == [{"kind": kinds.PERSISTENT_VOLUME, "name": "pvc-1", "namespace": None, **change}]
+    assert cluster.deleted == ["ada", "shared", "ben"]
 
 
 def test_volumes_of_deleted_claims_are_waited_for():

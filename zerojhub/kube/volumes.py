@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from zerojhub.kube import quantity
+from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
 from zerojhub.kube.pods import USERNAME
 from zerojhub.text import plural
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CINDER = "cinder.csi.openstack.org"
 """The name of Cinder's CSI driver."""
+
+SET_BY_KUBERNETES = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/storage-provisioner")
+"""How the annotations begin that Kubernetes itself puts on a claim."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,51 @@ async def claimed(kube: Kube, namespace: str) -> list[Volume]:
 
 
 async def delete_all(kube: Kube, namespace: str) -> None:
-    """Delete every claim of the namespace, with its volume and the data on it."""
-    for claim in await _claims(kube, namespace):
+    """Delete every claim of the namespace, with its volume and the data on it; users' even if they were to be retained."""
+    claims, there = await _claims(kube, namespace), await kube.list(PERSISTENT_VOLUME)
+    retained = {
+        each["metadata"]["name"] for each in there if each["spec"].get("persistentVolumeReclaimPolicy") == "Retain"
+    }
+    for claim in claims:
+        volume = claim["spec"].get("volumeName")
+        if volume in retained and USERNAME in claim["metadata"].get("annotations", {}):
+            await set_policy(kube, volume, "Delete")
         await kube.delete(PERSISTENT_VOLUME_CLAIM, claim["metadata"]["name"], namespace)
+
+
+async def set_policy(kube: Kube, volume: str, policy: str) -> None:
+    """Decide what becomes of the PersistentVolume without its claim: Retain or Delete. KubeError unless that is set then."""
+    change = {"spec": {"persistentVolumeReclaimPolicy": policy}}
+    changed = await kube.merge(PERSISTENT_VOLUME, volume, None, change)
+    if changed["spec"].get("persistentVolumeReclaimPolicy") != policy:
+        raise KubeError(f"volume {volume} does not have reclaim policy {policy}")
+
+
+async def claim_again(kube: Kube, claim: PersistentVolumeClaim, *, timeout: float = 60) -> None:
+    """Bind the volume of a deleted claim to a new one like it. The volume's policy is Retain. TimedOut after `timeout` s."""
+    meta, volume = claim["metadata"], claim["spec"]["volumeName"]
+    name, namespace = meta["name"], meta.get("namespace")
+
+    async def is_gone() -> bool | NotYet:
+        there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
+        waiting = there is not None and there["metadata"]["uid"] == meta["uid"]
+        return NotYet(f"claim {name} is still being deleted") if waiting else True
+
+    async def is_bound() -> bool | NotYet:
+        there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
+        bound = there is not None and there["status"].get("phase") == "Bound"
+        return True if bound else NotYet(f"claim {name} is not bound to volume {volume}")
+
+    await wait_until(is_gone, timeout=timeout, pause=(0.2, 1))
+    # A volume that was bound to a deleted claim accepts a new one only after it has forgotten the old one's uid.
+    await kube.merge(PERSISTENT_VOLUME, volume, None, {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}})
+    annotations = {
+        key: value for key, value in meta.get("annotations", {}).items() if not key.startswith(SET_BY_KUBERNETES)
+    }
+    kept = {"name": name, "namespace": namespace, "labels": meta.get("labels", {}), "annotations": annotations}
+    manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": kept, "spec": claim["spec"]}
+    await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
+    await wait_until(is_bound, timeout=timeout, pause=(0.2, 1))
 
 
 async def wait_for_deletion(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:
