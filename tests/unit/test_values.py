@@ -140,7 +140,7 @@ def test_what_is_left_out_is_added(chart, written):
     assert sent["hub"]["config"] == {"A": {"b": 1}}
     assert sent["proxy"] == {"service": {"type": "NodePort"}, "secretToken": secrets.proxy_token}
     assert sent["hub"]["cookieSecret"] == secrets.cookie_secret
-    assert sent["hub"]["services"]["zerojhub"] == {"apiToken": secrets.api_token}
+    assert sent["hub"]["services"]["zerojhub"] == {"apiToken": secrets.api_token, "admin": True}
     assert sent["hub"]["loadRoles"]["zerojhub"]["services"] == ["zerojhub"]
 
 

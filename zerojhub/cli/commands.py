@@ -21,7 +21,7 @@ COMMANDS = {
     "show": ("show", "Show what the deployment consists of: servers, users, load balancers and volumes."),
     "down": ("up", "Delete the hub and everything created for it; users' volumes are kept and listed."),
     "stage": ("up", "List and run single stages of the deployment."),
-    "hub": ("hub", "Inspect and test the running hub."),
+    "hub": ("hub", "Inspect and test the running hub, and manage its users."),
     "helm": ("helm", "Run Helm with the cluster's kubeconfig, in the hub's namespace."),
     "template": ("template", "Manage cluster templates."),
     "cluster": ("cluster", "Manage clusters."),

@@ -69,13 +69,19 @@ class Group(TyperGroup):
 
 
 class App(typer.Typer):
-    """A Typer app whose groups and commands have this help. Completion options exist only where `completion` is given."""
+    """A Typer app whose groups and commands have this help. Completion options exist only where `completion` is given.
 
-    def __init__(self, text: str | None = None, *, cls: type[Group] = Group, completion: bool = False) -> None:
+    `alone`: the group does something without a command, too, instead of printing its help.
+    """
+
+    def __init__(
+        self, text: str | None = None, *, cls: type[Group] = Group, completion: bool = False, alone: bool = False
+    ) -> None:
         super().__init__(
             cls=cls,
             help=text or Default(None),  # the callback's docstring
-            no_args_is_help=True,
+            no_args_is_help=not alone,
+            invoke_without_command=alone,
             add_completion=completion,
             context_settings={"help_option_names": ["-h", "--help"]},
             rich_markup_mode=None,

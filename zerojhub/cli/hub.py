@@ -1,4 +1,4 @@
-"""zerojhub hub: the running hub's URL, users and log, and a test that it works."""
+"""zerojhub hub: the running hub's URL, users, log and announcement, and a test that it works."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerojhub.cli import users
 from zerojhub.cli.help import App
-from zerojhub.cli.options import DEFAULT_FILE, CloudOption, FileOption, OutputOption, QuietOption, logs_in
-from zerojhub.report.hub import show_proof, show_url, show_users
+from zerojhub.cli.options import (
+    DEFAULT_FILE,
+    CloudOption,
+    FileOption,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+    logs_in,
+)
+from zerojhub.errors import UserError
+from zerojhub.report.hub import show_message, show_proof, show_url
 from zerojhub.report.results import Output, show_drift, show_text
+from zerojhub.text import plural
 
 if TYPE_CHECKING:
-    from zerojhub.hub.client import User
     from zerojhub.hub.proof import Proof
+    from zerojhub.hub.users import UserRow, Users
+    from zerojhub.kube.client import Kube
     from zerojhub.run import Run
     from zerojhub.running import Running
 
-app = App("Inspect and test the running hub.")
+app = App("Inspect and test the running hub, and manage its users.")
+app.add_typer(users.app, name="users")
 
 
 @app.command()
@@ -72,29 +86,6 @@ def check(
 
 @app.command()
 @logs_in
-def users(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
-    """List the hub's users, their running servers and last activity.
-
-    Examples:
-        zerojhub hub users
-    """
-    from zerojhub import graph, running
-    from zerojhub.cli.run import with_run
-    from zerojhub.hub.client import HubClient
-    from zerojhub.stages import Endpoint
-
-    async def work(run: Run) -> tuple[Running, list[User]]:
-        found = await running.look(run, graph.with_needs([Endpoint]))
-        async with HubClient(found.require_url(), found.release.secrets.api_token) as client:
-            return found, await client.users()
-
-    found, listed = with_run(work, file, cloud, silent=True)
-    show_drift(found.drift)
-    show_users(listed, output)
-
-
-@app.command()
-@logs_in
 def logs(
     user: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Print the log of this user's server instead.")
@@ -120,3 +111,79 @@ def logs(
     found, text = with_run(work, file, cloud, silent=True)
     show_drift(found.drift)
     show_text(text)
+
+
+@app.command()
+@logs_in
+def stop(
+    everyone: Annotated[bool, typer.Option("--all", help="The servers of all users.")] = False,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Stop every user's servers, for instance before maintenance. The hub and users' files stay.
+
+    To stop the servers of some users: `zerojhub hub users stop`.
+
+    Examples:
+        zerojhub hub stop --all
+    """
+    if not everyone:
+        raise UserError("whose servers?", hint="--all, or zerojhub hub users stop NAME")
+
+    async def work(known: Users, kube: Kube, namespace: str) -> list[UserRow]:
+        names = known.with_servers()
+        if names:
+            confirm(f"Stop the servers of {plural(len(names), 'user')} ({', '.join(names)})?", yes=yes)
+        return await known.stop(names)
+
+    users.report(users.with_users(work, file, cloud, quiet=quiet), output)
+
+
+@app.command()
+@logs_in
+def message(
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to announce, as plain text.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Show no announcement.")] = False,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Show an announcement at the top of the hub's own pages until --clear. Without either: print the current one.
+
+    The hub restarts, which takes some seconds in which nobody can log in; users' servers keep running. The announcement is
+    kept in the Helm release: `zerojhub up` leaves it as it is, and changes that you have not applied yet stay unapplied.
+
+    Examples:
+        zerojhub hub message "Maintenance on Friday from 17:00: save your work"
+        zerojhub hub message --clear
+    """
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.hub.message import shown
+    from zerojhub.stages import Chart, HelmProgram, Values
+    from zerojhub.stages.chart import announce
+
+    if text is not None and (clear or not text.strip()):
+        raise UserError(
+            "give a text, or --clear" if clear else "the text is empty", hint="zerojhub hub message --clear"
+        )
+
+    async def look(run: Run) -> str | None:
+        found = await running.look(run, graph.with_needs([Chart]))
+        return shown(found.release.values)
+
+    async def change(run: Run) -> str | None:
+        await graph.require(run, Values, HelmProgram)
+        with graph.step(run, "message") as step:
+            changed = await announce(run, text)
+            step.outcome, step.detail = "done", "" if changed else "unchanged"
+        return text
+
+    if text is None and not clear:
+        show_message(with_run(look, file, cloud, silent=True), output)
+    else:
+        show_message(with_run(change, file, cloud, quiet=quiet, locked=True), output)

@@ -129,7 +129,10 @@ def is_given(context: typer.Context, name: str) -> bool:
 
 
 def set_defaults(context: typer.Context, given: dict[str, object]) -> None:
-    """Make options given before the command defaults of those of the command (`zerojhub -o json status`)."""
+    """Make options given before the command defaults of those of the command (`zerojhub -o json status`).
+
+    They take precedence over those given even earlier.
+    """
 
     def defaults(command: Any) -> dict[str, object]:
         below = {name: defaults(each) for name, each in getattr(command, "commands", {}).items()}
@@ -138,7 +141,9 @@ def set_defaults(context: typer.Context, given: dict[str, object]) -> None:
     name = context.invoked_subcommand
     root: Any = context.command
     command = root.get_command(context, name) if given and name else None
-    context.default_map = {name: defaults(command)} if name and command else None
+    if name and command:
+        earlier = (context.default_map or {}).get(name) or {}
+        context.default_map = {name: earlier | defaults(command)}
 
 
 def confirm(question: str, *, yes: bool) -> None:

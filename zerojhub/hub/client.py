@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NotRequired
+from urllib.parse import quote
 
 from typing_extensions import TypedDict
 
@@ -29,7 +30,11 @@ PAGE = 100
 
 
 class HubError(ZeroJHubError):
-    """A request to the hub failed or was refused, or there was no response (exit code 1)."""
+    """A request to the hub failed or was refused; `status` (HTTP) is None if there was no response (exit code 1)."""
+
+    def __init__(self, message: str, *, status: int | None = None, where: str | None = None, hint: str | None = None):
+        super().__init__(message, where=where, hint=hint)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -139,27 +144,48 @@ class HubClient:
 
     async def user(self, name: str) -> User | None:
         """The user with their servers, or None."""
-        found = await self.json("GET", f"/hub/api/users/{name}", of=UserModel, missing=404)
+        found = await self.json("GET", _path(name), of=UserModel, missing=404)
         return None if found is None else _user(found)
 
     async def create_user(self, name: str) -> None:
         """Add a user of a name that nobody else adds."""
 
         async def create() -> User:
-            return _user(await self.json("POST", f"/hub/api/users/{name}", of=UserModel, repeatable=False))
+            return _user(await self.json("POST", _path(name), of=UserModel, repeatable=False))
 
         await retry.settle(create, lambda: self.user(name))
 
+    async def add_user(self, name: str) -> User | None:
+        """Add a user as if they had logged in: the authenticator accepts the name, and may change it. None if they exist."""
+
+        async def create() -> list[User] | None:
+            body = {"usernames": [name]}
+            added: list[UserModel] | None = await self.json(
+                "POST", "/hub/api/users", of=_USERS, missing=409, body=body, repeatable=False
+            )
+            return None if added is None else [_user(each) for each in added]
+
+        async def look() -> list[User] | None:
+            user = await self.user(name)
+            return [user] if user else None
+
+        added = await retry.settle(create, look)
+        return added[0] if added else None
+
+    async def set_admin(self, name: str, admin: bool) -> None:
+        """Make the user an administrator, or no longer one. Only a service that is an administrator itself may do that."""
+        await self.request("PATCH", _path(name), body={"admin": admin})
+
     async def delete_user(self, name: str) -> None:
         """Delete a user, if there is one."""
-        answer = await self.request("DELETE", f"/hub/api/users/{name}", check=False)
+        answer = await self.request("DELETE", _path(name), check=False, timeout=60)
         if answer.status_code != 404:
             self._checked(answer)
 
     async def create_token(self, name: str, *, seconds: int) -> str:
         """A token of the user that expires after so many seconds."""
         body = {"expires_in": seconds, "note": "zerojhub check"}
-        made: TokenModel = await self.json("POST", f"/hub/api/users/{name}/tokens", of=TokenModel, body=body)
+        made: TokenModel = await self.json("POST", _path(name, "tokens"), of=TokenModel, body=body)
         return made["token"]
 
     async def restore_routes(self) -> None:
@@ -168,7 +194,7 @@ class HubClient:
 
     async def start_server(self, name: str) -> None:
         """Request the user's default server; `progress` follows its start."""
-        answer = await self.request("POST", f"/hub/api/users/{name}/server", check=False, timeout=60)
+        answer = await self.request("POST", _path(name, "server"), check=False, timeout=60)
         if answer.status_code != 400 or "already running" not in answer.text:
             self._checked(answer)
 
@@ -178,7 +204,7 @@ class HubClient:
 
         async def rest() -> AsyncIterator[ProgressEvent]:
             """The events that were not seen yet: after a fault, the hub begins anew."""
-            async for event in self._events(f"/hub/api/users/{name}/server/progress", timeout):
+            async for event in self._events(_path(name, "server/progress"), timeout):
                 if event.get("failed") or event.get("ready") or event.get("message", "") not in seen:
                     yield event
 
@@ -192,15 +218,16 @@ class HubClient:
                 seen.add(message)
                 yield message
 
-    async def stop_server(self, name: str, *, timeout: float = 120) -> None:
-        """Stop the user's default server, if it is running, and wait until it has stopped."""
-        answer = await self.request("DELETE", f"/hub/api/users/{name}/server", check=False, timeout=60)
+    async def stop_server(self, name: str, server: str = "", *, timeout: float = 120) -> None:
+        """Stop the user's server of that name, if it is running, and wait until it has stopped."""
+        path = _path(name, f"servers/{quote(server, safe='')}" if server else "server")
+        answer = await self.request("DELETE", path, check=False, timeout=60)
         if answer.status_code not in (400, 404):  # 400: it is not running, or is already stopping
             self._checked(answer)
 
         async def look() -> bool | NotYet:
             user = await self.user(name)
-            return NotYet() if user and (user.servers or user.pending) else True
+            return NotYet() if user and (server in user.servers or (user.pending and not server)) else True
 
         try:
             await wait_until(look, timeout=timeout, pause=(0.2, 1))
@@ -293,7 +320,12 @@ class HubClient:
             # Not from the hub's API, but an HTML page, or from a proxy in front of the hub.
             message = f"{answer.reason_phrase} ({answer.headers.get('server', 'the proxy')})"
         where = f"{answer.request.method} {answer.request.url}"
-        return HubError(f"the hub responded {answer.status_code}: {message}", where=where)
+        return HubError(f"the hub responded {answer.status_code}: {message}", where=where, status=answer.status_code)
+
+
+def _path(name: str, rest: str = "") -> str:
+    """The path of what belongs to the user."""
+    return f"/hub/api/users/{quote(name, safe='@')}{rest and '/'}{rest}"
 
 
 def _plain(failure: HubError | Transient) -> ZeroJHubError:

@@ -27,7 +27,7 @@ SIGN_UP = {
 """Authenticators with open sign-up: their section in hub.config, the key that allows it, and its default."""
 
 ROLES_SINCE = 2
-"""The chart's first major version with JupyterHub 2, in which services have scopes instead of being administrators."""
+"""The chart's first major version with JupyterHub 2, in which services have scopes."""
 
 
 class UserValues:
@@ -107,10 +107,10 @@ def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: Chart
         hub["extraEnv"].setdefault("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", PRIVATE_NETWORKS)
     service = _section(_section(hub, "services"), SERVICE)
     service.setdefault("apiToken", secrets.api_token)
+    # Scopes are not enough to make users administrators, which only an administrator may do.
+    service.setdefault("admin", True)
     if chart.major >= ROLES_SINCE:
         _section(hub, "loadRoles").setdefault(SERVICE, {"scopes": SCOPES, "services": [SERVICE]})
-    else:
-        service.setdefault("admin", True)
     return values
 
 
