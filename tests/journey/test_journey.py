@@ -202,6 +202,58 @@ def test_the_users_scheduler_and_the_image_pullers(cloud, file, hub, tmp_path):
     assert "image-puller" not in kubectl("get", "daemonset", "-o", "name")
 
 
+def test_a_user_comes_and_goes_and_comes_back_to_their_files(cloud, file, hub):
+    """KubeSpawner deletes the claim of a user who is deleted, and its volume with it."""
+
+    def users(*words: str) -> list[dict]:
+        return cloud.json("hub", "users", *words, "-f", file)
+
+    def home(*words: str) -> str:
+        inside = ("sudo", "kubectl", "-n", "practice", "exec", "jupyter-cleo", "--", *words)
+        return cloud.zerojhub("cluster", "ssh", "-q", "practice", "--", *inside).stdout
+
+    def in_cinder() -> set[str]:
+        return set(cloud.openstack("volume", "list", "-f", "value", "-c", "ID").split())
+
+    others = in_cinder()
+    assert [(row["name"], row["outcome"]) for row in users("add", "Cleo", "ada")] == [
+        ("cleo", "added"),
+        ("ada", "already a user"),
+    ]
+    assert users("admin", "cleo")[0]["outcome"] == "now an administrator"
+    assert users("start", "cleo")[0]["outcome"] == "started"
+    [cleo] = [user for user in users() if user["name"] == "cleo"]
+    assert (cleo["admin"], cleo["servers"]) == ("yes", 1)
+    home("sh", "-c", "'echo chapter one > /home/jovyan/thesis'")
+    assert users("stop", "cleo")[0]["outcome"] == "stopped"
+    [removed] = users("remove", "cleo", "--yes")
+    assert removed["outcome"] == "removed"
+    assert in_cinder() - others == {removed["volumes"][0]["id"]}
+    assert "cleo" not in [user["name"] for user in users()]
+    users("add", "cleo")
+    users("start", "cleo")
+    assert home("cat", "/home/jovyan/thesis") == "chapter one\n"
+    [deleted] = users("remove", "cleo", "--with-data", "--yes")
+    assert deleted["volumes"][0]["id"] == removed["volumes"][0]["id"]
+    until(lambda: in_cinder() == others)
+
+
+def test_an_announcement_is_on_the_hubs_pages_until_it_is_cleared(cloud, file, hub):
+    def page() -> str:
+        return httpx.get(hub["url"].rstrip("/") + "/hub/login", timeout=10).text
+
+    cloud.zerojhub("hub", "message", "Back at <five>", "-f", file)
+    assert "Back at &lt;five&gt;" in page()
+    assert cloud.json("status", "-f", file)["ready"] is True
+    assert cloud.zerojhub("hub", "message", "-f", file).stdout == "Back at <five>\n"
+    before = cloud.json("helm", "-f", file, "list")[0]["revision"]
+    cloud.zerojhub("up", "-f", file)
+    assert cloud.json("helm", "-f", file, "list")[0]["revision"] == before
+    cloud.zerojhub("hub", "message", "--clear", "-f", file)
+    assert "Back at" not in page()
+    assert cloud.json("status", "-f", file)["ready"] is True
+
+
 def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
     """OpenStack's cloud controllers would look for the load balancer that they deleted themselves."""
     changed = file.with_name("node-port.yaml")
