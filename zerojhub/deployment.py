@@ -53,6 +53,9 @@ Name = Annotated[
 Labels = dict[str, str | int | bool | float]
 
 
+KNOWN_KEYS = "known keys: "
+
+
 class Section(BaseModel):
     """A mapping in the file. The docstring of each key is its description in the reference (docs/_ext/reference.py)."""
 
@@ -348,7 +351,7 @@ def validated(model: type[Model], path: Path, document: Any) -> Model:
     except ValidationError as error:
         mistakes = _mistakes(path, document, error, model) | mistakes
     if mistakes:
-        raise Problems(list(mistakes.values()))
+        raise _problems(mistakes)
     return parsed
 
 
@@ -384,10 +387,20 @@ def template_spec(source: Path | None, given: dict[str, Any]) -> TemplateSpec:
     try:
         spec = TemplateSpec.model_validate(_as_written(document) | given)
     except ValidationError as error:
-        mistakes = {each["loc"]: _mistake(source, document, each, TemplateSpec) for each in error.errors()} | mistakes
+        mistakes = _mistakes(source, document, error, TemplateSpec) | mistakes
     if mistakes:
-        raise Problems(list(mistakes.values()))
+        raise _problems(mistakes)
     return spec
+
+
+def _problems(mistakes: dict[KeyPath, UserError]) -> Problems:
+    """The mistakes, without repeating the list of known keys."""
+    listed: set[str | None] = set()
+    for mistake in mistakes.values():
+        if mistake.hint and mistake.hint.startswith(KNOWN_KEYS):
+            mistake.hint = None if mistake.hint in listed else mistake.hint
+            listed.add(mistake.hint)
+    return Problems(list(mistakes.values()))
 
 
 def _as_written(document: Any) -> Any:
@@ -402,7 +415,9 @@ def _as_written(document: Any) -> Any:
     return found
 
 
-def _mistakes(path: Path, document: Any, error: ValidationError, model: type[Section]) -> dict[KeyPath, UserError]:
+def _mistakes(
+    path: Path | None, document: Any, error: ValidationError, model: type[Section]
+) -> dict[KeyPath, UserError]:
     """One error per place, although pydantic reports each branch of a union."""
     mistakes: dict[KeyPath, UserError] = {}
     unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
@@ -428,7 +443,7 @@ def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[
     if error["type"] == "extra_forbidden":
         known = _keys_at(place[:-1], model)
         meant = nearest(str(place[-1]), known)
-        hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(known)}"
+        hint = f"did you mean {meant!r}?" if meant else f"{KNOWN_KEYS}{', '.join(known)}"
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
     if error["type"] == "missing":
         return UserError(f"missing key {name!r}", where=where)

@@ -162,7 +162,14 @@ def test_the_help_on_the_terminal_is_this_help(shell):
 
 @pytest.mark.parametrize(
     ("words", "completed"),
-    [("zerojhub clu", "cluster"), ("zerojhub cluster cre", "create"), ("zerojhub cluster list --o", "--output")],
+    [
+        ("zerojhub clu", "cluster"),
+        ("zerojhub cluster cre", "create"),
+        ("zerojhub cluster list --o", "--output"),
+        ("zerojhub init cl", "classroom"),
+        ("zerojhub up --only ke", "keypair"),
+        ("zerojhub stage run cha", "chart"),
+    ],
 )
 def test_the_shell_completes_commands_and_options(shell, words, completed):
     asked = ("_ZEROJHUB_COMPLETE=complete_bash", f"COMP_WORDS={words}", f"COMP_CWORD={words.count(' ')}")
@@ -209,6 +216,14 @@ def test_options_may_come_before_the_command(shell):
     assert before.startswith("[")
     missing = shell.zerojhub("-f", "none.yaml", "plan", code=2).stderr
     assert "none.yaml: no such file" in missing
+
+
+def test_the_environment_of_a_practice_cloud_that_does_not_run(monkeypatch):
+    from zerojhub.practice import control
+
+    monkeypatch.setattr(control, "running", lambda: None)
+    with pytest.raises(UserError, match="the practice cloud is not running"):
+        app(["practice", "env"], standalone_mode=False)
 
 
 def test_stages_are_listed_with_what_they_need(shell):

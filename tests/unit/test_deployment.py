@@ -187,6 +187,21 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert len(str(caught.value).splitlines()) == 3
 
 
+def test_known_keys_are_listed_once(tmp_path):
+    said = refused(tmp_path, "name: a\ncluster: {template: t}\nxyz: 1\nqqq: 2\n")
+    assert said.count("known keys: name, cloud") == 1
+
+
+def test_a_misspelt_key_of_a_template_is_not_missing_as_well(tmp_path):
+    (path := tmp_path / "template.yaml").write_text("imag: i\nexternal_network: p\ndocker_volume_size: 010\n")
+    with pytest.raises(UserError) as caught:
+        deployment.template_spec(path, {})
+    assert str(caught.value).splitlines() == [
+        f"{path}:1: unknown key 'imag' (did you mean 'image'?)",
+        f"{path}:3: docker_volume_size: YAML reads 010 as 8 (write a plain number, such as 3)",
+    ]
+
+
 def test_the_home_of_an_unknown_user_is_a_path_like_any_other(tmp_path):
     loaded = deployment.load(write(tmp_path, LEAST + "access: {private_key: ~nosuchuser/key}\n"))
     assert loaded.access.private_key == tmp_path / "~nosuchuser" / "key"

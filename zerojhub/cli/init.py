@@ -7,10 +7,16 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import DEFAULT_FILE, FileOption, OutputOption, QuietOption
+from zerojhub.cli.options import DEFAULT_FILE, FileOption, OutputOption, QuietOption, completed
 from zerojhub.report.results import Output
 
 app = App()
+
+
+def profile_names() -> list[str]:
+    from zerojhub import profiles
+
+    return [profile.name for profile in profiles.listed()]
 
 
 @app.command()
@@ -18,7 +24,9 @@ def init(
     profile: Annotated[
         str,
         typer.Argument(
-            metavar="PROFILE", help="minimal, autoscaled, classroom, cluster-api, gpu, https or legacy-magnum."
+            metavar="PROFILE",
+            help="minimal, autoscaled, classroom, cluster-api, gpu, https or legacy-magnum.",
+            autocompletion=completed(profile_names),
         ),
     ] = "minimal",
     show_all: Annotated[bool, typer.Option("--list", help="List the profiles and write nothing.")] = False,

@@ -7,7 +7,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -120,6 +120,15 @@ def logs_in(command: Function) -> Function:
     # Typer reads a command's options from its signature.
     vars(with_login)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *more])
     return cast(Function, with_login)
+
+
+def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """For the shell: the names that begin with what has been typed."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
 
 
 def is_given(context: typer.Context, name: str) -> bool:

@@ -133,6 +133,7 @@ def env() -> None:
     """
     from zerojhub.practice import control
 
+    control.require_running()
     report.show_environment(control.environment())
 
 

@@ -17,6 +17,7 @@ from zerojhub.cli.options import (
     QuietOption,
     VerboseOption,
     YesOption,
+    completed,
     confirm,
     logs_in,
 )
@@ -38,7 +39,18 @@ ChartOption = Annotated[
     str | None,
     typer.Option("--chart", metavar="REF", help="Chart to install.", show_default="the deployment file's"),
 ]
-StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="Stage, as in `zerojhub stage list`.")]
+
+
+def stage_names() -> list[str]:
+    from zerojhub.stages import STAGES
+
+    return [stage.name for stage in STAGES]
+
+
+STAGE = completed(stage_names)
+StageArgument = Annotated[
+    str, typer.Argument(metavar="STAGE", help="Stage, as in `zerojhub stage list`.", autocompletion=STAGE)
+]
 
 
 @app.command()
@@ -50,9 +62,14 @@ def up(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="Run this stage and the stages that need it.")
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="Run this stage and the stages that need it.", autocompletion=STAGE
+        ),
     ] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.", autocompletion=STAGE)
+    ] = None,
     chart: ChartOption = None,
 ) -> None:
     """Create what is missing between the project and a working hub, and print its URL.

@@ -118,8 +118,10 @@ def read_text(path: Path) -> str:
     """The text of a file. UserError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError("no such file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", where=str(path)) from None
+        raise UserError(f"cannot be read: {getattr(error, 'strerror', error)}", where=str(path)) from None
 
 
 def render(deployment: Deployment, keypair: str | None) -> Template:
