@@ -210,6 +210,21 @@ def test_a_folder_is_no_deployment_file(shell):
     assert shell.zerojhub("plan", "-f", "", code=2).stderr == f"error: .: is a directory ({hint})\n"
 
 
+def test_ctrl_c_while_modules_are_imported(shell):
+    """Instead of waiting for the right moment, an import raises what Ctrl-C does."""
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "import zerojhub.__main__\n"
+        "zerojhub.__main__.main()\n"
+    )
+    done = shell.run(sys.executable, "-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped: nothing was done\n")
+
+
 def test_options_may_come_before_the_command(shell):
     before = shell.zerojhub("-o", "json", "stage", "list").stdout
     assert before == shell.zerojhub("stage", "list", "-o", "json").stdout

@@ -268,6 +268,9 @@ def test_a_chart_without_a_schema(tmp_path):
         "hub: {cookieSecret: Zq7-unguessable}",
         "hub: {db: {url: [Zq7-unguessable]}}",
         "proxy: {https: {manual: {key: [Zq7-unguessable]}}}",
+        "hub: {passphrase: Zq7-unguessable, config: {Mine: {api_token: 1}}, db: {passphrase: [Zq7-unguessable]}}",
+        "singleuser: {credentials: [Zq7-unguessable]}",
+        "hub: {config: {credentials: Zq7-unguessable, Passphrase: Zq7-unguessable}}",
     ],
 )
 def test_no_mistake_shows_a_secret(problems, text):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from zerojhub import masking
 from zerojhub.errors import UserError
 from zerojhub.hub.moved import moved
 from zerojhub.placeholders import placeholder, placeholder_in
@@ -29,7 +30,7 @@ OPTIONAL = re.compile(r"(SecurityContext|Strategy|Labels)$")
 """Sections that charts can do without."""
 CREDENTIAL = re.compile(r"(?i)(password|passwd|secret|token|client_?id|secret_?key)$")
 """Keys whose value is text that someone was given or has chosen."""
-SECRET = re.compile(r"(?i)(password|passwd|secret|token|client_?id|key|url)$")
+SECRET = re.compile(rf"(?i){masking.SECRET_NAME.pattern}|(client_?id|keys?|url)$")
 """Keys whose values are never shown; a database's URL may have its password."""
 ADDRESS = re.compile(r"(?i)(hosts?|hostnames|contactEmail|callback_url)$")
 USERS = re.compile(r"(allowed|admin|blocked)_users$")
