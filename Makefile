@@ -53,7 +53,7 @@ lint: $(VENV)/.check
 	$(BIN)/ruff format --quiet --check zerojhub tests docs
 
 types: $(VENV)/.check
-	$(BIN)/mypy
+	$(BIN)/mypy --no-error-summary
 
 # Half of the tests each: many of them wait.
 unit: unit-a-k unit-l-z
