@@ -26,8 +26,8 @@ class FakeHub:
         """The response to every request except GET, if set."""
         self.on_delete: Callable[[str], None] = lambda name: None
         """Called with the name of a user who is deleted: as KubeSpawner, which deletes claims then."""
-        self.grants_admin = True
-        """Whether the token's service is an administrator itself."""
+        self.admin_token: str | None = None
+        """The only token of a service that is an administrator, if set."""
         self.faults: list[httpx.Response | Exception] = []
         """What becomes of the next requests: a response in place of the hub's, or an exception after the hub did its work."""
 
@@ -69,7 +69,7 @@ class FakeHub:
         if name not in self.users:
             return httpx.Response(404, json={"status": 404, "message": "no such user"})
         if request.method == "PATCH":
-            if not self.grants_admin:
+            if self.admin_token and request.headers["authorization"] != f"token {self.admin_token}":
                 return httpx.Response(403, json={"message": "Only admins can grant admin permissions"})
             self.users[name] |= json.loads(request.content)
             return httpx.Response(200, json=self.users[name])

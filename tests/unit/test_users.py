@@ -173,7 +173,7 @@ def test_administrators_are_made_and_unmade(hub):
 
 
 def test_a_service_that_lacks_the_right_gets_it_with_up(hub):
-    hub.grants_admin = False
+    hub.admin_token = "another"
     [row] = do("set_admin", ["ada"], True)
     assert row.outcome == "failed"
     assert row.detail.endswith("Only admins can grant admin permissions (zerojhub up gives zerojhub's own service in the "
@@ -230,6 +230,18 @@ def test_a_removed_users_volume_keeps_its_claim(hub, storage):
     assert claim["status"]["phase"] == "Bound"
 
 
+def test_a_volume_that_a_user_has_got_since_the_question_is_kept(hub, storage):
+    async def run():
+        async with HubClient("http://hub", "t0ken") as client:
+            known = await Users.of(client, lambda text: None)
+            leaving = await known.leaving(storage, "hub", ["ada"])
+            storage.give("ada")
+            return await known.remove(storage, "hub", leaving, with_data=False)
+
+    assert outcomes(anyio.run(run)) == [("ada", "removed", "kept volume cinder-1 (10 GB)")]
+    assert storage.claims() == ["claim-ada"]
+
+
 def test_a_claim_that_the_spawner_does_not_delete_is_left_alone(hub, storage):
     storage.give("ada", "claim-ada-old")
     remove(storage, "ada")
@@ -274,7 +286,7 @@ def test_data_is_deleted_on_demand_even_after_the_user(hub, storage):
     storage.give("cleo")
     assert outcomes(remove(storage, "cleo")) == [("cleo", "not a user", "kept volume cinder-1 (10 GB)")]
     assert storage.claims() == ["claim-cleo"]
-    assert outcomes(remove(storage, "cleo", with_data=True)) == [
+    assert outcomes(remove(storage, "Cleo", with_data=True)) == [
         ("cleo", "not a user", "deleted volume cinder-1 (10 GB)")
     ]
     assert storage.claims() == []

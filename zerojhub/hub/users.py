@@ -135,7 +135,7 @@ class Users:
         found = []
         for given in names:
             user = self._find(given)
-            name = user.name if user else given
+            name = user.name if user else given if any(_is_of(each, given) for each in claimed) else given.lower()
             found.append(Leaving(name, given, user, [each for each in claimed if _is_of(each, name)]))
         return found
 
@@ -147,25 +147,31 @@ class Users:
             person = known[name]
             if person.user:
                 await self._stop(person.user)
+            theirs = person.volumes
             if with_data:
                 await self._delete(kube, namespace, person)
             elif person.user:
-                await self._delete_but_volumes(kube, namespace, person)
+                # Once more: a server that they have started meanwhile may have got a volume.
+                theirs = [each for each in await volumes.claimed(kube, namespace) if _is_of(each, name)]
+                await self._delete_but(kube, namespace, theirs, name)
             done = "removed" if person.user else "not a user"
             fate = "deleted" if with_data else "kept"
-            fates = [f"{fate} volume {each.id or each.name} ({each.size_gb} GB)" for each in person.volumes]
+            fates = [f"{fate} volume {each.id or each.name} ({each.size_gb} GB)" for each in theirs]
             detail = ", ".join(filter(None, [_renamed(person.given, person.user), *fates]))
-            return UserRow(name, done, detail, person.volumes)
+            return UserRow(name, done, detail, theirs)
 
         return await self._each(list(known), remove)
 
-    async def _delete_but_volumes(self, kube: Kube, namespace: str, person: Leaving) -> None:
-        """KubeSpawner deletes a deleted user's claim by its name, and with it the volume, unless that is to be retained."""
+    async def _delete_but(self, kube: Kube, namespace: str, theirs: Sequence[Volume], name: str) -> None:
+        """Delete the user but not their volumes.
+
+        KubeSpawner deletes a deleted user's claim by its name, and with it the volume, unless that is to be retained.
+        """
         claims = []
-        for volume in person.volumes:
+        for volume in theirs:
             await volumes.set_policy(kube, volume.name, "Retain")
             claims.append(await kube.get(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace))
-        await self._client.delete_user(person.name)
+        await self._client.delete_user(name)
         for claim in filter(None, claims):
             there = await kube.get(PERSISTENT_VOLUME_CLAIM, claim["metadata"]["name"], namespace)
             if there is not None and "deletionTimestamp" not in there["metadata"]:
