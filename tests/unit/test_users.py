@@ -321,7 +321,7 @@ LISTS = {
     "semicolons, quotes and a mark": (
         '\ufeff"First name";"Email address"\r\n"Ada";"ada@x.edu"\r\n', ["ada@x.edu"], "column Email address"),
     "tabs": ("Student\tSIS Login ID\nLovelace, Ada\tada\n", ["ada"], "column SIS Login ID"),
-    "no header": ("ada\n\nben\n ben \n", ["ada", "ben"], "its only column, without a header"),
+    "no header": ("ada\n\nben\n ben \n", ["ada", "ben"], "its only column (no header)"),
     "a header alone above names": ("username\nada\n", ["ada"], "column username"),
     "rows of other lengths": ("id,username\n1\n2,ada,x\n,,\n", ["ada"], "column username"),
 }  # fmt: skip
@@ -341,7 +341,9 @@ WRONG = {
     "username\n": "there are no names in column username",
     "ID,Full name\n1,Ada L\n": "1: none of its columns is called username, name or email (rename one of ID, Full name, or "
     "keep that column alone)",
-    "name,id\nAda Lovelace,1\n": "Ada Lovelace in column name is not a user name (add a column username or email)",
+    "name,id\nAda Lovelace,1\n": "'Ada Lovelace' in column name is not a user name (add a column username or email)",
+    "Ada Lovelace\nBen\n": "'Ada Lovelace' in its only column (no header) is not a user name (add a column username or "
+    "email)",
     "username\nada\0\n": "not a CSV file (save it as CSV UTF-8)",
 }
 

@@ -39,19 +39,19 @@ def read(path: Path) -> ClassList:
                 where=f"{path}:1",
                 hint=f"rename one of {', '.join(title.strip() for title in rows[0])}, or keep that column alone",
             )
-        return ClassList(_names(rows, 0), "its only column, without a header")
+        return _checked(path, _names(rows, 0), "its only column (no header)")
     # People's own names are not user names: another column has those.
     column = next((each for each in chosen if not any(" " in name for name in _names(rows[1:], each))), chosen[0])
-    names = _names(rows[1:], column)
+    return _checked(path, _names(rows[1:], column), f"column {rows[0][column].strip()}")
+
+
+def _checked(path: Path, names: list[str], source: str) -> ClassList:
     if not names:
-        raise UserError(f"there are no names in column {rows[0][column].strip()}", where=str(path))
+        raise UserError(f"there are no names in {source}", where=str(path))
     if several := next((name for name in names if " " in name), None):
-        raise UserError(
-            f"{several} in column {rows[0][column].strip()} is not a user name",
-            where=str(path),
-            hint="add a column username or email",
-        )
-    return ClassList(names, f"column {rows[0][column].strip()}")
+        hint = "add a column username or email"
+        raise UserError(f"{several!r} in {source} is not a user name", where=str(path), hint=hint)
+    return ClassList(names, source)
 
 
 def _rows(path: Path) -> list[list[str]]:

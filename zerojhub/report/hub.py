@@ -37,7 +37,7 @@ def show_users(users: Sequence[User], output: Output) -> None:
 
 def show_rows(rows: Sequence[UserRow], output: Output) -> None:
     """What became of each user."""
-    show(rows, output, lambda: table(rows, ("name", "outcome", "detail"), empty="no users"))
+    show(rows, output, lambda: table(rows, ("name", "outcome", "detail"), empty="nothing to do"))
 
 
 def show_leaving(leaving: Sequence[Leaving], *, with_data: bool) -> None:
