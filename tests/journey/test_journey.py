@@ -34,6 +34,9 @@ STAGES = [
 PRACTICE = ROOT / "config" / "practice.yaml"
 CHARTS = ["embedded", *GIVEN_CHARTS]
 """The charts to test: our own, and the archives that the environment names."""
+USER = "ada-b"
+CLAIMS = {"4": "claim-ada-2db", "5": "claim-ada-b"}
+"""The user's claim, by JupyterHub's major version: KubeSpawner 7 escapes fewer names."""
 
 
 @pytest.fixture(scope="module", params=CHARTS, ids=lambda chart: Path(chart).name)
@@ -49,6 +52,11 @@ def file(request, tmp_path_factory) -> Path:
 def hub(cloud: Shell, file: Path) -> dict:
     """The running hub: the output of `up -o json`."""
     return cloud.json("up", "-f", file)
+
+
+def kubectl(cloud: Shell, *words: str) -> str:
+    """The output of kubectl in the hub's namespace."""
+    return cloud.zerojhub("cluster", "ssh", "-q", "practice", "--", "sudo", "kubectl", "-n", "practice", *words).stdout
 
 
 def test_a_plan_says_what_would_be_made(cloud, file):
@@ -70,13 +78,22 @@ def test_up_answers_with_the_url_of_a_hub(hub):
 
 
 def test_a_browser_logs_in_and_runs_a_cell(hub, tmp_path):
-    answer = log_in_and_run(hub["url"], "ada", "practice", "print(6*7)", tmp_path / "lab.png")
+    answer = log_in_and_run(hub["url"], USER, "practice", "print(6*7)", tmp_path / "lab.png")
     assert answer.strip() == "42"
     assert (tmp_path / "lab.png").stat().st_size > 10_000
 
 
+def test_the_hub_is_the_one_of_the_chart(cloud, file, hub):
+    """And names claims as that one does, which is what an upgrade has to cope with."""
+    version = httpx.get(hub["url"].rstrip("/") + "/hub/api/", timeout=10).json()["version"]
+    [release] = json.loads(cloud.zerojhub("helm", "-f", file, "list", "-o", "json").stdout)
+    assert version == release["app_version"]
+    claims = kubectl(cloud, "get", "pvc", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert sorted(claims) == [CLAIMS[version[0]], "hub-db-dir"]
+
+
 def test_up_again_changes_nothing(cloud, file, hub):
-    until(lambda: cloud.volumes() == ["in-use"] * 2)  # the hub's and ada's
+    until(lambda: cloud.volumes() == ["in-use"] * 2)  # the hub's and the user's
     before = len(cloud.audit())
     again = cloud.json("up", "-f", file)
     assert again["url"] == hub["url"]
@@ -119,7 +136,7 @@ def test_what_is_running_is_used_although_the_deployment_has_changed(cloud, file
     assert (status["url"], status["ready"]) == (hub["url"], False)
     assert any(said in line for line in status["drift"])
     assert cloud.json("show", "-f", changed)["url"] == hub["url"]
-    assert "ada" in [user["name"] for user in cloud.json("hub", "users", "-f", changed)]
+    assert USER in [user["name"] for user in cloud.json("hub", "users", "-f", changed)]
     assert "JupyterHub" in cloud.zerojhub("hub", "logs", "-f", changed).stdout
     assert "practice" in cloud.zerojhub("helm", "-f", changed, "list").stdout
     assert cloud.json("job", "list", "-f", changed) == []
@@ -186,20 +203,17 @@ def test_the_users_scheduler_and_the_image_pullers(cloud, file, hub, tmp_path):
     changed.write_text(file.read_text().replace(str(values), "values.yaml"))
     assert cloud.json("up", "-f", changed)["ready"] is True
 
-    def kubectl(*words: str) -> str:
-        words = ("sudo", "kubectl", "-n", "practice", *words)
-        return cloud.zerojhub("cluster", "ssh", "-q", "practice", "--", *words).stdout
-
-    ready = kubectl("get", "daemonset", "continuous-image-puller", "-o", "jsonpath={.status.numberReady}")
+    ready = kubectl(cloud, "get", "daemonset", "continuous-image-puller", "-o", "jsonpath={.status.numberReady}")
     assert ready == "2"
-    bound = kubectl("get", "events", "--field-selector", "reason=Scheduled", "-o", "json")
+    bound = kubectl(cloud, "get", "events", "--field-selector", "reason=Scheduled", "-o", "json")
     placed = {
         each["involvedObject"]["name"]: each["reportingComponent"] or each["source"].get("component")
         for each in sorted(json.loads(bound)["items"], key=lambda event: event["metadata"]["creationTimestamp"])
     }
-    assert placed["jupyter-zerojhub-check"] == "practice-user-scheduler"
+    [scheduler] = {placed[pod] for pod in placed if pod.startswith("jupyter-zerojhub-")}
+    assert scheduler == "practice-user-scheduler"
     cloud.json("up", "-f", file)
-    assert "image-puller" not in kubectl("get", "daemonset", "-o", "name")
+    assert "image-puller" not in kubectl(cloud, "get", "daemonset", "-o", "name")
 
 
 def test_a_user_comes_and_goes_and_comes_back_to_their_files(cloud, file, hub):
@@ -269,7 +283,7 @@ def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
 
 def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, file, hub):
     kept = cloud.json("down", "-f", file, "--yes")["kept"]
-    assert [volume["owner"] for volume in kept] == ["ada"]
+    assert [volume["owner"] for volume in kept] == [USER]
     volumes = json.loads(cloud.openstack("volume", "list", "-f", "json"))
     assert [volume["ID"] for volume in volumes] == [kept[0]["id"]]
     cloud.openstack("volume", "delete", kept[0]["id"])

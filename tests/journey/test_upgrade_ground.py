@@ -50,7 +50,7 @@ async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]
         ground = LinuxGround(state, built.root, built.kubernetes, PORT)
         await ground.up()
         config = uvicorn.Config(
-            Starlette(routes=[Mount("/v2", registry.app(built.images))]),
+            Starlette(routes=[Mount("/v2", registry.app(built.images, daemon.build_older_images))]),
             log_level="warning",
             timeout_graceful_shutdown=1,
         )

@@ -11,7 +11,7 @@ from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import layout
 from zerojhub.practice.images.builder import Builder
-from zerojhub.practice.images.catalog import HERE, IMAGES, REPOSITORIES
+from zerojhub.practice.images.catalog import HERE, IMAGES
 
 
 @pytest.fixture
@@ -32,9 +32,15 @@ def commands(monkeypatch):
     return ran
 
 
-def stale(tmp_path, programs):
-    """The names and recipes of stale images; afterwards they count as built."""
-    builder = Builder(tmp_path / "images", programs, print)
+def requirements(name):
+    """Package -> version in the image's own layer."""
+    lines = (HERE / name / "requirements.txt").read_text().split()
+    return dict(line.split("==") for line in lines)
+
+
+def stale(tmp_path, programs, older=True):
+    """The names of stale images; afterwards they count as built."""
+    builder = Builder(tmp_path / "images", programs, print, older=older)
     names = [image.name for image in builder.stale()]
     (tmp_path / "images").mkdir(exist_ok=True)
     entries = [
@@ -55,6 +61,11 @@ def test_images_without_programs_can_be_built_before_the_programs_are_there(tmp_
     later = stale(tmp_path, programs)
     assert later == [image.name for image in IMAGES if image.program]
     assert sorted(first + later) == sorted(image.name for image in IMAGES)
+
+
+def test_the_images_of_older_charts_are_built_on_request(tmp_path, programs):
+    assert "k8s-hub-3.3.8" not in stale(tmp_path, programs, older=False)
+    assert stale(tmp_path, programs) == ["k8s-hub-3.3.8"]
 
 
 def test_a_new_program_makes_its_image_anew_and_no_other(tmp_path, programs):
@@ -85,22 +96,36 @@ def test_each_image_starts_from_the_base_that_the_catalogue_says():
         built.add(image.name)
 
 
-def test_every_folder_is_an_image_and_no_repository_has_two():
+def test_every_folder_is_an_image():
     folders = {file.parent.name for file in HERE.glob("*/Containerfile")}
     assert folders == {image.name for image in IMAGES}
-    assert len(REPOSITORIES) == sum(len(image.answers) for image in IMAGES)
+
+
+def test_the_last_image_of_a_repository_takes_every_tag_that_is_left():
+    repositories = {repository for image in IMAGES for repository in image.answers}
+    for repository in repositories:
+        *older, newest = [image for image in IMAGES if repository in image.answers]
+        assert newest.before is None
+        assert all(image.before for image in older)
+
+
+@pytest.mark.parametrize(
+    ("layers", "jupyterhub", "kubespawner"),
+    [(("k8s-hub-3.3.8",), "4.1.6", "6.2.0"), (("jupyterhub", "k8s-hub"), "5.5.0", "7.0.0")],
+)
+def test_a_hub_has_what_the_hub_of_its_chart_has(layers, jupyterhub, kubespawner):
+    """Zero to JupyterHub 3.3.8 and 4.4.0."""
+    pins = {package: version for layer in layers for package, version in requirements(layer).items()}
+    assert (pins["jupyterhub"], pins["jupyterhub-kubespawner"]) == (jupyterhub, kubespawner)
+    authenticators = {f"jupyterhub-{kind}authenticator" for kind in ("native", "lti", "ldap", "tmp", "firstuse")}
+    assert {"oauthenticator", *authenticators} <= pins.keys()
 
 
 def test_a_package_is_in_one_layer_only():
     """A second copy above the shared layer would hide the first, possibly with another version."""
-
-    def pins(name):
-        lines = (HERE / name / "requirements.txt").read_text().split()
-        return dict(line.split("==") for line in lines)
-
-    shared = pins("jupyterhub")
+    shared = requirements("jupyterhub")
     for name in ("k8s-hub", "k8s-singleuser-sample"):
-        assert not shared.keys() & pins(name).keys()
+        assert not shared.keys() & requirements(name).keys()
 
 
 def test_the_lock_of_the_proxy_names_no_place_to_download_from():

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from unittest.mock import AsyncMock
 
+import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from zerojhub.practice import registry
+from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import layout
 
 LAYER = b"a layer of an image, as good as any for a registry"
@@ -20,8 +23,14 @@ def layouts(tmp_path):
 
 
 @pytest.fixture
-async def client(layouts):
-    transport = httpx.ASGITransport(Starlette(routes=[Mount("/v2", registry.app(layouts))]))
+def build_older(layouts):
+    """What the registry calls for an older image that is missing. `awaited` counts the calls."""
+    return AsyncMock(side_effect=lambda: build(layouts, "k8s-hub-3.3.8", "1", b"layer of an older hub"))
+
+
+@pytest.fixture
+async def client(layouts, build_older):
+    transport = httpx.ASGITransport(Starlette(routes=[Mount("/v2", registry.app(layouts, build_older))]))
     async with httpx.AsyncClient(transport=transport, base_url="http://registry") as client:
         yield client
 
@@ -44,14 +53,79 @@ def build(layouts, name, recipe, layer=LAYER):
 
 
 @pytest.mark.anyio
-async def test_any_tag_of_a_repository_that_is_built_gets_the_image(client, layouts):
-    digest = build(layouts, "k8s-hub", "1")
-    for asked in ("4.4.0?ns=quay.io", "3.3.8?ns=docker.io", "latest", f"{digest}?ns=quay.io"):
-        answer = await client.get(f"/v2/jupyterhub/k8s-hub/manifests/{asked}")
+async def test_any_tag_of_a_repository_with_one_image_gets_it(client, layouts):
+    digest = build(layouts, "perl", "1")
+    for asked in ("5.34?ns=docker.io", "0.1", "latest", f"{digest}?ns=docker.io"):
+        answer = await client.get(f"/v2/library/perl/manifests/{asked}")
         assert answer.status_code == 200, answer.text
         assert answer.headers["docker-content-digest"] == digest
         assert answer.headers["content-type"] == "application/vnd.oci.image.manifest.v1+json"
         assert hashlib.sha256(answer.content).hexdigest() == digest.removeprefix("sha256:")
+
+
+OLDER = ["3.3.8?ns=quay.io", "2.0.0?ns=docker.io", "3.3.9-0.dev.git.6644.h1", "0.8.2", "v0.7"]
+NEWER = ["4.4.0?ns=quay.io", "4.0.0-beta.1", "10.0.0", "latest", "main", "40"]
+
+
+@pytest.mark.anyio
+async def test_a_hub_matches_the_chart_that_its_tag_is_for(client, layouts):
+    older, newer = build(layouts, "k8s-hub-3.3.8", "1", b"older layer"), build(layouts, "k8s-hub", "1", b"newer layer")
+    for tags, digest in ((OLDER, older), (NEWER, newer)):
+        for asked in (*tags, f"{digest}?ns=quay.io"):
+            answer = await client.get(f"/v2/jupyterhub/k8s-hub/manifests/{asked}")
+            assert answer.headers["docker-content-digest"] == digest, asked
+
+
+@pytest.mark.anyio
+async def test_an_older_hub_is_built_when_it_is_first_pulled(client, layouts, build_older):
+    newer = build(layouts, "k8s-hub", "1")
+    build(layouts, "k8s-singleuser-sample", "1")
+    for pulled in ("k8s-hub/manifests/4.4.0", "k8s-singleuser-sample/manifests/3.3.8"):
+        assert (await client.head(f"/v2/jupyterhub/{pulled}?ns=quay.io")).status_code == 200
+    assert build_older.await_count == 0
+    for _ in range(2):
+        answer = await client.head("/v2/jupyterhub/k8s-hub/manifests/3.3.8?ns=quay.io")
+        assert (answer.status_code, build_older.await_count) == (200, 1)
+        assert answer.headers["docker-content-digest"] != newer
+
+
+@pytest.mark.anyio
+async def test_other_images_can_be_pulled_while_an_older_hub_is_built(client, layouts, build_older):
+    build(layouts, "k8s-hub", "1")
+    started, finish = anyio.Event(), anyio.Event()
+
+    async def slowly():
+        started.set()
+        await finish.wait()
+        build(layouts, "k8s-hub-3.3.8", "1", b"older layer")
+
+    build_older.side_effect = slowly
+    async with anyio.create_task_group() as pulls:
+        pulls.start_soon(client.head, "/v2/jupyterhub/k8s-hub/manifests/3.3.8")
+        await started.wait()
+        assert (await client.head("/v2/jupyterhub/k8s-hub/manifests/4.4.0")).status_code == 200
+        finish.set()
+
+
+@pytest.mark.anyio
+async def test_an_older_hub_that_cannot_be_built_says_why_and_no_other_takes_its_place(
+    client, layouts, build_older, capsys
+):
+    build(layouts, "k8s-hub", "1")
+    build_older.side_effect = GroundError("pip failed: no network")
+    answer = await client.get("/v2/jupyterhub/k8s-hub/manifests/3.3.8?ns=quay.io")
+    assert answer.status_code == 503
+    message = "image k8s-hub-3.3.8 could not be built: pip failed: no network"
+    assert answer.json()["errors"] == [{"code": "UNAVAILABLE", "message": message}]
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.anyio
+async def test_an_image_that_is_not_built_names_the_command(client, build_older):
+    answer = await client.get("/v2/jupyterhub/k8s-hub/manifests/4.4.0?ns=quay.io")
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["message"] == "image k8s-hub is not built yet: run zerojhub practice build"
+    assert build_older.await_count == 0
 
 
 @pytest.mark.anyio

@@ -39,7 +39,8 @@ PORT = 9580
 @app.command(cls=Command)
 def build(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also build an older Kubernetes version, for upgrades.")
+        bool,
+        typer.Option("--all", help="Also build what upgrades start from: an older Kubernetes and an older JupyterHub."),
     ] = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -72,7 +72,7 @@ def require_host(port: int | None, *, built: bool) -> None:
 
 
 def prepare(progress: Progress, port: int | None, *, older: bool = False) -> None:
-    """Build what is missing; with `older` also the older Kubernetes versions. Problems if this machine is not suitable."""
+    """Build what is missing; with `older` also what upgrades start from. Problems if this machine is not suitable."""
     from zerojhub.practice import build
 
     require_host(port, built=False)

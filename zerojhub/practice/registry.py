@@ -1,18 +1,22 @@
 """A read-only image registry for the practice machines, in place of the public ones.
 
 It implements the pull part of https://github.com/opencontainers/distribution-spec/blob/main/spec.md. A client that uses
-it as a mirror sends the original registry as `?ns=`. Every tag returns the same image: charts pin tags that change with
-each release, and the practice cloud has one build of each image.
+it as a mirror sends the original registry as `?ns=`. Charts pin tags that change with each release, and the practice cloud
+has few builds of an image, mostly one: `images/catalog.py` says which tags each stands in for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import layout
-from zerojhub.practice.images.catalog import IMAGES, REPOSITORIES
+from zerojhub.practice.images.catalog import IMAGES, Image
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -30,43 +34,59 @@ class RegistryError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def image_of(repository: str, registry: str | None) -> str:
-    """The image for a repository; without a registry, of any registry.
+class NotBuilt(RegistryError):
+    """The image for a tag is not in the layout."""
+
+    def __init__(self, image: Image):
+        super().__init__(404, "MANIFEST_UNKNOWN", f"image {image.name} is not built yet: run zerojhub practice build")
+        self.image = image
+
+
+def images_of(repository: str, registry: str | None) -> list[Image]:
+    """The images for a repository; without a registry, of any registry.
 
     Raises RegistryError (404) with the list of available images.
     """
-    known = REPOSITORIES
     if registry:
         repository = f"{registry}/{repository}"
+        found = [image for image in IMAGES if repository in image.answers]
     else:
-        known = {full.partition("/")[2]: name for full, name in REPOSITORIES.items()}
-    if repository not in known:
-        has = ", ".join(image.answers[0] for image in IMAGES)
+        found = [image for image in IMAGES if repository in {name.partition("/")[2] for name in image.answers}]
+    if not found:
+        has = ", ".join(dict.fromkeys(image.answers[0] for image in IMAGES))
         raise RegistryError(404, "NAME_UNKNOWN", f"the practice cloud has no image {repository}; available: {has}")
-    return known[repository]
+    return found
 
 
-def manifest(layouts: Path, name: str, reference: str) -> str:
-    """The manifest digest for a tag or digest. Raises RegistryError (404)."""
-    built = layout.images(layouts).get(name)
-    if not built:
-        raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} is not built yet: run zerojhub practice build")
-    newest = built[1]
-    if reference == newest or TAG.fullmatch(reference):
-        return newest
-    raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} has no manifest {reference}: it was rebuilt")
+def manifest(layouts: Path, images: list[Image], reference: str) -> str:
+    """The manifest digest for a tag or digest of a repository with these images. Raises RegistryError (404)."""
+    built = {name: digest for name, (_, digest) in layout.images(layouts).items()}
+    if reference in (built.get(image.name) for image in images):
+        return reference
+    if not TAG.fullmatch(reference):
+        name = images[-1].name
+        raise RegistryError(404, "MANIFEST_UNKNOWN", f"image {name} has no manifest {reference}: it was rebuilt")
+    image = next(image for image in images if image.takes(reference))
+    if image.name not in built:
+        raise NotBuilt(image)
+    return built[image.name]
 
 
-def app(layouts: Path) -> Starlette:
-    """The registry for an OCI image layout, to mount at /v2."""
+def app(layouts: Path, build_older: Callable[[], Awaitable[None]]) -> Starlette:
+    """The registry for an OCI image layout, to mount at /v2.
+
+    `build_older` builds the missing images of older charts; called when one of them is pulled. Raises GroundError.
+    """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import FileResponse, JSONResponse, Response
     from starlette.routing import Route
 
-    def named(request: Request) -> str:
-        return image_of(request.path_params["name"], request.query_params.get("ns"))
+    building = asyncio.Lock()
+
+    def named(request: Request) -> list[Image]:
+        return images_of(request.path_params["name"], request.query_params.get("ns"))
 
     def version(request: Request) -> Response:
         return JSONResponse({}, headers=SPOKEN)
@@ -75,9 +95,25 @@ def app(layouts: Path) -> Starlette:
         named(request)
         return JSONResponse({"name": request.path_params["name"], "tags": ["latest"]}, headers=SPOKEN)
 
-    def manifests(request: Request) -> Response:
-        digest = manifest(layouts, named(request), request.path_params["reference"])
+    async def manifests(request: Request) -> Response:
+        images, reference = named(request), request.path_params["reference"]
+        try:
+            digest = manifest(layouts, images, reference)
+        except NotBuilt as missing:
+            if not missing.image.before:
+                raise
+            await make(missing.image)
+            digest = manifest(layouts, images, reference)
         return _file(digest, "application/vnd.oci.image.manifest.v1+json")
+
+    async def make(image: Image) -> None:
+        async with building:
+            try:
+                await build_older()  # does nothing if it was built while this request waited
+            except GroundError as error:
+                message = f"image {image.name} could not be built: {error}"
+                print(message, file=sys.stderr, flush=True)  # containerd passes on only the status
+                raise RegistryError(503, "UNAVAILABLE", message) from None
 
     def blobs(request: Request) -> Response:
         named(request)

@@ -99,10 +99,25 @@ def built() -> Built:
 
 
 def build(progress: Progress, *, in_use: Callable[[], object], older: bool = False) -> Built:
-    """Build what is missing; with `older` also older Kubernetes versions. Deletes outdated parts unless they are `in_use`.
+    """Build what is missing; with `older` also older Kubernetes versions and the images of older charts.
 
-    Raises GroundError; finished parts are kept.
+    Deletes outdated parts unless they are `in_use`. Raises GroundError; finished parts are kept.
     """
+    with _alone() as where:
+        return _build(Parts(where), progress, in_use, older)
+
+
+def build_older_images(say: Say) -> None:
+    """Build the images of older charts that are missing. Raises GroundError."""
+    from zerojhub.practice import images
+
+    with _alone() as where:
+        images.build(where, None, say, older=True)
+
+
+@contextmanager
+def _alone() -> Iterator[Path]:
+    """The cache, locked. Raises GroundError if another build is using it."""
     from filelock import FileLock, Timeout
 
     from zerojhub.practice.ground import GroundError
@@ -111,7 +126,7 @@ def build(progress: Progress, *, in_use: Callable[[], object], older: bool = Fal
     where.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(where / "lock", timeout=0):
-            return _build(Parts(where), progress, in_use, older)
+            yield where
     except Timeout:
         raise GroundError(f"another build is running (lock: {where / 'lock'}): wait for it") from None
 
@@ -128,7 +143,7 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], older
     def system() -> None:
         make(parts.root)
         with _step(progress, "images") as say:
-            images.build(parts.where, None, say)
+            images.build(parts.where, None, say, older=older)
 
     # Also where everything is built already: the cache may come from another machine.
     with _step(progress, "packages") as say:
@@ -147,7 +162,7 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], older
     for name, recipe in parts.static.items():
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
-        images.build(parts.where, folder, say)
+        images.build(parts.where, folder, say, older=older)
     if not in_use():  # the machines use the parts that they started with
         for recipe in parts.all(older):
             recipe.prune(parts.where)

@@ -11,14 +11,15 @@ def layouts(cache: Path) -> Path:
     return cache / "images"
 
 
-def build(cache: Path, programs: Path | None, say: Callable[[str], None]) -> None:
-    """Build the images that are missing or out of date, reporting progress with `say`.
+def build(cache: Path, programs: Path | None, say: Callable[[str], None], *, older: bool = False) -> None:
+    """Build the images that are missing or out of date, reporting progress with `say`; with `older` also those of older
+    charts.
 
     `programs` is the folder with the static programs that some images contain. With None, those images are left for a
     later call, so that the others can be built in the meantime. Raises GroundError.
     """
     from zerojhub.practice.images.builder import Builder
 
-    builder = Builder(layouts(cache), programs, say)
+    builder = Builder(layouts(cache), programs, say, older=older)
     if stale := builder.stale():
         builder.build(stale)

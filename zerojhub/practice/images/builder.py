@@ -31,7 +31,7 @@ HELPERS = ("/usr/libexec/podman", "/usr/lib/podman")
 class Builder:
     """One run of the build. Its scratch folder is removed at the end; the layout is kept."""
 
-    def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None]):
+    def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None], *, older: bool = False):
         self.store, self.programs, self.say = store, programs, say
         self.recipes: dict[str, str] = {}
         self.index = threading.Lock()
@@ -39,7 +39,7 @@ class Builder:
         self.apt = threading.Lock()
         """Held while a Containerfile runs apt-get: they share the package lists in a cache mount, and Debian
         12's buildah ignores `sharing=locked`."""
-        self.images = [image for image in IMAGES if programs or not image.program]
+        self.images = [image for image in IMAGES if (programs or not image.program) and (older or not image.before)]
 
     def stale(self) -> list[Image]:
         """The images whose current recipe is not in the layout, in build order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,22 @@ class Image:
     name: str
     """The name of its folder here (a Containerfile and the files it copies), and of the image in the OCI layout."""
     answers: tuple[str, ...]
-    """Public repositories, including the registry. It stands in for every tag."""
+    """Public repositories, including the registry. The first image of a repository that takes a tag stands in for it."""
     base: str | None = None
     """The image here that its Containerfile builds on (FROM)."""
     program: str | None = None
     """The program from the practice build that it contains."""
+    before: int | None = None
+    """It takes only tags of versions before this major one. Built when it is first pulled, or with `practice build --all`."""
 
     @property
     def folder(self) -> Path:
         return HERE / self.name
+
+    def takes(self, tag: str) -> bool:
+        """Whether it stands in for the tag. Tags without a version, such as `latest`, are for the newest image."""
+        version = re.match(r"v?(\d+)\.", tag, re.ASCII)
+        return self.before is None or (version is not None and int(version[1]) < self.before)
 
 
 def _z2jh(name: str) -> tuple[str, ...]:
@@ -34,10 +42,13 @@ def _cloud_provider(name: str) -> tuple[str, ...]:
     return f"registry.k8s.io/provider-os/{name}", f"docker.io/k8scloudprovider/{name}"
 
 
+HUB = *_z2jh("k8s-hub"), *_z2jh("k8s-hub-slim")
+
 IMAGES = (
     Image("debian", ("docker.io/library/debian", "docker.io/library/python")),
     Image("jupyterhub", _z2jh("jupyterhub"), base="debian"),
-    Image("k8s-hub", (*_z2jh("k8s-hub"), *_z2jh("k8s-hub-slim")), base="jupyterhub"),
+    Image("k8s-hub-3.3.8", HUB, base="debian", before=4),
+    Image("k8s-hub", HUB, base="jupyterhub"),
     Image("k8s-singleuser-sample", _z2jh("k8s-singleuser-sample"), base="jupyterhub"),
     Image("configurable-http-proxy", _z2jh("configurable-http-proxy"), base="debian"),
     Image("k8s-network-tools", _z2jh("k8s-network-tools"), base="debian"),
@@ -66,5 +77,3 @@ IMAGES = (
     ),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
 )
-
-REPOSITORIES = {repository: image.name for image in IMAGES for repository in image.answers}

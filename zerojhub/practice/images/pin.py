@@ -2,7 +2,7 @@
 
 For developers who want newer versions in the images. Packages that the hub and the user's server share go into their
 common base image, so that a node stores them once. Run it with Python 3.11, like the images: pip evaluates environment
-markers for the Python that it runs on.
+markers for the Python that it runs on. The hub of older charts is resolved as of their time, which takes pip 26.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ HERE = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip"]
 NO_WHEEL = ("onetimepass",)
 """Packages without a wheel. pip needs wheels to resolve for another Python, so these are built first."""
+OLDER = "k8s-hub-3.3.8", "2024-07-31T12:00Z"
+"""The hub of older charts, and when that one was released."""
 LEFT_OUT = ("rfc3987-syntax", "lark")
 """Optional dependencies of jsonschema for checking IRIs, which nothing here does. Compiling their grammar on every
 import takes 1.6 s of the four that a user waits for a server."""
 
 
-def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str) -> dict[str, str]:
-    """Name -> version of every package that the images `wanted` need, using the `fixed` versions."""
+def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str, *options: str) -> dict[str, str]:
+    """Name -> version of every package that the images `wanted` need, using the `fixed` versions and options of pip."""
     report = subprocess.run(
         [
             *(*PIP, "install", "--quiet", "--dry-run", "--ignore-installed", "--report=-"),
-            *(*TARGET, "--only-binary=:all:", f"--find-links={built}", f"--target={built}"),
+            *(*TARGET, "--only-binary=:all:", f"--find-links={built}", f"--target={built}", *options),
             *("--constraint=/dev/stdin", *(f"--requirement={HERE / name / 'requirements.in'}" for name in wanted)),
         ],
         input="\n".join(f"{name}=={version}" for name, version in fixed.items()),
@@ -56,10 +58,13 @@ def main() -> None:
         hub = resolve(("jupyterhub", "k8s-hub"), {}, built)
         user = resolve(("jupyterhub", "k8s-singleuser-sample"), hub, built)
         proxy = resolve(("configurable-http-proxy",), {}, built)
+        older, released = OLDER
+        older_hub = resolve((older,), {}, built, f"--uploaded-prior-to={released}")
     write("jupyterhub", {name: version for name, version in hub.items() if name in user})
     write("k8s-hub", {name: version for name, version in hub.items() if name not in user})
     write("k8s-singleuser-sample", {name: version for name, version in user.items() if name not in hub})
     write("configurable-http-proxy", proxy)
+    write(older, older_hub)
 
 
 if __name__ == "__main__":
