@@ -230,10 +230,8 @@ def test_a_user_comes_and_goes_and_comes_back_to_their_files(cloud, file, hub):
         return set(cloud.openstack("volume", "list", "-f", "value", "-c", "ID").split())
 
     others = in_cinder()
-    assert [(row["name"], row["outcome"]) for row in users("add", "Cleo", "ada")] == [
-        ("cleo", "added"),
-        ("ada", "already a user"),
-    ]
+    [added] = users("add", "Cleo")
+    assert (added["name"], added["outcome"]) == ("cleo", "added")
     assert users("admin", "cleo")[0]["outcome"] == "now an administrator"
     assert users("start", "cleo")[0]["outcome"] == "started"
     [cleo] = [user for user in users() if user["name"] == "cleo"]
