@@ -156,7 +156,9 @@ def test_a_clusters_life(site, shell, magnum):
 def test_a_new_ca_is_asked_about_and_made_or_refused_in_magnums_own_words(site, shell, magnum):
     uuid = magnum.create("mine")
     magnum.settled(uuid)
-    refused(site, shell, "cluster", "rotate-ca", "mine", said="Existing kubeconfigs will stop working. (no terminal")
+    refused(
+        site, shell, "cluster", "rotate-ca", "mine", said="Existing kubeconfigs will stop working. (confirm with --yes)"
+    )
     before = magnum.client.get(f"/certificates/{uuid}").json()["pem"]
     shell.zerojhub("cluster", "rotate-ca", "mine", "--yes")
     assert magnum.client.get(f"/certificates/{uuid}").json()["pem"] != before

@@ -66,7 +66,7 @@ def test_a_master_is_exposed_once_and_hidden_again(site, shell, magnum):
     since = [json.loads(line) for line in site.audit.read_text().splitlines()[before:]]
     assert {call["method"] for call in since if "/network/" in call["path"]} == {"GET"}
     error = shell.zerojhub("cluster", "unexpose", "mine", code=2).stderr
-    assert f"Release floating IP {shown['floating_ip_address']} of cluster mine? (no terminal" in error
+    assert f"Release floating IP {shown['floating_ip_address']} of cluster mine? (confirm with --yes)" in error
     assert shell.json("cluster", "unexpose", "mine", "--yes") == shown
     assert floating_ips(shell) == []
     assert "mine: has no floating IP" in shell.zerojhub("cluster", "unexpose", "mine").stdout

@@ -54,7 +54,7 @@ def test_a_new_credential_ends_the_old_one_and_the_cluster_goes_on(cloud: Shell,
     assert shown["file"] == "Secret kube-system/cloud-config"
     assert shown["id"] in listed()
     asked = cloud.zerojhub("cluster", "credentials", "api-road", "--rotate", code=2).stderr
-    assert f"revoke its application credential {shown['id']}? (no terminal" in asked
+    assert f"revoke its application credential {shown['id']}? (confirm with --yes)" in asked
     rotated = cloud.json("cluster", "credentials", "api-road", "--rotate", "--yes")
     assert rotated["works"] is True
     assert rotated["before"] == {"kind": "application credential", "id": shown["id"], "works": False}
