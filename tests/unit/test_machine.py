@@ -385,9 +385,10 @@ def by_ssh(sshd, key, folder, monkeypatch) -> subprocess.CompletedProcess[str]:
         finally:
             await machine.close()
 
-    program, *more = anyio.run(words)
-    line = [program, "-F", "none", "-o", "BatchMode=yes", "-p", str(sshd.port), *more, "hostname"]
-    return subprocess.run(line, capture_output=True, text=True, timeout=20)
+    line = anyio.run(words)
+    at = line.index("ssh") + 1
+    line[at:at] = ["-F", "none", "-o", "BatchMode=yes", "-p", str(sshd.port)]
+    return subprocess.run([*line, "hostname"], capture_output=True, text=True, timeout=20, close_fds=False)
 
 
 def test_ssh_gets_a_key_that_only_the_agent_has(sshd, agent, tmp_path, monkeypatch):
@@ -395,6 +396,25 @@ def test_ssh_gets_a_key_that_only_the_agent_has(sshd, agent, tmp_path, monkeypat
     key = keys.locate((sshd.folder / "user.pub").read_text(), "mykey", None, lambda question: None)
     done = by_ssh(sshd, key, tmp_path, monkeypatch)
     assert done.stdout.strip() == socket.gethostname(), done.stderr
+
+
+def test_the_passphrase_of_a_key_is_asked_for_once(sshd, tmp_path, monkeypatch):
+    """In batch mode, ssh does not ask itself."""
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    path = tmp_path / "locked"
+    path.write_bytes((sshd.folder / "user").read_bytes())
+    path.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-qp", "-P", "", "-N", "open sesame", "-f", path], check=True, timeout=10)
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "open sesame"
+
+    done = by_ssh(sshd, keys.usable(keyfiles.read(path), ask), tmp_path, monkeypatch)
+    assert done.stdout.strip() == socket.gethostname(), done.stderr
+    assert asked == [f"Passphrase of {path}: "]
+    assert "sesame" not in done.stderr
 
 
 def test_a_key_that_ssh_refuses_is_an_error_before_ssh_runs(sshd, tmp_path, monkeypatch):

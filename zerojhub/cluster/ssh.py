@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zerojhub.cluster.reach import host_keys, pins
 from zerojhub.errors import UserError
@@ -16,9 +18,15 @@ from zerojhub.machine.local import LocalMachine
 from zerojhub.openstack import nova
 from zerojhub.run import Run
 
+if TYPE_CHECKING:
+    from zerojhub.machine.keyfiles import Loaded
+
 
 async def command(run: Run, reach: Reach, node: str | None) -> list[str]:
-    """`ssh …` to the first master, or through it to the node of that name. UserError when there is no such node, or no SSH."""
+    """`ssh …` to the first master, or through it to the node of that name. UserError when there is no such node, or no SSH.
+
+    The process that becomes this command has to keep its open files: one may be a pipe with the private key.
+    """
     from zerojhub.machine.ssh import SSHMachine
 
     if not isinstance(reach.machine, SSHMachine):
@@ -28,23 +36,37 @@ async def command(run: Run, reach: Reach, node: str | None) -> list[str]:
     words = ["ssh", "-o", f"UserKnownHostsFile={pins(run).path}", "-o", "StrictHostKeyChecking=yes"]
     words += ["-o", "IdentitiesOnly=yes", "-i", str(await _identity(run, reach.machine.key))]
     if node is None:
-        return [*words, reach.machine.name]
-    address = await _pinned_address(run, reach, node)
-    through = shlex.join([*words, "-W", "%h:%p", reach.machine.name])
-    return [*words, "-o", f"ProxyCommand={through}", f"{reach.machine.user}@{address}"]
+        words += [reach.machine.name]
+    else:
+        address = await _pinned_address(run, reach, node)
+        through = shlex.join([*words, "-W", "%h:%p", reach.machine.name])
+        words += ["-o", f"ProxyCommand={through}", f"{reach.machine.user}@{address}"]
+    key = reach.machine.key
+    return _with_agent(words, key.loaded) if key.loaded and _is_encrypted(key) else words
+
+
+def _is_encrypted(key: PrivateKey) -> bool:
+    return key.file is not None and keyfiles.read(key.file).encrypted
+
+
+def _with_agent(words: list[str], key: Loaded) -> list[str]:
+    """The command with an SSH agent of its own that has the key: ssh would ask for the passphrase once more, for each hop."""
+    read, write = os.pipe()
+    os.write(write, keyfiles.openssh_format(key))
+    os.close(write)
+    os.set_inheritable(read, True)
+    return ["ssh-agent", "sh", "-c", f'ssh-add -q - </dev/fd/{read} && exec "$@"', "zerojhub", *words]
 
 
 async def _identity(run: Run, key: PrivateKey) -> Path:
-    """The file by which ssh finds the key: the private key, or the public half of one that the SSH agent has.
+    """The file by which ssh finds the key: the private key, or the public half of one that an SSH agent has.
 
     UserError when ssh will not read the private key.
     """
-    if key.file is None or key.loaded is None:
+    if key.file is None or key.loaded is None or _is_encrypted(key):
         public = run.folder / "identity.pub"
         public.write_text(f"{key.public}\n")
         return public
-    if keyfiles.read(key.file).encrypted:  # ssh asks for the passphrase itself
-        return key.file
     answer = await LocalMachine().run(["ssh-keygen", "-y", "-P", "", "-f", str(key.file)], check=False)
     if answer.code:
         others = "bad permissions" in (reason := failure(answer))
