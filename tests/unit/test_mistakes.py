@@ -167,9 +167,11 @@ def test_every_new_place_is_a_place_in_the_chart(chart):
         ("config: {JupyterHub: {}}", "1: unknown key config (did you mean 'hub.config'?)"),
         ("JupyterHub: {}", "1: unknown key JupyterHub (did you mean 'hub.config.JupyterHub'?)"),
         ("hub:\n  KubeSpawner: {}", "2: unknown key hub.KubeSpawner (did you mean 'hub.config.KubeSpawner'?)"),
+        ("extraConfig: {mine: x}", "1: unknown key extraConfig (did you mean 'hub.extraConfig'?)"),
+        ("hub:\n  storage: {}", "2: unknown key hub.storage (did you mean 'singleuser.storage'?)"),
     ],
 )
-def test_settings_of_jupyterhub_outside_hub_config_say_where_they_belong(problems, text, message):
+def test_a_key_in_another_section_says_where_it_belongs(problems, text, message):
     assert problems(text) == [message]
 
 
@@ -265,7 +267,7 @@ def test_a_chart_without_a_schema(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "hub: {cookieSecret: Zq7-unguessable}",
+        "hub: {cookieSecret: Zq7-unguessable, unknown: 1}",
         "hub: {db: {url: [Zq7-unguessable]}}",
         "proxy: {https: {manual: {key: [Zq7-unguessable]}}}",
         "hub: {passphrase: Zq7-unguessable, config: {Mine: {api_token: 1}}, db: {passphrase: [Zq7-unguessable]}}",

@@ -179,17 +179,17 @@ def rejected_by_schema(user: UserValues, chart: ChartArchive, values: dict[str, 
     from jsonschema.validators import validator_for
 
     for error in validator_for(chart.schema, default=Draft7Validator)(chart.schema).iter_errors(values):
-        yield from _explain(user, error)
+        yield from _explain(user, error, chart.schema)
 
 
-def _explain(user: UserValues, error: ValidationError) -> Mistakes:
+def _explain(user: UserValues, error: ValidationError, schema: Any) -> Mistakes:
     """A schema error as the places of its mistakes, each with an actionable error."""
     place = tuple(error.absolute_path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(_part(error).get("properties", {}))
         for key in (key for key in error.instance if key not in known):
             there = (*place, key)
-            meant = _place_in_config(there) or nearest(key, known)
+            meant = _elsewhere(there, schema) or nearest(key, known)
             hint = f"did you mean {meant!r}?" if meant else f"known keys: {', '.join(sorted(known)[:12])}"
             yield there, UserError(f"unknown key {_dotted(there)}", where=user.where(there), hint=hint)
         return
@@ -204,7 +204,8 @@ def _explain(user: UserValues, error: ValidationError) -> Mistakes:
         return
     if error.context:
         # Of several alternatives, the one that matches deepest into the value is the one that was meant.
-        yield from _explain(user, max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message))))
+        likeliest = max(error.context, key=lambda each: (len(each.absolute_path), -len(each.message)))
+        yield from _explain(user, likeliest, schema)
         return
     message = f"{_dotted(place) or 'values'}: {_message(user, place, error)}"
     yield (
@@ -213,12 +214,16 @@ def _explain(user: UserValues, error: ValidationError) -> Mistakes:
     )
 
 
-def _place_in_config(place: KeyPath) -> str | None:
-    """For JupyterHub's own settings at the top level or in `hub`: where they belong."""
+def _elsewhere(place: KeyPath, schema: Any) -> str | None:
+    """The only place where the chart has a key that is at the top level or in a section by mistake."""
     key = str(place[-1])
-    if place[:-1] not in ((), ("hub",), ("config",)) or not (key[:1].isupper() or place == ("config",)):
-        return None
-    return "hub.config" if place == ("config",) else f"hub.config.{key}"
+    if place == ("config",):
+        return "hub.config"
+    if place[:-1] in ((), ("hub",)) and key[:1].isupper():  # a class of JupyterHub's with its settings
+        return f"hub.config.{key}"
+    sections = schema.get("properties", {}).items() if len(place) <= 2 else ()
+    found = [f"{name}.{key}" for name, section in sections if key in section.get("properties", {})]
+    return found[0] if len(found) == 1 else None
 
 
 RESHAPED: dict[KeyPath, str] = {("hub", "extraConfig"): "since chart 1.0.0 each piece of code has a name: {mine: |…}"}
