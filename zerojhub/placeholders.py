@@ -7,7 +7,7 @@ import re
 _ANYWHERE = r"<[A-Za-z][\w .-]*>|\$\{\w+\}|\$\(\w+\)|\{\{.*\}\}|\{%.*%\}|\bYOUR[-_][A-Z0-9_-]+"
 _WHOLE = (
     rf"{_ANYWHERE}|\$[A-Z][A-Z0-9_]*|(CHANGE|REPLACE)[-_ ]?(ME|THIS)|(change|replace)[-_ ](me|this)"
-    r"|your[-_][a-z0-9_-]+|A-NEW-PASSWORD|TODO|TBD|FIXME|X{3,}|…|\.{3}"
+    r"|your[-_][a-z0-9_-]+|A-NEW-PASSWORD|TODO|TBD|FIXME|X{3,}|\*{3,}|…|\.{3}"
 )
 # `changeme` is not among them: people really have that password.
 

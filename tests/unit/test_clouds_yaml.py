@@ -126,6 +126,7 @@ def refusal(name: str | None = "x") -> str:
         (entry(**AUTH | {"auth_url": "https:///v3"}), ":4: auth_url is not a valid http or https URL: https:///v3"),
         (entry(**AUTH | {"auth_url": "https://<host>:5000"}), ":4: auth_url: the placeholder <host> has not been filled in"),
         (entry(**AUTH | {"password": "<password>"}), ":6: password: the placeholder <password> has not been filled in"),
+        (entry(**AUTH | {"password": "'***'"}), ":6: password: the placeholder *** has not been filled in"),
         (entry(**AUTH | {"password": "CHANGEME"}), ":6: password: the placeholder CHANGEME has not been filled in"),
         (entry(**AUTH | {"username": "$OS_USERNAME"}), ":5: username: the placeholder $OS_USERNAME has not been filled in"),
         (entry(**AUTH | {"project_name": "your-project"}), ":7: project_name: the placeholder your-project has not been"),
