@@ -80,13 +80,13 @@ test-setup: $(BIN)/python
 # Journeys mostly wait, and leave the processors to the tests of the APIs.
 test: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or browser or host"' \
-	    machines '$(BIN)/zerojhub practice build -q && $(RUN) -m "journey or helm or kubernetes"'
+	    machines '$(BIN)/zerojhub practice build -q --with object-store && $(RUN) -m "journey or helm or kubernetes or stores"'
 
 # Generated examples: `make check` tries few of them, this target many.
 test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or faults or agreement or browser or host or dist"' \
-	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm or kubernetes"'
+	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm or kubernetes or stores"'
 
 coverage: test-setup
 	$(BIN)/python -m coverage erase

@@ -31,7 +31,7 @@ FOLDERS = {
     "journey": "practice",
     "distribution": "dist",
 }
-FIXTURES = {"sshd": "host", "real": "agreement"}
+FIXTURES = {"sshd": "host", "real": "agreement", "object_store": "stores"}
 KINDS = {*FOLDERS.values(), *FIXTURES.values(), "faults"}
 """Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""
 

@@ -25,6 +25,7 @@ def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Si
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
         app = build_app(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
         with served(app) as url:
+            ground.url = url
             clouds = clouds_yaml(folder, f"{url}/identity")
             yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl", app.state.faults)
 

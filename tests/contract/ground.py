@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
+from zerojhub.practice.objectstore import ObjectStore
 
 
 class InstantGround:
@@ -38,6 +39,9 @@ class InstantGround:
         self.volumes: dict[str, int] = {}
         self.disks: dict[tuple[str, str], str] = {}
         """Machine and device -> volume."""
+        self.swift: ObjectStore | None = None
+        self.url = ""
+        """Where the object store finds the APIs."""
         self.upgraded: list[tuple[str, str]] = []
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.authority = self._certify(
@@ -148,6 +152,11 @@ class InstantGround:
     def sign(self, cluster_id: str, csr: str) -> str:
         request = x509.load_pem_x509_csr(csr.encode())
         return self._certify(request.public_key(), request.subject).public_bytes(Encoding.PEM).decode()
+
+    async def object_store(self, password: str) -> str:
+        if not self.swift:
+            raise GroundError("object storage is not built")
+        return await self.swift.start(f"{self.url}/identity", password)
 
     async def inject(self, faults: Faults) -> None:
         pass

@@ -22,7 +22,7 @@ def ground(tmp_path: Path):
     before = traces()
     with daemon.alone():
         built = build.built()
-        yield LinuxGround(tmp_path, built.root, built.kubernetes, 9581)
+        yield LinuxGround(tmp_path, built.root, built.kubernetes, built.swift, 9581)
     assert traces() == before
     assert disks(tmp_path) == []
 

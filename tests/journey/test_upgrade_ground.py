@@ -47,7 +47,7 @@ async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]
     from starlette.routing import Mount
 
     with daemon.alone():
-        ground = LinuxGround(state, built.root, built.kubernetes, PORT)
+        ground = LinuxGround(state, built.root, built.kubernetes, built.swift, PORT)
         await ground.up()
         config = uvicorn.Config(
             Starlette(routes=[Mount("/v2", registry.app(built.images, daemon.build_older_images))]),

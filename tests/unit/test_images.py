@@ -86,6 +86,13 @@ def test_a_program_that_is_missing_is_named(tmp_path, programs):
         stale(tmp_path, programs)
 
 
+def test_an_image_whose_program_was_not_requested_is_left_out(tmp_path, programs):
+    (programs / "restic").unlink()
+    assert "restic" not in stale(tmp_path, programs)
+    (programs / "restic").write_text("a program")
+    assert stale(tmp_path, programs) == ["restic"]
+
+
 def test_each_image_starts_from_the_base_that_the_catalogue_says():
     """The build uses it for ordering and for rebuilding."""
     built = set()

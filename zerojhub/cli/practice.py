@@ -11,6 +11,7 @@ from zerojhub.cli import help
 from zerojhub.cli.help import App
 from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
 from zerojhub.errors import UserError
+from zerojhub.practice.build import More
 from zerojhub.practice.faults import Fault, What
 from zerojhub.report import practice as report
 from zerojhub.report.results import Output, note
@@ -38,22 +39,31 @@ PORT = 9580
 
 @app.command(cls=Command)
 def build(
-    everything: Annotated[
-        bool,
-        typer.Option("--all", help="Also build what upgrades start from: an older Kubernetes and an older JupyterHub."),
-    ] = False,
+    more: Annotated[
+        list[More] | None,
+        typer.Option(
+            "--with",
+            metavar="PART",
+            help="Also build object-store (Swift with its S3 API, and restic) or older (what upgrades start from: an older "
+            "Kubernetes and an older JupyterHub).",
+            show_choices=False,
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Build everything.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Build the parts of the practice cloud. The first build takes some minutes; its results are kept.
 
     Examples:
         zerojhub practice build
+        zerojhub practice build --with object-store
     """
     from zerojhub.practice import control
     from zerojhub.report import Progress
 
     with Progress(quiet=quiet) as progress:
-        control.prepare(progress, None, older=everything)
+        control.prepare(progress, None, more=list(More) if everything else more or [])
     if not quiet:
         note("built (next: zerojhub practice start)")
 

@@ -102,14 +102,14 @@ def _start_practice(workshop: type[Workshop], *, quiet: bool) -> None:
     """Start the practice cloud unless it runs, with the Kubernetes versions that the workshop needs."""
     from zerojhub.cli.practice import PORT
     from zerojhub.errors import UserError
-    from zerojhub.practice import control, extra, profile
+    from zerojhub.practice import build, control, extra, profile
     from zerojhub.report import Progress
 
     extra.require()
     found = control.running()
     if not found:
         with Progress(quiet=quiet) as progress:
-            control.prepare(progress, PORT, older=workshop.older)
+            control.prepare(progress, PORT, more=[build.More.older] if workshop.older else [])
         control.start(PORT, profile.DEFAULT)
     elif workshop.older and len(found.kubernetes) < 2:
         raise UserError(

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from zerojhub.practice import daemon
 from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
-    from zerojhub.practice.build import Progress
+    from zerojhub.practice.build import More, Progress
     from zerojhub.practice.faults import Fault
 
 START_TIMEOUT = 60
@@ -71,12 +71,12 @@ def require_host(port: int | None, *, built: bool) -> None:
         raise Problems([UserError(line) for line in missing])
 
 
-def prepare(progress: Progress, port: int | None, *, older: bool = False) -> None:
-    """Build what is missing; with `older` also what upgrades start from. Problems if this machine is not suitable."""
+def prepare(progress: Progress, port: int | None, *, more: Collection[More] = ()) -> None:
+    """Build what is missing of the required parts and of `more`. Problems if this machine is not suitable."""
     from zerojhub.practice import build
 
     require_host(port, built=False)
-    build.build(progress, in_use=daemon.running, older=older)
+    build.build(progress, in_use=daemon.running, more=more)
     require_host(port, built=True)
 
 

@@ -95,7 +95,7 @@ async def serve(port: int, wanted: str) -> None:
     chosen = profile.load(wanted)
     state, built = state_folder(), build.built()
     lock = alone()
-    ground = LinuxGround(state, built.root, built.kubernetes, port)
+    ground = LinuxGround(state, built.root, built.kubernetes, built.swift, port)
     await ground.up()
     try:
         password = write_clouds(state / "clouds.yaml", port)

@@ -153,6 +153,12 @@ class Ground(Protocol):
     def sign(self, cluster_id: str, csr: str) -> str:
         """Sign a CSR with the cluster's CA (both PEM). Raises ValueError if the CSR is invalid."""
 
+    async def object_store(self, password: str) -> str:
+        """The URL of the object store, which starts with the first call.
+
+        `password`: that of its user `swift` in Keystone.
+        """
+
     async def inject(self, faults: Faults) -> None:
         """Let requests to clusters and to published services meet the faults, from now on."""
 

@@ -38,7 +38,8 @@ class NotBuilt(RegistryError):
     """The image for a tag is not in the layout."""
 
     def __init__(self, image: Image):
-        super().__init__(404, "MANIFEST_UNKNOWN", f"image {image.name} is not built yet: run zerojhub practice build")
+        how = "zerojhub practice build --all" if image.on_request else "zerojhub practice build"
+        super().__init__(404, "MANIFEST_UNKNOWN", f"image {image.name} is not built yet: run {how}")
         self.image = image
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 KUBERNETES = "v1.34.4"
 """Default Kubernetes version of clusters."""
 OLDER = ("v1.33.13",)
-"""Versions to upgrade from, oldest first; built only on request."""
+"""Versions to upgrade from, oldest first."""
+
+
+class More(StrEnum):
+    """What is built only on request."""
+
+    older = "older"
+    """What upgrades start from: the Kubernetes versions in OLDER, and the images of older charts."""
+    object_store = "object-store"
+    """Swift with its S3 API, and restic to back up to it."""
 
 
 class Progress(Protocol):
@@ -41,13 +51,15 @@ class Built:
     """Kubernetes version -> folder of its programs, oldest first."""
     images: Path
     """OCI image layout that the registry serves."""
+    swift: Path
+    """Virtual environment of the object store; does not exist unless it was requested."""
 
 
 class Parts:
     """All recipes, with the tools to build them."""
 
     def __init__(self, where: Path):
-        from zerojhub.practice.build import debian, golang
+        from zerojhub.practice.build import debian, golang, pypi
         from zerojhub.practice.build.tools import Tools
 
         self.where = where
@@ -56,6 +68,8 @@ class Parts:
         self.root = debian.machine_root(self.tools)
         self.kubernetes = {version: golang.kubernetes(go, version) for version in (*OLDER, KUBERNETES)}
         self.helm = golang.helm(go)
+        self.swift = pypi.swift(self.tools)
+        self.restic = golang.restic(go)
         own = (golang.cloud_controllers(go), golang.cinder_csi(go), golang.csi_registrar(go))
         self.static = {
             "pause": golang.pause(go),
@@ -66,20 +80,22 @@ class Parts:
         }
         """File name -> recipe of each program that images contain."""
 
-    def all(self, older: bool = False) -> list[Recipe]:
-        """The required parts, and with `older` also older Kubernetes versions."""
-        further = [self.kubernetes[version] for version in OLDER] if older else []
+    def all(self, more: Collection[More] = ()) -> list[Recipe]:
+        """The required parts and the requested ones."""
+        further = [self.kubernetes[version] for version in OLDER] if More.older in more else []
+        further += [self.swift, self.restic] if More.object_store in more else []
         return [self.root, *dict.fromkeys(self.static.values()), self.helm, *further]
 
-    def there(self, older: bool = False) -> bool:
-        return all(recipe.path(self.where).exists() for recipe in self.all(older))
+    def there(self, more: Collection[More] = ()) -> bool:
+        return all(recipe.path(self.where).exists() for recipe in self.all(more))
 
     def built(self) -> Built:
         from zerojhub.practice import images
 
         folders = {version: recipe.path(self.where) for version, recipe in self.kubernetes.items()}
         versions = {version: folder for version, folder in folders.items() if folder.exists()}
-        return Built(self.root.path(self.where) / "root", versions, images.layouts(self.where))
+        root, swift = self.root.path(self.where) / "root", self.swift.path(self.where)
+        return Built(root, versions, images.layouts(self.where), swift)
 
 
 def cache() -> Path:
@@ -98,13 +114,13 @@ def built() -> Built:
     return parts.built()
 
 
-def build(progress: Progress, *, in_use: Callable[[], object], older: bool = False) -> Built:
-    """Build what is missing; with `older` also older Kubernetes versions and the images of older charts.
+def build(progress: Progress, *, in_use: Callable[[], object], more: Collection[More] = ()) -> Built:
+    """Build what is missing of the required parts and of `more`.
 
     Deletes outdated parts unless they are `in_use`. Raises GroundError; finished parts are kept.
     """
     with _alone() as where:
-        return _build(Parts(where), progress, in_use, older)
+        return _build(Parts(where), progress, in_use, more)
 
 
 def build_older_images(say: Say) -> None:
@@ -131,7 +147,7 @@ def _alone() -> Iterator[Path]:
         raise GroundError(f"another build is running (lock: {where / 'lock'}): wait for it") from None
 
 
-def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], older: bool) -> Built:
+def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], more: Collection[More]) -> Built:
     from zerojhub.practice import images
     from zerojhub.practice.build import debian
     from zerojhub.practice.build.tools import finish
@@ -143,28 +159,29 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], older
     def system() -> None:
         make(parts.root)
         with _step(progress, "images") as say:
-            images.build(parts.where, None, say, older=older)
+            images.build(parts.where, None, say, older=More.older in more)
 
     # Also where everything is built already: the cache may come from another machine.
     with _step(progress, "packages") as say:
         debian.install_host_tools(parts.tools, say)
-    if not parts.there(older):
+    if not parts.there(more):
         # One compiler at a time, since it uses all cores; the Debian parts mostly wait for the network.
         with ThreadPoolExecutor(max_workers=1) as compiler, ThreadPoolExecutor(max_workers=1) as other:
             try:
-                finish([other.submit(system), *(compiler.submit(make, recipe) for recipe in parts.all(older)[1:])])
+                finish([other.submit(system), *(compiler.submit(make, recipe) for recipe in parts.all(more)[1:])])
             except BaseException:
                 parts.tools.stop()
                 raise
     _offer_helm(parts.helm.path(parts.where) / "helm")
     folder = parts.where / "programs"
     folder.mkdir(exist_ok=True)
-    for name, recipe in parts.static.items():
+    restic = {"restic": parts.restic} if parts.restic.path(parts.where).exists() else {}
+    for name, recipe in {**parts.static, **restic}.items():
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
-        images.build(parts.where, folder, say, older=older)
+        images.build(parts.where, folder, say, older=More.older in more)
     if not in_use():  # the machines use the parts that they started with
-        for recipe in parts.all(older):
+        for recipe in parts.all(more):
             recipe.prune(parts.where)
     return parts.built()
 

@@ -21,6 +21,7 @@ GO_NEEDED = (1, 26)
 """The newest Go version that a module requires."""
 HELM = "v3.22.0"
 COREDNS = "v1.12.4"
+RESTIC = "v0.19.1"
 CLOUD_PROVIDER = ("k8s.io/cloud-provider-openstack", "v1.34.1")
 CSI_SIDECARS = {
     "csi-attacher": ("github.com/kubernetes-csi/external-attacher/v4", "v4.12.0"),
@@ -192,6 +193,18 @@ def helm(go: Go) -> Recipe:
         go.build(source, "./cmd/helm", folder / "helm", say, mod="readonly", stamps=stamps)
 
     return Recipe("helm", (HELM,), make)
+
+
+def restic(go: Go) -> Recipe:
+    """The backup program."""
+
+    def make(folder: Path, say: Say) -> None:
+        say("restic: downloading modules")
+        source = go.download("github.com/restic/restic", RESTIC)
+        stamps = [f"main.version={RESTIC.removeprefix('v')}"]
+        go.build(source, "./cmd/restic", folder / "restic", say, mod="readonly", stamps=stamps)
+
+    return Recipe("restic", (RESTIC,), make)
 
 
 def _source(name: str) -> str:

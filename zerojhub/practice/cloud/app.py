@@ -18,17 +18,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zerojhub.practice import faults
-from zerojhub.practice.cloud import services
+from zerojhub.practice.cloud import services, swift
 from zerojhub.practice.cloud.conductor import Conductor
 from zerojhub.practice.cloud.contents import new_store
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.settings import Settings
 from zerojhub.practice.cloud.store import Store, new_id, now
+from zerojhub.practice.cloud.swift.routes import is_s3
 from zerojhub.practice.cloud.wire import INSIDE, Service
 from zerojhub.practice.faults import Fault, Faults, What
 from zerojhub.practice.ground import Ground
 from zerojhub.practice.inject import Inject
 
+OBJECT_STORE = swift.ROOT.strip("/")
 ERRED = "The server has either erred or is incapable of performing the request."
 
 
@@ -89,8 +91,13 @@ class FaultInjection:
         self.store, self.services = store, {service.root.strip("/"): service for service in all_services()}
 
     def service_of(self, scope: Scope) -> str | None:
-        """None for requests of other services, and of clusters, which use the address on the machines' network."""
+        """None for requests of other services, and of clusters, which use the address on the machines' network.
+
+        Requests to the object store count wherever they come from: its clients run in clusters.
+        """
         name, from_cloud = scope["path"].split("/")[1], scope["client"][0] == INSIDE
+        if is_s3(scope) or name == OBJECT_STORE:
+            return OBJECT_STORE
         return name if name in self.services and scope["server"][0] != self.store.gateway and not from_cloud else None
 
     def error(self, service: str) -> Response:
@@ -135,9 +142,10 @@ def build_app(ground: Ground, settings: Settings) -> Starlette:
         finally:
             log.close()
 
-    routes: list[BaseRoute] = [
-        route for service in all_services() if store.has(service.root) for route in service.routes()
-    ]
+    served = [service for service in all_services() if store.has(service.root)]
+    # First those that are known by more than their path.
+    routes: list[BaseRoute] = [route for service in served for route in service.elsewhere]
+    routes += [route for service in served for route in service.routes()]
     routes.append(Route(faults.PATH, control_faults, methods=["GET", "POST", "DELETE"]))
     if settings.registry is not None:
         routes.append(Mount("/v2", settings.registry))

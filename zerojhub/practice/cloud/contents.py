@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ def new_store(ground: Ground, settings: Settings) -> Store:
     project = store.projects.named(NAME)[0]["id"]
     service = store.projects.named("service")[0]["id"]
     store.new_user(NAME, settings.password, project)
+    store.new_user("swift", secrets.token_urlsafe(16), service)
     administrator = hex_id()
 
     for number, flavor in enumerate(profile.flavors, 1):

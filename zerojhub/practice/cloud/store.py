@@ -99,6 +99,7 @@ class Store:
         self.passwords: dict[str, str] = {}
         self.users, self.projects, self.roles = Table(), Table(), Table()
         self.application_credentials, self.access_rules, self.trusts = Table(), Table(), Table()
+        self.ec2_credentials = Table()
         self.flavors, self.images, self.keypairs = Table(), Table(), Table()
         self.servers, self.server_groups = Table(), Table()
         self.server_events: list[Record] = []

@@ -142,7 +142,7 @@ class Service:
         self.parts = tuple(parts)
 
     def routes(self) -> list[Route]:
-        """Every route, with a catch-all for unknown paths at the end."""
+        """The routes below the root, with a catch-all for unknown paths at the end."""
 
         async def not_found(call: Call) -> None:
             raise Refusal(404, "The resource could not be found.")
@@ -152,7 +152,7 @@ class Service:
         # Fixed paths before those with parameters.
         endpoints = (endpoint for part in self.parts for endpoint in part)
         ordered = sorted(endpoints, key=lambda endpoint: endpoint.path.count("{"))
-        return [*self.elsewhere, *(self._route(endpoint) for endpoint in [*ordered, *rest])]
+        return [self._route(endpoint) for endpoint in [*ordered, *rest]]
 
     def _route(self, endpoint: Endpoint) -> Route:
         async def answer(request: Request) -> Response:

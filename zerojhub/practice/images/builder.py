@@ -39,7 +39,13 @@ class Builder:
         self.apt = threading.Lock()
         """Held while a Containerfile runs apt-get: they share the package lists in a cache mount, and Debian
         12's buildah ignores `sharing=locked`."""
-        self.images = [image for image in IMAGES if (programs or not image.program) and (older or not image.before)]
+        self.images = [image for image in IMAGES if self._has_program(image) and (older or not image.before)]
+
+    def _has_program(self, image: Image) -> bool:
+        """False if the image's program is built later, or was not requested."""
+        if not image.program:
+            return True
+        return self.programs is not None and (not image.on_request or (self.programs / image.program).exists())
 
     def stale(self) -> list[Image]:
         """The images whose current recipe is not in the layout, in build order."""

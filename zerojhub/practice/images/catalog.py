@@ -19,6 +19,8 @@ class Image:
     """The image here that its Containerfile builds on (FROM)."""
     program: str | None = None
     """The program from the practice build that it contains."""
+    on_request: bool = False
+    """Is that program built only on request?"""
     before: int | None = None
     """It takes only tags of versions before this major one. Built when it is first pulled, or with `practice build --all`."""
 
@@ -75,5 +77,6 @@ IMAGES = (
         Image(name, (f"registry.k8s.io/sig-storage/{name}", f"quay.io/k8scsi/{name}"), program=name)
         for name in ("csi-attacher", "csi-provisioner", "csi-node-driver-registrar")
     ),
+    Image("restic", ("docker.io/restic/restic",), base="debian", program="restic", on_request=True),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
 )

@@ -17,7 +17,10 @@ from zerojhub.practice.machines.components import API_PORT
 from zerojhub.practice.machines.fronts import Fronts
 from zerojhub.practice.machines.machine import Machine, Site
 from zerojhub.practice.machines.network import Network
+from zerojhub.practice.objectstore import ObjectStore
 
+OBJECT_STORE = "object-store"
+"""The folder of its data, in the state folder."""
 COPY_TIMEOUT = 300
 """Seconds to copy a volume."""
 
@@ -25,18 +28,20 @@ COPY_TIMEOUT = 300
 class LinuxGround:
     """See Ground. `up` creates the network, after removing what an earlier run left; `down` removes everything."""
 
-    def __init__(self, state: Path, base: Path, programs: dict[str, Path], port: int):
+    def __init__(self, state: Path, base: Path, programs: dict[str, Path], swift: Path, port: int):
         self._state, self._base, self._programs, self._port = state, base, programs, port
         self._network = Network(state, port)
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
         self._autoscalers: dict[str, Autoscaler] = {}
         self._fronts = Fronts(self._network)
+        self._object_store = ObjectStore(state / OBJECT_STORE, swift)
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
     gateway = property(lambda self: self._network.gateway)
     public_network = property(lambda self: self._network.public)
+    _apis = property(lambda self: f"http://{self.gateway}:{self._port}")
 
     async def up(self) -> None:
         await sweep(self._state)
@@ -50,11 +55,12 @@ class LinuxGround:
             await self.stop_cluster(cluster_id)
         await asyncio.gather(*(machine.halt() for machine in self._machines.values()))
         self._machines.clear()
+        await self._object_store.stop()
         await self._network.down()
         await sweep(self._state)
 
     async def boot(self, machine: MachineSpec) -> None:
-        site = Site(self._state, self._base, self._programs, f"http://{self.gateway}:{self._port}")
+        site = Site(self._state, self._base, self._programs, self._apis)
         new = self._machines[machine.id] = Machine(machine, site, self._network)
         await new.boot()
 
@@ -160,6 +166,9 @@ class LinuxGround:
     def sign(self, cluster_id: str, csr: str) -> str:
         return self._cluster(cluster_id).authority.sign(csr)
 
+    async def object_store(self, password: str) -> str:
+        return await self._object_store.start(f"{self._apis}/identity", password)
+
     async def inject(self, faults: Faults) -> None:
         self._fronts.faults = faults
         await self._fronts.apply(self._clusters.values())
@@ -218,5 +227,5 @@ async def sweep(state: Path) -> None:
     for name in cgroups.machines():
         await asyncio.to_thread(cgroups.CGroup(name).remove)
     cgroups.remove_parent()
-    for folder in ("machines", "clusters", "volumes"):
+    for folder in ("machines", "clusters", "volumes", OBJECT_STORE):
         await asyncio.to_thread(shutil.rmtree, state / folder, ignore_errors=True)

@@ -8,13 +8,14 @@ from zerojhub.practice.cloud.keystone.routes import (
     access_rules,
     application_credentials,
     catalog,
+    ec2,
     lookups,
     tokens,
     trusts,
 )
 from zerojhub.practice.cloud.wire import Service
 
-PARTS = (access_rules, application_credentials, catalog, lookups, tokens, trusts)
+PARTS = (access_rules, application_credentials, catalog, ec2, lookups, tokens, trusts)
 SERVICE = Service(
     keystone.TYPES, keystone.ROOT, errors.to_response, (part.routes for part in PARTS), headers={"Vary": "X-Auth-Token"}
 )
