@@ -94,6 +94,7 @@ async def claim_again(kube: Kube, claim: PersistentVolumeClaim, *, timeout: floa
     kept = {"name": name, "namespace": namespace, "labels": meta.get("labels", {}), "annotations": annotations}
     manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": kept, "spec": claim["spec"]}
     await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
+    # At once, or when Kubernetes looks at all claims again, every 15 seconds.
     await wait_until(is_bound, timeout=timeout, pause=(0.2, 1))
 
 
