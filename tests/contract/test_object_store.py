@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.clouds import PASSWORD, Cloud, Site
+from tests.contract.clouds import PASSWORD, Cloud, Site, until
 from tests.contract.conftest import practice
 from zerojhub.practice import build
 from zerojhub.practice.faults import Fault, What
@@ -70,6 +71,17 @@ def test_json_that_is_none_is_an_object_like_any_other(swift: httpx.Client) -> N
     headers = {"Content-Type": "application/json"}
     assert swift.put("/box/broken.json", content=b"{", headers=headers).status_code == 201
     assert swift.get("/box/broken.json").text == "{"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(object_store: Site, swift: httpx.Client, caplog) -> None:
+    swift.put("/box")
+    url = httpx.URL(str(swift.base_url) + "box/half")
+    head = f"PUT {url.path} HTTP/1.1\r\nHost: {url.host}\r\nX-Auth-Token: {swift.headers['X-Auth-Token']}\r\n"
+    with socket.create_connection((url.host, url.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 10\r\n\r\nhalf".encode())
+    until(lambda: "box/half" in object_store.audit.read_text())
+    assert swift.get("/box/half").status_code == 404
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -152,7 +164,7 @@ def restic(request: pytest.FixtureRequest, object_store: Site, access_key: dict[
     """A repository on each protocol. The bucket is named like a service, which has the same path."""
     if request.param == "s3":
         keys = {"AWS_ACCESS_KEY_ID": access_key["access"], "AWS_SECRET_ACCESS_KEY": access_key["secret"]}
-        return Restic(tmp_path, f"s3:{object_store.url}/volume/{tmp_path.name}", **keys)
+        return Restic(tmp_path, f"s3:{object_store.url}/object-store/{tmp_path.name}", **keys)
     login = {
         "OS_AUTH_URL": object_store.at("/identity/v3"),
         "OS_USERNAME": "practice",

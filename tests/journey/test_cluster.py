@@ -276,6 +276,32 @@ def test_a_worker_is_switched_off_and_on_again(cluster: Cluster):
     cluster.kubectl("delete", "pod/diary", "pod/reader")
 
 
+def test_pods_back_up_to_the_object_store_with_restic(cluster: Cluster):
+    """With the tokens of an application credential, and with an access key over the S3 API."""
+    openstack = cluster.shell.openstack
+    robot = json.loads(openstack("application", "credential", "create", "backup", "-f", "json"))
+    key = json.loads(openstack("ec2", "credentials", "create", "-f", "json"))
+    apis = f"http://{cluster.shell.json('practice', 'status')['gateway']}:9580"
+    environment = {
+        "RESTIC_PASSWORD": "open sesame",
+        "OS_AUTH_URL": f"{apis}/identity/v3",
+        "OS_APPLICATION_CREDENTIAL_ID": robot["id"],
+        "OS_APPLICATION_CREDENTIAL_SECRET": robot["secret"],
+        "AWS_ACCESS_KEY_ID": key["access"],
+        "AWS_SECRET_ACCESS_KEY": key["secret"],
+    }
+    pod = ["backup", "--image=restic/restic:0.19.1", "--restart=Never"]
+    pod += [f"--env={name}={value}" for name, value in environment.items()]
+    each = "restic -r $store init && restic -r $store backup /etc && restic -r $store check --read-data || exit 1"
+    script = f"for store in swift:backups:/home s3:{apis}/buckets/home; do {each}; done"
+    cluster.kubectl("run", *pod, "--command", "--", "sh", "-c", script)
+    phase = until(lambda: {"Succeeded", "Failed"} & {cluster.get("pod", "backup")["status"]["phase"]})
+    assert phase == {"Succeeded"}, cluster.kubectl("logs", "backup")
+    for container in ("backups", "buckets"):
+        assert "home/config" in openstack("object", "list", container, "-f", "value").split()
+    cluster.kubectl("delete", "pod/backup")
+
+
 def state(cluster: Cluster, server: str) -> str:
     return cluster.shell.openstack("server", "show", server, "-f", "value", "-c", "status").strip()
 

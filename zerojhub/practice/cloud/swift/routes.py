@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 
 import httpx
-from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
@@ -26,15 +25,19 @@ OWN_HEADERS = (b"connection", b"date", b"expect", b"keep-alive", b"transfer-enco
 
 
 class Forward:
-    """Passes requests on to Swift: with the path as it was sent, because S3 signs it."""
+    """Passes requests on to Swift: with the path below `root` as it was sent, because S3 signs it."""
+
+    def __init__(self, root: str):
+        self.root = root.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"]["service"] = swift.TYPES[0]
-        response = await _answer(Request(scope, receive))
-        await response(scope, receive, send)
+        async with httpx.AsyncHTTPTransport(verify=False) as transport:
+            response = await _answer(Request(scope, receive), scope["raw_path"].removeprefix(self.root), transport)
+            await response(scope, receive, send)
 
 
-async def _answer(request: Request) -> Response:
+async def _answer(request: Request, path: bytes, transport: httpx.AsyncHTTPTransport) -> Response:
     store = request.app.state.store
     if token := store.valid_token(request.headers.get("x-auth-token", "")):
         request.scope["state"]["user"] = store.users[token.holder]["name"]
@@ -43,20 +46,21 @@ async def _answer(request: Request) -> Response:
         url = await request.app.state.ground.object_store(store.passwords[account])
     except GroundError as error:
         return errors.to_response(Refusal(503, str(error)))
-    path = request.scope["raw_path"].removeprefix(swift.ROOT.encode())
     if query := request.scope["query_string"]:
         path += b"?" + query
     target = httpx.URL(url).copy_with(raw_path=path)
     headers = [header for header in request.scope["headers"] if header[0] not in OWN_HEADERS]
-    transport = httpx.AsyncHTTPTransport(verify=False)
+    has_body = any(name in request.headers for name in ("content-length", "transfer-encoding"))
+    content = request.stream() if has_body else None
     try:
         answer = await transport.handle_async_request(
-            httpx.Request(request.method, target, headers=headers, content=request.stream(), extensions={"timeout": {}})
+            httpx.Request(request.method, target, headers=headers, content=content, extensions={"timeout": {}})
         )
+    except ClientDisconnect:
+        return Response()  # for nobody
     except httpx.TransportError as error:
-        await transport.aclose()
         return errors.to_response(Refusal(503, f"the object store does not respond: {error}"))
-    response = StreamingResponse(answer.stream, answer.status_code, background=BackgroundTask(transport.aclose))
+    response = StreamingResponse(answer.stream, answer.status_code)
     response.raw_headers = [
         (name.lower(), value) for name, value in answer.headers.raw if name.lower() not in OWN_HEADERS
     ]
@@ -82,5 +86,5 @@ SERVICE = Service(
     swift.ROOT,
     errors.to_response,
     (),
-    elsewhere=(S3("/{path:path}", Forward()), Route(f"{swift.ROOT}/{{path:path}}", Forward())),
+    elsewhere=(S3("/{path:path}", Forward("")), Route(f"{swift.ROOT}/{{path:path}}", Forward(swift.ROOT))),
 )
