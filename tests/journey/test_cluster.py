@@ -285,8 +285,8 @@ def test_pods_back_up_to_the_object_store_with_restic(cluster: Cluster):
     environment = {
         "RESTIC_PASSWORD": "open sesame",
         "OS_AUTH_URL": f"{apis}/identity/v3",
-        "OS_APPLICATION_CREDENTIAL_ID": robot["id"],
-        "OS_APPLICATION_CREDENTIAL_SECRET": robot["secret"],
+        "OS_APPLICATION_CREDENTIAL_ID": robot["ID"],
+        "OS_APPLICATION_CREDENTIAL_SECRET": robot["Secret"],
         "AWS_ACCESS_KEY_ID": key["access"],
         "AWS_SECRET_ACCESS_KEY": key["secret"],
     }
