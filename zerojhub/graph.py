@@ -74,9 +74,12 @@ def with_needs(wanted: Sequence[AnyStage]) -> list[AnyStage]:
     return list(ordered)
 
 
-async def look(run: Run, stages: Sequence[AnyStage]) -> list[StageStatus]:
-    """The status of every stage, in the given order. Changes nothing. Raises UserError for a mistake of the user's."""
-    return await _walk(run, stages, act=frozenset())
+async def look(run: Run, stages: Sequence[AnyStage], *, checking: bool = True) -> list[StageStatus]:
+    """The status of every stage, in the given order. Changes nothing. Raises UserError for a mistake of the user's.
+
+    `checking`: ask the stages what would stop them, too.
+    """
+    return await _walk(run, stages, act=frozenset(), checking=checking)
 
 
 async def require(run: Run, *wanted: AnyStage) -> None:
@@ -109,7 +112,7 @@ async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None
     """
     run.write_journal("down")
     # What would stop `up`, such as a chart that cannot be downloaded, must not keep anything from being removed.
-    looked = await _walk(run, stages, act=frozenset(), checking=False)
+    looked = await look(run, stages, checking=False)
     statuses = {status.stage: status for status in looked}
     for status in statuses.values():
         if isinstance(status.failure, Unavailable):
@@ -118,7 +121,8 @@ async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None
         if stage.undo is Stage.undo:
             continue
         with step(run, stage.name) as shown:
-            lacking = [need for need in stage.needs if need not in run]
+            needs = stage.needs if stage.undo_needs is None else stage.undo_needs
+            lacking = [need for need in needs if need not in run]
             if lacking:
                 shown.outcome, shown.detail = "kept", f"nothing to remove: {statuses[lacking[0]].detail}"
                 continue

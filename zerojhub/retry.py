@@ -260,7 +260,8 @@ def of_status(service: str, status: int, headers: Mapping[str, str]) -> Fault | 
 
 def of_exception(service: str, error: BaseException) -> Fault | None:
     """The fault behind an HTTP client's exception; None if it will not pass, such as an invalid certificate."""
-    chain = list(_chain(error))
+    # A TLS stream that waits for data does so in the handler of these.
+    chain = [each for each in _chain(error) if not isinstance(each, ssl.SSLWantReadError | ssl.SSLWantWriteError)]
     unsent = any(f"{type(each).__module__.partition('.')[0]}.{type(each).__name__}" in NEVER_SENT for each in chain)
 
     def first(*kinds: type[BaseException]) -> BaseException | None:

@@ -13,10 +13,13 @@ from zerojhub import graph
 from zerojhub.cluster import adopt
 from zerojhub.errors import Unavailable, UserError, ZeroJHubError
 from zerojhub.graph import AnyStage, StageStatus
+from zerojhub.kube import volumes
 from zerojhub.kube.reach import Reach
+from zerojhub.openstack import leftovers
+from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.run import Run
 from zerojhub.stage import Found
-from zerojhub.stages import STAGES, Access, Address, Chart, Endpoint, HelmProgram, Preflight
+from zerojhub.stages import STAGES, Access, Address, Chart, Cluster, Endpoint, HelmProgram, Kept, Preflight
 from zerojhub.stages.address import address_of, public_service
 from zerojhub.stages.chart import Release, release_as_installed
 
@@ -89,6 +92,18 @@ async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
             raise mistake from None
         return Running(run, statuses, drift)
     return Running(found, statuses, drift)
+
+
+async def volumes_of(run: Run) -> list[KeptVolume]:
+    """The volumes of the deployment's users and of its hub: on its cluster, and without one. Changes nothing."""
+    await graph.look(run, graph.with_needs([Kept, Access]), checking=False)
+    found = {each.id: each.brief for each in run[Kept].volumes}
+    if Access in run:
+        claimed = await volumes.claimed(run[Access].kube, run.deployment.namespace)
+        found |= {each.id: KeptVolume(each.id, each.name, each.size_gb, each.owner) for each in claimed if each.id}
+    elif cluster := run.get(Cluster):
+        found = {each["id"]: leftovers.as_kept(each) for each in await leftovers.volumes(run.cloud, cluster)} | found
+    return list(found.values())
 
 
 async def _as_it_is(run: Run, wanted: Sequence[AnyStage]) -> Run:

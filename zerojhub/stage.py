@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -47,7 +48,8 @@ class Wrong(Generic[T]):
 class Teardown:
     """What `down` was asked to do about users' data, and what it left."""
 
-    delete_data: bool = False
+    doomed: Collection[str] = ()
+    """The IDs of the volumes to delete. All others are kept."""
     kept: list[KeptVolume] = field(default_factory=list)
 
 
@@ -61,6 +63,8 @@ class Stage(Provides[T]):
     needs: ClassVar[tuple[type[Stage[Any]], ...]] = ()
     after: ClassVar[tuple[type[Stage[Any]], ...]] = ()
     """Stages that it can do without, but waits for, to use with `run.get` what they found."""
+    undo_needs: ClassVar[tuple[type[Stage[Any]], ...] | None] = None
+    """What `undo` needs, if that is less than all of `needs`."""
 
     @classmethod
     def description(cls) -> str:

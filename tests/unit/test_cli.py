@@ -243,8 +243,8 @@ def test_the_environment_of_a_practice_cloud_that_does_not_run(monkeypatch):
 
 def test_stages_are_listed_with_what_they_need(shell):
     stages = {stage["name"]: stage for stage in shell.json("stage", "list")}
-    assert stages["chart"]["needs"] == "helm, storage, values"
-    assert "stages: preflight, keypair" in shell.zerojhub("stage", "run", "chrt", code=2).stderr
+    assert stages["chart"]["needs"] == "cluster, helm, storage, values, volumes"
+    assert "stages: preflight, kept, keypair" in shell.zerojhub("stage", "run", "chrt", code=2).stderr
 
 
 def test_down_asks_and_refuses_without_a_terminal(shell):

@@ -453,7 +453,7 @@ def test_down_stops_at_the_first_failure(run, world, monkeypatch):
 
 def test_stages_report_to_the_teardown_what_they_keep(run, world, monkeypatch):
     async def keep(self, run, teardown):
-        teardown.kept.append(KeptVolume("1", "none" if teardown.delete_data else "data", 1, None))
+        teardown.kept.append(KeptVolume("1", "none" if teardown.doomed else "data", 1, None))
 
     world.existing = {"first"}
     monkeypatch.setattr(First, "undo", keep)

@@ -38,7 +38,10 @@ def balancer(name: str) -> dict:
 
 
 def volume(name: str, metadata: dict[str, str]) -> dict:
-    return {"id": f"id of {name}", "name": name, "size": 10, "status": "available", "metadata": metadata}
+    return {"id": f"id of {name}", "name": name, "size": 10, "status": "available", "metadata": metadata} | {
+        "availability_zone": "nova",
+        "attachments": [],
+    }
 
 
 @pytest.fixture

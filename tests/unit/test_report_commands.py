@@ -256,7 +256,17 @@ def test_up_prints_the_url_alone_on_standard_output(capsys):
 def test_volumes_that_are_kept(text, data):
     assert text(stages.show_kept, []) == []
     lines = text(stages.show_kept, [KEPT])
-    assert "--delete-data" in lines[0] and lines[-1] == "v1 pvc-1 10 ada"
+    assert lines[0] == "kept: 1 volume, 10 GB; the next `zerojhub up` gives them back"
+    assert "ada 10 v1 pvc-1" in lines
+    assert "--delete-data" in lines[-1]
+
+
+def test_the_volumes_that_are_going_to_be_deleted_are_listed_first(capsys):
+    stages.show_doomed([KEPT])
+    assert capsys.readouterr().err == "ada  10 GB  v1\n"
+
+
+def test_the_volumes_that_were_kept_as_data(data):
     assert data(stages.show_kept, [KEPT]) == {"kept": [{"id": "v1", "name": "pvc-1", "size_gb": 10, "owner": "ada"}]}
 
 

@@ -251,6 +251,12 @@ def test_what_may_pass(cause, answer, nothing_done):
     assert retry.of_exception("hub", error) == Fault("hub", answer, nothing_done=nothing_done)
 
 
+def test_a_server_that_says_nothing_on_a_tls_connection_may_answer_the_next_time():
+    waiting = TimeoutError()
+    waiting.__context__ = ssl.SSLWantReadError(2, "The operation did not complete (read)")
+    assert retry.of_exception("hub", waiting) == Fault("hub", "no response in time")
+
+
 class Desk:
     """Where things are ordered, and answers get lost: `lose` counts those, and `done` says whether they took effect."""
 

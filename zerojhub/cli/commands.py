@@ -19,7 +19,10 @@ COMMANDS = {
     "plan": ("up", "Show what `up` would do and why (exit code 3 if there is something to do)."),
     "status": ("up", "Show the state of every stage and the hub's URL (exit code 3 if something differs)."),
     "show": ("show", "Show what the deployment consists of: servers, users, load balancers and volumes."),
-    "down": ("up", "Delete the hub and everything created for it; users' volumes are kept and listed."),
+    "down": (
+        "up",
+        "Delete the hub and everything created for it. Users' volumes and accounts are kept; the next `up` gives them back.",
+    ),
     "stage": ("up", "List and run single stages of the deployment."),
     "hub": ("hub", "Inspect and test the running hub, and manage its users."),
     "helm": ("helm", "Run Helm with the cluster's kubeconfig, in the hub's namespace."),

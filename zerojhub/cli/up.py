@@ -22,7 +22,8 @@ from zerojhub.cli.options import (
     logs_in,
 )
 from zerojhub.report.results import Output
-from zerojhub.report.stages import show_kept, show_plan, show_stages, show_status, show_up
+from zerojhub.report.stages import show_doomed, show_kept, show_plan, show_stages, show_status, show_up
+from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from zerojhub.graph import AnyStage, StageStatus
@@ -183,20 +184,26 @@ def down(
     yes: YesOption = False,
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Also delete the users' volumes.")] = False,
 ) -> None:
-    """Delete the hub and everything created for it; users' volumes are kept and listed.
+    """Delete the hub and everything created for it. Users' volumes and accounts are kept; the next `up` gives them back.
 
     Examples:
         zerojhub down --yes
     """
-    from zerojhub import graph
+    from zerojhub import graph, running
     from zerojhub.cli.run import load, with_run
     from zerojhub.stage import Teardown
     from zerojhub.stages import STAGES
 
     name = load(file, cloud).name
-    data = " AND ALL USERS' DATA" if delete_data else "; users' volumes are kept"
-    confirm(f"Delete hub {name}{data}?", yes=yes)
-    teardown = Teardown(delete_data)
+    teardown = Teardown()
+    if delete_data:
+        doomed = with_run(running.volumes_of, file, cloud, silent=True)
+        teardown.doomed = {volume.id for volume in doomed}
+        show_doomed(doomed)
+        gb = sum(volume.size_gb for volume in doomed)
+        confirm(f"Delete hub {name} AND ALL USERS' DATA ({plural(len(doomed), 'volume')}, {gb} GB)?", yes=yes)
+    else:
+        confirm(f"Delete hub {name}? Users' volumes are kept.", yes=yes)
     with_run(lambda run: graph.down(run, STAGES, teardown), file, cloud, quiet=quiet, verbose=verbose, locked=True)
     show_kept(teardown.kept, output)
 

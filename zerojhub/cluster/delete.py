@@ -30,6 +30,8 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say, *, data: bool, wait: 
     `data`: also delete the volumes of its claims. Without `wait`, only request the deletion of the cluster.
     """
     await expose.release(cloud, cluster["uuid"])
+    if not data:
+        await leftovers.protect(cloud, cluster)
     if not wait:
         await magnum.delete_cluster(cloud, cluster["uuid"])
         return []

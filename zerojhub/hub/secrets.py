@@ -13,6 +13,9 @@ from zerojhub.errors import UserError
 if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartValues
 
+CRYPT_KEYS = "hub.config.CryptKeeper.keys"
+"""Where the chart's Secret has the keys."""
+
 
 def _token() -> str:
     return secrets.token_hex(32)
@@ -28,9 +31,11 @@ class Secrets:
     """Signs users' login cookies."""
     api_token: str = field(default_factory=_token, repr=False)
     """The token of zerojhub's own service in the hub."""
+    crypt_keys: str = field(default="", repr=False)
+    """The keys with which the hub encrypts its users' auth state, separated by `;`. The chart generates them."""
 
     def __post_init__(self) -> None:
-        masking.remember(*asdict(self).values())
+        masking.remember(self.proxy_token, self.cookie_secret, self.api_token, *self.crypt_keys.split(";"))
 
     @classmethod
     def of(cls, folder: Path, release: ChartValues | None) -> Secrets:
@@ -66,7 +71,9 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _from_values(values: ChartValues) -> dict[str, str]:
+    keys = (((values.get("hub") or {}).get("config") or {}).get("CryptKeeper") or {}).get("keys") or []
     found = {
+        "crypt_keys": ";".join(map(str, keys)) if isinstance(keys, list) else "",
         "proxy_token": (values.get("proxy") or {}).get("secretToken"),
         "cookie_secret": (values.get("hub") or {}).get("cookieSecret"),
         "api_token": (((values.get("hub") or {}).get("services") or {}).get("zerojhub") or {}).get("apiToken"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ SIGN_UP = {
 
 ROLES_SINCE = 2
 """The chart's first major version with JupyterHub 2, in which services have scopes."""
+
+
+SAFE_SINCE = 4
+"""The chart's first major version with KubeSpawner 7, which names claims by the scheme `safe` (see zerojhub/data/names.py)."""
 
 
 class UserValues:
@@ -109,9 +114,27 @@ def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: Chart
     service.setdefault("apiToken", secrets.api_token)
     # Scopes are not enough to make users administrators, which only an administrator may do.
     service.setdefault("admin", True)
+    if secrets.crypt_keys and not at(user, "hub", "config", "CryptKeeper", "keys"):
+        _section(_section(hub, "config"), "CryptKeeper")["keys"] = secrets.crypt_keys.split(";")
     if chart.major >= ROLES_SINCE:
         _section(hub, "loadRoles").setdefault(SERVICE, {"scopes": SCOPES, "services": [SERVICE]})
     return values
+
+
+def names_are_safe(values: ChartValues, major: int) -> bool:
+    """Whether the hub names its users' claims by KubeSpawner's scheme `safe`. `values`: merged, or a release's own."""
+    if at(values, "hub", "config", "KubeSpawner", "slug_scheme") == "escape":
+        return False
+    image = at(values, "hub", "image") or {}
+    tag = re.match(r"v?(\d+)\.\d+\.\d+", str(image.get("tag"))) if "k8s-hub" in str(image.get("name")) else None
+    return (int(tag[1]) if tag else major) >= SAFE_SINCE
+
+
+def claim_template(values: ChartValues, major: int) -> str:
+    """The template of its users' claims' names. `values`: merged."""
+    default = "claim-{user_server}" if major >= SAFE_SINCE else "claim-{username}{servername}"
+    in_config = at(values, "hub", "config", "KubeSpawner", "pvc_name_template")
+    return str(in_config or at(values, "singleuser", "storage", "dynamic", "pvcNameTemplate") or default)
 
 
 def authenticator(values: ChartValues) -> str | None:

@@ -12,6 +12,8 @@ USER_SERVER = "singleuser-server"
 """The component label of a user's server."""
 USERNAME = "hub.jupyter.org/username"
 """The annotation with the user's name on the pods and claims that KubeSpawner creates."""
+SERVERNAME = "hub.jupyter.org/servername"
+"""The annotation with the server's name, if it is not the default server."""
 
 
 def is_ready(pod: Pod) -> bool:

@@ -376,6 +376,7 @@ class CSISource(TypedDict):
     driver: str
     volumeHandle: str
     """With the Cinder driver, the volume's UUID."""
+    fsType: NotRequired[str]
 
 
 class CinderSource(TypedDict):
@@ -391,8 +392,14 @@ class PersistentVolumeSpec(TypedDict, total=False):
     cinder: CinderSource
 
 
+class PersistentVolumeStatus(TypedDict, total=False):
+    phase: str
+    """Pending, Available, Bound, Released or Failed."""
+
+
 class PersistentVolume(Object):
     spec: PersistentVolumeSpec
+    status: NotRequired[PersistentVolumeStatus]
 
 
 class AttachmentSource(TypedDict, total=False):
@@ -410,4 +417,6 @@ class VolumeAttachment(Object):
 
 class StorageClass(Object):
     provisioner: str
+    reclaimPolicy: NotRequired[str]
+    """Delete (the default) or Retain."""
     parameters: NotRequired[dict[str, str]]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from zerojhub.kube import quantity
 from zerojhub.kube.client import KubeError
-from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, VOLUME_ATTACHMENT
 from zerojhub.kube.pods import USERNAME
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zerojhub.kube.client import Kube
     from zerojhub.kube.types import PersistentVolume, PersistentVolumeClaim
     from zerojhub.text import Say
@@ -96,6 +98,35 @@ async def claim_again(kube: Kube, claim: PersistentVolumeClaim, *, timeout: floa
     await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
     # At once, or when Kubernetes looks at all claims again, every 15 seconds.
     await wait_until(is_bound, timeout=timeout, pause=(0.2, 1))
+
+
+async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
+    """Delete the claims that are bound to these volumes of Cinder, with the data on them."""
+    for volume in await claimed(kube, namespace):
+        if volume.id in ids:
+            await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
+
+
+async def wait_until_detached(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:
+    """Wait, for `timeout` seconds at most, until no node has a volume of the namespace: all is written to them then."""
+
+    async def look() -> bool | NotYet:
+        ours = {
+            volume["metadata"]["name"]
+            for volume in await kube.list(PERSISTENT_VOLUME)
+            if volume["spec"].get("claimRef", {}).get("namespace") == namespace
+        }
+        attached = [
+            each
+            for each in await kube.list(VOLUME_ATTACHMENT)
+            if each["spec"]["source"].get("persistentVolumeName") in ours
+        ]
+        return NotYet(f"waiting for {plural(len(attached), 'volume')} to be detached") if attached else True
+
+    try:
+        await wait_until(look, timeout=timeout, pause=(0.5, 2), say=say)
+    except TimedOut as late:
+        say(f"{late}; continuing")
 
 
 async def wait_for_deletion(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:

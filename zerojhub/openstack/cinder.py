@@ -9,6 +9,15 @@ from typing_extensions import TypedDict
 
 from zerojhub.openstack.session import Cloud
 
+AVAILABLE = "available"
+"""The status of a volume that is attached to no server."""
+
+
+class Attachment(TypedDict):
+    """To which server a volume is attached."""
+
+    server_id: str
+
 
 class Volume(TypedDict):
     """A volume; `size` in GB."""
@@ -17,7 +26,15 @@ class Volume(TypedDict):
     name: str | None
     size: int
     status: str
+    availability_zone: str | None
+    attachments: list[Attachment]
     metadata: dict[str, str]
+
+
+class ZoneName(TypedDict):
+    """An availability zone."""
+
+    zoneName: str
 
 
 async def volumes(cloud: Cloud) -> list[Volume]:
@@ -28,3 +45,19 @@ async def volumes(cloud: Cloud) -> list[Volume]:
 async def delete_volume(cloud: Cloud, volume_id: str) -> None:
     """Delete it. CloudError (status 400 or 409) while it is attached."""
     await cloud.volume.delete(f"/volumes/{volume_id}")
+
+
+async def set_metadata(cloud: Cloud, volume_id: str, metadata: dict[str, str]) -> None:
+    """Add to its metadata, or change what is there. CloudError (status 404) if there is no such volume."""
+    await cloud.volume.act(f"/volumes/{volume_id}/metadata", {"metadata": metadata}, repeatable=True)
+
+
+async def delete_metadata(cloud: Cloud, volume_id: str, key: str) -> None:
+    """Delete an item of its metadata, if it is there. The key has no slash: clouds do not find it in the path then."""
+    await cloud.volume.delete(f"/volumes/{volume_id}/metadata/{key}")
+
+
+async def zones(cloud: Cloud) -> list[str]:
+    """The names of its availability zones."""
+    listed = await cloud.volume.get("/os-availability-zone", list[ZoneName], within="availabilityZoneInfo")
+    return [zone["zoneName"] for zone in listed]

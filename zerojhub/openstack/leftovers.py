@@ -17,6 +17,9 @@ from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 CLUSTER_METADATA = "cinder.csi.openstack.org/cluster"
 CLAIM_METADATA = "csi.storage.k8s.io/pvc/name"
+NAMESPACE_METADATA = "csi.storage.k8s.io/pvc/namespace"
+KEEP = {"janitor.capi.azimuth-cloud.com/keep": "true"}
+"""Metadata without which the janitor of capi-helm-charts deletes the volumes of a deleted cluster's claims."""
 DETACH_TIMEOUT = 30
 """Seconds for the volumes of deleted servers to be detached."""
 
@@ -47,7 +50,7 @@ async def delete_rest(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: boo
     for floating_ip in await neutron.floating_ips(cloud):
         if (floating_ip.get("description") or "").endswith(ends):
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
-    left = await volumes(cloud, cluster)
+    left = [as_kept(each) for each in await volumes(cloud, cluster)]
     return [volume for volume in left if not await delete_volume(cloud, volume.id)] if volumes_too else left
 
 
@@ -82,16 +85,30 @@ async def load_balancers(cloud: Cloud, owners: Sequence[str]) -> list[octavia.Lo
     return [balancer for balancer in balancers if (balancer["name"] or "").startswith(prefixes)]
 
 
-async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[KeptVolume]:
+async def volumes(cloud: Cloud, cluster: magnum.Cluster) -> list[cinder.Volume]:
     """Volumes of the cluster's claims; none where the cloud has no Cinder."""
     listed: list[cinder.Volume] = []
     with if_allowed():
         listed = await cinder.volumes(cloud)
-    return [
-        KeptVolume(each["id"], each["name"] or "", each["size"], each["metadata"].get(CLAIM_METADATA))
-        for each in listed
-        if each["metadata"].get(CLUSTER_METADATA) == cluster["uuid"]
-    ]
+    tags = volume_tags(cluster)
+    return [each for each in listed if each["metadata"].get(CLUSTER_METADATA) in tags]
+
+
+def volume_tags(cluster: magnum.Cluster) -> set[str]:
+    """What drivers call the cluster in the metadata of its volumes: its UUID, or its name in Cluster API."""
+    return {cluster["uuid"], *filter(None, (cluster.get("stack_id"), cluster.get("cluster_id")))}
+
+
+def as_kept(volume: cinder.Volume) -> KeptVolume:
+    """The volume, for reports."""
+    return KeptVolume(volume["id"], volume["name"] or "", volume["size"], volume["metadata"].get(CLAIM_METADATA))
+
+
+async def protect(cloud: Cloud, cluster: magnum.Cluster) -> None:
+    """Have no janitor delete the volumes of the cluster's claims when the cluster is deleted."""
+    for volume in await volumes(cloud, cluster):
+        if not KEEP.items() <= volume["metadata"].items():
+            await cinder.set_metadata(cloud, volume["id"], KEEP)
 
 
 async def delete_volume(cloud: Cloud, volume_id: str) -> bool:

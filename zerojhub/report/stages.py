@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.report.results import Output, show, table
+from zerojhub.text import plural
 
 
 def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *, quiet: bool) -> None:
@@ -69,10 +70,18 @@ def show_kept(kept: Sequence[KeptVolume], output: Output) -> None:
 
     def people() -> None:
         if kept:
-            print("kept volumes (delete them with zerojhub down --delete-data, or openstack volume delete ID):")
-            table(kept, ("id", "name", "size_gb", "owner"))
+            total = sum(volume.size_gb for volume in kept)
+            print(f"kept: {plural(len(kept), 'volume')}, {total} GB; the next `zerojhub up` gives them back")
+            table(kept, ("owner", "size_gb", "id", "name"))
+            print("delete them: zerojhub down --delete-data")
 
     show({"kept": list(kept)}, output, people)
+
+
+def show_doomed(volumes: Sequence[KeptVolume]) -> None:
+    """Whose data is going to be deleted, on standard error: the question that follows is about it."""
+    for volume in volumes:
+        print(f"{volume.owner or volume.name}  {volume.size_gb} GB  {volume.id}", file=sys.stderr)
 
 
 def _row(status: StageStatus) -> dict[str, object]:

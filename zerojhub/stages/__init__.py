@@ -13,11 +13,13 @@ from zerojhub.stages.cluster import Cluster
 from zerojhub.stages.endpoint import Endpoint
 from zerojhub.stages.floating_ip import FloatingIP
 from zerojhub.stages.helm import HelmProgram
+from zerojhub.stages.kept import Kept
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.preflight import Preflight
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.template import Template
 from zerojhub.stages.values import Values
+from zerojhub.stages.volumes import Volumes
 
 __all__ = [
     "STAGES",
@@ -30,15 +32,18 @@ __all__ = [
     "Endpoint",
     "FloatingIP",
     "HelmProgram",
+    "Kept",
     "Keypair",
     "Preflight",
     "StorageClass",
     "Template",
     "Values",
+    "Volumes",
 ]
 
 STAGES: tuple[AnyStage, ...] = (
     Preflight,
+    Kept,
     Keypair,
     Template,
     FloatingIP,
@@ -48,6 +53,7 @@ STAGES: tuple[AnyStage, ...] = (
     HelmProgram,
     StorageClass,
     Values,
+    Volumes,
     Chart,
     Address,
     Endpoint,

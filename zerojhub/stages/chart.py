@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import time
-from dataclasses import dataclass, field
+from base64 import b64decode
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from zerojhub.data.keep import keep
 from zerojhub.errors import ZeroJHubError
-from zerojhub.kube import kinds, volumes
-from zerojhub.kube.client import OURS, KubeError
+from zerojhub.kube import kinds, namespaces, volumes
+from zerojhub.kube.client import KubeError
 from zerojhub.kube.pods import USER_SERVER
 from zerojhub.kube.types import Deployment
-from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.retry import Fault, OutcomeUnknown
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
+from zerojhub.stages.cluster import Cluster
 from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.values import Values
+from zerojhub.stages.volumes import Volumes
 from zerojhub.tasks import gather
+from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.helm.client import Helm
+    from zerojhub.hub.charts import ChartValues
     from zerojhub.hub.secrets import Secrets
     from zerojhub.kube.explain import Trouble
 
@@ -35,6 +41,10 @@ START_TIMEOUT = 600
 """Seconds for the hub's pods to become ready: images are pulled and a volume is provisioned."""
 INSTALL_TIMEOUT = 300
 """Seconds for Helm, which waits only for the chart's own hooks."""
+UNINSTALL_TIMEOUT = 30
+"""Seconds for Helm to request the deletion of everything in the release."""
+STOP_TIMEOUT = 180
+"""Seconds for the pods of the hub and its users to stop."""
 
 
 WATCH_INTERVAL = 2
@@ -58,11 +68,13 @@ class Chart(Stage[Release]):
     """The JupyterHub chart, as a Helm release whose pods are ready.
 
     Installs or upgrades the release when its chart or values differ. What does not start is explained by its pods, events
-    and claims. `down` uninstalls it, load balancers first; users' volumes are kept and listed.
+    and claims. `down` keeps the volumes of users and of the hub and records in Cinder whose they are, then uninstalls the
+    release, load balancers first.
     """
 
     name = "chart"
-    needs = (HelmProgram, StorageClass, Values)
+    needs = (Cluster, HelmProgram, StorageClass, Values, Volumes)
+    undo_needs = (Cluster, HelmProgram)
 
     async def look(self, run: Run) -> Found[Release] | Missing[Release] | Wrong[Release]:
         from zerojhub.hub.release import difference
@@ -94,7 +106,7 @@ class Chart(Stage[Release]):
             await recover(_helm(run), name, namespace, installed)
         # A release that is as it should be, but whose pods are late, is only waited for.
         if installed is None or difference(installed, chart, values) or not await _deployments(run):
-            await _make_namespace(run)
+            await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
         await _wait(run)
 
@@ -102,24 +114,63 @@ class Chart(Stage[Release]):
         from zerojhub.helm.client import ReleaseNotFound
 
         kube, namespace = run[Access].kube, run.deployment.namespace
+        await _keep_data(run, teardown)
         await _delete_load_balancers(run)
         run.say("uninstalling the release")
         with contextlib.suppress(ReleaseNotFound):
-            await _helm(run).uninstall(run.deployment.release, namespace=namespace, wait=True)
+            # What it deletes is waited for below: Helm itself would wait for an answer that does not come.
+            await _helm(run, timeout=UNINSTALL_TIMEOUT).uninstall(run.deployment.release, namespace=namespace)
         for pod in await kube.list(kinds.POD, namespace, labels=f"component={USER_SERVER}"):
             await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
-        if teardown.delete_data:
-            await volumes.delete_all(kube, namespace)
-        teardown.kept += [
-            KeptVolume(volume.id or "", volume.name, volume.size_gb, volume.owner)
-            for volume in await volumes.claimed(kube, namespace)
-        ]
+        await _wait_for_pods(run)
+        await volumes.delete(kube, namespace, teardown.doomed)
         await volumes.wait_for_deletion(kube, namespace, run.say)
-        there = await kube.get(kinds.NAMESPACE, namespace)
-        ours = there and OURS.items() <= there["metadata"].get("labels", {}).items()
-        if ours and not await kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace):
+        await volumes.wait_until_detached(kube, namespace, run.say)
+        if await namespaces.is_ours(kube, namespace) and not await kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace):
             run.say(f"deleting namespace {namespace}")
             await kube.delete(kinds.NAMESPACE, namespace, wait=120)
+
+
+async def _wait_for_pods(run: Run) -> None:
+    """Wait until the pods of the hub and its users are gone: their volumes are in use until then."""
+    kube, namespace = run[Access].kube, run.deployment.namespace
+
+    async def look() -> bool | NotYet:
+        left = await kube.list(kinds.POD, namespace, labels=f"release={run.deployment.release}")
+        return NotYet(f"waiting for {plural(len(left), 'pod')} to stop") if left else True
+
+    with contextlib.suppress(TimedOut):
+        await wait_until(look, timeout=STOP_TIMEOUT, pause=(0.5, 2), say=run.say)
+
+
+async def _keep_data(run: Run, teardown: Teardown) -> None:
+    """Keep the volumes, and what the hub needs to read its database, before anything is removed."""
+    from zerojhub.hub.values import names_are_safe
+
+    installed = await hub_release(run)
+    if installed:
+        await _keep_secrets(run, installed.values)
+    major = re.match(r".*-(\d+)\.", installed.chart) if installed else None
+    await keep(
+        run[Access].kube,
+        run.cloud,
+        deployment=run.deployment.name,
+        namespace=run.deployment.namespace,
+        cluster=run[Cluster]["uuid"],
+        safe=names_are_safe(installed.values, int(major[1])) if installed and major else None,
+        say=run.say,
+        except_for=teardown.doomed,
+    )
+
+
+async def _keep_secrets(run: Run, values: ChartValues) -> None:
+    """Keep the release's secrets, with the keys that the chart has generated for its users' auth state."""
+    from zerojhub.hub.secrets import CRYPT_KEYS, Secrets
+
+    listed = await run[Access].kube.list(kinds.SECRET, run.deployment.namespace, labels=labels_of(run))
+    keys = next((data[CRYPT_KEYS] for each in listed if CRYPT_KEYS in (data := each.get("data", {}))), "")
+    kept = Secrets.of(run.folder, values)
+    replace(kept, crypt_keys=kept.crypt_keys or b64decode(keys).decode()).keep(run.folder)
 
 
 async def release_as_installed(run: Run) -> Release | None:
@@ -175,16 +226,10 @@ async def _deployments(run: Run) -> list[Deployment]:
     return await run[Access].kube.list(kinds.DEPLOYMENT, run.deployment.namespace, labels=labels_of(run))
 
 
-def _helm(run: Run) -> Helm:
+def _helm(run: Run, timeout: int = INSTALL_TIMEOUT) -> Helm:
     from zerojhub.helm.client import Helm
 
-    return Helm(run[Access], run[HelmProgram], timeout=INSTALL_TIMEOUT)
-
-
-async def _make_namespace(run: Run) -> None:
-    kube, namespace = run[Access].kube, run.deployment.namespace
-    if await kube.get(kinds.NAMESPACE, namespace) is None:
-        await kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": OURS}})
+    return Helm(run[Access], run[HelmProgram], timeout=timeout)
 
 
 async def _install(run: Run, values: dict[str, Any]) -> None:

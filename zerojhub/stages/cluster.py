@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from zerojhub.cluster import lifecycle
 from zerojhub.cluster.delete import delete
+from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import clusters, magnum, quota, templates
 from zerojhub.openstack.magnum import Cluster as MagnumCluster
@@ -80,10 +79,8 @@ class Cluster(Stage[MagnumCluster]):
         cluster = await find(run)
         if cluster is None or cluster["labels"].get(clusters.OWNER_LABEL) != run.deployment.name:
             return
-        left = await delete(run.cloud, cluster, run.say, data=False)
-        # Kubernetes knew whose the volumes are, Cinder knows which of them are still there.
-        owners = {volume.name: volume.owner for volume in teardown.kept}
-        teardown.kept = [replace(volume, owner=owners.get(volume.name, volume.owner)) for volume in left]
+        await kept.mark_rest(run.cloud, cluster, run.deployment)
+        await delete(run.cloud, cluster, run.say, data=False)
 
 
 async def find(run: Run) -> MagnumCluster | None:

@@ -1,0 +1,113 @@
+"""The volumes that were kept when their cluster was deleted, found in Cinder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from zerojhub.data.owner import CLUSTER, DEPLOYMENT, KEPT, Owner, recorded, recovered
+from zerojhub.deployment import Deployment
+from zerojhub.openstack import cinder, leftovers, magnum
+from zerojhub.openstack.clusters import OWNER_LABEL
+from zerojhub.openstack.session import Cloud, if_allowed
+
+
+@dataclass(frozen=True)
+class KeptVolume:
+    """A volume without a cluster, and whose it is."""
+
+    id: str
+    name: str
+    size_gb: int
+    status: str
+    zone: str | None
+    """Its availability zone."""
+    servers: tuple[str, ...]
+    """The UUIDs of the servers that it is attached to."""
+    owner: Owner
+    since: str = ""
+    """When it was kept (ISO 8601); empty if an earlier version or another tool kept it."""
+
+    @property
+    def brief(self) -> leftovers.KeptVolume:
+        """For reports."""
+        return leftovers.KeptVolume(self.id, self.name, self.size_gb, self.owner.label)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is of a deployment's volumes without a cluster."""
+
+    volumes: list[KeptVolume]
+    doubtful: list[KeptVolume]
+    """Those that may belong to another deployment: nothing tells whose the namespace was."""
+
+
+async def find(cloud: Cloud, deployment: Deployment) -> Found:
+    """The deployment's kept volumes, in the order of their owners. None where the cloud has no Cinder."""
+    listed: list[cinder.Volume] = []
+    with if_allowed():
+        listed = await cinder.volumes(cloud)
+    marked, unmarked = [], []
+    for volume in listed:
+        metadata = volume["metadata"]
+        if owner := recorded(metadata):
+            if owner.deployment == deployment.name and KEPT in metadata:
+                marked.append(_kept(volume, owner))
+        elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace:
+            unmarked.append(_kept(volume, owner))
+    others = {volume["metadata"].get(DEPLOYMENT) for volume in listed} - {None, deployment.name}
+    doubtful: list[KeptVolume] = []
+    if unmarked:
+        clusters = await magnum.clusters(cloud)
+        others |= {each["labels"].get(OWNER_LABEL) for each in clusters} - {None, deployment.name}
+        there = {tag for each in clusters for tag in leftovers.volume_tags(each)}
+        unmarked = [each for each in unmarked if each.owner.cluster not in there]
+        named = deployment.hub.namespace is None  # after the deployment
+        certain = len({each.owner.cluster for each in unmarked}) == 1 and (named or not others)
+        if not certain or any(_says_nothing(each.owner.cluster) for each in unmarked):
+            doubtful, unmarked = unmarked, []
+
+    def order(volume: KeptVolume) -> tuple[str, str]:
+        return volume.owner.label, volume.since
+
+    return Found(sorted([*marked, *unmarked], key=order), sorted(doubtful, key=order))
+
+
+async def mark(cloud: Cloud, volume_id: str, owner: Owner) -> None:
+    """Record in Cinder that the volume is kept, and whose it is."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    await cinder.set_metadata(cloud, volume_id, owner.metadata() | leftovers.KEEP | {KEPT: now})
+
+
+async def unmark(cloud: Cloud, volume_id: str, cluster: str) -> None:
+    """Record that the cluster has it now."""
+    await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster})
+    await cinder.delete_metadata(cloud, volume_id, KEPT)
+
+
+async def mark_rest(cloud: Cloud, cluster: magnum.Cluster, deployment: Deployment) -> None:
+    """Mark the volumes of the cluster's claims that nobody could mark through Kubernetes, because it does not respond."""
+    for volume in await leftovers.volumes(cloud, cluster):
+        owner = recovered(volume["metadata"])
+        if owner and owner.namespace == deployment.namespace and KEPT not in volume["metadata"]:
+            known = recorded(volume["metadata"]) or owner
+            await mark(cloud, volume["id"], replace(known, deployment=deployment.name, cluster=cluster["uuid"]))
+
+
+def _kept(volume: cinder.Volume, owner: Owner) -> KeptVolume:
+    return KeptVolume(
+        volume["id"],
+        volume["name"] or "",
+        volume["size"],
+        volume["status"],
+        volume["availability_zone"],
+        tuple(each["server_id"] for each in volume["attachments"]),
+        owner,
+        volume["metadata"].get(KEPT, ""),
+    )
+
+
+def _says_nothing(tag: str) -> bool:
+    """Is it what Magnum's Heat drivers call every cluster?"""
+    return tag in ("", "kubernetes")

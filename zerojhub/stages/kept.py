@@ -1,0 +1,54 @@
+"""The volumes of users and of the hub that outlived their cluster."""
+
+from __future__ import annotations
+
+from zerojhub.data import kept
+from zerojhub.openstack import leftovers
+from zerojhub.run import Run
+from zerojhub.stage import Found, Stage, Teardown
+from zerojhub.stages.preflight import Preflight
+from zerojhub.text import plural
+
+MOST_NAMED = 20
+"""Owners that are named in a line."""
+
+
+class Kept(Stage[kept.Found]):
+    """Find the volumes that `down` kept, and whose they are.
+
+    Reads it from the volumes' metadata in Cinder. For volumes that an earlier version or another tool left, it goes by what
+    the CSI driver has recorded: namespace, claim and cluster. `down` lists them; with `--delete-data` it deletes them.
+    """
+
+    name = "kept"
+    needs = (Preflight,)
+
+    async def look(self, run: Run) -> Found[kept.Found]:
+        found = await run.once(kept.find, run.cloud, run.deployment)
+        return Found(describe(found), found)
+
+    async def undo(self, run: Run, teardown: Teardown) -> None:
+        run.forget_answers()
+        there = (await kept.find(run.cloud, run.deployment)).volumes
+        doomed = [each for each in there if each.id in teardown.doomed]
+        if doomed:
+            run.say(f"deleting {plural(len(doomed), 'volume')}")
+        gone = {each.id for each in doomed if await leftovers.delete_volume(run.cloud, each.id)}
+        teardown.kept = [each.brief for each in there if each.id not in gone]
+
+
+def describe(found: kept.Found) -> str:
+    """What there is, in one line: whose and how large."""
+    parts = []
+    if found.volumes:
+        total = sum(each.size_gb for each in found.volumes)
+        named = ", ".join(f"{each.owner.label} {each.size_gb} GB" for each in found.volumes[:MOST_NAMED])
+        more = f" and {len(found.volumes) - MOST_NAMED} more" if len(found.volumes) > MOST_NAMED else ""
+        parts.append(f"{plural(len(found.volumes), 'volume')}, {total} GB, without a cluster: {named}{more}")
+    if found.doubtful:
+        whose = ", ".join(f"{each.id} ({each.owner.label})" for each in found.doubtful[:MOST_NAMED])
+        parts.append(
+            f"{plural(len(found.doubtful), 'volume')} of namespace {found.doubtful[0].owner.namespace} may belong to"
+            f" another hub, and {'is' if len(found.doubtful) == 1 else 'are'} left alone: {whose}"
+        )
+    return "; ".join(parts) or "no volumes are without a cluster"
