@@ -18,6 +18,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.journey
 STAGES = [
     "preflight",
+    "kept",
     "keypair",
     "template",
     "floating-ip",
@@ -26,6 +27,7 @@ STAGES = [
     "helm",
     "storage",
     "values",
+    "volumes",
     "chart",
     "address",
     "endpoint",
@@ -279,12 +281,13 @@ def test_a_node_port_for_a_while_and_a_load_balancer_again(cloud, file, hub):
     assert httpx.URL(again["url"]).port is None
 
 
-def test_down_keeps_users_volumes_and_leaves_nothing_else(cloud, file, hub):
+def test_down_keeps_the_volumes_of_users_and_of_the_hub_and_leaves_nothing_else(cloud, file, hub):
     kept = cloud.json("down", "-f", file, "--yes")["kept"]
-    assert [volume["owner"] for volume in kept] == [USER]
+    assert [volume["owner"] for volume in kept] == [USER, "hub-db-dir"]
     volumes = json.loads(cloud.openstack("volume", "list", "-f", "json"))
-    assert [volume["ID"] for volume in volumes] == [kept[0]["id"]]
-    cloud.openstack("volume", "delete", kept[0]["id"])
+    assert {volume["ID"] for volume in volumes} == {volume["id"] for volume in kept}
+    cloud.zerojhub("down", "-f", file, "--yes", "--delete-data")
+    assert cloud.volumes() == []
     for words in ("coe cluster", "server", "floating ip", "keypair", "loadbalancer", "stack"):
         assert cloud.openstack(*words.split(), "list", "-f", "value").strip() == "", words
     assert [row["Name"] for row in json.loads(cloud.openstack("router", "list", "-f", "json"))] == ["router"]
