@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NotRequired, TypeVar
@@ -42,7 +42,7 @@ CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 20.0, 60.0
 """Seconds until a connection is made, and until the answer to a read or a write begins."""
 
 NO_NODE_GROUPS = "field/attribute master_count"
-"""What Magnum answers (500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
+"""What Magnum answers (400 or 500) for a cluster, or a list with one, while it has no node groups: just created, or almost deleted."""
 
 UNEXPECTED = "the service answered something unexpected"
 MISREAD = (LookupError, TypeError, ValueError, AttributeError)
@@ -380,8 +380,9 @@ def fault_of(service: str, error: ClientException) -> Fault | None:
         return Fault(service, retry.INCOMPLETE) if "Bad version data returned: {" in str(error) else None
     if isinstance(error, ksa.HttpError):
         headers = error.response.headers if error.response is not None else {}
-        fault = retry.of_status(service, error.http_status, headers)
-        return replace(fault, expected=True) if fault and NO_NODE_GROUPS in refusal_text(error) else fault
+        if NO_NODE_GROUPS in refusal_text(error):
+            return Fault(service, str(error.http_status), expected=True)
+        return retry.of_status(service, error.http_status, headers)
     return retry.of_exception(service, error) if isinstance(error, ksa.ConnectionError | ksa.SSLError) else None
 
 

@@ -184,7 +184,10 @@ class Builder(NodeGroups):
     # -- going ------------------------------------------------------------------------------------------------------
 
     async def delete(self) -> None:
-        """Delete everything that belongs to the cluster; other floating IPs, load balancers and volumes stay."""
+        """Delete everything that belongs to the cluster; other floating IPs, load balancers and volumes stay.
+
+        The volumes of its claims stay only with Heat drivers, or if they are marked.
+        """
         store, cluster = self.store, self.cluster
         await self.ground.stop_cluster(cluster["uuid"])
         machines = [
@@ -196,6 +199,8 @@ class Builder(NodeGroups):
         await asyncio.gather(*machines)
         # By now the cluster's controllers no longer create anything.
         await self._delete_balancers()
+        if is_cluster_api(store, cluster):
+            await self._clean_volumes()
         for ident in cluster.get("floatingips", []):
             if ident in store.floatingips:
                 await delete_floatingip(store, self.ground, store.floatingips[ident])
@@ -219,6 +224,18 @@ class Builder(NodeGroups):
                 if service or floating["id"] in cluster.get("floatingips", []):
                     await delete_floatingip(store, self.ground, floating)
             await octavia_records.delete_loadbalancer(store, self.ground, balancer)
+
+    async def _clean_volumes(self) -> None:
+        """Delete the volumes of its claims, as the janitor does that clouds with Cluster API usually have.
+
+        Source: azimuth-cloud/cluster-api-janitor-openstack.
+        """
+        for volume in list(self.store.volumes.values()):
+            metadata = volume["metadata"]
+            tagged = metadata.get("cinder.csi.openstack.org/cluster") == self.cluster["uuid"]
+            if tagged and metadata.get("janitor.capi.azimuth-cloud.com/keep") != "true":
+                await self.ground.remove_volume(volume["id"])
+                del self.store.volumes[volume["id"]]
 
     def _delete_resources(self, stack: Record) -> None:
         """Delete the remaining resources of the stack and its nested stacks, in an order that Neutron allows.
