@@ -24,17 +24,22 @@ class Kept(Stage[kept.Found]):
     needs = (Preflight,)
 
     async def look(self, run: Run) -> Found[kept.Found]:
-        found = await run.once(kept.find, run.cloud, run.deployment)
+        found = await run.once(find, run)
         return Found(describe(found), found)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         run.forget_answers()
-        there = (await kept.find(run.cloud, run.deployment)).volumes
+        there = (await find(run)).volumes
         doomed = [each for each in there if each.id in teardown.doomed]
         if doomed:
             run.say(f"deleting {plural(len(doomed), 'volume')}")
         gone = {each.id for each in doomed if await leftovers.delete_volume(run.cloud, each.id)}
         teardown.kept = [each.brief for each in there if each.id not in gone]
+
+
+async def find(run: Run) -> kept.Found:
+    """The deployment's kept volumes. Use it with `run.once`."""
+    return await kept.find(run.cloud, run.deployment)
 
 
 def describe(found: kept.Found) -> str:

@@ -14,7 +14,7 @@ from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Wrong
 from zerojhub.stages.access import Access
 from zerojhub.stages.cluster import Cluster
-from zerojhub.stages.kept import Kept, describe
+from zerojhub.stages.kept import Kept, describe, find
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.values import Values
 from zerojhub.text import plural
@@ -32,7 +32,7 @@ class Volumes(Stage[Decision]):
     needs = (Kept, Cluster, Access, StorageClass, Values)
 
     async def look(self, run: Run) -> Found[Decision] | Missing[Decision]:
-        found = await run.once(kept.find, run.cloud, run.deployment)
+        found = await run.once(find, run)
         if not found.volumes:
             return Found("there are none to give back", Decision())
         decision = await reattach.look(run[Access].kube, run.cloud, found.volumes, await hub_of(run))
