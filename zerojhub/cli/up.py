@@ -203,7 +203,7 @@ def down(
         gb = sum(volume.size_gb for volume in doomed)
         confirm(f"Delete hub {name} AND ALL USERS' DATA ({plural(len(doomed), 'volume')}, {gb} GB)?", yes=yes)
     else:
-        confirm(f"Delete hub {name}? Users' volumes are kept.", yes=yes)
+        confirm(f"Delete hub {name}; users' volumes are kept?", yes=yes)
     with_run(lambda run: graph.down(run, STAGES, teardown), file, cloud, quiet=quiet, verbose=verbose, locked=True)
     show_kept(teardown.kept, output)
 
