@@ -181,7 +181,7 @@ def test_accounts_tokens_and_administrators_are_as_they_were(hub, written):
 
 
 def test_up_again_writes_nothing(cloud, files, hub):
-    until(lambda: "detaching" not in cloud.volumes())
+    until(lambda: sorted(cloud.volumes()) == [*["available"] * len(SERVERS), "in-use"])  # the hub's
     before = len(cloud.audit())
     assert cloud.json("up", "-f", files["api"])["ready"] is True
     assert cloud.writes(before) == []
