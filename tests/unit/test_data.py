@@ -18,6 +18,7 @@ from zerojhub.data.owner import KEPT, Owner, recorded, recovered
 from zerojhub.data.reattach import Hub, Return, There
 from zerojhub.deployment import Deployment
 from zerojhub.errors import ZeroJHubError
+from zerojhub.kube.volumes import delete
 from zerojhub.openstack.leftovers import KEEP
 from zerojhub.openstack.session import Cloud
 
@@ -193,6 +194,18 @@ def test_nothing_is_removed_when_kubernetes_does_not_retain_a_volume(fake_cloud,
     cluster = Cluster(PersistentVolumeClaim=[claim("c", "pv1")], PersistentVolume=[persistent("pv1", "v1")])
     with pytest.raises(ZeroJHubError, match="pv1 does not have reclaim policy Retain"):
         keep_all(cluster)
+
+
+def test_only_the_volumes_that_were_listed_are_deleted_and_retained_ones_too():
+    cluster = Cluster(
+        PersistentVolumeClaim=[claim("claim-ada", "pv1", username="ada"), claim("claim-ben", "pv2", username="ben")],
+        PersistentVolume=[persistent("pv1", "v1", "Retain"), persistent("pv2", "v2")],
+    )
+    anyio.run(delete, cluster, "class", {"v1"})
+    assert cluster.deleted == ["claim-ada"]
+    assert [(each["name"], each["spec"]) for each in cluster.applied] == [
+        ("pv1", {"persistentVolumeReclaimPolicy": "Delete"})
+    ]
 
 
 # -- giving back --------------------------------------------------------------------------------------------------------

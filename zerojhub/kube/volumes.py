@@ -104,6 +104,7 @@ async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
     """Delete the claims that are bound to these volumes of Cinder, with the data on them."""
     for volume in await claimed(kube, namespace):
         if volume.id in ids:
+            await set_policy(kube, volume.name, "Delete")  # it may have been retained when its user was removed
             await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
 
 
