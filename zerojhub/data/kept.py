@@ -48,20 +48,24 @@ async def find(cloud: Cloud, deployment: Deployment) -> Found:
     listed: list[cinder.Volume] = []
     with if_allowed():
         listed = await cinder.volumes(cloud)
-    marked, unmarked = [], []
+    marked: list[KeptVolume] = []
+    in_a_cluster: list[KeptVolume] = []
+    unmarked: list[KeptVolume] = []
     for volume in listed:
         metadata = volume["metadata"]
         if owner := recorded(metadata):
-            if owner.deployment == deployment.name and KEPT in metadata:
-                marked.append(_kept(volume, owner))
+            if owner.deployment == deployment.name:
+                (marked if KEPT in metadata else in_a_cluster).append(_kept(volume, owner))
         elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace:
             unmarked.append(_kept(volume, owner))
     others = {volume["metadata"].get(DEPLOYMENT) for volume in listed} - {None, deployment.name}
     doubtful: list[KeptVolume] = []
-    if unmarked:
+    if unmarked or in_a_cluster:
         clusters = await magnum.clusters(cloud)
         others |= {each["labels"].get(OWNER_LABEL) for each in clusters} - {None, deployment.name}
         there = {tag for each in clusters for tag in leftovers.volume_tags(each)}
+        # A cluster can be deleted without `down`.
+        marked += [each for each in in_a_cluster if each.owner.cluster not in there]
         unmarked = [each for each in unmarked if each.owner.cluster not in there]
         named = deployment.hub.namespace is None  # after the deployment
         certain = len({each.owner.cluster for each in unmarked}) == 1 and (named or not others)
