@@ -129,7 +129,7 @@ def test_kept_volumes_are_those_of_this_deployment_that_no_cluster_has(project):
 def test_volumes_of_a_cluster_that_was_deleted_by_other_means_are_kept_ones(project):
     given_back = ADA.metadata()
     assert [each.id for each in listed(project, given_back).volumes] == ["v0"]
-    there = {"uuid": "c1", "name": "class", "labels": {}, "status": "CREATE_COMPLETE", "stack_id": None}
+    there: dict[str, Any] = {"uuid": "c1", "name": "class", "labels": {}, "status": "CREATE_COMPLETE", "stack_id": None}
     there |= {"cluster_template_id": "t", "keypair": None, "node_count": 1, "master_count": 1}
     there |= {"flavor_id": None, "master_flavor_id": None, "health_status": None}
     project.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": [there]}))
