@@ -6,22 +6,29 @@ by the cluster's name, and connected as the cluster is, not as the file describe
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerojhub import graph
 from zerojhub.cluster import adopt
+from zerojhub.data import inventory
+from zerojhub.data.inventory import Disks, Item, Objects
 from zerojhub.errors import Unavailable, UserError, ZeroJHubError
 from zerojhub.graph import AnyStage, StageStatus
+from zerojhub.hub.client import HubClient, HubError
 from zerojhub.kube import volumes
+from zerojhub.kube.client import Kube
 from zerojhub.kube.reach import Reach
 from zerojhub.openstack import leftovers
 from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.openstack.magnum import Cluster as MagnumCluster
 from zerojhub.run import Run
 from zerojhub.stage import Found
 from zerojhub.stages import STAGES, Access, Address, Chart, Cluster, Endpoint, HelmProgram, Kept, Preflight
 from zerojhub.stages.address import address_of, public_service
 from zerojhub.stages.chart import Release, release_as_installed
+from zerojhub.tasks import gather
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,28 @@ class Running:
         return ZeroJHubError(self.drift[0] if self.drift else "there is no hub", hint="zerojhub up")
 
 
+@dataclass(frozen=True)
+class Data:
+    """The volumes of a deployment, and what says so."""
+
+    running: Running
+    cluster: MagnumCluster | None
+    kube: Kube | None
+    """None without a cluster that responds."""
+    here: Objects | None
+    there: Disks | None
+    items: list[Item]
+
+    def require_kube(self) -> Kube:
+        """The cluster's API. ZeroJHubError with the reason why it does not respond."""
+        return self.kube or self.running.reach.kube
+
+    def require_answers(self) -> None:
+        """Nothing is known of the claims of a cluster that does not respond: ZeroJHubError with the reason."""
+        if self.cluster:
+            self.require_kube()
+
+
 async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
     """Look at the stages and, where they stop, at what is running. Changes nothing.
 
@@ -104,6 +133,28 @@ async def volumes_of(run: Run) -> list[KeptVolume]:
     elif cluster := run.get(Cluster):
         found = {each["id"]: leftovers.as_kept(each) for each in await leftovers.volumes(run.cloud, cluster)} | found
     return list(found.values())
+
+
+async def data_of(run: Run) -> Data:
+    """Every volume of the deployment, with or without a hub, a cluster that responds, or any cluster. Changes nothing."""
+    found = await look(run, graph.with_needs([Endpoint]))
+    for status in found.statuses:
+        if isinstance(status.failure, Unavailable):
+            raise status.failure
+    kube, cluster = found.run[Access].kube if Access in found.run else None, found.run.get(Cluster) or run.get(Cluster)
+
+    async def here() -> Objects | None:
+        return await inventory.objects(kube, run.deployment.namespace) if kube else None
+
+    async def users() -> dict[str, str | None] | None:
+        if found.url:
+            async with HubClient(found.url, found.release.secrets.api_token) as client:
+                with contextlib.suppress(HubError):
+                    return {user.name: user.last_activity for user in await client.users()}
+        return None
+
+    objects, disks, known = await gather(here(), inventory.disks(run.cloud, run.deployment, cluster), users())
+    return Data(found, cluster, kube, objects, disks, inventory.items(run.deployment, objects, disks, known))
 
 
 async def _as_it_is(run: Run, wanted: Sequence[AnyStage]) -> Run:

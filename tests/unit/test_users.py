@@ -15,7 +15,7 @@ from tests.unit.kubernetes import Cluster
 from zerojhub.cli import app
 from zerojhub.cli.users import names_of, report
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.hub import classlist, users
+from zerojhub.hub import classlist
 from zerojhub.hub.client import HubClient, User, UserServer
 from zerojhub.hub.users import Leaving, UserRow, Users
 from zerojhub.kube import kinds, volumes
@@ -297,7 +297,7 @@ def test_a_volume_that_is_not_deleted_is_a_failure(hub, storage, monkeypatch):
         return None
 
     storage.give("ada", "claim-ada-old")
-    monkeypatch.setattr(users, "DELETE_TIMEOUT", 0.05)
+    monkeypatch.setattr(volumes, "DELETE_TIMEOUT", 0.05)
     monkeypatch.setattr(Storage, "delete", stays)
     assert outcomes(remove(storage, "ada", with_data=True)) == [
         ("ada", "failed", "volume pvc-1 is still being deleted (waited 0.1 s)")

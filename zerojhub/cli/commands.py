@@ -25,6 +25,7 @@ COMMANDS = {
     ),
     "stage": ("up", "List and run single stages of the deployment."),
     "hub": ("hub", "Inspect and test the running hub, and manage its users."),
+    "data": ("data", "See and change the volumes of the hub's users."),
     "helm": ("helm", "Run Helm with the cluster's kubeconfig, in the hub's namespace."),
     "template": ("template", "Manage cluster templates."),
     "cluster": ("cluster", "Manage clusters."),

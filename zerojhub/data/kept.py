@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -48,6 +49,11 @@ async def find(cloud: Cloud, deployment: Deployment) -> Found:
     listed: list[cinder.Volume] = []
     with if_allowed():
         listed = await cinder.volumes(cloud)
+    return await among(cloud, deployment, listed)
+
+
+async def among(cloud: Cloud, deployment: Deployment, listed: Sequence[cinder.Volume]) -> Found:
+    """Those of the project's volumes that are the deployment's kept volumes."""
     marked: list[KeptVolume] = []
     in_a_cluster: list[KeptVolume] = []
     unmarked: list[KeptVolume] = []

@@ -87,7 +87,7 @@ def recovered(metadata: Mapping[str, str]) -> Owner | None:
     if CLAIM_METADATA not in metadata or NAMESPACE_METADATA not in metadata:
         return None
     claim = metadata[CLAIM_METADATA]
-    user = names.unescape(claim.removeprefix("claim-")) if claim.startswith("claim-") else None
+    user = user_of(claim)
     return Owner(
         namespace=metadata[NAMESPACE_METADATA],
         claim=claim,
@@ -95,3 +95,8 @@ def recovered(metadata: Mapping[str, str]) -> Owner | None:
         safe=False if user and user != claim.removeprefix("claim-") else None,
         cluster=metadata.get(CLUSTER_METADATA, ""),
     )
+
+
+def user_of(claim: str) -> str | None:
+    """The user whose default server has a claim of this name in the scheme `escape`."""
+    return names.unescape(claim.removeprefix("claim-")) if claim.startswith("claim-") else None

@@ -11,10 +11,9 @@ import anyio
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.client import HubClient, HubError
 from zerojhub.kube import volumes
-from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from zerojhub.kube.kinds import PERSISTENT_VOLUME_CLAIM
 from zerojhub.tasks import gather
 from zerojhub.text import nearest, one_line, plural
-from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.hub.client import User
@@ -28,8 +27,6 @@ AT_ONCE = 10
 """Users at whom the hub works at the same time: by default it starts no more than 64 servers at once."""
 START_TIMEOUT = 600
 """Seconds for a server to start: its node may have to pull the image."""
-DELETE_TIMEOUT = 180
-"""Seconds for a volume to be deleted."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +184,7 @@ class Users:
         for volume in person.volumes:
             await volumes.set_policy(kube, volume.name, "Delete")
         await self._client.delete_user(person.name)
-        for volume in person.volumes:
-            await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
-        for volume in person.volumes:
-            await _wait_until_gone(kube, volume)
+        await volumes.delete_claims(kube, namespace, person.volumes)
 
     async def _stop(self, user: User) -> None:
         for server in user.servers:
@@ -237,11 +231,3 @@ def _is_of(volume: Volume, name: str) -> bool:
         for each in name
     )
     return volume.owner == name or volume.owner == volume.claim == f"claim-{escaped}"
-
-
-async def _wait_until_gone(kube: Kube, volume: Volume) -> None:
-    async def look() -> bool | NotYet:
-        there = await kube.get(PERSISTENT_VOLUME, volume.name)
-        return NotYet(f"volume {volume.name} is still being deleted") if there else True
-
-    await wait_until(look, timeout=DELETE_TIMEOUT, pause=(0.3, 2))

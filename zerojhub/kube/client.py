@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from zerojhub.kube.kinds import Kind
-    from zerojhub.kube.types import Manifest
+    from zerojhub.kube.types import Manifest, NodeStats
 
 T = TypeVar("T")
 
@@ -248,6 +248,14 @@ class Kube:
         }
         text: str = await self._request("GET", path, query=query, decode=_text, attempts=attempts)
         return text
+
+    async def stats(self, node: str) -> NodeStats:
+        """What the node's kubelet measures. A single request: a kubelet that does not respond is not waited for."""
+        path = f"{_path('v1/Node', None, node)}/proxy/stats/summary"
+        from zerojhub.kube import types
+
+        measured: NodeStats = await self._request("GET", path, of=types.NodeStats, attempts=1)
+        return measured
 
     async def follow(self, namespace: str, pod: str, container: str) -> AsyncIterator[str]:
         """The lines of a container's log from its beginning, each as it is written, until the container exits.

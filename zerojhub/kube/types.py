@@ -353,23 +353,30 @@ class Secret(Object):
 # -- storage ------------------------------------------------------------------------------------------------------------
 
 
+class Capacity(TypedDict):
+    storage: Quantity
+
+
+class ClaimResources(TypedDict, total=False):
+    requests: Capacity
+
+
 class ClaimSpec(TypedDict, total=False):
     storageClassName: str
     volumeName: str
+    resources: ClaimResources
 
 
 class ClaimStatus(TypedDict, total=False):
     phase: str
     """Pending, Bound or Lost."""
+    capacity: Capacity
+    conditions: list[Condition]
 
 
 class PersistentVolumeClaim(Object):
     spec: ClaimSpec
     status: ClaimStatus
-
-
-class Capacity(TypedDict):
-    storage: Quantity
 
 
 class CSISource(TypedDict):
@@ -420,3 +427,30 @@ class StorageClass(Object):
     reclaimPolicy: NotRequired[str]
     """Delete (the default) or Retain."""
     parameters: NotRequired[dict[str, str]]
+    allowVolumeExpansion: NotRequired[bool]
+
+
+# -- what a kubelet measures --------------------------------------------------------------------------------------------
+
+
+class ClaimReference(TypedDict):
+    name: str
+    namespace: str
+
+
+class VolumeStats(TypedDict, total=False):
+    """A mounted volume of a pod."""
+
+    usedBytes: int
+    pvcRef: ClaimReference
+    """Missing for a volume that no claim has."""
+
+
+class PodStats(TypedDict, total=False):
+    volume: list[VolumeStats]
+
+
+class NodeStats(TypedDict):
+    """The statistics of a node's pods."""
+
+    pods: list[PodStats]

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CINDER = "cinder.csi.openstack.org"
 """The name of Cinder's CSI driver."""
 
+DELETE_TIMEOUT = 180
+"""Seconds for a volume to be deleted."""
+
 SET_BY_KUBERNETES = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/storage-provisioner")
 """How the annotations begin that Kubernetes itself puts on a claim."""
 
@@ -108,6 +111,20 @@ async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
             await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
 
 
+async def delete_claims(kube: Kube, namespace: str, claimed: Collection[Volume]) -> None:
+    """Delete the claims of these volumes, whose policy is Delete, and wait until the volumes are gone. TimedOut if they stay."""
+    for volume in claimed:
+        await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
+    for volume in claimed:
+        await _wait_until_gone(kube, volume)
+
+
+async def release(kube: Kube, namespace: str, volume: str, claim: str, *, timeout: float = 60) -> None:
+    """Delete the claim but not its PersistentVolume, which is retained. KubeError if the claim is still there after `timeout` s."""
+    await set_policy(kube, volume, "Retain")
+    await kube.delete(PERSISTENT_VOLUME_CLAIM, claim, namespace, wait=timeout)
+
+
 async def wait_until_detached(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:
     """Wait, for `timeout` seconds at most, until no node has a volume of the namespace: all is written to them then."""
 
@@ -142,6 +159,14 @@ async def wait_for_deletion(kube: Kube, namespace: str, say: Say, *, timeout: fl
 
     with contextlib.suppress(TimedOut):
         await wait_until(look, timeout=timeout, pause=(1, 1), say=say)
+
+
+async def _wait_until_gone(kube: Kube, volume: Volume) -> None:
+    async def look() -> bool | NotYet:
+        there = await kube.get(PERSISTENT_VOLUME, volume.name)
+        return NotYet(f"volume {volume.name} is still being deleted") if there else True
+
+    await wait_until(look, timeout=DELETE_TIMEOUT, pause=(0.3, 2))
 
 
 async def _being_deleted(kube: Kube, namespace: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import shutil
@@ -23,6 +24,15 @@ class Output(StrEnum):
     table = "table"
     json = "json"
     yaml = "yaml"
+
+
+class ListOutput(StrEnum):
+    """The output format of a list that spreadsheets are made from."""
+
+    table = "table"
+    json = "json"
+    yaml = "yaml"
+    csv = "csv"
 
 
 def show(result: object, output: Output, people: Callable[[], None]) -> None:
@@ -50,6 +60,17 @@ def show_line(result: object, output: Output, line: str) -> None:
 def show_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, empty: str = "none") -> None:
     """The rows in full, or as text a table with these columns (see `table`)."""
     show(rows, output, lambda: table(rows, columns, empty=empty))
+
+
+def show_list(
+    rows: Sequence[DataclassInstance], fields: Sequence[str], output: ListOutput, people: Callable[[], None]
+) -> None:
+    """The rows as CSV with a column for each of the fields, or as `show` prints them."""
+    if output is not ListOutput.csv:
+        show(rows, Output(output.value), people)
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([fields, *([_cell(row, name) for name in fields] for row in rows)])
 
 
 def note(line: str) -> None:

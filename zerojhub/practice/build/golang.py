@@ -26,6 +26,7 @@ CLOUD_PROVIDER = ("k8s.io/cloud-provider-openstack", "v1.34.1")
 CSI_SIDECARS = {
     "csi-attacher": ("github.com/kubernetes-csi/external-attacher/v4", "v4.12.0"),
     "csi-provisioner": ("github.com/kubernetes-csi/external-provisioner/v6", "v6.3.0"),
+    "csi-resizer": ("github.com/kubernetes-csi/external-resizer/v2", "v2.2.0"),
 }
 """Program -> module and version."""
 COMPONENTS = (

@@ -75,7 +75,7 @@ IMAGES = (
     Image("cinder-csi-plugin", _cloud_provider("cinder-csi-plugin"), base="debian", program="cinder-csi-plugin"),
     *(
         Image(name, (f"registry.k8s.io/sig-storage/{name}", f"quay.io/k8scsi/{name}"), program=name)
-        for name in ("csi-attacher", "csi-provisioner", "csi-node-driver-registrar")
+        for name in ("csi-attacher", "csi-provisioner", "csi-resizer", "csi-node-driver-registrar")
     ),
     Image("restic", ("docker.io/restic/restic",), base="debian", program="restic", on_request=True),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),

@@ -1,0 +1,236 @@
+"""zerojhub data: the volumes of users and of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zerojhub.cli.help import App
+from zerojhub.cli.options import (
+    DEFAULT_FILE,
+    CloudOption,
+    FileOption,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+    logs_in,
+)
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.report.data import show_adopted, show_doomed, show_grown, show_items, show_removed
+from zerojhub.report.results import ListOutput, Output, show_drift
+from zerojhub.text import nearest, plural
+
+if TYPE_CHECKING:
+    from zerojhub.data.adopt import Adoption
+    from zerojhub.data.grow import Grown
+    from zerojhub.data.inventory import Item
+    from zerojhub.run import Run
+    from zerojhub.running import Data
+
+app = App("See and change the volumes of the hub's users.")
+
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User, by name.")]
+ServerOption = Annotated[
+    str, typer.Option("--server", metavar="NAME", help="The user's named server.", show_default="the default server")
+]
+
+
+@app.command("list")
+@logs_in
+def list_volumes(
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: Annotated[
+        ListOutput, typer.Option("-o", "--output", metavar="table|json|yaml|csv", help="Output format.")
+    ] = ListOutput.table,
+) -> None:
+    """List the volumes of users and of the hub: size, used space, where they are attached, and what is wrong with them.
+
+    Also lists volumes that were kept without a cluster, claims whose volume is gone, and volumes that no claim has. Used
+    space is known only of volumes that a running server uses.
+
+    Examples:
+        zerojhub data list
+        zerojhub data list -o csv > volumes.csv
+    """
+    from zerojhub import running
+    from zerojhub.cli.run import with_run
+
+    data = with_run(running.data_of, file, cloud, silent=True)
+    if data.cluster:
+        show_drift(data.running.drift)
+    show_items(data.items, output)
+
+
+@app.command()
+@logs_in
+def adopt(
+    volume: Annotated[str, typer.Argument(metavar="VOLUME", help="Volume, by name or UUID.")],
+    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="User who gets it.")] = None,
+    server: ServerOption = "",
+    hub: Annotated[bool, typer.Option("--hub", help="It is the hub's own volume, with its accounts.")] = False,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Give a volume to a user: record in Cinder whose it is, and create a claim for it.
+
+    Nothing is copied, and the volume keeps its files. Without a cluster, the next `zerojhub up` creates the claim. Asks
+    before it takes a volume from another user.
+
+    Examples:
+        zerojhub data adopt 76d6d3d6-7f0c-4f3c-a6f5-5a3bbd2a7e1f --user ada
+        zerojhub data adopt class-2024 --hub
+    """
+    if hub == (user is not None) or (hub and server):
+        raise UserError("whose is it?", hint="--user USER, with --server NAME for a named server, or --hub")
+
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data import adopt as adopting
+    from zerojhub.data import kept
+    from zerojhub.data.owner import Owner
+    from zerojhub.kube import volumes
+
+    async def work(run: Run) -> tuple[Adoption, str | None]:
+        data = await running.data_of(run)
+        data.require_answers()
+        if data.there is None:
+            raise ZeroJHubError("the cloud has no Cinder, or the project may not use it")
+        deployment = run.deployment
+        claim = adopting.HUB_CLAIM if hub else ""
+        owner = Owner(deployment.namespace, claim, deployment.name, user, server)
+        planned = adopting.plan(volume, owner, data.items, data.here, data.there)
+        volume_id, item = planned.volume["id"], planned.item
+        if planned.taken_from:
+            confirm(f"Volume {volume_id} belongs to {planned.taken_from}. Give it to {owner.label}?", yes=yes)
+        with graph.step(run, "data") as step:
+            if item and item.claim and item.persistent_volume and data.kube:
+                await volumes.release(data.kube, deployment.namespace, item.persistent_volume, item.claim)
+            await kept.mark(run.cloud, volume_id, planned.owner)
+            step.outcome, step.detail = "done", f"volume {volume_id} is {owner.label}'s"
+        return planned, await give_back(run, volume_id)
+
+    planned, problem = with_run(work, file, cloud, quiet=quiet, locked=True)
+    show_adopted(planned.volume["id"], planned.owner.label, problem, output)
+
+
+async def give_back(run: Run, volume_id: str) -> str | None:
+    """Create the claim, if there is a cluster. The reason if the owner does not have the volume yet."""
+    from zerojhub import graph
+    from zerojhub.stages import Volumes
+
+    if any(need not in run for need in Volumes.needs):
+        return "the next `zerojhub up` gives it back"
+    run.forget_answers()
+    await graph.ensure(run, Volumes)
+    return next((each for each in run[Volumes].problems if volume_id in each), None)
+
+
+@app.command()
+@logs_in
+def remove(
+    name: UserArgument,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a user's volumes, with all files on them; also kept ones. Lists them and asks first.
+
+    Stops the user's servers. The user stays in the hub, and gets a new, empty volume with the next server. To remove both:
+    `zerojhub hub users remove --with-data`.
+
+    Examples:
+        zerojhub data remove ada
+    """
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data import remove as removing
+
+    async def work(run: Run) -> list[Item]:
+        data = await running.data_of(run)
+        data.require_answers()
+        doomed = of_user(data.items, name)
+        show_doomed(doomed)
+        gb = sum(each.size_gb or 0 for each in doomed)
+        confirm(f"Delete {plural(len(doomed), 'volume')} of {doomed[0].user} ({gb} GB)?", yes=yes)
+        with graph.step(run, "data") as step:
+            await stop(data, doomed)
+            await removing.delete(data.kube, run.cloud, run.deployment.namespace, doomed, run.say)
+            step.outcome, step.detail = "done", plural(len(doomed), "volume")
+        return doomed
+
+    doomed = with_run(work, file, cloud, quiet=quiet, locked=True)
+    show_removed(str(doomed[0].user), doomed, output)
+
+
+@app.command()
+@logs_in
+def grow(
+    name: UserArgument,
+    size: Annotated[str, typer.Argument(metavar="SIZE", help="New size, such as 20Gi.")],
+    server: ServerOption = "",
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a user's volume larger, also while their server runs. Volumes cannot shrink.
+
+    Users without a volume get one of the size that the values say (singleuser.storage.capacity).
+
+    Examples:
+        zerojhub data grow ada 20Gi
+    """
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data import grow as growing
+
+    size_gb = growing.gigabytes(size)
+
+    async def work(run: Run) -> Grown:
+        data = await running.data_of(run)
+        kube = data.require_kube()
+        claims = [each.claim for each in of_user(data.items, name) if each.server == server and each.claim]
+        if not claims:
+            raise UserError(f"{name} has no claim for that server", hint="zerojhub data list")
+        with graph.step(run, "data") as step:
+            grown = await growing.grow(kube, run.deployment.namespace, claims[0], size_gb, run.say)
+            step.outcome, step.detail = "done", grown.outcome
+        return grown
+
+    show_grown(with_run(work, file, cloud, quiet=quiet, locked=True), output)
+
+
+def of_user(items: Sequence[Item], user: str) -> list[Item]:
+    """What the user has. UserError if that is nothing. JupyterHub writes names in lower case by default."""
+    from zerojhub.data.inventory import State
+
+    certain = [each for each in items if each.user is not None and each.state is not State.doubtful]
+    for name in (user, user.lower()):
+        if found := [each for each in certain if each.user == name]:
+            return found
+    close = nearest(user, {str(each.user) for each in certain})
+    raise UserError(f"{user} has no volume", hint=f"did you mean {close}?" if close else "zerojhub data list")
+
+
+async def stop(data: Data, items: Sequence[Item]) -> None:
+    """Stop the servers of a user, through the hub if it responds, and whatever else of theirs uses the volumes."""
+    from zerojhub.data.remove import stop_pods
+    from zerojhub.hub.client import HubClient
+
+    name = str(items[0].user)
+    if data.running.url:
+        async with HubClient(data.running.url, data.running.release.secrets.api_token) as client:
+            user = await client.user(name)
+            for server in user.servers if user else ():
+                await client.stop_server(name, server)
+    if data.kube:
+        await stop_pods(data.kube, data.running.run.deployment.namespace, name, items)
