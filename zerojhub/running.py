@@ -28,6 +28,7 @@ from zerojhub.stage import Found
 from zerojhub.stages import STAGES, Access, Address, Chart, Cluster, Endpoint, HelmProgram, Kept, Preflight
 from zerojhub.stages.address import address_of, public_service
 from zerojhub.stages.chart import Release, release_as_installed
+from zerojhub.stages.cluster import find
 from zerojhub.tasks import gather
 
 
@@ -86,7 +87,9 @@ class Data:
     items: list[Item]
 
     def require_kube(self) -> Kube:
-        """The cluster's API. ZeroJHubError with the reason why it does not respond."""
+        """The cluster's API. ZeroJHubError without a cluster, or with the reason why it does not respond."""
+        if self.cluster is None:
+            raise ZeroJHubError("there is no cluster", hint="zerojhub up")
         return self.kube or self.running.reach.kube
 
     def require_answers(self) -> None:
@@ -141,7 +144,8 @@ async def data_of(run: Run) -> Data:
     for status in found.statuses:
         if isinstance(status.failure, Unavailable):
             raise status.failure
-    kube, cluster = found.run[Access].kube if Access in found.run else None, found.run.get(Cluster) or run.get(Cluster)
+    kube = found.run[Access].kube if Access in found.run else None
+    cluster = found.run.get(Cluster) or run.get(Cluster) or await find(run)
 
     async def here() -> Objects | None:
         return await inventory.objects(kube, run.deployment.namespace) if kube else None
