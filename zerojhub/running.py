@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from zerojhub import graph
 from zerojhub.cluster import adopt
 from zerojhub.data import inventory
-from zerojhub.data.inventory import Disks, Item, Objects
+from zerojhub.data.inventory import InCinder, InKubernetes, Item
 from zerojhub.errors import Unavailable, UserError, ZeroJHubError
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.hub.client import HubClient, HubError
@@ -82,8 +82,8 @@ class Data:
     cluster: MagnumCluster | None
     kube: Kube | None
     """None without a cluster that responds."""
-    here: Objects | None
-    there: Disks | None
+    here: InKubernetes | None
+    there: InCinder | None
     items: list[Item]
 
     def require_kube(self) -> Kube:
@@ -147,8 +147,8 @@ async def data_of(run: Run) -> Data:
     kube = found.run[Access].kube if Access in found.run else None
     cluster = found.run.get(Cluster) or run.get(Cluster) or await find(run)
 
-    async def here() -> Objects | None:
-        return await inventory.objects(kube, run.deployment.namespace) if kube else None
+    async def here() -> InKubernetes | None:
+        return await inventory.in_kubernetes(kube, run.deployment.namespace) if kube else None
 
     async def users() -> dict[str, str | None] | None:
         if found.url:
@@ -157,8 +157,8 @@ async def data_of(run: Run) -> Data:
                     return {user.name: user.last_activity for user in await client.users()}
         return None
 
-    objects, disks, known = await gather(here(), inventory.disks(run.cloud, run.deployment, cluster), users())
-    return Data(found, cluster, kube, objects, disks, inventory.items(run.deployment, objects, disks, known))
+    kubernetes, stored, known = await gather(here(), inventory.in_cinder(run.cloud, run.deployment, cluster), users())
+    return Data(found, cluster, kube, kubernetes, stored, inventory.items(run.deployment, kubernetes, stored, known))
 
 
 async def _as_it_is(run: Run, wanted: Sequence[AnyStage]) -> Run:

@@ -13,7 +13,7 @@ from tests.unit.fakecloud import PROJECT, Answer
 from tests.unit.kubernetes import Cluster
 from zerojhub.cli.data import of_user
 from zerojhub.data import adopt, grow, inventory, kept, remove
-from zerojhub.data.inventory import Disks, Item, Objects, State
+from zerojhub.data.inventory import InCinder, InKubernetes, Item, State
 from zerojhub.data.kept import KeptVolume
 from zerojhub.data.owner import KEPT, Owner
 from zerojhub.deployment import Deployment
@@ -57,13 +57,15 @@ def disk(id: str, *servers: str, metadata: dict[str, str] | None = None, status:
     }
 
 
-def disks(*volumes: Volume, kept_ids: tuple[str, ...] = (), tags: tuple[str, ...] = ("c1",)) -> Disks:
+def disks(*volumes: Volume, kept_ids: tuple[str, ...] = (), tags: tuple[str, ...] = ("c1",)) -> InCinder:
     there = {each["id"]: each for each in volumes}
     owned = [KeptVolume(id, "pvc", 10, "available", "nova", (), ADA) for id in kept_ids]
-    return Disks(there, kept.Found(owned, []), frozenset(tags))
+    return InCinder(there, kept.Found(owned, []), frozenset(tags))
 
 
-def listed(here: Objects | None, there: Disks | None, users: dict[str, str | None] | None = USERS) -> list[Item]:
+def listed(
+    here: InKubernetes | None, there: InCinder | None, users: dict[str, str | None] | None = USERS
+) -> list[Item]:
     return inventory.items(DEPLOYMENT, here, there, users)
 
 
@@ -74,7 +76,7 @@ TAGGED = CSI | {"cinder.csi.openstack.org/cluster": "c1"}
 
 
 def test_each_volume_is_in_the_state_that_kubernetes_cinder_and_the_hub_agree_on():
-    here = Objects(
+    here = InKubernetes(
         claims=[
             claim("claim-ada", "pv1", username="ada"),
             claim("claim-ben", "pv2", username="ben"),
@@ -122,7 +124,7 @@ def test_each_volume_is_in_the_state_that_kubernetes_cinder_and_the_hub_agree_on
 
 
 def test_without_a_hub_nobody_is_orphaned_and_without_cinder_no_volume_is_missed():
-    here = Objects(claims=[claim("claim-gone", "pv3", username="gone")], volumes=[persistent("pv3", "v3")])
+    here = InKubernetes(claims=[claim("claim-gone", "pv3", username="gone")], volumes=[persistent("pv3", "v3")])
     (alone,) = listed(here, None, users=None)
     assert (alone.state, alone.last_used) == ("idle", None)
 
@@ -172,7 +174,7 @@ def test_two_hundred_claims_take_one_request_for_each_kind(monkeypatch):
         Node=[node("node-1"), node("silent"), node("unused")],
     )
     started = time.monotonic()
-    here = anyio.run(inventory.objects, cluster, "class")
+    here = anyio.run(inventory.in_kubernetes, cluster, "class")
     found = listed(here, disks(*(disk(f"v{n}") for n in numbers)), {f"u{n}": None for n in numbers})
     assert time.monotonic() - started < 1
     assert cluster.asked == 4
@@ -206,7 +208,7 @@ def item(owner: Owner, volume: str | None, state: State = State.idle) -> Item:
     return Item(owner.label, owner.user, owner.server, name, volume, "pv", 10, None, None, None, state)
 
 
-def adopted(volume: Volume, owner: Owner = BEN, *items: Item, here: Objects | None = None) -> adopt.Adoption:
+def adopted(volume: Volume, owner: Owner = BEN, *items: Item, here: InKubernetes | None = None) -> adopt.Adoption:
     return adopt.plan(volume["id"], owner, items, here, disks(volume))
 
 
@@ -227,7 +229,7 @@ def test_a_volume_keeps_its_file_system_and_is_taken_from_whom_it_belongs_to():
 @pytest.mark.parametrize(
     ("volume", "items", "here", "message"),
     [
-        (disk("v1", "s1"), [], Objects(nodes={"s1": "node-1"}), "in use: server node-1 has it"),
+        (disk("v1", "s1"), [], InKubernetes(nodes={"s1": "node-1"}), "in use: server node-1 has it"),
         (disk("v1", status="error"), [], None, "has status error"),
         (disk("v1"), [item(replace(BEN, claim="claim-ben"), "v2")], None, "ben already has volume v2 .10 GB, idle."),
         (disk("v1"), [item(replace(BEN, claim="claim-ben"), None, State.pending)], None, "has claim claim-ben"),
@@ -235,7 +237,7 @@ def test_a_volume_keeps_its_file_system_and_is_taken_from_whom_it_belongs_to():
         (
             disk("v1"),
             [],
-            Objects(volumes=[persistent("pv1", "v1", "theirs", namespace="other")]),
+            InKubernetes(volumes=[persistent("pv1", "v1", "theirs", namespace="other")]),
             "claim theirs in namespace other has volume v1",
         ),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zerojhub.data.inventory import Disks, Item, Objects, State
+from zerojhub.data.inventory import InCinder, InKubernetes, Item, State
 from zerojhub.data.owner import Owner, recorded, recovered
 from zerojhub.errors import UserError
 from zerojhub.kube.volumes import cinder_id
@@ -31,7 +31,7 @@ class Adoption:
     """What the deployment has of it already."""
 
 
-def plan(wanted: str, owner: Owner, items: Sequence[Item], here: Objects | None, there: Disks) -> Adoption:
+def plan(wanted: str, owner: Owner, items: Sequence[Item], here: InKubernetes | None, there: InCinder) -> Adoption:
     """Check that the volume, by name or UUID, can be the owner's. UserError if it cannot."""
     volume = names.one("volume", wanted, list(there.volumes.values()))
     item = next((each for each in items if each.volume == volume["id"]), None)
@@ -56,7 +56,7 @@ def plan(wanted: str, owner: Owner, items: Sequence[Item], here: Objects | None,
     return Adoption(volume, owner, None if current == owner.label else current, item)
 
 
-def _refuse_if_used(volume: Volume, item: Item | None, here: Objects | None, namespace: str) -> None:
+def _refuse_if_used(volume: Volume, item: Item | None, here: InKubernetes | None, namespace: str) -> None:
     servers = [each["server_id"] for each in volume["attachments"]]
     if servers:
         node = (item and item.attached_to) or (here.nodes.get(servers[0]) if here else None)

@@ -79,7 +79,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Objects:
+class InKubernetes:
     """What Kubernetes says."""
 
     claims: Sequence[PersistentVolumeClaim] = ()
@@ -95,7 +95,7 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Disks:
+class InCinder:
     """What Cinder says."""
 
     volumes: Mapping[str, cinder.Volume]
@@ -106,7 +106,7 @@ class Disks:
     """What the metadata of the volumes of the deployment's cluster call it."""
 
 
-async def objects(kube: Kube, namespace: str) -> Objects:
+async def in_kubernetes(kube: Kube, namespace: str) -> InKubernetes:
     """Ask Kubernetes. Raises KubeError."""
     claims, volumes, attachments, nodes = await gather(
         kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace),
@@ -135,10 +135,10 @@ async def objects(kube: Kube, namespace: str) -> Objects:
         ready = [each["metadata"]["name"] for each in nodes if is_ready(each)]
         await gather(*(measure(name) for name in ready if name in mounting))
     names = {server_id(each): each["metadata"]["name"] for each in nodes}
-    return Objects(claims, volumes, names, attached, used)
+    return InKubernetes(claims, volumes, names, attached, used)
 
 
-async def disks(cloud: Cloud, deployment: Deployment, cluster: Cluster | None) -> Disks | None:
+async def in_cinder(cloud: Cloud, deployment: Deployment, cluster: Cluster | None) -> InCinder | None:
     """Ask Cinder. None where the cloud has none, or the project may not use it. Raises CloudError."""
     listed: list[cinder.Volume] | None = None
     with if_allowed():
@@ -146,11 +146,11 @@ async def disks(cloud: Cloud, deployment: Deployment, cluster: Cluster | None) -
     if listed is None:
         return None
     found = await kept.among(cloud, deployment, listed)
-    return Disks({each["id"]: each for each in listed}, found, frozenset(volume_tags(cluster) if cluster else ()))
+    return InCinder({each["id"]: each for each in listed}, found, frozenset(volume_tags(cluster) if cluster else ()))
 
 
 def items(
-    deployment: Deployment, here: Objects | None, there: Disks | None, users: Mapping[str, str | None] | None
+    deployment: Deployment, here: InKubernetes | None, there: InCinder | None, users: Mapping[str, str | None] | None
 ) -> list[Item]:
     """What the deployment has, by owner.
 
@@ -164,7 +164,7 @@ def items(
     return sorted((_with_user(each, users) for each in found), key=lambda each: (each.owner, each.claim or ""))
 
 
-def _of_cluster(namespace: str, here: Objects, there: Disks | None) -> Iterator[Item]:
+def _of_cluster(namespace: str, here: InKubernetes, there: InCinder | None) -> Iterator[Item]:
     volumes = {each["metadata"]["name"]: each for each in here.volumes}
     for claim in here.claims:
         meta, name = claim["metadata"], claim["spec"].get("volumeName")
@@ -190,31 +190,31 @@ def _of_cluster(namespace: str, here: Objects, there: Disks | None) -> Iterator[
         reference = volume["spec"].get("claimRef", {})
         if reference.get("namespace") == namespace and name not in bound:
             owner = Owner(namespace, reference.get("name", ""), user=user_of(reference.get("name", "")))
-            if there and (disk := there.volumes.get(cinder_id(volume) or "")):
-                owner = recorded(disk["metadata"]) or owner
+            if there and (record := there.volumes.get(cinder_id(volume) or "")):
+                owner = recorded(record["metadata"]) or owner
             yield _item(owner, State.no_claim, volume, attached_to=_attached(volume, here, there))
 
 
-def _of_cinder(deployment: Deployment, there: Disks, known: set[str], here: Objects | None) -> Iterator[Item]:
+def _of_cinder(deployment: Deployment, there: InCinder, known: set[str], here: InKubernetes | None) -> Iterator[Item]:
     """The volumes that the cluster has no PersistentVolume for; all of them if the cluster does not respond."""
     loose = {each.id: State.kept for each in there.found.volumes} | {
         each.id: State.doubtful for each in there.found.doubtful
     }
     owners = {each.id: each.owner for each in (*there.found.volumes, *there.found.doubtful)}
-    for volume_id, disk in there.volumes.items():
-        metadata = disk["metadata"]
+    for volume_id, record in there.volumes.items():
+        metadata = record["metadata"]
         owner = owners.get(volume_id) or recorded(metadata) or recovered(metadata)
         if volume_id in known or owner is None:
             continue
         tagged = metadata.get(CLUSTER_METADATA) in there.tags and owner.namespace == deployment.namespace
         if not tagged and owner.deployment != deployment.name and volume_id not in loose:
             continue
-        servers = [each["server_id"] for each in disk["attachments"]]
+        servers = [each["server_id"] for each in record["attachments"]]
         state = State.no_claim
         if here is None and there.tags:
             state = State.in_use if servers else State.idle
         node = (here.nodes if here else {}).get(servers[0], servers[0]) if servers else None
-        yield _item(owner, loose.get(volume_id, state), disk=disk, attached_to=node)
+        yield _item(owner, loose.get(volume_id, state), record=record, attached_to=node)
 
 
 def _item(
@@ -222,7 +222,7 @@ def _item(
     state: State,
     volume: PersistentVolume | None = None,
     *,
-    disk: cinder.Volume | None = None,
+    record: cinder.Volume | None = None,
     persistent_volume: str | None = None,
     attached_to: str | None = None,
     used_bytes: int | None = None,
@@ -233,9 +233,9 @@ def _item(
         user=owner.user,
         server=owner.server,
         claim=owner.claim or None,
-        volume=cinder_id(volume) if volume else disk["id"] if disk else None,
+        volume=cinder_id(volume) if volume else record["id"] if record else None,
         persistent_volume=volume["metadata"]["name"] if volume else persistent_volume,
-        size_gb=disk["size"] if disk else size,
+        size_gb=record["size"] if record else size,
         used_bytes=used_bytes,
         attached_to=attached_to,
         last_used=None,
@@ -243,12 +243,12 @@ def _item(
     )
 
 
-def _attached(volume: PersistentVolume, here: Objects, there: Disks | None) -> str | None:
+def _attached(volume: PersistentVolume, here: InKubernetes, there: InCinder | None) -> str | None:
     """The node that has the volume; Cinder knows of servers that are none of the cluster's nodes."""
     if node := here.attached.get(volume["metadata"]["name"]):
         return node
-    disk = there.volumes.get(cinder_id(volume) or "") if there else None
-    servers = [each["server_id"] for each in disk["attachments"]] if disk else []
+    record = there.volumes.get(cinder_id(volume) or "") if there else None
+    servers = [each["server_id"] for each in record["attachments"]] if record else []
     return here.nodes.get(servers[0], servers[0]) if servers else None
 
 

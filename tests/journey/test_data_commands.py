@@ -1,0 +1,79 @@
+"""The commands about users' volumes, on a running hub. Each test continues where the one before ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Shell
+from tests.journey.test_data import FILE, ROADS, VALUES, Hub
+from tests.waiting import until
+
+SIZE = "import os; stats = os.statvfs(os.path.expanduser('~')); print(stats.f_blocks * stats.f_frsize >> 20)"
+WRITE = (
+    "import pathlib, os; (pathlib.Path.home() / 'of-{user}').write_bytes(os.urandom(40 << 20)); os.sync(); print('ok')"
+)
+
+
+@pytest.fixture(scope="module")
+def hub(cloud: Shell) -> Hub:
+    """A hub on which ada and ben have files, and ada's server runs."""
+    (cloud.folder / "values.yaml").write_text(VALUES)
+    (cloud.folder / "hub.yaml").write_text(FILE.format(template=ROADS["api"], chart="embedded"))
+    hub = Hub(cloud, cloud.json("up", "-f", "hub.yaml")["url"])
+    cloud.zerojhub("hub", "users", "add", "ada", "ben")
+    for user in ("ada", "ben"):
+        assert "ok" in hub.run(user, "", WRITE.replace("{user}", user))
+    cloud.zerojhub("hub", "users", "start", "ada")
+    return hub
+
+
+def rows(cloud: Shell) -> dict[str, dict]:
+    return {row["owner"]: row for row in cloud.json("data", "list")}
+
+
+def test_a_running_servers_volume_is_in_use_and_its_used_space_is_known(cloud, hub):
+    until(lambda: rows(cloud)["ben"]["state"] == "idle")
+    there = until(lambda: rows(cloud) if (rows(cloud)["ada"]["used_bytes"] or 0) > 40 << 20 else None)
+    assert there["ada"]["state"] == "in use"
+    assert there["ada"]["attached_to"].startswith("keep-")
+    assert there["hub-db-dir"]["state"] == "in use"
+    assert there["ada"]["last_used"]
+    assert {row["size_gb"] for row in there.values()} == {1}
+
+
+def test_a_volume_grows_while_its_server_runs(cloud, hub):
+    assert cloud.json("data", "grow", "ada", "2Gi")["outcome"] == "grown"
+    assert "cannot shrink" in cloud.zerojhub("data", "grow", "ada", "1Gi", code=2).stderr
+    cloud.zerojhub("hub", "users", "stop", "ada")
+    assert int(hub.run("ada", "", SIZE).split()[-1]) > 1800
+    assert rows(cloud)["ada"]["size_gb"] == 2
+
+
+def test_a_volume_that_no_server_uses_grows_when_one_does(cloud, hub):
+    until(lambda: rows(cloud)["ben"]["state"] == "idle")
+    assert cloud.json("data", "grow", "ben", "2Gi")["outcome"] == "grows when the server starts"
+    assert int(hub.run("ben", "", SIZE).split()[-1]) > 1800
+
+
+def test_the_volume_of_a_user_who_left_is_given_to_another(cloud, hub):
+    cloud.zerojhub("hub", "users", "remove", "ben", "--yes")
+    until(lambda: rows(cloud)["ben"]["state"] == "orphaned")
+    volume = rows(cloud)["ben"]["volume"]
+    cloud.zerojhub("hub", "users", "add", "cleo")
+    assert "Give it to cleo?" in cloud.zerojhub("data", "adopt", volume, "--user", "cleo", code=2).stderr
+    assert cloud.json("data", "adopt", volume, "--user", "cleo", "--yes")["given_back"] is True
+    assert "of-ben" in hub.run("cleo", "", "import os; print(os.listdir(os.path.expanduser('~')))")
+    there = rows(cloud)
+    assert (there["cleo"]["volume"], "ben" in there) == (volume, False)
+
+
+def test_removing_a_users_data_stops_the_server_and_deletes_everything(cloud, hub):
+    cloud.zerojhub("hub", "users", "start", "ada")
+    volume = rows(cloud)["ada"]["volume"]
+    cloud.zerojhub("data", "remove", "ada", "--yes")
+    assert "ada" not in rows(cloud)
+    assert volume not in [each["ID"] for each in json.loads(cloud.openstack("volume", "list", "-f", "json"))]
+    assert hub.ask("GET", "/users/ada").json()["servers"] == {}
+    assert "of-ada" not in hub.run("ada", "", "import os; print(os.listdir(os.path.expanduser('~')))")
