@@ -35,7 +35,8 @@ def rows(cloud: Shell) -> dict[str, dict]:
 
 def test_a_running_servers_volume_is_in_use_and_its_used_space_is_known(cloud, hub):
     until(lambda: rows(cloud)["ben"]["state"] == "idle")
-    there = until(lambda: rows(cloud) if (rows(cloud)["ada"]["used_bytes"] or 0) > 40 << 20 else None)
+    until(lambda: (rows(cloud)["ada"]["used_bytes"] or 0) > 40 << 20)
+    there = rows(cloud)
     assert there["ada"]["state"] == "in use"
     assert there["ada"]["attached_to"].startswith("keep-")
     assert there["hub-db-dir"]["state"] == "in use"
@@ -67,6 +68,18 @@ def test_the_volume_of_a_user_who_left_is_given_to_another(cloud, hub):
     assert "of-ben" in hub.run("cleo", "", "import os; print(os.listdir(os.path.expanduser('~')))")
     there = rows(cloud)
     assert (there["cleo"]["volume"], "ben" in there) == (volume, False)
+
+
+def test_files_are_copied_to_a_folder_of_another_user(cloud, hub):
+    cloud.zerojhub("hub", "users", "start", "cleo")
+    assert "hub users stop cleo" in cloud.zerojhub("data", "copy", "ada", "cleo", code=2).stderr
+    cloud.zerojhub("hub", "users", "stop", "cleo")
+    copied = cloud.json("data", "copy", "ada", "cleo")
+    assert (copied["folder"], copied["kilobytes"] > 40 << 10) == ("from-ada", True)
+    code = "import hashlib, pathlib; print(hashlib.sha256((pathlib.Path.home() / '{path}').read_bytes()).hexdigest())"
+    there = hub.run("cleo", "", code.replace("{path}", "from-ada/of-ada"))
+    assert there == hub.run("ada", "", code.replace("{path}", "of-ada"))
+    assert "the folder is there already" in cloud.zerojhub("data", "copy", "ada", "cleo", code=1).stderr
 
 
 def test_removing_a_users_data_stops_the_server_and_deletes_everything(cloud, hub):

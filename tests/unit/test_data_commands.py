@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,7 +15,7 @@ import pytest
 from tests.unit.fakecloud import PROJECT, Answer
 from tests.unit.kubernetes import Cluster
 from zerojhub.cli.data import of_user
-from zerojhub.data import adopt, grow, inventory, kept, remove
+from zerojhub.data import adopt, copy, grow, inventory, kept, remove
 from zerojhub.data.inventory import InCinder, InKubernetes, Item, State
 from zerojhub.data.kept import KeptVolume
 from zerojhub.data.owner import KEPT, Owner
@@ -436,3 +439,102 @@ def test_what_does_not_grow_is_a_failure_with_the_drivers_reason(monkeypatch, gr
     monkeypatch.setattr(Resizer, "grows", grows)
     with pytest.raises(ZeroJHubError, match=message):
         grown(resizer())
+
+
+# -- copying ------------------------------------------------------------------------------------------------------------
+
+
+def scripted(folder: Path, *, room: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run what the pod runs, with folders of this machine; `room`: the kilobytes that are free."""
+    script = copy.SCRIPT.replace("/dev/termination-log", f"{folder}/log")
+    script = script.replace("/from", f"{folder}/source").replace("/to", f"{folder}/target")
+    if room is not None:
+        script = script.replace("$(df -k --output=avail", f"$(echo {room}; : ").replace("| tail -n 1)", ")")
+    environment = {**os.environ, "FOLDER": "from-ada b"}
+    return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=20)
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Path:
+    source = tmp_path / "source"
+    source.mkdir()
+    (tmp_path / "target").mkdir()
+    (source / "ünï 漢.txt").write_text("notes")
+    (source / "linked").hardlink_to(source / "ünï 漢.txt")
+    (source / "pointer").symlink_to("linked")
+    (source / ".hidden").mkdir(mode=0o750)
+    with (source / "sparse").open("wb") as sparse:
+        sparse.truncate(50 << 20)
+    (source / "lost+found").mkdir()
+    return tmp_path
+
+
+def test_a_copy_has_the_same_files_links_modes_and_holes(homes):
+    assert scripted(homes).returncode == 0
+    copied = homes / "target" / "from-ada b"
+    assert sorted(path.name for path in copied.iterdir()) == [".hidden", "linked", "pointer", "sparse", "ünï 漢.txt"]
+    assert (copied / "linked").stat().st_nlink == 2
+    assert (copied / "pointer").readlink() == Path("linked")
+    assert (copied / ".hidden").stat().st_mode & 0o777 == 0o750
+    assert (copied / "sparse").stat().st_blocks < 1000
+    assert (homes / "log").read_text().isdigit()
+
+
+def test_nothing_is_overwritten_and_nothing_is_copied_halfway(homes):
+    refused = scripted(homes, room=1)
+    assert (refused.returncode, refused.stdout) == (1, "it needs 0 MB, and 0 MB are free\n")
+    (homes / "target" / "from-ada b").mkdir()
+    assert scripted(homes).stdout == "the folder is there already\n"
+    assert list((homes / "target").iterdir()) == [homes / "target" / "from-ada b"]
+
+
+class Nodes(Cluster):
+    """Runs each pod at once; it ends with this phase and message."""
+
+    ends: tuple[str, str] = ("Succeeded", "2048")
+
+    async def create(self, kind, manifest, *, dry_run=False):
+        phase, message = self.ends
+        status = {
+            "name": "data",
+            "image": "i",
+            "restartCount": 0,
+            "state": {"terminated": {"exitCode": 0, "message": message}},
+        }
+        made = manifest | {"status": {"phase": phase, "containerStatuses": [status]}}
+        self.applied.append(made)
+        self.objects.setdefault("Pod", []).append(made)
+        return made
+
+
+def copied(cluster: Cluster) -> copy.Copied:
+    homes = ("ada", "claim-ada"), ("ben", "claim-ben")
+    return anyio.run(copy.copy, cluster, "class", "hub:1", *homes, lambda text: None)
+
+
+def test_a_pod_copies_and_is_deleted_afterwards():
+    cluster = Nodes(Pod=[pod("ended", "claim-ada", "ada", phase="Succeeded"), pod("b", "claim-cleo", "cleo")])
+    assert copied(cluster) == copy.Copied("ada", "ben", "from-ada", 2048)
+    (made,) = cluster.applied
+    assert cluster.deleted == [made["metadata"]["name"]]
+    mounts = {each["mountPath"]: each["readOnly"] for each in made["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts == {"/from": True, "/to": False}
+
+
+def test_a_copy_that_failed_is_an_error_and_leaves_no_pod(monkeypatch):
+    monkeypatch.setattr(Nodes, "ends", ("Failed", "cp: cannot stat\n"))
+    cluster = Nodes()
+    with pytest.raises(ZeroJHubError, match="cannot copy to folder from-ada of ben: cp: cannot stat"):
+        copied(cluster)
+    assert len(cluster.deleted) == 1
+
+
+@pytest.mark.parametrize(
+    ("using", "message"),
+    [(pod("jupyter-ben", "claim-ben", "ben"), "the server of ben runs"), (pod("x", "claim-ada"), "pod x uses")],
+)
+def test_nothing_is_copied_while_a_server_runs(using, message):
+    cluster = Nodes(Pod=[using])
+    with pytest.raises(UserError, match=message):
+        copied(cluster)
+    assert cluster.applied == []

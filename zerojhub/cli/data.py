@@ -19,12 +19,13 @@ from zerojhub.cli.options import (
     logs_in,
 )
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.report.data import show_adopted, show_doomed, show_grown, show_items, show_removed
+from zerojhub.report.data import show_adopted, show_copied, show_doomed, show_grown, show_items, show_removed
 from zerojhub.report.results import ListOutput, Output, show_drift
 from zerojhub.text import nearest, plural
 
 if TYPE_CHECKING:
     from zerojhub.data.adopt import Adoption
+    from zerojhub.data.copy import Copied
     from zerojhub.data.grow import Grown
     from zerojhub.data.inventory import Item
     from zerojhub.run import Run
@@ -207,6 +208,60 @@ def grow(
         return grown
 
     show_grown(with_run(work, file, cloud, quiet=quiet, locked=True), output)
+
+
+@app.command("copy")
+@logs_in
+def copy_files(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="User whose files are copied.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="User who gets them.")],
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Copy a user's files to the folder from-FROM in another user's home. Neither server may run.
+
+    Keeps modes, times, and hard and symbolic links. The folder appears when it is complete.
+
+    Examples:
+        zerojhub data copy ben cleo
+    """
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data import copy as copying
+
+    if source == target:
+        raise UserError("the two users are the same")
+
+    async def work(run: Run) -> Copied:
+        data = await running.data_of(run)
+        kube, namespace = data.require_kube(), run.deployment.namespace
+        volumes = home_of(data.items, source), home_of(data.items, target)
+        image = await hub_image(data)
+        with graph.step(run, "data") as step:
+            copied = await copying.copy(kube, namespace, image, *volumes, run.say)
+            step.outcome = "done"
+        return copied
+
+    show_copied(with_run(work, file, cloud, quiet=quiet, locked=True), output)
+
+
+def home_of(items: Sequence[Item], user: str) -> tuple[str, str]:
+    """The user as the hub writes the name, and the claim of their default server. UserError if there is none."""
+    for each in of_user(items, user):
+        if not each.server and each.claim and each.persistent_volume:
+            return str(each.user), each.claim
+    raise UserError(f"{user} has no volume in the cluster", hint="zerojhub data list")
+
+
+async def hub_image(data: Data) -> str:
+    """The hub's image, which a node has already. ZeroJHubError without a hub."""
+    from zerojhub.hub import pods
+
+    release = data.running.release
+    found = await pods.deployment(data.require_kube(), release.namespace, release.name)
+    return found["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
 def of_user(items: Sequence[Item], user: str) -> list[Item]:

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
+from zerojhub.data.copy import Copied
 from zerojhub.data.grow import Grown
 from zerojhub.data.inventory import Item
 from zerojhub.report.results import ListOutput, Output, show_line, show_list, table
@@ -51,3 +52,9 @@ def show_adopted(volume: str, owner: str, problem: str | None, output: Output) -
 def show_grown(grown: Grown, output: Output) -> None:
     """How large it is now."""
     show_line(grown, output, f"claim {grown.claim}, {grown.size_gb} GB: {grown.outcome}")
+
+
+def show_copied(copied: Copied, output: Output) -> None:
+    """Where the files are now."""
+    line = f"copied {copied.kilobytes / 1024:.0f} MB of {copied.source} to folder {copied.folder} of {copied.target}"
+    show_line(copied, output, line)

@@ -1,0 +1,76 @@
+"""Copying a user's files into a folder on another user's volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zerojhub.data import pods
+from zerojhub.errors import ZeroJHubError
+from zerojhub.kube.kinds import POD
+from zerojhub.kube.pods import containers
+from zerojhub.text import one_line
+from zerojhub.waiting import NotYet, wait_until
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.text import Say
+
+SCRIPT = """
+set -eu
+target="/to/$FOLDER" partial="/to/.$FOLDER.partial"
+if [ -e "$target" ]; then echo "the folder is there already"; exit 1; fi
+rm -rf "$partial"
+needed=$(du -sk /from | cut -f1) free=$(df -k --output=avail /to | tail -n 1)
+if [ "$needed" -gt "$free" ]; then echo "it needs $((needed / 1024)) MB, and $((free / 1024)) MB are free"; exit 1; fi
+mkdir "$partial"
+cp -a /from/. "$partial/"
+rm -rf "$partial/lost+found"
+mv "$partial" "$target"
+sync
+printf %s "$needed" > /dev/termination-log
+"""
+"""Nobody sees a folder that is not complete."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied."""
+
+    source: str
+    target: str
+    folder: str
+    """Its name in the target's home."""
+    kilobytes: int
+
+
+async def copy(
+    kube: Kube, namespace: str, image: str, source: tuple[str, str], target: tuple[str, str], say: Say
+) -> Copied:
+    """Copy everything on a volume to the folder `from-USER` on another, with modes, times and links.
+
+    `source`, `target`: user and claim, which no pod uses. ZeroJHubError if there is not enough room, or the folder exists.
+    """
+    folder = f"from-{source[0]}"
+    await pods.refuse_if_used(kube, namespace, [source[1], target[1]])
+    mounts = {"/from": source[1], "/to": target[1]}
+    command = ["sh", "-c", SCRIPT]
+    async with pods.running(
+        kube, namespace, image, command, mounts, say, writable=["/to"], environment={"FOLDER": folder}
+    ) as name:
+
+        async def look() -> str | NotYet:
+            pod = await kube.get(POD, name, namespace)
+            phase = pod["status"]["phase"] if pod else "gone"
+            if phase == "Running":
+                return NotYet(f"copying the files of {source[0]}")
+            ended = [each["state"].get("terminated", {}) for each in containers(pod) if "state" in each] if pod else []
+            message = one_line(ended[0].get("message", "")) if ended else ""
+            if phase != "Succeeded":
+                raise ZeroJHubError(
+                    f"cannot copy to folder {folder} of {target[0]}: {message or f'the pod is {phase}'}"
+                )
+            return message
+
+        kilobytes = await wait_until(look, pause=(0.5, 5), say=say)
+    return Copied(source[0], target[0], folder, int(kilobytes or 0))

@@ -1,0 +1,122 @@
+"""Pods of ours that mount users' volumes, for as long as a command runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.kube import explain
+from zerojhub.kube.client import OURS
+from zerojhub.kube.kinds import POD
+from zerojhub.kube.pods import claims_of, user_of
+from zerojhub.waiting import NotYet, TimedOut, wait_until
+
+if TYPE_CHECKING:
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Manifest, Pod
+    from zerojhub.text import Say
+
+NAME = "zerojhub.io/data"
+"""The label with the pod's own name."""
+START_TIMEOUT = 300
+"""Seconds for a pod to start: volumes are attached, and the image may have to be pulled."""
+USERS_NODES = [
+    {"key": key, "operator": "Equal", "value": "user", "effect": "NoSchedule"}
+    for key in ("hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated")
+]
+"""The taints of nodes that only users' servers tolerate."""
+
+
+async def refuse_if_used(kube: Kube, namespace: str, claims: Collection[str]) -> None:
+    """UserError if a pod uses one of the claims: another pod may be on another node, where the volume cannot be."""
+    for pod in await kube.list(POD, namespace):
+        if pod["status"]["phase"] not in ("Succeeded", "Failed") and set(claims_of(pod)) & set(claims):
+            if user := user_of(pod):
+                raise UserError(f"the server of {user} runs", hint=f"stop it with: zerojhub hub users stop {user}")
+            raise UserError(f"pod {pod['metadata']['name']} uses the volume", hint="wait for it, or delete it")
+
+
+@asynccontextmanager
+async def running(
+    kube: Kube,
+    namespace: str,
+    image: str,
+    command: Sequence[str],
+    mounts: Mapping[str, str],
+    say: Say,
+    *,
+    writable: Collection[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[str]:
+    """The name of a pod that runs, or has run, the command as root; it is deleted afterwards.
+
+    `mounts`: path -> claim; all but the paths in `writable` are read-only. ZeroJHubError if it does not start.
+    """
+    name = f"zerojhub-data-{secrets.token_hex(4)}"
+    made = manifest(name, namespace, image, command, mounts, writable=writable, environment=environment or {})
+    try:
+        await kube.create(POD, made)
+        await _started(kube, namespace, name, say)
+        yield name
+    finally:
+        with anyio.CancelScope(shield=True):
+            await kube.delete(POD, name, namespace)
+
+
+def manifest(
+    name: str,
+    namespace: str,
+    image: str,
+    command: Sequence[str],
+    mounts: Mapping[str, str],
+    *,
+    writable: Collection[str],
+    environment: Mapping[str, str],
+) -> Manifest:
+    """The pod."""
+    volumes = {path: f"volume-{number}" for number, path in enumerate(mounts)}
+    container = {
+        "name": "data",
+        "image": image,
+        "command": list(command),
+        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "volumeMounts": [
+            {"name": volumes[path], "mountPath": path, "readOnly": path not in writable} for path in mounts
+        ],
+        "securityContext": {"runAsUser": 0, "allowPrivilegeEscalation": False},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    spec = {
+        "containers": [container],
+        "volumes": [
+            {"name": volumes[path], "persistentVolumeClaim": {"claimName": claim}} for path, claim in mounts.items()
+        ],
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": False,
+        "tolerations": USERS_NODES,
+    }
+    meta = {"name": name, "namespace": namespace, "labels": OURS | {NAME: name}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+async def _started(kube: Kube, namespace: str, name: str, say: Say) -> None:
+    async def look() -> Pod | NotYet:
+        pod = await kube.get(POD, name, namespace)
+        if pod is None:
+            raise ZeroJHubError(f"pod {name} was deleted")
+        if pod["status"]["phase"] != "Pending":
+            return pod
+        troubles = await explain.why_not_ready(kube, namespace, f"{NAME}={name}")
+        why = next((each.why for each in troubles if each.subject == f"pod {name}"), "is starting")
+        return NotYet(f"pod {name} {why}")
+
+    try:
+        await wait_until(look, timeout=START_TIMEOUT, pause=(0.3, 2), say=say)
+    except TimedOut as late:
+        raise ZeroJHubError(str(late), hint="zerojhub data list shows where the volume is") from None
