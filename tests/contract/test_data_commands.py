@@ -80,6 +80,8 @@ def test_volumes_without_a_cluster_are_listed_adopted_and_deleted(site):
         (["adopt", "disk", "--user", "ada", "--hub"], "whose is it?"),
         (["adopt", "disk", "--user", "ada"], "no volume named 'disk'"),
         (["grow", "ada", "much"], "'much' is not a size"),
+        (["open", "ada"], "no terminal for a shell"),
+        (["copy", "ada", "ada"], "the two users are the same"),
     ],
 )
 def test_mistakes_are_one_line(words, error):

@@ -82,6 +82,21 @@ def test_files_are_copied_to_a_folder_of_another_user(cloud, hub):
     assert "the folder is there already" in cloud.zerojhub("data", "copy", "ada", "cleo", code=1).stderr
 
 
+def test_a_home_can_be_looked_into_while_its_server_runs_and_changed_when_it_does_not(cloud, hub):
+    cloud.zerojhub("hub", "users", "start", "cleo")
+    listed = ["data", "open", "cleo", "--", "ls", "-a", "/home/jovyan"]
+    assert "of-ben" in cloud.zerojhub(*listed).stdout
+    touched = ["data", "open", "cleo", "--", "touch", "new"]
+    assert "Read-only" in cloud.zerojhub(*touched, code=1).stderr
+    touched.insert(3, "--rw")
+    assert "the server of cleo runs" in cloud.zerojhub(*touched, code=2).stderr
+    cloud.zerojhub("hub", "users", "stop", "cleo")
+    cloud.zerojhub(*touched)
+    assert "new 1000" in hub.run(
+        "cleo", "", "import pathlib; print('new', (pathlib.Path.home() / 'new').stat().st_uid)"
+    )
+
+
 def test_removing_a_users_data_stops_the_server_and_deletes_everything(cloud, hub):
     cloud.zerojhub("hub", "users", "start", "ada")
     volume = rows(cloud)["ada"]["volume"]

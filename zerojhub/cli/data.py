@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from zerojhub.run import Run
     from zerojhub.running import Data
 
+HOME = "/home/jovyan"
+"""Where a user's home is in their server, and in the pod of `data open`."""
+USER_ID = 1000
+"""Whose the files on users' volumes are (singleuser.uid)."""
+
 app = App("See and change the volumes of the hub's users.")
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User, by name.")]
@@ -199,11 +204,9 @@ def grow(
     async def work(run: Run) -> Grown:
         data = await running.data_of(run)
         kube = data.require_kube()
-        claims = [each.claim for each in of_user(data.items, name) if each.server == server and each.claim]
-        if not claims:
-            raise UserError(f"{name} has no claim for that server", hint="zerojhub data list")
+        _, claim = home_of(data.items, name, server)
         with graph.step(run, "data") as step:
-            grown = await growing.grow(kube, run.deployment.namespace, claims[0], size_gb, run.say)
+            grown = await growing.grow(kube, run.deployment.namespace, claim, size_gb, run.say)
             step.outcome, step.detail = "done", grown.outcome
         return grown
 
@@ -247,12 +250,74 @@ def copy_files(
     show_copied(with_run(work, file, cloud, quiet=quiet, locked=True), output)
 
 
-def home_of(items: Sequence[Item], user: str) -> tuple[str, str]:
-    """The user as the hub writes the name, and the claim of their default server. UserError if there is none."""
+@app.command("open")
+@logs_in
+def open_home(
+    name: UserArgument,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Command to run there, after `--`.", show_default="a shell"),
+    ] = None,
+    writable: Annotated[bool, typer.Option("--rw", help="Allow changes. The user's server must not run.")] = False,
+    server: ServerOption = "",
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Open a shell in a pod that has a user's home, read-only, at /home/jovyan. The pod is deleted when the shell ends.
+
+    The pod has the hub's image. The user's server may run, unless --rw is given.
+
+    Examples:
+        zerojhub data open ada
+        zerojhub data open ada -- du -sh /home/jovyan
+    """
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data import pods
+    from zerojhub.kube.exec import execute
+    from zerojhub.report.terminal import Terminal
+
+    terminal = Terminal()
+    if not command and not terminal.interactive:
+        raise UserError("no terminal for a shell", hint="give a command after --")
+
+    async def work(run: Run) -> int:
+        data = await running.data_of(run)
+        kube, namespace = data.require_kube(), run.deployment.namespace
+        (user, claim), image = home_of(data.items, name, server), await hub_image(data)
+        if writable:
+            await pods.refuse_if_used(kube, namespace, [claim])
+        node = next((each.attached_to for each in data.items if each.claim == claim), None)
+        here = data.here.nodes.values() if data.here else ()
+        with graph.step(run, "data") as step:
+            pod = pods.manifest(
+                namespace,
+                image,
+                ["sleep", "infinity"],
+                {HOME: claim},
+                writable=[HOME] if writable else [],
+                node=node if node in here else None,
+                user_id=USER_ID if writable else 0,
+            )
+            async with pods.running(kube, pod, run.say) as started:
+                step.outcome, step.detail = "done", f"home of {user}"
+                with terminal.raw():
+                    words = ["sh", "-c", f'cd {HOME} && exec "$@"', "sh", *(command or ["sh", "-i"])]
+                    return await execute(kube, namespace, started, pods.CONTAINER, words, terminal)
+
+    if code := with_run(work, file, cloud, quiet=quiet):
+        raise typer.Exit(code)
+
+
+def home_of(items: Sequence[Item], user: str, server: str = "") -> tuple[str, str]:
+    """The user as the hub writes the name, and the claim of their server. UserError if there is none."""
     for each in of_user(items, user):
-        if not each.server and each.claim and each.persistent_volume:
+        if each.server == server and each.claim and each.persistent_volume:
             return str(each.user), each.claim
-    raise UserError(f"{user} has no volume in the cluster", hint="zerojhub data list")
+    raise UserError(
+        f"{user} has no volume{f' for server {server}' if server else ' in the cluster'}", hint="zerojhub data list"
+    )
 
 
 async def hub_image(data: Data) -> str:

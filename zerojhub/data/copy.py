@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from zerojhub.data import pods
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.kinds import POD
-from zerojhub.kube.pods import containers
+from zerojhub.kube.pods import containers, last_exit
 from zerojhub.text import one_line
 from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Pod
     from zerojhub.text import Say
 
 SCRIPT = """
@@ -54,23 +55,28 @@ async def copy(
     folder = f"from-{source[0]}"
     await pods.refuse_if_used(kube, namespace, [source[1], target[1]])
     mounts = {"/from": source[1], "/to": target[1]}
-    command = ["sh", "-c", SCRIPT]
-    async with pods.running(
-        kube, namespace, image, command, mounts, say, writable=["/to"], environment={"FOLDER": folder}
-    ) as name:
+    environment = {"FOLDER": folder}
+    pod = pods.manifest(namespace, image, ["sh", "-c", SCRIPT], mounts, writable=["/to"], environment=environment)
+    async with pods.running(kube, pod, say) as name:
 
         async def look() -> str | NotYet:
-            pod = await kube.get(POD, name, namespace)
-            phase = pod["status"]["phase"] if pod else "gone"
-            if phase == "Running":
+            there = await kube.get(POD, name, namespace)
+            if there is None:
+                raise ZeroJHubError(f"pod {name} was deleted")
+            if there["status"]["phase"] == "Running":
                 return NotYet(f"copying the files of {source[0]}")
-            ended = [each["state"].get("terminated", {}) for each in containers(pod) if "state" in each] if pod else []
-            message = one_line(ended[0].get("message", "")) if ended else ""
-            if phase != "Succeeded":
+            message = _message(there)
+            if there["status"]["phase"] != "Succeeded":
                 raise ZeroJHubError(
-                    f"cannot copy to folder {folder} of {target[0]}: {message or f'the pod is {phase}'}"
+                    f"cannot copy to folder {folder} of {target[0]}: {message or 'the pod was stopped'}"
                 )
             return message
 
         kilobytes = await wait_until(look, pause=(0.5, 5), say=say)
-    return Copied(source[0], target[0], folder, int(kilobytes or 0))
+    return Copied(source[0], target[0], folder, int(kilobytes))
+
+
+def _message(pod: Pod) -> str:
+    """What the pod's program has left behind."""
+    ended = [last_exit(each) for each in containers(pod)]
+    return one_line(ended[0].get("message", "")) if ended and ended[0] else ""

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from zerojhub.kube.types import Manifest, Pod
     from zerojhub.text import Say
 
+CONTAINER = "data"
 NAME = "zerojhub.io/data"
 """The label with the pod's own name."""
+LONGEST = 24 * 60 * 60
+"""Seconds after which Kubernetes ends a pod whose command was killed."""
+USERS_GROUP = 100
+"""The group of the files on users' volumes (singleuser.fsGid)."""
 START_TIMEOUT = 300
 """Seconds for a pod to start: volumes are attached, and the image may have to be pulled."""
 USERS_NODES = [
@@ -42,25 +47,11 @@ async def refuse_if_used(kube: Kube, namespace: str, claims: Collection[str]) ->
 
 
 @asynccontextmanager
-async def running(
-    kube: Kube,
-    namespace: str,
-    image: str,
-    command: Sequence[str],
-    mounts: Mapping[str, str],
-    say: Say,
-    *,
-    writable: Collection[str] = (),
-    environment: Mapping[str, str] | None = None,
-) -> AsyncIterator[str]:
-    """The name of a pod that runs, or has run, the command as root; it is deleted afterwards.
-
-    `mounts`: path -> claim; all but the paths in `writable` are read-only. ZeroJHubError if it does not start.
-    """
-    name = f"zerojhub-data-{secrets.token_hex(4)}"
-    made = manifest(name, namespace, image, command, mounts, writable=writable, environment=environment or {})
+async def running(kube: Kube, pod: Manifest, say: Say) -> AsyncIterator[str]:
+    """The name of the pod, which runs or has ended; it is deleted afterwards. ZeroJHubError if it does not start."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     try:
-        await kube.create(POD, made)
+        await kube.create(POD, pod)
         await _started(kube, namespace, name, say)
         yield name
     finally:
@@ -69,26 +60,31 @@ async def running(
 
 
 def manifest(
-    name: str,
     namespace: str,
     image: str,
     command: Sequence[str],
     mounts: Mapping[str, str],
     *,
-    writable: Collection[str],
-    environment: Mapping[str, str],
+    writable: Collection[str] = (),
+    environment: Mapping[str, str] | None = None,
+    node: str | None = None,
+    user_id: int = 0,
 ) -> Manifest:
-    """The pod."""
+    """A pod that runs the command. `mounts`: path -> claim; all but the paths in `writable` are read-only.
+
+    `node`: where it has to run. `user_id`: as whom.
+    """
+    name = f"zerojhub-data-{secrets.token_hex(4)}"
     volumes = {path: f"volume-{number}" for number, path in enumerate(mounts)}
     container = {
-        "name": "data",
+        "name": CONTAINER,
         "image": image,
         "command": list(command),
-        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "env": [{"name": key, "value": value} for key, value in (environment or {}).items()],
         "volumeMounts": [
             {"name": volumes[path], "mountPath": path, "readOnly": path not in writable} for path in mounts
         ],
-        "securityContext": {"runAsUser": 0, "allowPrivilegeEscalation": False},
+        "securityContext": {"allowPrivilegeEscalation": False},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     spec = {
@@ -96,10 +92,13 @@ def manifest(
         "volumes": [
             {"name": volumes[path], "persistentVolumeClaim": {"claimName": claim}} for path, claim in mounts.items()
         ],
+        "securityContext": {"runAsUser": user_id, "runAsGroup": USERS_GROUP if user_id else 0},
         "restartPolicy": "Never",
+        "activeDeadlineSeconds": LONGEST,
         "terminationGracePeriodSeconds": 1,
         "automountServiceAccountToken": False,
         "tolerations": USERS_NODES,
+        **({"nodeName": node} if node else {}),
     }
     meta = {"name": name, "namespace": namespace, "labels": OURS | {NAME: name}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

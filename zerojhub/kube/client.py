@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     import httpx
+    from websockets.asyncio.client import connect as connect_websocket
 
     from zerojhub.kube.kinds import Kind
     from zerojhub.kube.types import Manifest, NodeStats
@@ -108,8 +109,8 @@ class Kube:
     Requests that fail with a transient fault are sent again as zerojhub/retry.py decides.
     """
 
-    def __init__(self, client: httpx.AsyncClient, server_name: str | None):
-        self._client = client
+    def __init__(self, client: httpx.AsyncClient, server_name: str | None, tls: ssl.SSLContext | None = None):
+        self._client, self._server_name, self._tls = client, server_name, tls
         self._extensions = {"sni_hostname": server_name} if server_name else {}
         self._renewing = anyio.Lock()
         self._replaced: list[httpx.AsyncClient] = []
@@ -251,9 +252,9 @@ class Kube:
 
     async def stats(self, node: str) -> NodeStats:
         """What the node's kubelet measures. A single request: a kubelet that does not respond is not waited for."""
-        path = f"{_path('v1/Node', None, node)}/proxy/stats/summary"
         from zerojhub.kube import types
 
+        path = f"{_path('v1/Node', None, node)}/proxy/stats/summary"
         measured: NodeStats = await self._request("GET", path, of=types.NodeStats, attempts=1)
         return measured
 
@@ -323,6 +324,25 @@ class Kube:
         except (httpx.RequestError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
             raise self._no_response(error) from None
 
+    def websocket(self, path: str, query: Sequence[tuple[str, str]], protocol: str) -> connect_websocket:
+        """A WebSocket, to be used with `async with`. It raises what websockets does."""
+        from urllib.parse import urlencode
+
+        from websockets.asyncio.client import connect
+        from websockets.typing import Subprotocol
+
+        url = self._client.base_url
+        headers = {key: value for key, value in self._client.headers.items() if key.lower() == "authorization"}
+        return connect(
+            f"{str(url).replace('http', 'ws', 1).rstrip('/')}{path}?{urlencode(query)}",
+            subprotocols=[Subprotocol(protocol)],
+            additional_headers=headers,
+            ssl=self._tls,
+            server_hostname=self._server_name or url.host if self._tls else None,
+            proxy=True if self._client.trust_env else None,
+            max_size=None,
+        )
+
     async def close(self) -> None:
         for client in (self._client, *self._replaced):
             await client.aclose()
@@ -379,7 +399,7 @@ class Kube:
             if client is self._client:  # no other request has renewed them meanwhile
                 renewed = await self.renew()
                 self._replaced.append(client)  # other requests may still use it
-                self._client, self._extensions = renewed._client, renewed._extensions
+                self._client, self._extensions, self._tls = renewed._client, renewed._extensions, renewed._tls
         return await self._client.request(method, path, extensions=self._extensions, **arguments)
 
     def _no_response(self, error: Exception) -> KubeError | Transient:
@@ -429,7 +449,7 @@ def connect(kubeconfig: Mapping[str, Any] | bytes, port: int | None = None) -> K
     headers = {"authorization": f"Bearer {config.token}"} if config.token else {}
     # A proxy from the environment applies to the cloud, not to the tunnel.
     client = httpx.AsyncClient(base_url=url, headers=headers, verify=config.tls, trust_env=port is None)
-    return Kube(client, server_name)
+    return Kube(client, server_name, config.tls)
 
 
 def _path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
