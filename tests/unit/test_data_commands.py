@@ -132,6 +132,13 @@ def test_without_a_hub_nobody_is_orphaned_and_without_cinder_no_volume_is_missed
     assert (alone.state, alone.last_used) == ("idle", None)
 
 
+def test_a_claim_without_an_annotation_is_a_users_only_if_the_hub_has_made_it():
+    old, other = claim("claim-ada-2db", "pv1"), claim("claim-shared", "pv2")
+    old["metadata"]["labels"] = {"component": "singleuser-storage"}
+    here = InKubernetes(claims=[old, other], volumes=[persistent("pv1", "v1"), persistent("pv2", "v2")])
+    assert [(each.user, each.state) for each in listed(here, None)] == [("ada-b", "orphaned"), (None, "idle")]
+
+
 def test_without_a_cluster_there_are_the_kept_volumes():
     there = disks(disk("kept"), disk("unrelated"), kept_ids=("kept",), tags=())
     assert [(each.owner, each.volume, each.state) for each in listed(None, there, None)] == [("ada", "kept", "kept")]

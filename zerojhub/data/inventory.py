@@ -16,7 +16,7 @@ from zerojhub.data.owner import Owner, recorded, recovered, user_of
 from zerojhub.kube import kinds, quantity
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.nodes import is_ready, server_id
-from zerojhub.kube.pods import SERVERNAME, USERNAME
+from zerojhub.kube.pods import SERVERNAME, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import cinder_id
 from zerojhub.openstack import cinder
 from zerojhub.openstack.leftovers import CLUSTER_METADATA, volume_tags
@@ -169,12 +169,10 @@ def _of_cluster(namespace: str, here: InKubernetes, there: InCinder | None) -> I
     for claim in here.claims:
         meta, name = claim["metadata"], claim["spec"].get("volumeName")
         annotations = meta.get("annotations", {})
-        owner = Owner(
-            namespace,
-            meta["name"],
-            user=annotations.get(USERNAME) or user_of(meta["name"]),
-            server=annotations.get(SERVERNAME, ""),
-        )
+        user = annotations.get(USERNAME)
+        if user is None and meta.get("labels", {}).get("component") == USER_STORAGE:
+            user = user_of(meta["name"])
+        owner = Owner(namespace, meta["name"], user=user, server=annotations.get(SERVERNAME, ""))
         volume = volumes.get(name) if name else None
         if volume is None:
             state = State.no_volume if name or claim["status"].get("phase") == "Lost" else State.pending

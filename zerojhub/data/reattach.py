@@ -19,7 +19,7 @@ from zerojhub.data.kept import KeptVolume, unmark
 from zerojhub.data.names import Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
-from zerojhub.kube.pods import SERVERNAME, USERNAME
+from zerojhub.kube.pods import SERVERNAME, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import CINDER, cinder_id
 from zerojhub.openstack import cinder, nova
 from zerojhub.tasks import gather
@@ -308,7 +308,7 @@ def labels(user: str, hub: Hub) -> dict[str, str]:
     """The labels of a user's claim. Those of KubeSpawner 7 are in addition to those of its earlier versions."""
     found = {
         "app": "jupyterhub",
-        "component": "singleuser-storage",
+        "component": USER_STORAGE,
         "hub.jupyter.org/username": hub.scheme.label(user),
         "release": hub.release,
     }

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 USER_SERVER = "singleuser-server"
 """The component label of a user's server."""
+USER_STORAGE = "singleuser-storage"
+"""The component label of a user's claim."""
 USERNAME = "hub.jupyter.org/username"
 """The annotation with the user's name on the pods and claims that KubeSpawner creates."""
 SERVERNAME = "hub.jupyter.org/servername"
