@@ -53,7 +53,7 @@ def list_volumes(
         ListOutput, typer.Option("-o", "--output", metavar="table|json|yaml|csv", help="Output format.")
     ] = ListOutput.table,
 ) -> None:
-    """List the volumes of users and of the hub: size, used space, where they are attached, and what is wrong with them.
+    """List the volumes of users and of the hub, with size, used space and state.
 
     Also lists volumes that were kept without a cluster, claims whose volume is gone, and volumes that no claim has. Used
     space is known only of volumes that a running server uses.
