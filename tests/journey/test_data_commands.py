@@ -38,7 +38,7 @@ def test_a_running_servers_volume_is_in_use_and_its_used_space_is_known(cloud, h
     until(lambda: (rows(cloud)["ada"]["used_bytes"] or 0) > 40 << 20)
     there = rows(cloud)
     assert there["ada"]["state"] == "in use"
-    assert there["ada"]["attached_to"].startswith("keep-")
+    assert "-node-" in there["ada"]["attached_to"]
     assert there["hub-db-dir"]["state"] == "in use"
     assert there["ada"]["last_used"]
     assert {row["size_gb"] for row in there.values()} == {1}
