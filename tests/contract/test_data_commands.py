@@ -66,6 +66,14 @@ def test_volumes_without_a_cluster_are_listed_adopted_and_deleted(site):
     data("remove", "dan", "--yes")
     assert listed() == [("ada", kept, "kept"), ("ben", loose, "kept")]
 
+    cinder = site.client("/volume/v3/x")
+    body = {"snapshot": {"volume_id": kept, "name": "before-exam"}}
+    snapshot = cinder.post("/snapshots", json=body).raise_for_status().json()["snapshot"]["id"]
+    (refused,) = data("remove", "ada", "--yes", code=2).errors
+    assert refused.endswith(f"(delete them first with: openstack volume snapshot delete {snapshot})")
+    assert len(listed()) == 2
+    cinder.delete(f"/snapshots/{snapshot}").raise_for_status()
+
     assert "did you mean ada" in data("remove", "adda", code=2).stderr
     assert "there is no cluster" in data("grow", "ada", "2Gi", code=1).stderr
     for name in ("ada", "ben"):

@@ -164,6 +164,7 @@ def remove(
         data = await running.data_of(run)
         data.require_answers()
         doomed = of_user(data.items, name)
+        await removing.refuse_snapshots(run.cloud, doomed)
         show_doomed(doomed)
         gb = sum(each.size_gb or 0 for each in doomed)
         confirm(f"Delete {plural(len(doomed), 'volume')} of {doomed[0].user} ({gb} GB)?", yes=yes)

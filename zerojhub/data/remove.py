@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zerojhub.data.inventory import Item
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import volumes
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD
 from zerojhub.kube.pods import claims_of, user_of
@@ -23,6 +23,19 @@ STOP_TIMEOUT = 120
 """Seconds for a pod to stop."""
 DELETE_TIMEOUT = 60
 """Seconds for a claim or a PersistentVolume to be deleted."""
+
+
+async def refuse_snapshots(cloud: Cloud, items: Sequence[Item]) -> None:
+    """UserError if one of the volumes has snapshots, with which Cinder deletes none."""
+    doomed = {each.volume: each.owner for each in items if each.volume}
+    with if_allowed():
+        found = [each for each in await cinder.snapshots(cloud) if each["volume_id"] in doomed]
+        if found:
+            volume, ids = found[0]["volume_id"], " ".join(each["id"] for each in found)
+            raise UserError(
+                f"volume {volume} of {doomed[volume]} has snapshots, with which Cinder does not delete it",
+                hint=f"delete them first with: openstack volume snapshot delete {ids}",
+            )
 
 
 async def stop_pods(kube: Kube, namespace: str, user: str, items: Sequence[Item]) -> None:
@@ -65,9 +78,7 @@ async def delete(kube: Kube | None, cloud: Cloud, namespace: str, items: Sequenc
     for volume_id in doomed & await _in_cinder(cloud):
         await leftovers.delete_volume(cloud, volume_id)
     if left := doomed & await _in_cinder(cloud):
-        raise ZeroJHubError(
-            f"Cinder still has {', '.join(sorted(left))}", hint="a volume with snapshots is deleted after its snapshots"
-        )
+        raise ZeroJHubError(f"Cinder still has {', '.join(sorted(left))}", hint="see: openstack volume show")
 
 
 async def _in_cinder(cloud: Cloud) -> set[str]:

@@ -31,6 +31,13 @@ class Volume(TypedDict):
     metadata: dict[str, str]
 
 
+class Snapshot(TypedDict):
+    """A snapshot of a volume."""
+
+    id: str
+    volume_id: str
+
+
 class ZoneName(TypedDict):
     """An availability zone."""
 
@@ -40,6 +47,11 @@ class ZoneName(TypedDict):
 async def volumes(cloud: Cloud) -> list[Volume]:
     """The project's volumes. CloudError where the cloud has no Cinder."""
     return await cloud.volume.all("/volumes/detail", "volumes", Volume)
+
+
+async def snapshots(cloud: Cloud) -> list[Snapshot]:
+    """The snapshots of the project's volumes."""
+    return await cloud.volume.all("/snapshots/detail", "snapshots", Snapshot)
 
 
 async def delete_volume(cloud: Cloud, volume_id: str) -> None:
