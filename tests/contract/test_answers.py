@@ -37,6 +37,7 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any]]:
     volume = await cloud.volume.post(
         "/volumes", {"volume": {"size": 1, "name": "data"}}, cinder.Volume, within="volume"
     )
+    await cloud.volume.act("/snapshots", {"snapshot": {"volume_id": volume["id"]}})
     subnet = (await neutron.subnets(cloud))[0]["id"]
     await cloud.load_balancer.act("/lbaas/loadbalancers", {"loadbalancer": {"name": "lb", "vip_subnet_id": subnet}})
     calls: list[Call] = [
@@ -62,6 +63,7 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any]]:
         (neutron.get_floating_ip, (floating_ip["id"],)),
         (neutron.floating_ip_quota, ()),
         (cinder.volumes, ()),
+        (cinder.snapshots, ()),
         (octavia.load_balancers, ()),
         (glance.images, ()),
         (heat.stacks, ()),
@@ -75,6 +77,8 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any]]:
     assert [each["id"] for each in rules] == [rule["id"]]
     await neutron.delete_security_group_rule(cloud, rule["id"])
     await neutron.delete_floating_ip(cloud, floating_ip["id"])
+    for snapshot in await cinder.snapshots(cloud):
+        await cloud.volume.delete(f"/snapshots/{snapshot['id']}")
     await cinder.delete_volume(cloud, volume["id"])
     for balancer in await octavia.load_balancers(cloud):
         await octavia.delete_load_balancer(cloud, balancer["id"])
