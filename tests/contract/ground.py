@@ -21,6 +21,7 @@ class InstantGround:
     """Records its calls. Booting and halting take `pause` seconds, and do not finish while their name is in `held`."""
 
     versions: tuple[str, ...] = ("v1.14.3", "v1.15.7", "v1.34.4")
+    grows_in_use = True
     network = "10.221.0.0/24"
     gateway = "10.221.0.1"
     public_network = "127.221.0.0/24"

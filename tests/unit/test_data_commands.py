@@ -439,10 +439,11 @@ def test_what_cannot_grow_is_refused_before_anything_is_changed(cluster, size, m
 
 
 @pytest.mark.parametrize(
-    ("grows", "message"), [(None, "quota exceeded.*Kubernetes keeps trying"), ({}, "may have no csi-resizer")]
+    ("grows", "message"), [(None, r"quota exceeded \(Kubernetes keeps trying"), ({}, "may have no csi-resizer")]
 )
 def test_what_does_not_grow_is_a_failure_with_the_drivers_reason(monkeypatch, grows, message):
     monkeypatch.setattr(grow, "TIMEOUT", -1)
+    monkeypatch.setattr(grow, "PATIENCE", -1)
     monkeypatch.setattr(Resizer, "grows", grows)
     with pytest.raises(ZeroJHubError, match=message):
         grown(resizer())

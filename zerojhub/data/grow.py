@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from zerojhub.kube.types import PersistentVolumeClaim
     from zerojhub.text import Say
 
+TRIES_ON = "Kubernetes keeps trying; stop the user's server if the driver cannot grow a volume in use"
 TIMEOUT = 180
 """Seconds for the driver to grow the volume, and for the kubelet to grow its file system."""
+PATIENCE = 20
+"""Seconds that Kubernetes may keep trying after the driver has failed once: some failures end by themselves."""
 GIB = 2**30
 
 
@@ -67,10 +71,10 @@ async def grow(kube: Kube, namespace: str, name: str, size_gb: int, say: Say) ->
     earlier = await _failures(kube, namespace, name)
     wanted = {"spec": {"resources": {"requests": {"storage": f"{size_gb}Gi"}}}}
     await kube.merge(PERSISTENT_VOLUME_CLAIM, name, namespace, wanted)
-    why = ""
+    why, since = "", 0.0
 
     async def look() -> Grown | NotYet:
-        nonlocal why
+        nonlocal why, since
         there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
         if there is None:
             raise ZeroJHubError(f"claim {name} was deleted meanwhile")
@@ -80,13 +84,17 @@ async def grow(kube: Kube, namespace: str, name: str, size_gb: int, say: Say) ->
         if "FileSystemResizePending" in conditions and not await _is_mounted(kube, namespace, name):
             return Grown(name, size_gb, "grows when the server starts")
         failed = await _failures(kube, namespace, name) - earlier
+        if failed and not why:
+            since = time.monotonic()
         why = max(failed)[1] if failed else ""
+        if why and time.monotonic() - since > PATIENCE:
+            raise ZeroJHubError(f"claim {name} has not grown yet: {why}", hint=TRIES_ON)
         return NotYet(why or ("growing the file system" if conditions else "growing the volume"))
 
     try:
         return await wait_until(look, timeout=TIMEOUT, pause=(0.5, 2), say=say)
     except TimedOut as late:
-        hint = "the cluster may have no csi-resizer" if not why else "Kubernetes keeps trying"
+        hint = "the cluster may have no csi-resizer" if late.reason == "growing the volume" else TRIES_ON
         raise ZeroJHubError(f"claim {name} has not grown yet: {late}", hint=hint) from None
 
 
@@ -101,9 +109,10 @@ async def _is_mounted(kube: Kube, namespace: str, claim: str) -> bool:
 
 
 async def _failures(kube: Kube, namespace: str, claim: str) -> set[tuple[str, str]]:
-    """When growing the claim failed, and why."""
+    """When growing the claim failed, and why: the volume as its own event says, the file system as that of its pod does."""
+    using = {pod["metadata"]["name"] for pod in await kube.list(POD, namespace) if claim in claims_of(pod)}
     return {
         (each.get("lastTimestamp") or each["metadata"]["creationTimestamp"], one_line(each.get("message", "")))
         for each in await kube.list(EVENT, namespace)
-        if each["involvedObject"].get("name") == claim and each.get("reason") == "VolumeResizeFailed"
+        if each["involvedObject"].get("name") in {claim, *using} and each.get("reason") == "VolumeResizeFailed"
     }

@@ -84,6 +84,8 @@ class Listener:
 class Ground(Protocol):
     """Real machines, networks, disks and Kubernetes. All methods raise GroundError, with a message of one line."""
 
+    grows_in_use: bool
+    """Whether a volume can grow while a machine has it mounted."""
     versions: tuple[str, ...]
     """Kubernetes versions that can run here, oldest first."""
     network: str
@@ -175,7 +177,8 @@ class Ground(Protocol):
     async def make_volume(self, volume_id: str, gigabytes: int, like: str | None = None) -> None:
         """Create a volume, empty or with the data of the volume or snapshot `like`."""
 
-    async def grow_volume(self, volume_id: str, gigabytes: int) -> None: ...
+    async def grow_volume(self, volume_id: str, gigabytes: int) -> None:
+        """Grow a volume, and the file system on it if that cannot be done while it is mounted."""
 
     async def remove_volume(self, volume_id: str) -> None: ...
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
-from zerojhub.practice.machines import cgroups, rotation, upgrade
+from zerojhub.practice.machines import cgroups, filesystem, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.command import run
 from zerojhub.practice.machines.components import API_PORT
@@ -36,6 +36,7 @@ class LinuxGround:
         self._autoscalers: dict[str, Autoscaler] = {}
         self._fronts = Fronts(self._network)
         self._object_store = ObjectStore(state / OBJECT_STORE, swift)
+        self.grows_in_use = filesystem.grows_while_mounted()
 
     versions = property(lambda self: tuple(self._programs))
     network = property(lambda self: self._network.cidr)
@@ -196,6 +197,8 @@ class LinuxGround:
         os.truncate(self._volume(volume_id), gigabytes * 2**30)
         for machine in self._machines.values():
             machine.grow(volume_id)
+        if not self.grows_in_use and not any(volume_id in machine.volumes for machine in self._machines.values()):
+            await filesystem.grow(self._volume(volume_id))
 
     async def remove_volume(self, volume_id: str) -> None:
         self._volume(volume_id).unlink(missing_ok=True)

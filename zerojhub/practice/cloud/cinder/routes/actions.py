@@ -32,7 +32,8 @@ async def extend(call: Call, volume: Record, wanted: Record) -> None:
         sizes = f"(current: {before}, extended: {size})"
         raise invalid_input(f"New size for extend must be greater than current size. {sizes}.")
     # Since 3.42 volumes can be extended while in use.
-    status = "in-use" if volume["status"] == "in-use" and call.state.version >= (3, 42) else "available"
+    in_use = volume["status"] == "in-use" and call.state.version >= (3, 42) and call.ground.grows_in_use
+    status = "in-use" if in_use else "available"
     if volume["status"] != status:
         said = f"Volume {volume['id']} status must be '{{'status': '{status}'}}' to extend"
         raise Refusal(400, f"Invalid volume: {said}, currently {volume['status']}.")
