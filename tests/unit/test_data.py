@@ -13,11 +13,11 @@ from tests.unit.kubernetes import Cluster
 from zerojhub.data import kept, reattach
 from zerojhub.data.keep import keep
 from zerojhub.data.kept import KeptVolume
-from zerojhub.data.names import Scheme, unescape
 from zerojhub.data.owner import KEPT, Owner, recorded, recovered
 from zerojhub.data.reattach import Hub, Return, There
 from zerojhub.deployment import Deployment
 from zerojhub.errors import ZeroJHubError
+from zerojhub.hub.names import Scheme, unescape
 from zerojhub.kube.volumes import delete
 from zerojhub.openstack.leftovers import KEEP
 from zerojhub.openstack.session import Cloud

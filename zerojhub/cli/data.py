@@ -100,7 +100,7 @@ def adopt(
     from zerojhub.cli.run import with_run
     from zerojhub.data import adopt as adopting
     from zerojhub.data import kept
-    from zerojhub.data.owner import Owner
+    from zerojhub.data.owner import HUB_CLAIM, Owner
     from zerojhub.kube import volumes
 
     async def work(run: Run) -> tuple[Adoption, str | None]:
@@ -109,7 +109,7 @@ def adopt(
         if data.there is None:
             raise ZeroJHubError("the cloud has no Cinder, or the project may not use it")
         deployment = run.deployment
-        claim = adopting.HUB_CLAIM if hub else ""
+        claim = HUB_CLAIM if hub else ""
         owner = Owner(deployment.namespace, claim, deployment.name, user, server)
         planned = adopting.plan(volume, owner, data.items, data.here, data.there)
         volume_id, item = planned.volume["id"], planned.item

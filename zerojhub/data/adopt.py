@@ -15,9 +15,6 @@ from zerojhub.openstack import cinder, names
 if TYPE_CHECKING:
     from zerojhub.openstack.cinder import Volume
 
-HUB_CLAIM = "hub-db-dir"
-"""The claim of the hub's own volume."""
-
 
 @dataclass(frozen=True)
 class Adoption:

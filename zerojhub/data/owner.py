@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from zerojhub.data import names
+from zerojhub.hub import names
 from zerojhub.openstack.leftovers import CLAIM_METADATA, CLUSTER_METADATA, NAMESPACE_METADATA
 
 DEPLOYMENT, NAMESPACE, CLAIM = "zerojhub:deployment", "zerojhub:namespace", "zerojhub:claim"
@@ -14,6 +14,8 @@ USER, SERVER, NAMES = "zerojhub:user", "zerojhub:server", "zerojhub:names"
 FILE_SYSTEM, CLUSTER = "zerojhub:file_system", "zerojhub:cluster"
 KEPT = "zerojhub:kept"
 """When the volume was kept: it is there until a cluster has it again."""
+HUB_CLAIM = "hub-db-dir"
+"""The claim of the hub's own volume, or what its name ends with."""
 LONGEST = 255
 """Characters of a value of Cinder's metadata."""
 PRINTABLE = " !#$&'()*+,-./:;=?@[]_~"

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerojhub.data.kept import KeptVolume, unmark
-from zerojhub.data.names import Scheme
+from zerojhub.data.owner import HUB_CLAIM
+from zerojhub.hub.names import Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
-from zerojhub.kube.pods import SERVERNAME, USER_STORAGE, USERNAME
+from zerojhub.kube.pods import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import CINDER, cinder_id
 from zerojhub.openstack import cinder, nova
 from zerojhub.tasks import gather
@@ -97,7 +98,7 @@ class There:
 
 def is_hub(volume: KeptVolume) -> bool:
     """Is it the hub's own volume?"""
-    return volume.owner.user is None and volume.owner.claim.endswith("hub-db-dir")
+    return volume.owner.user is None and volume.owner.claim.endswith(HUB_CLAIM)
 
 
 def claim_name(volume: KeptVolume, scheme: Scheme, *, accounts: bool) -> str:
@@ -309,12 +310,12 @@ def labels(user: str, hub: Hub) -> dict[str, str]:
     found = {
         "app": "jupyterhub",
         "component": USER_STORAGE,
-        "hub.jupyter.org/username": hub.scheme.label(user),
+        USERNAME: hub.scheme.label(user),
         "release": hub.release,
     }
     if hub.scheme.safe:
         return found | {
-            "app.kubernetes.io/component": "singleuser-server",
+            "app.kubernetes.io/component": USER_SERVER,
             "app.kubernetes.io/instance": hub.release,
             "app.kubernetes.io/managed-by": "kubespawner",
             "app.kubernetes.io/name": "jupyterhub",

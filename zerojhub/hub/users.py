@@ -10,6 +10,7 @@ import anyio
 
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.client import HubClient, HubError
+from zerojhub.hub.names import escape
 from zerojhub.kube import volumes
 from zerojhub.kube.kinds import PERSISTENT_VOLUME_CLAIM
 from zerojhub.tasks import gather
@@ -226,8 +227,4 @@ def _renamed(given: str, user: User | None) -> str:
 
 def _is_of(volume: Volume, name: str) -> bool:
     """Whether the volume is the user's, by the annotation of its claim or, without one, the name KubeSpawner gives it."""
-    escaped = "".join(
-        each if each.isascii() and each.isalnum() else "".join(f"-{byte:02x}" for byte in each.encode())
-        for each in name
-    )
-    return volume.owner == name or volume.owner == volume.claim == f"claim-{escaped}"
+    return volume.owner == name or volume.owner == volume.claim == f"claim-{escape(name)}"

@@ -32,7 +32,7 @@ ROLES_SINCE = 2
 
 
 SAFE_SINCE = 4
-"""The chart's first major version with KubeSpawner 7, which names claims by the scheme `safe` (see zerojhub/data/names.py)."""
+"""The chart's first major version with KubeSpawner 7, which names claims by the scheme `safe` (see zerojhub/hub/names.py)."""
 
 
 class UserValues:

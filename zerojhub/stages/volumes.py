@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zerojhub.data import kept, reattach
-from zerojhub.data.names import Scheme
 from zerojhub.data.reattach import Decision, Hub
 from zerojhub.hub.charts import at
+from zerojhub.hub.names import Scheme
 from zerojhub.hub.values import claim_template, merged, names_are_safe
 from zerojhub.kube import namespaces
 from zerojhub.kube.kinds import STORAGE_CLASS
