@@ -19,6 +19,7 @@ from zerojhub.openstack.session import Answer, Service
 
 HUB = """\
 name: class
+hub: {chart: embedded, open_to_anyone: true}
 cluster: {template: {image: fedora-coreos-38, external_network: public, flavor: m1.small, keypair: mykey}}
 """
 READS = [

@@ -24,8 +24,8 @@ def pod(phase: str, owner: str) -> dict[str, Any]:
     return {"metadata": meta, "status": {"phase": phase}, "spec": {}}
 
 
-def watch(monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any]) -> None:
-    """Watch the hooks of a Helm that does not end, for a moment."""
+def watch(monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any], seconds: float = 30) -> None:
+    """Watch the hooks of a Helm that does not end."""
     monkeypatch.setattr(chart, "WATCH_INTERVAL", 0.01)
     clock = itertools.count(0, chart.STUCK * 2 / 3)  # at every look at it
     monkeypatch.setattr(chart, "time", SimpleNamespace(monotonic=lambda: next(clock)))
@@ -36,7 +36,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any]) -> None:
     run[Access] = reach
 
     async def main() -> None:
-        with anyio.move_on_after(0.2), contextlib.suppress(anyio.get_cancelled_exc_class()), run.step("chart"):
+        with anyio.move_on_after(seconds), contextlib.suppress(anyio.get_cancelled_exc_class()), run.step("chart"):
             await chart._watch_hooks(run, anyio.CancelScope())
 
     anyio.run(main)
@@ -49,4 +49,4 @@ def test_helm_is_not_waited_for_without_a_running_hook(monkeypatch):
 
 
 def test_helm_is_waited_for_while_a_hook_runs(monkeypatch):
-    watch(monkeypatch, pod("Running", "Job"))
+    watch(monkeypatch, pod("Running", "Job"), seconds=0.2)
