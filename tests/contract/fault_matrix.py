@@ -20,8 +20,8 @@ from unittest import mock
 
 import anyio
 
+from tests.command import Ended, run
 from tests.contract.clouds import Site, until
-from tests.contract.command import Ended, run
 from tests.contract.conftest import practice
 from zerojhub.practice.cloud.services import roots
 from zerojhub.practice.faults import Fault, What

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import Ended, run
 from tests.contract.clouds import Site
-from tests.contract.command import Ended, run
 from tests.contract.test_adopting import HUB
 
 KEPT = {"zerojhub:deployment": "mine", "zerojhub:namespace": "mine", "zerojhub:kept": "2026-11-28T10:00:00+00:00"}

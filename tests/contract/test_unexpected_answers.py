@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.command import run
 from tests.contract.clouds import Site
-from tests.contract.command import run
 from tests.contract.conftest import Magnum
 from tests.mutations import mutated
 from zerojhub.openstack.session import Answer, Service

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 
+import tests.command
 from zerojhub import cli, masking
 from zerojhub.errors import CloudError
 
@@ -62,12 +63,10 @@ def test_a_bug_is_one_line_with_the_path_of_a_report(monkeypatch, capsys, folder
     assert "Traceback (most recent call last)" in report.read_text()
 
 
-def test_the_report_has_the_versions_and_the_command_without_values(folders, shell):
+def test_the_report_has_the_versions_and_the_command_without_values(folders, monkeypatch):
     """The real command line, in which a module that cannot be imported is the bug."""
-    bug = "import sys; sys.modules['zerojhub.cluster.adopt'] = None; from zerojhub.cli import main; main()"
-    words = ("cluster", "ssh", SECRET, "--cloud", SECRET, "-q", "--", "-x", SECRET)
-    done = shell.run(sys.executable, "-c", bug, *words)
-    assert done.returncode == 70
+    monkeypatch.setitem(sys.modules, "zerojhub.cluster.adopt", None)
+    done = tests.command.run("cluster", "ssh", SECRET, "--cloud", SECRET, "-q", "--", "-x", SECRET, code=70)
     assert "Traceback" not in done.stderr
     (report,) = reports(folders / "state")
     text = report.read_text()
@@ -156,7 +155,7 @@ def test_an_interrupt_is_130(monkeypatch, capsys):
 
 def test_a_reader_that_stops_is_no_error(shell):
     program = f"'{sys.executable}' -m zerojhub"
-    done = shell.run("bash", "-c", f"{program} -o json stage list | true")
+    done = shell.run("bash", "-c", f"{program} -o json init --list | true")
     assert done.stderr == ""
 
 
@@ -168,18 +167,18 @@ def test_a_broken_connection_is_not_a_reader_that_stopped(monkeypatch, capsys):
 
 
 def test_an_output_that_cannot_be_written_is_a_failure(shell):
-    done = shell.run("bash", "-c", f"'{sys.executable}' -m zerojhub stage list >/dev/full")
+    done = shell.run("bash", "-c", f"'{sys.executable}' -m zerojhub init --list >/dev/full")
     assert (done.returncode, done.stderr) == (1, "error: no space left on device\n")
 
 
 def test_closed_streams_change_nothing(shell):
-    assert shell.run("bash", "-c", f"'{sys.executable}' -m zerojhub stage list <&- >&- 2>&-").returncode == 0
+    assert shell.run("bash", "-c", f"'{sys.executable}' -m zerojhub init --list <&- >&- 2>&-").returncode == 0
 
 
 def test_letters_that_a_terminal_does_not_have_are_no_error(shell):
-    command = [sys.executable, "-m", "zerojhub", "-f", "hüb.yaml", "plan"]
-    done = subprocess.run(command, env={**shell.environment, "PYTHONIOENCODING": "ascii"}, capture_output=True)
-    assert (done.returncode, done.stderr.split(b": no such")[0]) == (2, rb"error: h\xfcb.yaml")
+    misspelt = [sys.executable, "-m", "zerojhub", "plän"]
+    done = subprocess.run(misspelt, env={**shell.environment, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert (done.returncode, done.stderr.split(b" (")[0]) == (2, rb"error: unknown command 'pl\xe4n'")
 
 
 @pytest.mark.parametrize(

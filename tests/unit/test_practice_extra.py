@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import subprocess
 import sys
 
 import pytest
 
-WITHOUT = """
-import sys
-sys.modules["{package}"] = None
-from zerojhub.cli import main
-sys.argv[:] = ["zerojhub", *sys.argv[1:]]
-main()
+from tests.command import Ended
+
+COMMANDS = ["build", "start", "status", "stop", "env", "logs", "reset --yes", "record --cloud mycloud"]
+HELP = "practice build --help"
+WORKSHOP = "workshop start 1"
+RUN = """
+import dataclasses, json, sys
+sys.modules[sys.argv[1]] = None
+from tests.command import run
+print(json.dumps([dataclasses.asdict(run(*command.split())) for command in sys.argv[2:]]))
 """
 
 
-def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program, as if the extra were not installed."""
-    argv = [sys.executable, "-c", WITHOUT.format(package=package), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+@functools.cache
+def without(package: str, *commands: str) -> dict[str, Ended]:
+    """How the commands end in a process of their own, as if the package were not installed."""
+    argv = [sys.executable, "-c", RUN, package, *commands]
+    ended = json.loads(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout)
+    return dict(zip(commands, [Ended(**each) for each in ended], strict=True))
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["build", "start", "status", "stop", "env", "logs", "reset --yes", "record --cloud mycloud"],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_without_the_extra(command: str) -> None:
-    done = without("uvicorn", "practice", *command.split())
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr == "error: the practice cloud needs uvicorn (pip install 'zerojhub[practice]')\n"
+    done = without("uvicorn", *(f"practice {each}" for each in COMMANDS))[f"practice {command}"]
+    assert done == Ended(1, "", "error: the practice cloud needs uvicorn (pip install 'zerojhub[practice]')\n")
 
 
 def test_a_workshop_without_the_extra() -> None:
-    done = without("starlette", "workshop", "start", "1")
-    assert done.returncode == 1
+    done = without("starlette", WORKSHOP, HELP)[WORKSHOP]
+    assert done.code == 1
     assert done.stderr == "error: the practice cloud needs starlette (pip install 'zerojhub[practice]')\n"
 
 
 def test_help_needs_no_extra() -> None:
-    done = without("starlette", "practice", "build", "--help")
-    assert done.returncode == 0
+    done = without("starlette", WORKSHOP, HELP)[HELP]
+    assert done.code == 0
     assert "--all" in done.stdout
 
 

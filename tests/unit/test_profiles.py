@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import anyio
 import pytest
 
+from tests.command import run
+from tests.conftest import ROOT
 from zerojhub import deployment, profiles, yamlfile
 from zerojhub.hub import charts, settings, values
 
@@ -34,45 +37,49 @@ def test_a_profile_is_a_hub_that_the_chart_takes(tmp_path, chart, name):
     assert list(settings.doubtful(user)) == []
 
 
-def test_help_and_list_name_every_profile(shell):
-    shown = " ".join(shell.zerojhub("init", "--help").stdout.split())
+def test_help_and_list_name_every_profile():
+    shown = " ".join(run("init", "--help", code=0).stdout.split())
     assert all(name in shown for name in NAMES)
-    assert shell.json("init", "--list")[0]["name"] == "minimal"
-    assert (
-        {row["name"] for row in shell.json("init", "--list")}
-        == set(NAMES)
-        == {folder.parent.name for folder in (Path(__file__).parents[2] / "config").glob("*/hub.yaml")}
-    )
+    listed = [row["name"] for row in json.loads(run("init", "--list", "-o", "json", code=0).stdout)]
+    assert listed[0] == "minimal"
+    assert set(listed) == set(NAMES) == {folder.parent.name for folder in (ROOT / "config").glob("*/hub.yaml")}
 
 
-def test_the_smallest_is_written_when_none_is_named(shell):
-    done = shell.zerojhub("init")
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_smallest_is_written_when_none_is_named(folder):
+    done = run("init", code=0)
     assert "wrote hub.yaml and config.yaml" in done.stdout
     assert "next: set cloud and template in hub.yaml, then run: zerojhub plan" in done.stdout
-    assert deployment.load(shell.folder / "hub.yaml").name == "workshop"
+    assert deployment.load(folder / "hub.yaml").name == "workshop"
 
 
-def test_passwords_are_new_and_nobody_elses(shell):
-    shell.zerojhub("init", "classroom")
-    path = shell.folder / "config.yaml"
+def test_passwords_are_new_and_nobody_elses(folder):
+    run("init", "classroom", code=0)
+    path = folder / "config.yaml"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     passwords = yamlfile.read_yaml(path)["hub"]["config"]["SharedPasswordAuthenticator"]
     assert len(passwords["admin_password"]) >= 32
     assert passwords["admin_password"] != passwords["user_password"]
-    shell.zerojhub("init", "classroom", "-f", "again/hub.yaml", code=2)
-    (shell.folder / "again").mkdir()
-    shell.zerojhub("init", "classroom", "-f", "again/hub.yaml")
-    assert passwords["user_password"] not in (shell.folder / "again" / "config.yaml").read_text()
+    run("init", "classroom", "-f", "again/hub.yaml", code=2)
+    (folder / "again").mkdir()
+    run("init", "classroom", "-f", "again/hub.yaml", code=0)
+    assert passwords["user_password"] not in (folder / "again" / "config.yaml").read_text()
 
 
 @pytest.mark.parametrize("there", ["hub.yaml", "config.yaml"])
-def test_nothing_is_overwritten(shell, there):
-    (shell.folder / there).write_text("mine\n")
-    assert f"{there}: already exists" in shell.zerojhub("init", "gpu", code=2).stderr
-    assert [path.name for path in shell.folder.glob("*.yaml")] == [there]
-    assert (shell.folder / there).read_text() == "mine\n"
+def test_nothing_is_overwritten(folder, there):
+    (folder / there).write_text("mine\n")
+    assert f"{there}: already exists" in run("init", "gpu", code=2).stderr
+    assert [path.name for path in folder.glob("*.yaml")] == [there]
+    assert (folder / there).read_text() == "mine\n"
 
 
-def test_an_unknown_profile(shell):
-    assert "did you mean 'classroom'?" in shell.zerojhub("init", "clasroom", code=2).stderr
-    assert "legacy-magnum" in shell.zerojhub("init", "nothing-like-it", code=2).stderr
+def test_an_unknown_profile(folder):
+    assert "did you mean 'classroom'?" in run("init", "clasroom", code=2).stderr
+    assert "legacy-magnum" in run("init", "nothing-like-it", code=2).stderr

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import anyio
 import pytest
 
-from tests.conftest import ROOT, Shell
+from tests.command import run
+from tests.conftest import ROOT
 from tests.journey import pages
 from zerojhub import cli
 from zerojhub.errors import UserError, ZeroJHubError
@@ -110,8 +111,8 @@ def test_without_a_practice_cloud_the_error_names_the_next_step(monkeypatch, com
         cli.app(["workshop", command, "2"], standalone_mode=False)
 
 
-def test_an_unknown_number_is_refused(shell: Shell):
-    assert f"numbered 1 to {len(WORKSHOPS)}" in shell.zerojhub("workshop", "start", "9", code=2).stderr
+def test_an_unknown_number_is_refused():
+    assert f"numbered 1 to {len(WORKSHOPS)}" in run("workshop", "start", "9", code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ import sys
 from dataclasses import dataclass
 from unittest import mock
 
-import pytest
-
 from zerojhub import cli
 
 
@@ -26,15 +24,19 @@ class Ended:
         return [line for line in self.stderr.splitlines() if line.startswith("error:")]
 
 
-def run(*command: str) -> Ended:
-    """Run `zerojhub …`, in the current directory."""
+def run(*command: str, code: int | None = None) -> Ended:
+    """Run `zerojhub …` in the current directory, without a terminal, and hold it to its exit code where one is given."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["zerojhub", *command]),
+        mock.patch.object(sys, "stdin", io.StringIO()),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
-        pytest.raises(SystemExit) as ended,
     ):
-        cli.main()
-    assert isinstance(ended.value.code, int)
-    return Ended(ended.value.code, stdout.getvalue(), stderr.getvalue())
+        try:
+            cli.main()
+        except SystemExit as left:
+            ended = left.code
+    assert isinstance(ended, int)
+    assert code is None or ended == code, f"exit code {ended}\n{stdout.getvalue()}\n{stderr.getvalue()}"
+    return Ended(ended, stdout.getvalue(), stderr.getvalue())
