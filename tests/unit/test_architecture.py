@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -42,20 +42,27 @@ def imports(root: Path) -> list[Import]:
     """Every import of a module below `root`, wherever it is written."""
     found, files = [], modules(root)
     for importer, path in files.items():
-        tree = ast.parse(path.read_text())
+        nodes = list(statements(ast.parse(path.read_text()).body))
         for_types = {
             id(inner)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-            for statement in node.body
-            for inner in ast.walk(statement)
+            for inner in statements(node.body)
         }
         package = importer if path.stem == "__init__" else importer.rpartition(".")[0]
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 place, only_for_types = f"{path.relative_to(root)}:{node.lineno}", id(node) in for_types
                 found += [Import(importer, each, place, only_for_types) for each in named(node, package, files)]
     return found
+
+
+def statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """These statements and all inside them. Expressions, which are most of a tree, have no imports."""
+    for node in nodes:
+        yield node
+        for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+            yield from statements(getattr(node, block, ()))
 
 
 def named(node: ast.Import | ast.ImportFrom, package: str, files: dict[str, Path]) -> Iterator[str]:
@@ -98,8 +105,9 @@ class Rules:
 
     def place(self, module: str) -> str | None:
         """The most specific package in the tables that the module is in."""
-        names = [name for name in (*self.rows, *self.listed) if f"{module}.".startswith(f"{name}.")]
-        return max(names, key=len, default=None)
+        while module and module not in self.rows and module not in self.listed:
+            module = module.rpartition(".")[0]
+        return module or None
 
     def allows(self, importer: str, imported: str) -> bool:
         above, below = self.place(importer), self.place(imported)

@@ -57,7 +57,9 @@ def executed(keyboard: Keyboard, answers: Sequence[bytes], wait_for: int = 0) ->
         async with serve(handle, "127.0.0.1", 0, subprotocols=[PROTOCOL]) as server:  # type: ignore[list-item]  # a str at run time
             port = next(iter(server.sockets)).getsockname()[1]
             headers = {"authorization": "Bearer word"}
-            client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False)
+            client = httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, verify=False
+            )
             kube = Kube(client, None)
             try:
                 return await execute(kube, "class", "pod-1", "data", ["ls", "a b"], keyboard)
@@ -107,7 +109,8 @@ def test_a_refusal_is_an_error_with_its_reason():
     async def work() -> None:
         async with serve(handle, "127.0.0.1", 0, process_request=refuse) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            kube = Kube(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False), None)
+            client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False)
+            kube = Kube(client, None)
             await execute(kube, "class", "pod-1", "data", ["ls"], Keyboard(interactive=False))
 
     with pytest.raises(KubeError, match="403 pods is forbidden"):

@@ -5,6 +5,7 @@ Building the options of all commands takes longer than most commands take.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -41,6 +42,12 @@ COMMANDS = {
 """Name -> the module in zerojhub.cli that has its `app`, and the first line of its help."""
 
 
+@functools.cache
+def built(module: str) -> Any:
+    """The module's command or group. Click asks for it several times on the way to a command."""
+    return typer.main.get_command(import_module(f"zerojhub.cli.{module}").app)
+
+
 class Commands(Group):
     """The top level."""
 
@@ -50,7 +57,7 @@ class Commands(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"zerojhub.cli.{COMMANDS[cmd_name][0]}").app)
+        command = built(COMMANDS[cmd_name][0])
         # A module is a group of its own name, or has several commands of the top level.
         return getattr(command, "commands", {}).get(cmd_name, command)
 

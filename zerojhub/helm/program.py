@@ -20,6 +20,7 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.machine import Machine
 from zerojhub.machine.local import LocalMachine
 from zerojhub.text import Say
+from zerojhub.tls import trusted
 
 VERSION = "3.18.4"
 """The Helm version that is downloaded when the deployment names none."""
@@ -133,7 +134,8 @@ async def download(archive: Archive, say: Say, *, attempts: int = retry.ATTEMPTS
 
     async def attempt() -> httpx.Response:
         try:
-            async with httpx.AsyncClient(follow_redirects=True, timeout=httpx.Timeout(60, connect=5)) as client:
+            timeout = httpx.Timeout(60, connect=5)
+            async with httpx.AsyncClient(follow_redirects=True, timeout=timeout, verify=trusted()) as client:
                 answer = await client.get(archive.url)
                 answer.raise_for_status()
                 return answer

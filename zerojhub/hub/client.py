@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from zerojhub import retry
 from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import ZeroJHubError
 from zerojhub.retry import Fault, Transient
+from zerojhub.tls import trusted
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
 SERVICE = "hub"
@@ -95,14 +93,6 @@ class ProgressEvent(TypedDict, total=False):
     failed: bool
 
 
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that certificates may come from. Loading them takes 40 ms, which every new client would spend."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
 class HubClient:
     """A client for the hub, or for one user's server, at its URL. Every method raises HubError; times are in seconds.
 
@@ -115,7 +105,7 @@ class HubClient:
         self.url, self._attempts = url.rstrip("/"), attempts
         self.headers = {"Authorization": f"token {token}"} if token else {}
         timeout = httpx.Timeout(20, connect=10)
-        self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=_trusted())
+        self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=trusted())
 
     async def __aenter__(self) -> HubClient:
         return self

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zerojhub import files, retry
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.tls import trusted
 
 SERVICE = "chart repository"
 """Its name in reports of faults."""
@@ -31,7 +32,7 @@ async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
     async def attempt() -> bytes:
         try:
             timeout = httpx.Timeout(TIMEOUT, connect=5)
-            async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
+            async with httpx.AsyncClient(follow_redirects=True, timeout=timeout, verify=trusted()) as client:
                 answer = await client.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             words = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zerojhub import retry
 from zerojhub.hub.client import SERVICE, HubError
 from zerojhub.retry import Transient
+from zerojhub.tls import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -20,7 +21,7 @@ async def log_in(url: str, username: str, password: str) -> None:
 
     async def attempt() -> httpx.Response:
         try:
-            async with httpx.AsyncClient(timeout=30) as browser:
+            async with httpx.AsyncClient(timeout=30, verify=trusted()) as browser:
                 form = await browser.get(page)
                 if not form.is_error:
                     # JupyterHub 4.1 and later expect the cookie's value in the form, too; earlier ones set no such cookie.
