@@ -17,6 +17,8 @@ T = TypeVar("T")
 GROWTH = 1.3
 """Each pause between two looks is this many times the one before."""
 
+sleep = anyio.sleep
+
 
 @dataclass(frozen=True)
 class NotYet:
@@ -51,6 +53,6 @@ async def wait_until(
             say(found.reason)
         if timeout is not None and time.monotonic() - started > timeout:
             raise TimedOut(timeout, found.reason)
-        await anyio.sleep(seconds)
+        await sleep(seconds)
         seconds = min(seconds * GROWTH, pause[1])
     return found

@@ -120,7 +120,7 @@ class World:
 @contextlib.contextmanager
 def compressed() -> Iterator[None]:
     """Within: seconds that the program would wait are hundredths."""
-    from zerojhub import retry
+    from zerojhub import retry, waiting
     from zerojhub.cluster import usable
     from zerojhub.openstack import session
     from zerojhub.report import progress
@@ -133,9 +133,10 @@ def compressed() -> Iterator[None]:
     with (
         mock.patch.object(anyio, "sleep", nap),
         mock.patch.object(retry, "sleep", nap),
+        mock.patch.object(waiting, "sleep", nap),
         mock.patch.object(session, "READ_TIMEOUT", 1.0),
         mock.patch.object(session, "WRITE_TIMEOUT", 1.0),
-        mock.patch.object(usable, "CONNECT_TIMEOUT", 0.3),
+        mock.patch.object(usable, "CONNECT_TIMEOUT", 1.0),
         mock.patch.object(progress, "QUIET_SPELL", 0.0),
     ):
         yield

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.unit.fakecloud import FakeCloud, clouds_yaml, served
-from zerojhub import retry
+from zerojhub import retry, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,16 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(retry, "sleep", sleep)
     monkeypatch.setattr(retry, "clock", lambda: sum(waited))
     return waited
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between looks at what is waited for are hundredths as long."""
+
+    async def sleep(seconds: float) -> None:
+        await anyio.sleep(seconds / 100)
+
+    monkeypatch.setattr(waiting, "sleep", sleep)
 
 
 @pytest.fixture

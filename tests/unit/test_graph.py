@@ -135,7 +135,8 @@ def journal(run):
 # -- order --------------------------------------------------------------------------------------------------------------
 
 
-def test_independent_stages_overlap_and_the_others_wait_for_what_they_need(run, world):
+def test_independent_stages_overlap_and_the_others_wait_for_what_they_need(run, world, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.DURATION", 0.1)  # both have to begin within it
     statuses = up(run)
     assert [status.state for status in statuses] == ["found"] * 4
     assert (world.log[0], set(world.log[1:3]), world.log[3]) == ("first", {"left", "right"}, "last")

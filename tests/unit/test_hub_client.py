@@ -115,6 +115,7 @@ def test_progress_that_breaks_off(hub):
         anyio.run(follow)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_stopping_waits_until_the_server_is_gone(hub):
     hub.users["ada"] = {"name": "ada", "servers": {"": {"url": "/user/ada/"}}}
     hub.looks_until_stopped = 3
@@ -123,6 +124,7 @@ def test_stopping_waits_until_the_server_is_gone(hub):
     ask("stop_server", "ada")
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_a_server_that_does_not_stop(hub):
     hub.users["ada"] = {"name": "ada", "servers": {"": {"url": "/user/ada/"}}}
     hub.looks_until_stopped = 1000

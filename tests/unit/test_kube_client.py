@@ -225,6 +225,7 @@ def test_deleting_fails_for_every_other_refusal(server, kube, status):
     assert refused.value.status == status
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_deleting_waits_until_it_is_gone_if_asked_to(server, kube):
     server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, THE_POD), (404, "")]}
     kube(delete())
@@ -233,6 +234,7 @@ def test_deleting_waits_until_it_is_gone_if_asked_to(server, kube):
     assert server.asked()[1:] == [f"DELETE {POD_PATH}", f"GET {POD_PATH}", f"GET {POD_PATH}"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_deleting_fails_when_it_is_not_gone_in_time_or_cannot_be_looked_at(server, kube):
     server.answers = {f"DELETE {POD_PATH}": [(200, {})], f"GET {POD_PATH}": [(200, THE_POD)]}
     with pytest.raises(KubeError, match=r"v1/Pod p still exists 0\.1 s after it was deleted"):

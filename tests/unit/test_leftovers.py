@@ -142,6 +142,7 @@ def test_volumes_are_listed_and_deleted_only_on_request(project):
     assert set(deleted(project)) == {"id of pvc-1", "id of pvc-2"}
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_a_volume_is_deleted_once_it_is_detached(project, monkeypatch):
     monkeypatch.setattr(leftovers, "DETACH_TIMEOUT", 30)
     busy = Answer(400, {"badRequest": {"message": "Volume status must be available"}})

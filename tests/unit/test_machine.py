@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.unit.sshagent import ssh_agent
+from tests.waiting import until
 from zerojhub.cluster import reach, ssh
 from zerojhub.deployment import Deployment
 from zerojhub.errors import MachineError, UserError
@@ -158,10 +159,7 @@ def test_a_late_command_is_ended_with_its_children(use, tmp_path):
         except BlockingIOError:
             return True
 
-    deadline = time.monotonic() + 5
-    while still_open() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not still_open()
+    until(lambda: not still_open(), pause=0.05)
     os.close(reader)
 
 
@@ -179,10 +177,7 @@ def test_a_cancelled_command_is_asked_to_end_and_may_tidy_up(use, tmp_path):
         assert not scope.cancelled_caught
 
     use(cancel)
-    deadline = time.monotonic() + 5
-    while not (tmp_path / "tidied").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert (tmp_path / "tidied").exists()
+    until((tmp_path / "tidied").exists, pause=0.05)
 
 
 def test_commands_run_at_once(use, tmp_path):

@@ -102,6 +102,7 @@ def unschedulable(cluster):
     return [each["spec"].get("unschedulable", False) for each in cluster.cordons()]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_draining_evicts_what_another_node_can_run_and_keeps_the_node_cordoned():
     said: list[str] = []
     cluster = Cluster(Pod=[*stays(), pod("hub"), pod("proxy")])
@@ -111,6 +112,7 @@ def test_draining_evicts_what_another_node_can_run_and_keeps_the_node_cordoned()
     assert said == ["node w-0: evicting 2 pods (hub …)"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_a_disruption_budget_is_waited_for_and_a_pod_that_is_gone_is_fine():
     cluster = Cluster(Pod=[pod("hub"), pod("gone")])
     cluster.refusals = {"hub": 429, "gone": 404}

@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from tests.command import Ended
+from zerojhub.errors import ZeroJHubError
+from zerojhub.practice import extra
 
 COMMANDS = ["build", "start", "status", "stop", "env", "logs", "reset --yes", "record --cloud mycloud"]
 HELP = "practice build --help"
 WORKSHOP = "workshop start 1"
-RUN = """
-import dataclasses, json, sys
-sys.modules[sys.argv[1]] = None
+WITHOUT = """
+import json, sys
+from dataclasses import asdict
+sys.modules |= dict.fromkeys({packages})
 from tests.command import run
-print(json.dumps([dataclasses.asdict(run(*command.split())) for command in sys.argv[2:]]))
+from zerojhub.practice import profile
+ended = {{command: asdict(run(*command.split())) for command in sys.argv[1:]}}
+print(json.dumps({{"ended": ended, "profiles": profile.names()}}))
 """
 
 
-@functools.cache
-def without(package: str, *commands: str) -> dict[str, Ended]:
-    """How the commands end in a process of their own, as if the package were not installed."""
-    argv = [sys.executable, "-c", RUN, package, *commands]
-    ended = json.loads(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout)
-    return dict(zip(commands, [Ended(**each) for each in ended], strict=True))
+@pytest.fixture(scope="module")
+def without() -> dict[str, Any]:
+    """How commands end and which profiles there are, in one process for all, as if the extra were not installed."""
+    commands = [*(f"practice {command}" for command in COMMANDS), WORKSHOP, HELP]
+    argv = [sys.executable, "-c", WITHOUT.format(packages=extra.PACKAGES), *commands]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_without_the_extra(command: str) -> None:
-    done = without("uvicorn", *(f"practice {each}" for each in COMMANDS))[f"practice {command}"]
-    assert done == Ended(1, "", "error: the practice cloud needs uvicorn (pip install 'zerojhub[practice]')\n")
+@pytest.mark.parametrize("command", [*(f"practice {command}" for command in COMMANDS), WORKSHOP])
+def test_a_command_without_the_extra(without: dict[str, Any], command: str) -> None:
+    said = "error: the practice cloud needs starlette and uvicorn (pip install 'zerojhub[practice]')\n"
+    assert Ended(**without["ended"][command]) == Ended(1, "", said)
 
 
-def test_a_workshop_without_the_extra() -> None:
-    done = without("starlette", WORKSHOP, HELP)[WORKSHOP]
-    assert done.code == 1
-    assert done.stderr == "error: the practice cloud needs starlette (pip install 'zerojhub[practice]')\n"
+@pytest.mark.parametrize("package", extra.PACKAGES)
+def test_each_package_is_needed(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ZeroJHubError, match=f"needs {package} "):
+        extra.require()
 
 
-def test_help_needs_no_extra() -> None:
-    done = without("starlette", WORKSHOP, HELP)[HELP]
+def test_help_needs_no_extra(without: dict[str, Any]) -> None:
+    done = Ended(**without["ended"][HELP])
     assert done.code == 0
     assert "--all" in done.stdout
 
 
-def test_a_profile_is_read_without_the_extra() -> None:
+def test_a_profile_is_read_without_the_extra(without: dict[str, Any]) -> None:
     """The reference page on profiles is built without the extra."""
-    code = "import sys; sys.modules['starlette'] = None; from zerojhub.practice import profile; print(len(profile.names()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "3\n"
+    assert len(without["profiles"]) == 3

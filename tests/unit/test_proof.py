@@ -134,8 +134,11 @@ def test_a_cell_that_computes_something_else(hub, kube):
 
 
 def test_a_server_that_does_not_start_is_explained_by_its_pod(hub, kube, monkeypatch):
+    looks = []
+
     async def why_not_ready(kube, namespace, labels):
         assert USER in labels
+        looks.append(1)
         return ["pod jupyter-zerojhub-check cannot be scheduled"]
 
     monkeypatch.setattr(proof, "why_not_ready", why_not_ready)
@@ -146,7 +149,8 @@ def test_a_server_that_does_not_start_is_explained_by_its_pod(hub, kube, monkeyp
     real = HubClient.progress
 
     async def slow(self, name, *, timeout):
-        await anyio.sleep(0.2)
+        while not looks:
+            await anyio.sleep(0.01)
         async for message in real(self, name, timeout=timeout):
             yield message
 

@@ -25,7 +25,7 @@ from zerojhub.retry import Fault, OutcomeUnknown, Transient
 from zerojhub.tasks import gather
 
 PORTS = "/network/v2.0/ports"
-TIMEOUT = 0.3
+TIMEOUT = 1.0
 """Seconds for an answer, of which some never come."""
 
 

@@ -78,6 +78,7 @@ def test_deleting_all_deletes_what_was_kept_of_users_but_not_what_somebody_else_
     assert cluster.deleted == ["ada", "shared", "ben"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_volumes_of_deleted_claims_are_waited_for():
     said: list[str] = []
     cluster = Cluster(PersistentVolume=[volume("pvc-1", "a"), volume("pvc-2", "b")])
@@ -108,6 +109,7 @@ def test_volumes_that_stay_are_not_waited_for(stays):
     assert said == []
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_waiting_for_volumes_ends_in_any_case():
     cluster, started = Cluster(PersistentVolume=[volume("pvc-1", "a")]), time.monotonic()
     anyio.run(lambda: volumes.wait_for_deletion(cluster, "hub", lambda text: None, timeout=0.1))
