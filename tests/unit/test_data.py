@@ -108,7 +108,7 @@ def project(fake_cloud: FakeCloud) -> FakeCloud:
     return fake_cloud
 
 
-def listed(project: FakeCloud, *metadata: dict[str, str]) -> kept.Found:
+def listed(project: FakeCloud, *metadata: dict[str, str], cluster: Any = None) -> kept.Found:
     volumes = [
         {"id": f"v{number}", "name": "pvc", "size": 10, "status": "available", "availability_zone": "nova"}
         | {"attachments": [], "metadata": each}
@@ -116,7 +116,7 @@ def listed(project: FakeCloud, *metadata: dict[str, str]) -> kept.Found:
     ]
     project.answer(f"GET {VOLUMES}/detail", Answer(200, {"volumes": volumes}))
     deployment = Deployment.model_validate({"name": "class", "cloud": "fake", "cluster": {"template": "t"}})
-    return anyio.run(kept.find, Cloud("fake"), deployment)
+    return anyio.run(kept.find, Cloud("fake"), deployment, cluster)
 
 
 def test_kept_volumes_are_those_of_this_deployment_that_no_cluster_has(project):
@@ -134,6 +134,14 @@ def test_volumes_of_a_cluster_that_was_deleted_by_other_means_are_kept_ones(proj
     there |= {"flavor_id": None, "master_flavor_id": None, "health_status": None}
     project.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": [there]}))
     assert listed(project, given_back).volumes == []
+
+
+def test_only_volumes_of_other_clusters_are_looked_for_among_all_clusters(project):
+    early = {**CSI, "csi.storage.k8s.io/pvc/name": "claim-ada"}
+    for metadata in (ADA.metadata(), early):
+        project.requests.clear()
+        assert listed(project, metadata, cluster={"uuid": "c1", "stack_id": "gone"}).volumes == []
+        assert [request.path for request in project.requests] == [f"{VOLUMES}/detail"]
 
 
 def test_volumes_of_an_earlier_version_are_found_by_their_namespace(project):

@@ -145,7 +145,7 @@ async def in_cinder(cloud: Cloud, deployment: Deployment, cluster: Cluster | Non
         listed = await cinder.volumes(cloud)
     if listed is None:
         return None
-    found = await kept.among(cloud, deployment, listed)
+    found = await kept.among(cloud, deployment, cluster, listed)
     return InCinder({each["id"]: each for each in listed}, found, frozenset(volume_tags(cluster) if cluster else ()))
 
 

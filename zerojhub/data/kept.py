@@ -44,25 +44,31 @@ class Found:
     """Those that may belong to another deployment: nothing tells whose the namespace was."""
 
 
-async def find(cloud: Cloud, deployment: Deployment) -> Found:
-    """The deployment's kept volumes, in the order of their owners. None where the cloud has no Cinder."""
+async def find(cloud: Cloud, deployment: Deployment, cluster: magnum.Cluster | None) -> Found:
+    """The deployment's kept volumes, in the order of their owners. None where the cloud has no Cinder.
+
+    `cluster`: the deployment's own, if there is one.
+    """
     listed: list[cinder.Volume] = []
     with if_allowed():
         listed = await cinder.volumes(cloud)
-    return await among(cloud, deployment, listed)
+    return await among(cloud, deployment, cluster, listed)
 
 
-async def among(cloud: Cloud, deployment: Deployment, listed: Sequence[cinder.Volume]) -> Found:
+async def among(
+    cloud: Cloud, deployment: Deployment, cluster: magnum.Cluster | None, listed: Sequence[cinder.Volume]
+) -> Found:
     """Those of the project's volumes that are the deployment's kept volumes."""
+    own = leftovers.volume_tags(cluster) if cluster else set()
     marked: list[KeptVolume] = []
     in_a_cluster: list[KeptVolume] = []
     unmarked: list[KeptVolume] = []
     for volume in listed:
         metadata = volume["metadata"]
         if owner := recorded(metadata):
-            if owner.deployment == deployment.name:
+            if owner.deployment == deployment.name and (KEPT in metadata or owner.cluster not in own):
                 (marked if KEPT in metadata else in_a_cluster).append(_kept(volume, owner))
-        elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace:
+        elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace and owner.cluster not in own:
             unmarked.append(_kept(volume, owner))
     others = {volume["metadata"].get(DEPLOYMENT) for volume in listed} - {None, deployment.name}
     doubtful: list[KeptVolume] = []

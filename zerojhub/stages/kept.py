@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.data import kept
-from zerojhub.openstack import leftovers
+from zerojhub.openstack import leftovers, magnum
 from zerojhub.run import Run
 from zerojhub.stage import Found, Stage, Teardown
 from zerojhub.stages.preflight import Preflight
@@ -39,7 +39,8 @@ class Kept(Stage[kept.Found]):
 
 async def find(run: Run) -> kept.Found:
     """The deployment's kept volumes. Use it with `run.once`."""
-    return await kept.find(run.cloud, run.deployment)
+    cluster = await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+    return await kept.find(run.cloud, run.deployment, cluster)
 
 
 def describe(found: kept.Found) -> str:
