@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,10 +182,8 @@ def test_two_hundred_claims_take_one_request_for_each_kind(monkeypatch):
         ],
         Node=[node("node-1"), node("silent"), node("unused")],
     )
-    started = time.monotonic()
     here = anyio.run(inventory.in_kubernetes, cluster, "class")
     found = listed(here, disks(*(disk(f"v{n}") for n in numbers)), {f"u{n}": None for n in numbers})
-    assert time.monotonic() - started < 10
     assert cluster.asked == 4
     assert here.used == {"claim-0": 5}
     assert sum(each.state is State.idle for each in found) == 198
