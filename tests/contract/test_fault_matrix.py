@@ -23,8 +23,8 @@ ENDURED = (What.slow, What.token_expired, What.token_revoked)
 
 @pytest.mark.parametrize("scenario", SAMPLE)
 def test_one_fault_does_not_end_a_command(scenario):
-    sample = random.Random(scenario).sample(list(cases(scenario)), 4)
-    assert [why for case in sample if (why := problem(case))] == []
+    sample = random.Random(scenario).sample(list(cases(scenario)), 2)
+    assert [f"{case}: {why}" for case in sample if (why := problem(case))] == []
 
 
 @pytest.mark.faults
@@ -33,7 +33,7 @@ def test_one_fault_does_not_end_a_command(scenario):
 def test_no_fault_at_any_call_ends_a_command(scenario, what):
     tried = [case for case in cases(scenario) if case.what is what]
     assert tried
-    assert [why for case in tried if (why := problem(case))] == []
+    assert [f"{case}: {why}" for case in tried if (why := problem(case))] == []
 
 
 def fail_and_repeat(scenario: str, service: str, call: int, what: What) -> None:
@@ -60,9 +60,9 @@ def test_a_service_that_keeps_failing_ends_up_with_one_line_and_the_next_one_com
 @pytest.mark.parametrize("what", [what for what in What if what not in ENDURED])
 @pytest.mark.parametrize("scenario", ["up", "up again", "down", "cluster expose", "cluster resize"])
 def test_after_five_failures_in_a_row_the_command_ends_and_can_be_repeated(scenario, what):
-    for service, number in clean(scenario)[0].items():
-        for call in chosen(number):
-            fail_and_repeat(scenario, service, call, what)
+    points = [(service, call) for service, number in clean(scenario)[0].items() for call in chosen(number)]
+    for service, call in random.Random(f"{scenario} {what}").sample(points, 4):
+        fail_and_repeat(scenario, service, call, what)
 
 
 @pytest.fixture(scope="module")

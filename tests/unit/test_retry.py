@@ -202,7 +202,7 @@ def test_a_token_that_no_service_accepts_is_an_error(fake_cloud):
     fake_cloud.answer(f"GET {PORTS}", Answer(401, {"error": {"message": "The request requires authentication."}}))
     with pytest.raises(CloudError, match="requires authentication") as refused:
         anyio.run(cloud.network.get, "/ports", dict)
-    assert (refused.value.status, fake_cloud.tokens) == (401, 2)
+    assert (refused.value.status, fake_cloud.tokens) == (401, 3)
 
 
 def test_a_command_without_progress_reports_a_fault_on_standard_error(fake_cloud, capfd):

@@ -344,10 +344,9 @@ class Service:
             raise CloudError(f"{UNEXPECTED}: nested too deep", where=where) from error
 
     def _send(self, url: str, method: str, **arguments: Any) -> Response:
-        """Send the request, with a new token if the current one is rejected."""
+        """Send the request, with a new token if the current one is rejected; a second one, as others can end the first."""
         from keystoneauth1 import exceptions as ksa
 
-        token = self._cloud.token()
         send = partial(
             self._cloud.session.request,
             url,
@@ -359,12 +358,14 @@ class Service:
             allow_reauth=False,
             **arguments,
         )
-        try:
-            return send()
-        except ksa.Unauthorized:
-            self._cloud.discard(token)
-            self._cloud.log_in()
-            return send()
+        for _ in range(2):
+            token = self._cloud.token()
+            try:
+                return send()
+            except ksa.Unauthorized:
+                self._cloud.discard(token)
+                self._cloud.log_in()
+        return send()
 
 
 def fault_of(service: str, error: ClientException) -> Fault | None:
