@@ -82,11 +82,14 @@ test: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or browser or host"' \
 	    machines '$(BIN)/zerojhub practice build -q --with object-store && $(RUN) -m "journey or helm or kubernetes or stores"'
 
-# Generated examples: `make check` tries few of them, this target many.
+# Generated examples: `make check` tries few of them, this target many. The journeys run on two practice clouds.
 test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
-	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or faults or agreement or browser or host or dist"' \
-	    machines '$(BIN)/zerojhub practice build -q --all && $(RUN) -m "practice or helm or kubernetes or stores"'
+	$(BIN)/zerojhub practice build -q --all
+	$(SIDE_BY_SIDE) check '$(MAKE) check' \
+	    apis '$(RUN) -m "contract or faults or agreement or browser or host or dist or helm or kubernetes or stores"' \
+	    machines-a-i 'tests/apart zerojhub-a-i $(RUN) -m practice tests/journey/test_[a-i]*.py' \
+	    machines-j-z 'tests/apart zerojhub-j-z $(RUN) -m practice tests/journey/test_[j-z]*.py'
 
 coverage: test-setup
 	$(BIN)/python -m coverage erase
