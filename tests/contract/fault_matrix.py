@@ -120,8 +120,8 @@ class World:
 
 
 @contextlib.contextmanager
-def compressed() -> Iterator[None]:
-    """Within: seconds that the program would wait are hundredths."""
+def compressed(patience: float) -> Iterator[None]:
+    """Within: seconds that the program would wait are hundredths, and an answer may take `patience` seconds."""
     from zerojhub import retry, waiting
     from zerojhub.cluster import usable
     from zerojhub.openstack import session
@@ -136,8 +136,8 @@ def compressed() -> Iterator[None]:
         mock.patch.object(anyio, "sleep", nap),
         mock.patch.object(retry, "sleep", nap),
         mock.patch.object(waiting, "sleep", nap),
-        mock.patch.object(session, "READ_TIMEOUT", 1.0),
-        mock.patch.object(session, "WRITE_TIMEOUT", 1.0),
+        mock.patch.object(session, "READ_TIMEOUT", patience),
+        mock.patch.object(session, "WRITE_TIMEOUT", patience),
         mock.patch.object(usable, "CONNECT_TIMEOUT", 1.0),
         mock.patch.object(progress, "QUIET_SPELL", 0.0),
     ):
@@ -145,9 +145,9 @@ def compressed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def world(scenario: Scenario) -> Iterator[World]:
-    """A new cloud in which the scenario can begin."""
-    with tempfile.TemporaryDirectory() as name, compressed():
+def world(scenario: Scenario, what: What | None = None) -> Iterator[World]:
+    """A new cloud in which the scenario can begin, to be hit by this fault."""
+    with tempfile.TemporaryDirectory() as name, compressed(1.0 if what is What.hang else 20.0):
         folder = Path(name)
         (folder / "hub.yaml").write_text(HUB)
         (folder / "stack.yaml").write_text(STACK)
@@ -210,7 +210,7 @@ def problem(case: Case) -> str | None:
 def attempt(case: Case, calls: Mapping[str, int]) -> tuple[Mapping[str, int], str | None]:
     """The calls that there were not this time, and what went wrong."""
     _, wanted = clean(case.scenario)
-    with world(SCENARIOS[case.scenario]) as here:
+    with world(SCENARIOS[case.scenario], case.what) as here:
         seconds = 0.1 if case.what is What.slow else None
         faults = [
             here.site.faults.add(Fault(service, case.what, first=call, retry_after=case.retry_after, seconds=seconds))

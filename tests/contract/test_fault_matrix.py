@@ -42,7 +42,7 @@ def fail_and_repeat(scenario: str, service: str, call: int, what: What) -> bool:
     False if it did not get there: it looks at what a cloud is doing as often as that takes.
     """
     _, wanted = clean(scenario)
-    with world(SCENARIOS[scenario]) as here:
+    with world(SCENARIOS[scenario], what) as here:
         fault = here.site.faults.add(Fault(service, what, first=call, count=None))
         ended = [here.run(*command) for command in SCENARIOS[scenario].commands]
         if not fault.fired:
