@@ -50,9 +50,11 @@ def fired(cloud: Shell) -> int:
 
 
 def scatter(cloud: Shell, *services: str, apart: int) -> None:
-    """Add every fault to each of these services, so many calls apart."""
+    """Add every fault to each of these services, so many calls apart; only the first one hangs, for half a minute."""
     for service in services:
         kinds = [what for what in What if (service, what) not in IMPOSSIBLE]
+        if service != services[0]:
+            kinds.remove(What.hang)
         random.Random(f"{SEED} {service}").shuffle(kinds)
         for number, what in enumerate(kinds):
             add(cloud, service, what, 1 + number * apart)
