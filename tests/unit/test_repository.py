@@ -438,6 +438,8 @@ def look(served, tmp_path, monkeypatch):
             run[Access], run[HelmProgram] = SimpleNamespace(version=cluster), "helm"
         release = InstalledRelease(1, "deployed", installed, "", {}) if installed else None
         monkeypatch.setattr(stages.values, "hub_release", lambda run: returned(release))
+        # With whatever Helm this machine has, or without.
+        monkeypatch.setattr(stages.values, "_refusals", lambda *rendered: returned([]))
         found = anyio.run(Values().look, run)
         assert isinstance(found, Found)
         return found
