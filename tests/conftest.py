@@ -42,7 +42,7 @@ PERSONAL = re.compile(r"OS_.*|KUBECONFIG|SSH_AUTH_SOCK|FORCE_COLOR|COLUMNS|LC_AL
 
 # `make check` tries the same few examples every time, `make test-all` new ones for minutes.
 hypothesis.settings.register_profile("few", max_examples=10, deadline=None, derandomize=True, database=None)
-hypothesis.settings.register_profile("many", max_examples=1000, deadline=None, database=None, print_blob=True)
+hypothesis.settings.register_profile("many", max_examples=300, deadline=None, database=None, print_blob=True)
 
 
 def pytest_configure() -> None:
