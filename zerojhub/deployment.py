@@ -277,6 +277,47 @@ class AutoscaleSpec(Section):
         return most
 
 
+class KeepSpec(Section):
+    """How many backups of each user are kept: the last one of each of so many days, weeks and months."""
+
+    daily: int = Field(7, ge=0)
+    """Days."""
+    weekly: int = Field(4, ge=0)
+    """Weeks."""
+    monthly: int = Field(12, ge=0)
+    """Months."""
+
+
+class BackupSpec(Section):
+    """Backups of every user's files and of the hub's accounts, on a schedule. Without this section there are none."""
+
+    to: Annotated[
+        str,
+        _matching(
+            r"(s3|rest):https?://[^@\s]+|swift:[^:/\s]+:/\S*",
+            "s3:https://HOST/BUCKET, swift:CONTAINER:/PATH or rest:https://HOST/PATH, without a login",
+        ),
+    ]
+    """Where the backups are kept: `s3:https://HOST/BUCKET`, `swift:CONTAINER:/PATH` or `rest:https://HOST/PATH`."""
+    schedule: str = "0 3 * * *"
+    """When, as for cron, in the time zone of the cluster's masters (usually UTC)."""
+    keep: KeepSpec = KeepSpec()
+    """How many backups are kept: `daily`, `weekly` and `monthly`, by default 7, 4 and 12."""
+    password_file: Path
+    """File with the password that encrypts the backups (mode 0600). Without it nobody can read them: keep a copy elsewhere."""
+    credentials_file: Path | None = None
+    """File with the login to the store (mode 0600), a line `NAME=VALUE` for each of the variables that restic reads. Required for `s3:` and `swift:`."""
+    memory: Annotated[str, _matching(r"[1-9]\d*(Mi|Gi)", "an amount such as 512Mi or 1Gi")] = "1Gi"
+    """Most memory that a backup of one user may take."""
+
+    @field_validator("keep")
+    @classmethod
+    def _keeps_something(cls, keep: KeepSpec) -> KeepSpec:
+        if not keep.daily + keep.weekly + keep.monthly:
+            raise PydanticCustomError("keep", "must keep at least one backup")
+        return keep
+
+
 class Deployment(Section):
     """One hub on one cluster in one cloud."""
 
@@ -290,6 +331,7 @@ class Deployment(Section):
     storage: StorageSpec = StorageSpec()
     hub: HubSpec = HubSpec()
     autoscale: AutoscaleSpec | None = None
+    backup: BackupSpec | None = None
 
     _path: Path = PrivateAttr(Path("hub.yaml"))
 
@@ -340,6 +382,10 @@ def load(path: Path) -> Deployment:
         deployment.hub.values = deployment.directory / os.path.expanduser(deployment.hub.values)
     if deployment.access.private_key:
         deployment.access.private_key = deployment.directory / os.path.expanduser(deployment.access.private_key)
+    if backup := deployment.backup:
+        backup.password_file = deployment.directory / os.path.expanduser(backup.password_file)
+        if backup.credentials_file:
+            backup.credentials_file = deployment.directory / os.path.expanduser(backup.credentials_file)
     return deployment
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "stage": ("up", "List and run single stages of the deployment."),
     "hub": ("hub", "Inspect and test the running hub, and manage its users."),
     "data": ("data", "See and change the volumes of the hub's users."),
+    "backup": ("backup", "Back up users' files and the hub's accounts, and restore them."),
     "helm": ("helm", "Run Helm with the cluster's kubeconfig, in the hub's namespace."),
     "template": ("template", "Manage cluster templates."),
     "cluster": ("cluster", "Manage clusters."),

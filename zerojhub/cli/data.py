@@ -17,6 +17,7 @@ from zerojhub.cli.options import (
     YesOption,
     confirm,
     logs_in,
+    offer,
 )
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.report.data import show_adopted, show_copied, show_doomed, show_grown, show_items, show_removed
@@ -142,6 +143,14 @@ async def give_back(run: Run, volume_id: str) -> str | None:
 @logs_in
 def remove(
     name: UserArgument,
+    backup: Annotated[
+        bool | None,
+        typer.Option(
+            "--backup/--no-backup",
+            help="Make a backup first.",
+            show_default="asks, where the deployment has backups and there is a terminal",
+        ),
+    ] = None,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -151,7 +160,7 @@ def remove(
     """Delete a user's volumes, with all files on them; also kept ones. Lists them and asks first.
 
     Stops the user's servers. The user stays in the hub, and gets a new, empty volume with the next server. To remove both:
-    `zerojhub hub users remove --with-data`.
+    `zerojhub hub users remove --with-data`. Where the deployment has backups, it offers to make one first.
 
     Examples:
         zerojhub data remove ada
@@ -159,6 +168,7 @@ def remove(
     from zerojhub import graph, running
     from zerojhub.cli.run import with_run
     from zerojhub.data import remove as removing
+    from zerojhub.data.inventory import State
 
     async def work(run: Run) -> list[Item]:
         data = await running.data_of(run)
@@ -167,6 +177,12 @@ def remove(
         await removing.refuse_snapshots(run.cloud, doomed)
         show_doomed(doomed)
         gb = sum(each.size_gb or 0 for each in doomed)
+        here = [each for each in doomed if each.claim and each.persistent_volume and each.state is not State.no_volume]
+        possible = bool(run.deployment.backup and here)
+        if backup or (backup is None and possible and offer(f"Back up the files of {doomed[0].user} first?", yes=yes)):
+            with graph.step(run, "backup") as step:
+                await _back_up(data, str(doomed[0].user))
+                step.outcome, step.detail = "done", str(doomed[0].user)
         confirm(f"Delete {plural(len(doomed), 'volume')} of {doomed[0].user} ({gb} GB)?", yes=yes)
         with graph.step(run, "data") as step:
             await stop(data, doomed)
@@ -176,6 +192,16 @@ def remove(
 
     doomed = with_run(work, file, cloud, quiet=quiet, locked=True)
     show_removed(str(doomed[0].user), doomed, output)
+
+
+async def _back_up(data: Data, user: str) -> None:
+    """Back up the user's volumes. ZeroJHubError if that fails, or there are no backups."""
+    from zerojhub.backup.installed import find
+    from zerojhub.kube.crons import Crons
+
+    run = data.running.run
+    installed = await find(Crons.of(data.running.reach, run.deployment.namespace))
+    await installed.run(installed.all_of(user), run.say)
 
 
 @app.command()

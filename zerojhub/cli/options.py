@@ -167,6 +167,14 @@ def confirm(question: str, *, yes: bool) -> None:
         typer.confirm(question, abort=True, err=True)
 
 
+def offer(question: str, *, yes: bool) -> bool:
+    """Ask whether to do something more. Without a terminal, and with --yes, no."""
+    if yes or not sys.stdin.isatty():
+        return False
+    with _asking():
+        return typer.confirm(question, default=True, err=True)
+
+
 def ask_passphrase(question: str) -> str | None:
     """Ask without echo; None without a terminal."""
     import getpass

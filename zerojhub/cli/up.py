@@ -26,8 +26,10 @@ from zerojhub.report.stages import show_doomed, show_kept, show_plan, show_stage
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
+    from zerojhub.backup.state import Status as Backups
     from zerojhub.graph import AnyStage, StageStatus
     from zerojhub.run import Run
+    from zerojhub.running import Running
 
 TO_DO = 3
 """Exit code of `plan` and `status` if something differs from the deployment file, and everything could be looked at."""
@@ -146,6 +148,8 @@ def status(
 ) -> None:
     """Show the state of every stage and the hub's URL (exit code 3 if something differs).
 
+    Also shows the age of the last backups, where the deployment has them (exit code 3 if one is overdue).
+
     Examples:
         zerojhub status --watch
     """
@@ -157,11 +161,33 @@ def status(
 
         with_run(lambda run: watch_status(run, output), file, cloud, silent=True)
 
-    found = with_run(running.look, file, cloud, silent=True)
-    show_status(found.url, found.statuses, found.drift, output)
+    async def work(run: Run) -> tuple[Running, Backups | None]:
+        found = await running.look(run)
+        return found, await _backups(found)
+
+    found, backups = with_run(work, file, cloud, silent=True)
+    show_status(found.url, found.statuses, found.drift, output, backups)
     if not found.statuses:
         raise typer.Exit(TO_DO)
     _exit_code(found.statuses)
+    if backups and backups.overdue:
+        raise typer.Exit(TO_DO)
+
+
+async def _backups(found: Running) -> Backups | None:
+    """How the deployment's backups are; None if it has none, or the cluster does not tell."""
+    from zerojhub.backup import state
+    from zerojhub.errors import ZeroJHubError
+    from zerojhub.kube.crons import Crons
+    from zerojhub.stages import Access
+
+    wanted = found.run.deployment.backup
+    if wanted is None or Access not in found.run:
+        return None
+    try:
+        return await state.status(Crons.of(found.reach, found.run.deployment.namespace), wanted.to)
+    except ZeroJHubError:
+        return None  # the stages say what is wrong
 
 
 def _exit_code(statuses: list[StageStatus]) -> None:

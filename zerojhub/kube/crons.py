@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from zerojhub.tasks import gather
 from zerojhub.text import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zerojhub.kube.client import Kube
     from zerojhub.kube.reach import Reach
@@ -109,10 +110,16 @@ class Crons:
         await self.find(name)
         return await self.kube.merge(self.kind, name, self.namespace, {"spec": {"suspend": on}})
 
-    async def run(self, name: str) -> Job:
-        """Create one of its jobs right now, as `kubectl create job --from` does, and return it."""
+    async def run(self, name: str, environment: Mapping[str, str] | None = None) -> Job:
+        """Create one of its jobs right now, as `kubectl create job --from` does, and return it.
+
+        `environment`: more variables for its containers.
+        """
         cron = await self.find(name)
-        template = cron["spec"]["jobTemplate"]
+        template = deepcopy(cron["spec"]["jobTemplate"])
+        for container in template["spec"]["template"]["spec"]["containers"] if environment else ():
+            added = [{"name": key, "value": value} for key, value in (environment or {}).items()]
+            container["env"] = [*container.get("env", []), *added]
         meta = template.get("metadata", {})
         owner = {"apiVersion": self.api, "kind": "CronJob", "name": name, "uid": cron["metadata"]["uid"]}
         manifest: Manifest = {

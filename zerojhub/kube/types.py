@@ -146,6 +146,7 @@ class Container(TypedDict, total=False):
     image: Required[str]
     command: list[str]
     args: list[str]
+    env: list[dict[str, Any]]
     resources: Resources
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.report.results import Output, show, table
 from zerojhub.text import plural
+
+if TYPE_CHECKING:
+    from zerojhub.backup.state import Status as Backups
 
 
 def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *, quiet: bool) -> None:
@@ -34,10 +38,16 @@ def show_plan(statuses: Sequence[StageStatus], output: Output) -> None:
     show({"stages": rows}, output, lambda: table(rows, ("name", "state", "would", "detail")))
 
 
-def show_status(url: str | None, statuses: Sequence[StageStatus], drift: Sequence[str], output: Output) -> None:
+def show_status(
+    url: str | None,
+    statuses: Sequence[StageStatus],
+    drift: Sequence[str],
+    output: Output,
+    backups: Backups | None = None,
+) -> None:
     """The state of the stages, then the URL or the next step; a failure to look is an error with a hint of its own.
 
-    Without statuses: why the deployment cannot be compared.
+    Without statuses: why the deployment cannot be compared. `backups`: how old they are, where there are some.
     """
     rows = [_row(status) for status in statuses]
     ready = bool(statuses) and _is_ready(statuses)
@@ -48,12 +58,23 @@ def show_status(url: str | None, statuses: Sequence[StageStatus], drift: Sequenc
         else:
             for line in drift:
                 print(f"error: {line}", file=sys.stderr)
+        if backups:
+            print(f"backup: {backups.line()}")
+            if backups.overdue:
+                print("next: zerojhub backup status")
         if url:
             print(f"url: {url}")
         if not ready and not any(status.failure for status in statuses):
             print("next: zerojhub up" if rows else "next: correct the deployment, then zerojhub up")
 
-    show({"url": url, "ready": ready, "stages": rows, "drift": list(drift)}, output, people)
+    result: dict[str, object] = {"url": url, "ready": ready, "stages": rows, "drift": list(drift)}
+    if backups:
+        result["backup"] = {
+            "last_good": backups.last_good,
+            "age_seconds": backups.age_seconds,
+            "overdue": backups.overdue,
+        }
+    show(result, output, people)
 
 
 def show_stages(stages: Sequence[AnyStage], output: Output) -> None:

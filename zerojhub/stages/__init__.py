@@ -7,6 +7,7 @@ from zerojhub.graph import AnyStage
 from zerojhub.stages.access import Access
 from zerojhub.stages.address import Address
 from zerojhub.stages.autoscale import Autoscale
+from zerojhub.stages.backup import Backup
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.check import Check
 from zerojhub.stages.cluster import Cluster
@@ -26,6 +27,7 @@ __all__ = [
     "Access",
     "Address",
     "Autoscale",
+    "Backup",
     "Chart",
     "Check",
     "Cluster",
@@ -58,4 +60,5 @@ STAGES: tuple[AnyStage, ...] = (
     Address,
     Endpoint,
     Check,
+    Backup,
 )

@@ -51,6 +51,8 @@ WATCH_INTERVAL = 2
 """Seconds between two looks at what the chart's hooks wait for."""
 STUCK = 60
 """Seconds for Helm to end when no hook is running."""
+START = {"spec": {"replicas": 1}}
+"""What starts a hub that was stopped for its database to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ class Chart(Stage[Release]):
         if installed is None or difference(installed, chart, values) or not await _deployments(run):
             await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
+        for each in await _deployments(run):
+            if is_stopped(each):
+                await run[Access].kube.merge(kinds.DEPLOYMENT, each["metadata"]["name"], namespace, START)
         await _wait(run)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
@@ -164,13 +169,23 @@ async def _keep_data(run: Run, teardown: Teardown) -> None:
 
 
 async def _keep_secrets(run: Run, values: ChartValues) -> None:
-    """Keep the release's secrets, with the keys that the chart has generated for its users' auth state."""
+    """Keep the release's secrets."""
+    (await _secrets(run, values)).keep(run.folder)
+
+
+async def secrets_in_use(run: Run) -> Secrets:
+    """The secrets of the installed release, `run[Chart]`."""
+    return await _secrets(run, run[Chart].values)
+
+
+async def _secrets(run: Run, values: ChartValues) -> Secrets:
+    """The release's secrets, with the keys that the chart has generated for its users' auth state."""
     from zerojhub.hub.secrets import CRYPT_KEYS, Secrets
 
     listed = await run[Access].kube.list(kinds.SECRET, run.deployment.namespace, labels=labels_of(run))
     keys = next((data[CRYPT_KEYS] for each in listed if CRYPT_KEYS in (data := each.get("data", {}))), "")
     kept = Secrets.of(run.folder, values)
-    replace(kept, crypt_keys=kept.crypt_keys or b64decode(keys).decode()).keep(run.folder)
+    return replace(kept, crypt_keys=kept.crypt_keys or b64decode(keys).decode())
 
 
 async def release_as_installed(run: Run) -> Release | None:
@@ -219,7 +234,14 @@ async def unavailable(run: Run) -> list[str]:
     from zerojhub.kube.explain import is_available
 
     deployments = await _deployments(run)
-    return [each["metadata"]["name"] for each in deployments if not is_available(each)] if deployments else ["hub"]
+    late = [each["metadata"]["name"] for each in deployments if is_stopped(each) or not is_available(each)]
+    return late if deployments else ["hub"]
+
+
+def is_stopped(deployment: Deployment) -> bool:
+    """Whether it is the hub's, and was stopped for its database to be replaced."""
+    labels = deployment["metadata"].get("labels", {})
+    return labels.get("component") == "hub" and deployment["spec"].get("replicas") == 0
 
 
 async def _deployments(run: Run) -> list[Deployment]:

@@ -1,0 +1,101 @@
+"""What restic needs to reach the store: the password and the credentials, from files of the user's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerojhub import masking
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+
+if TYPE_CHECKING:
+    from zerojhub.deployment import BackupSpec
+
+VARIABLE = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
+READ_BY_RESTIC = ("AWS_", "OS_", "ST_", "SWIFT_", "RESTIC_REST_")
+"""How the names of the variables begin with which restic logs in."""
+REQUIRED = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "swift": ("OS_AUTH_URL",),
+    "rest": (),
+}
+SHORTEST = 12
+"""Characters of a password."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """The password of the backups, and the login to where they are."""
+
+    password: str = field(repr=False)
+    variables: dict[str, str] = field(repr=False)
+    """Environment variables for restic."""
+
+
+def read(wanted: BackupSpec) -> Login:
+    """Read the files that the deployment names. Raises Problems with each mistake, with its file and line."""
+    problems: list[ZeroJHubError] = []
+    password, variables = "", dict[str, str]()
+    try:
+        password = _private(wanted.password_file).strip("\n")
+        if len(password) < SHORTEST or "\n" in password:
+            problems.append(
+                UserError(
+                    f"the password must be one line of at least {SHORTEST} characters",
+                    where=f"{wanted.password_file}:1",
+                    hint="as from: openssl rand -hex 32",
+                )
+            )
+    except UserError as error:
+        error.hint = error.hint or f"create it with: (umask 077; openssl rand -hex 32 > {wanted.password_file.name})"
+        problems.append(error)
+    kind = wanted.to.partition(":")[0]
+    if wanted.credentials_file:
+        try:
+            variables = _variables(wanted.credentials_file)
+        except UserError as error:
+            problems.append(error)
+    lacking = [name for name in REQUIRED[kind] if not variables.get(name)]
+    if lacking and not problems:
+        where = str(wanted.credentials_file) if wanted.credentials_file else None
+        hint = None if where else "set backup.credentials_file to a file with a line NAME=VALUE for each"
+        problems.append(UserError(f"{kind}: needs {' and '.join(lacking)}", where=where, hint=hint))
+    if problems:
+        raise Problems(problems)
+    masking.remember(password, *(each for name, each in variables.items() if masking.SECRET_NAME.search(name)))
+    return Login(password, variables)
+
+
+def _private(path: Path) -> str:
+    """The text of a file that only its owner may read."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise UserError("is not text", where=str(path)) from None
+    if mode & 0o077:
+        raise UserError("others may read it", where=str(path), hint=f"chmod 600 {path.name}")
+    return text
+
+
+def _variables(path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    problems: list[ZeroJHubError] = []
+    for number, line in enumerate(_private(path).splitlines(), 1):
+        where, text = f"{path}:{number}", line.strip()
+        if not text or text.startswith("#"):
+            continue
+        match = VARIABLE.fullmatch(text)
+        if match is None:
+            problems.append(UserError("is not of the form NAME=VALUE", where=where))
+        elif not match[1].startswith(READ_BY_RESTIC):
+            known = ", ".join(f"{each}…" for each in READ_BY_RESTIC)
+            problems.append(UserError(f"{match[1]} is no variable for the login of restic", where=where, hint=known))
+        else:
+            found[match[1]] = re.sub(r"""^(["'])(.*)\1$""", r"\2", match[2].strip())
+    if problems:
+        raise Problems(problems)
+    return found

@@ -1,0 +1,65 @@
+"""The hub's database on its volume: copying it while the hub runs, and replacing it while it does not.
+
+Shipped to the pods of backups: it needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+HUB = "/srv/jupyterhub"
+"""Where the hub's volume is in its pod, and in ours."""
+DATABASE = "jupyterhub.sqlite"
+
+
+class DatabaseError(Exception):
+    """Why it cannot be copied, in a line."""
+
+
+def find_database(folder: Path) -> Path:
+    """The hub's database on its volume."""
+    found = sorted(folder.rglob(DATABASE), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise DatabaseError(f"the hub's volume has no {DATABASE}")
+    return found[-1]
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database that is in use, as it is at one moment."""
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=60)) as here,
+            closing(sqlite3.connect(target)) as there,
+        ):
+            here.backup(there)
+            (state,) = there.execute("PRAGMA integrity_check").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"the hub's database cannot be copied: {error}") from None
+    if state != "ok":
+        raise DatabaseError(f"the hub's database is damaged: {state}")
+
+
+def replace_database(source: Path, volume: Path) -> None:
+    """Have the hub's volume contain this database. The one that is there is kept with the time in its name."""
+    try:
+        target = find_database(volume)
+    except DatabaseError:
+        target = volume / DATABASE
+    about = target.stat() if target.exists() else volume.stat()
+    part = target.with_name(f"{DATABASE}.part")
+    part.unlink(missing_ok=True)
+    copy_database(source, part)
+    if os.geteuid() == 0:
+        os.chown(part, about.st_uid, about.st_gid)
+    part.chmod(stat.S_IMODE(about.st_mode) if target.exists() else 0o600)
+    if target.exists():
+        target.rename(target.with_name(f"{DATABASE}.{time.strftime('%Y%m%d%H%M%S', time.gmtime())}"))
+    # What an interrupted hub has left would be applied to a database that it does not belong to.
+    target.with_name(f"{DATABASE}-journal").unlink(missing_ok=True)
+    part.rename(target)
