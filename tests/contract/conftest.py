@@ -12,9 +12,12 @@ from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, un
 from tests.contract.ground import InstantGround
 from tests.contract.real.cloud import Real, real_cloud
 from tests.contract.real.orchestration import real_orchestration
-from zerojhub.practice import profile
+from zerojhub.practice import build, profile
 from zerojhub.practice.cloud.app import build_app
 from zerojhub.practice.cloud.settings import Settings
+from zerojhub.practice.objectstore import ObjectStore
+
+RESTIC = build.cache() / "programs" / "restic"
 
 
 @contextlib.contextmanager
@@ -34,6 +37,25 @@ def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Si
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with practice(tmp_path_factory.mktemp("site")) as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The practice cloud's APIs with an object store."""
+    folder = tmp_path_factory.mktemp("site")
+    with practice(folder) as site:
+        site.ground.swift = ObjectStore(folder / "object-store", build.built().swift)
+        yield site
+
+
+@pytest.fixture(scope="module")
+def access_key(object_store: Site) -> dict[str, str]:
+    """An EC2 credential of the user."""
+    token = object_store.token().json()["token"]
+    client = object_store.client(f"/identity/v3/users/{token['user']['id']}")
+    made = client.post("/credentials/OS-EC2", json={"tenant_id": token["project"]["id"]})
+    assert made.status_code == 201
+    return made.json()["credential"]
 
 
 @pytest.fixture(scope="package")

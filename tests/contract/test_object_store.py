@@ -6,28 +6,14 @@ import hashlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.contract.clouds import PASSWORD, Cloud, Site, until
-from tests.contract.conftest import practice
-from zerojhub.practice import build
+from tests.contract.conftest import RESTIC
 from zerojhub.practice.faults import Fault, What
-from zerojhub.practice.objectstore import ObjectStore
-
-RESTIC = build.cache() / "programs" / "restic"
-
-
-@pytest.fixture(scope="module")
-def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The practice cloud's APIs with an object store."""
-    folder = tmp_path_factory.mktemp("site")
-    with practice(folder) as site:
-        site.ground.swift = ObjectStore(folder / "object-store", build.built().swift)
-        yield site
 
 
 def account(cloud: Cloud) -> str:
@@ -39,16 +25,6 @@ def account(cloud: Cloud) -> str:
 @pytest.fixture(scope="module")
 def swift(object_store: Site) -> httpx.Client:
     return object_store.client(account(object_store))
-
-
-@pytest.fixture(scope="module")
-def access_key(object_store: Site) -> dict[str, str]:
-    """An EC2 credential of the user."""
-    token = object_store.token().json()["token"]
-    client = object_store.client(f"/identity/v3/users/{token['user']['id']}")
-    made = client.post("/credentials/OS-EC2", json={"tenant_id": token["project"]["id"]})
-    assert made.status_code == 201
-    return made.json()["credential"]
 
 
 def test_without_one_the_answer_says_how_to_get_it(site: Site) -> None:
