@@ -52,6 +52,9 @@ def hub_yaml() -> Iterator[str]:
     for name, field in deployment.Deployment.model_fields.items():
         if model := model_of(field):
             yield from section(name, model)
+            for inner_name, inner in model.model_fields.items():
+                if inner_model := model_of(inner):
+                    yield from section(f"{name}.{inner_name}", inner_model)
     yield from section("cluster.template as a mapping", deployment.TemplateSpec)
 
 
