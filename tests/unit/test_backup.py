@@ -20,8 +20,9 @@ from zerojhub.backup import night, objects, pod, state, store, worker
 from zerojhub.backup.night import Night
 from zerojhub.backup.pod import Settings, Volume
 from zerojhub.cli.backup import inside_home, moment
+from zerojhub.data import saved
 from zerojhub.deployment import BackupSpec
-from zerojhub.errors import UserError
+from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import database as database_of_hub
 from zerojhub.kube.crons import Crons
 from zerojhub.report.backup import show_backup_status
@@ -607,11 +608,76 @@ def test_a_path_with_signs_of_patterns_means_itself():
     assert worker.escaped("a[1]*?.txt") == r"a\[1\]\*\?.txt"
 
 
-def hub_deployment(replicas: int) -> Any:
+# -- before an upgrade --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_saved_before_an_upgrade_is_put_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_of_hub, "HUB", str(tmp_path))
+    database(tmp_path / "jupyterhub.sqlite", "ada")
+    database_of_hub.main("save", "before-upgrade.sqlite")
+    database(tmp_path / "jupyterhub.sqlite", "later")
+    database_of_hub.main("put-back", "before-upgrade.sqlite")
+    assert users(tmp_path / "jupyterhub.sqlite") == ["ada"]
+    assert [users(each) for each in tmp_path.glob("jupyterhub.sqlite.2*")] == [["ada", "later"]]
+
+
+def test_a_hub_without_a_database_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_of_hub, "HUB", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"the hub's volume has no jupyterhub\.sqlite"):
+        database_of_hub.main("save", "before-upgrade.sqlite")
+
+
+def hub_deployment(claim: str | None, replicas: int = 1) -> Any:
+    volumes = [{"name": "db", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    spec = {"containers": [{"name": "hub", "image": "k8s-hub:3.3.8"}], "volumes": volumes}
     labels = {"release": "class", "component": "hub"}
-    return {"metadata": {"name": "hub", "labels": labels}, "spec": {"replicas": replicas}, "status": {}}
+    meta = {"name": "hub", "namespace": "class", "labels": labels}
+    return {"metadata": meta, "spec": {"replicas": replicas, "template": {"spec": spec}}, "status": {}}
+
+
+class Ending(Cluster):
+    """A cluster whose new pods have ended at once."""
+
+    phase, message = "Succeeded", ""
+
+    async def create(self, kind, manifest, *, dry_run=False):
+        state = {"terminated": {"exitCode": 1, "message": self.message}}
+        container = {"name": "data", "image": "i", "restartCount": 0, "state": state}
+        ended = {**manifest, "status": {"phase": self.phase, "containerStatuses": [container]}}
+        self.objects.setdefault(kind.rpartition("/")[2], []).append(ended)
+        self.applied.append(manifest)
+        return ended
+
+
+def saving(cluster: Cluster) -> bool:
+    return anyio.run(saved.save, cluster, "class", "class", "jupyterhub-3.3.8", 4, lambda text: None)
+
+
+def test_the_database_is_saved_on_the_hubs_node_and_it_is_noted_what_it_belongs_to():
+    pod_of_hub = using("hub-db-dir", "node-1", "hub-1")
+    pod_of_hub["metadata"] |= {"namespace": "class", "labels": {"release": "class", "component": "hub"}}
+    cluster = Ending(Deployment=[hub_deployment("hub-db-dir")], Pod=[pod_of_hub])
+    assert saving(cluster)
+    made, noted = cluster.applied
+    assert (made["spec"]["nodeName"], made["spec"]["containers"][0]["image"]) == ("node-1", "k8s-hub:3.3.8")
+    assert (noted["data"]["chart"], noted["data"]["revision"]) == ("jupyterhub-3.3.8", "4")
+    cluster.objects["ConfigMap"] = [noted]
+    before = anyio.run(saved.saved, cluster, "class")
+    assert before
+    assert (before.chart, before.revision) == ("jupyterhub-3.3.8", 4)
+
+
+def test_an_upgrade_does_not_begin_if_the_database_cannot_be_saved():
+    cluster = Ending(Deployment=[hub_deployment("hub-db-dir")], Pod=[])
+    cluster.phase, cluster.message = "Failed", "the hub's database is damaged: page 3\n"
+    with pytest.raises(ZeroJHubError, match="saving the hub's database: the hub's database is damaged: page 3"):
+        saving(cluster)
+
+
+def test_a_database_that_is_elsewhere_is_not_saved():
+    assert not saving(Ending(Deployment=[hub_deployment(None)], Pod=[]))
 
 
 def test_a_hub_that_was_stopped_for_its_database_is_not_taken_for_one_that_is_as_wanted():
-    assert is_stopped(hub_deployment(0))
-    assert not is_stopped(hub_deployment(1))
+    assert is_stopped(hub_deployment("hub-db-dir", 0))
+    assert not is_stopped(hub_deployment("hub-db-dir", 1))

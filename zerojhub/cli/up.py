@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import functools
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +22,9 @@ from zerojhub.cli.options import (
     confirm,
     logs_in,
 )
+from zerojhub.errors import UserError
 from zerojhub.report.results import Output
-from zerojhub.report.stages import show_doomed, show_kept, show_plan, show_stages, show_status, show_up
+from zerojhub.report.stages import show_doomed, show_kept, show_plan, show_stages, show_status, show_undone, show_up
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
@@ -74,15 +76,28 @@ def up(
         str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.", autocompletion=STAGE)
     ] = None,
     chart: ChartOption = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Undo the last upgrade of the hub's chart instead, with its accounts.")
+    ] = False,
+    yes: YesOption = False,
 ) -> None:
     """Create what is missing between the project and a working hub, and print its URL.
 
+    Before it changes the version of the chart, it saves the hub's accounts. --undo goes back to that version and to these
+    accounts; it asks first, because accounts created since are lost.
+
     Examples:
         zerojhub up -f hub.yaml
+        zerojhub up --undo
     """
     from zerojhub import graph
     from zerojhub.stages import STAGES
 
+    if undo:
+        if only or start or chart:
+            raise UserError("--undo and --from, --only or --chart exclude each other")
+        _undo(file, cloud, output, functools.partial(confirm, yes=yes), quiet=quiet, verbose=verbose)
+        return
     act: Collection[AnyStage] = STAGES
     if only:
         act = [graph.find_stage(STAGES, only)]
@@ -113,6 +128,27 @@ def _up(
 
     url, statuses = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True, chart=chart)
     show_up(url, statuses, output, quiet=quiet)
+
+
+def _undo(
+    file: Path, cloud: str | None, output: Output, ask: Callable[[str], None], *, quiet: bool, verbose: bool
+) -> None:
+    from zerojhub import graph, running
+    from zerojhub.cli.run import with_run
+    from zerojhub.data.saved import Saved
+    from zerojhub.stages import Chart
+    from zerojhub.stages.chart import undo_upgrade
+
+    async def work(run: Run) -> Saved:
+        found = await running.look(run, graph.with_needs([Chart]))
+        name = found.release.name
+        with graph.step(found.run, Chart.name) as step:
+            before = await undo_upgrade(found.run, ask)
+            step.outcome, step.detail = "done", f"release {name} has chart {before.chart}"
+        return before
+
+    before = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True)
+    show_undone(before, output)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The hub's database on its volume: copying it while the hub runs, and replacing it while it does not.
 
-Shipped to the pods of backups: it needs nothing but Python's standard library.
+Also a program, `save FILE` or `put-back FILE`, for a pod that has the volume: it needs nothing but Python's standard library.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -45,6 +46,16 @@ def copy_database(source: Path, target: Path) -> None:
         raise DatabaseError(f"the hub's database is damaged: {state}")
 
 
+def save_database(volume: Path, name: str) -> None:
+    """Keep a copy beside it, in place of an earlier copy of that name."""
+    source = find_database(volume)
+    part = source.with_name(f"{name}.part")
+    part.unlink(missing_ok=True)
+    copy_database(source, part)
+    part.chmod(0o600)
+    part.replace(source.with_name(name))
+
+
 def replace_database(source: Path, volume: Path) -> None:
     """Have the hub's volume contain this database. The one that is there is kept with the time in its name."""
     try:
@@ -63,3 +74,19 @@ def replace_database(source: Path, volume: Path) -> None:
     # What an interrupted hub has left would be applied to a database that it does not belong to.
     target.with_name(f"{DATABASE}-journal").unlink(missing_ok=True)
     part.rename(target)
+
+
+def main(action: str, name: str) -> None:
+    """Save the database of the mounted volume, or put back what was saved. The pod's message says what went wrong."""
+    volume = Path(HUB)
+    try:
+        if action == "save":
+            save_database(volume, name)
+        else:
+            replace_database(find_database(volume).with_name(name), volume)
+    except (DatabaseError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

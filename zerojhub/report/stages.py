@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.openstack.leftovers import KeptVolume
-from zerojhub.report.results import Output, show, table
+from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from zerojhub.backup.state import Status as Backups
+    from zerojhub.data.saved import Saved
 
 
 def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *, quiet: bool) -> None:
@@ -97,6 +98,16 @@ def show_kept(kept: Sequence[KeptVolume], output: Output) -> None:
             print("delete them: zerojhub down --delete-data")
 
     show({"kept": list(kept)}, output, people)
+
+
+def show_undone(before: Saved, output: Output) -> None:
+    """What the hub is again, and how it stays so."""
+    version = before.chart.rpartition("-")[2]
+    lines = [
+        f"the hub has chart {before.chart} and the accounts of {before.time[:16].replace('T', ' ')} again",
+        f"next: set hub.version to {version}, or the next `zerojhub up` may upgrade it again",
+    ]
+    show_line(before, output, "\n".join(lines))
 
 
 def show_doomed(volumes: Sequence[KeptVolume]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from zerojhub.data.keep import keep
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.pods import USER_SERVER
@@ -32,8 +32,12 @@ from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zerojhub.data.saved import Saved
     from zerojhub.helm.client import Helm
     from zerojhub.hub.charts import ChartValues
+    from zerojhub.hub.release import InstalledRelease
     from zerojhub.hub.secrets import Secrets
     from zerojhub.kube.explain import Trouble
 
@@ -106,6 +110,8 @@ class Chart(Stage[Release]):
         values = run[Values].values(kept, installed.values if installed else None)
         if installed:
             await recover(_helm(run), name, namespace, installed)
+            if installed.chart != f"{chart.name}-{chart.version}":
+                await _save_database(run, installed)
         # A release that is as it should be, but whose pods are late, is only waited for.
         if installed is None or difference(installed, chart, values) or not await _deployments(run):
             await namespaces.ensure(run[Access].kube, namespace)
@@ -186,6 +192,37 @@ async def _secrets(run: Run, values: ChartValues) -> Secrets:
     keys = next((data[CRYPT_KEYS] for each in listed if CRYPT_KEYS in (data := each.get("data", {}))), "")
     kept = Secrets.of(run.folder, values)
     return replace(kept, crypt_keys=kept.crypt_keys or b64decode(keys).decode())
+
+
+async def _save_database(run: Run, installed: InstalledRelease) -> None:
+    """Save the hub's database before another version of the chart may change it. `up --undo` puts it back."""
+    from zerojhub.data import saved
+
+    kube, name, namespace = run[Access].kube, run.deployment.release, run.deployment.namespace
+    if await _deployments(run) and not await saved.save(
+        kube, namespace, name, installed.chart, installed.revision, run.say
+    ):
+        run.note("warning: the hub's database is not on a volume of the cluster, and was not saved before the upgrade")
+
+
+async def undo_upgrade(run: Run, confirm: Callable[[str], None]) -> Saved:
+    """Have the hub be as it was before its chart's version was changed last. `confirm` raises for a no.
+
+    UserError if there was no such change. The deployment's file stays as it is.
+    """
+    from zerojhub.data import saved
+
+    kube, name, namespace = run[Access].kube, run.deployment.release, run.deployment.namespace
+    before, installed = await saved.saved(kube, namespace), await hub_release(run)
+    if before is None or installed is None or installed.chart == before.chart:
+        raise UserError("there is no upgrade to undo", hint="zerojhub helm history shows the release's revisions")
+    confirm(
+        f"Go back from chart {installed.chart} to {before.chart}, with the accounts of {before.time[:16]}? "
+        "Accounts and tokens created since are lost; users' files stay."
+    )
+    await saved.put_back(kube, _helm(run), namespace, name, before, run.say)
+    run.forget_answers()
+    return before
 
 
 async def release_as_installed(run: Run) -> Release | None:

@@ -1,0 +1,120 @@
+"""The hub's database as it was before the last upgrade of its chart, beside the current one on the hub's volume."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerojhub.data import pods
+from zerojhub.data.owner import HUB_CLAIM
+from zerojhub.errors import ZeroJHubError
+from zerojhub.hub import database
+from zerojhub.hub.database import HUB
+from zerojhub.hub.pods import deployment
+from zerojhub.hub.standstill import standstill
+from zerojhub.kube.client import OURS
+from zerojhub.kube.kinds import CONFIG_MAP, POD
+from zerojhub.kube.pods import containers, last_exit
+from zerojhub.text import one_line
+from zerojhub.waiting import NotYet, wait_until
+
+if TYPE_CHECKING:
+    from zerojhub.helm.client import Helm
+    from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import Deployment, Pod
+    from zerojhub.text import Say
+
+NAME = "zerojhub-before-upgrade"
+"""The ConfigMap that says what was saved."""
+FILE = "before-upgrade.sqlite"
+"""The copy, on the hub's volume."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the hub was before its last upgrade."""
+
+    chart: str
+    """Name and version, such as `jupyterhub-3.3.8`."""
+    revision: int
+    """Of the Helm release."""
+    time: str
+    """When it was saved (RFC 3339)."""
+
+
+async def save(kube: Kube, namespace: str, release: str, chart: str, revision: int, say: Say) -> bool:
+    """Save the database of the hub, which may run. False if it is not on a volume. ZeroJHubError if it cannot be saved."""
+    hub = await deployment(kube, namespace, release)
+    claim = _claim(hub)
+    if claim is None:
+        return False
+    await _run(kube, hub, release, claim, "save", say)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    data = {key: str(value) for key, value in asdict(Saved(chart, revision, now)).items()}
+    meta = {"name": NAME, "namespace": namespace, "labels": OURS}
+    await kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+    return True
+
+
+async def saved(kube: Kube, namespace: str) -> Saved | None:
+    """What was saved; None if nothing was."""
+    found = await kube.get(CONFIG_MAP, NAME, namespace)
+    data = found.get("data", {}) if found else {}
+    try:
+        return Saved(data["chart"], int(data["revision"]), data["time"])
+    except (KeyError, ValueError):
+        return None
+
+
+async def put_back(kube: Kube, helm: Helm, namespace: str, release: str, before: Saved, say: Say) -> None:
+    """Have the hub be as it was before its last upgrade: the release, and the database. It stops meanwhile.
+
+    ZeroJHubError if the database cannot be put back: then the release is as it is. Raises HelmError and TimedOut.
+    """
+    hub = await deployment(kube, namespace, release)
+    claim = _claim(hub)
+    async with standstill(kube, namespace, release, say):
+        if claim:
+            await _run(kube, hub, release, claim, "put-back", say)
+        say(f"helm rollback {release} {before.revision}")
+        await helm.rollback(release, before.revision, namespace=namespace)
+    await kube.delete(CONFIG_MAP, NAME, namespace)
+
+
+def _claim(hub: Deployment) -> str | None:
+    """The claim of its volume."""
+    volumes = hub["spec"]["template"]["spec"].get("volumes", [])
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each]
+    return next((each for each in claims if each.endswith(HUB_CLAIM)), None)
+
+
+async def _run(kube: Kube, hub: Deployment, release: str, claim: str, action: str, say: Say) -> None:
+    """Run the program in a pod on the hub's node."""
+    namespace, image = hub["metadata"]["namespace"], hub["spec"]["template"]["spec"]["containers"][0]["image"]
+    running = await kube.list(POD, namespace, labels=f"release={release},component=hub")
+    node = next((each["spec"]["nodeName"] for each in running if each["spec"].get("nodeName")), None)
+    program = Path(database.__file__).read_text()
+    pod = pods.manifest(
+        namespace,
+        image,
+        ["python3", "-c", program, action, FILE],
+        {HUB: claim},
+        writable=[HUB],
+        node=node,
+    )
+    doing = {"save": "saving the hub's database", "put-back": "putting the hub's database back"}[action]
+    async with pods.running(kube, pod, say) as name:
+
+        async def look() -> Pod | NotYet:
+            there = await kube.get(POD, name, namespace)
+            if there is None:
+                raise ZeroJHubError(f"pod {name} was deleted")
+            return NotYet(doing) if there["status"]["phase"] == "Running" else there
+
+        ended = await wait_until(look, pause=(0.3, 2), say=say)
+    if ended["status"]["phase"] != "Succeeded":
+        exits = [last_exit(each) for each in containers(ended)]
+        why = one_line(exits[0].get("message", "")) if exits and exits[0] else "the pod was stopped"
+        raise ZeroJHubError(f"{doing}: {why}")
