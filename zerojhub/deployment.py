@@ -90,6 +90,8 @@ class TemplateSpec(Section):
     """Pod network: `flannel`, `calico` or `cilium`. Which of these work depends on the driver."""
     volume_driver: str | None = "cinder"
     """Volume driver. The hub and its users need the volumes that `cinder` provides."""
+    driver: str | None = None
+    """Magnum driver that creates the clusters. Default: Magnum selects it by the image."""
     dns_nameserver: str | None = None
     """DNS servers for the nodes, comma-separated."""
     http_proxy: str | None = None

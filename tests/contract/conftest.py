@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.command import Ended, run
 from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, until
 from tests.contract.ground import InstantGround
 from tests.contract.real.cloud import Real, real_cloud
@@ -76,6 +80,35 @@ def real_heat(real: Real) -> Iterator[Cloud]:
 def either(request: pytest.FixtureRequest) -> Cloud:
     """Each cloud in turn: whatever is true of the practice cloud must be true of a real one."""
     return request.getfixturevalue({"practice": "site", "real": "real"}[request.param])
+
+
+@dataclass
+class Program:
+    """Runs zerojhub in this process, with the cloud as its own and `folder` as the working directory."""
+
+    folder: Path
+
+    def zerojhub(self, *words: str | Path, code: int = 0) -> Ended:
+        with contextlib.chdir(self.folder):
+            return run(*map(str, words), code=code)
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.zerojhub(*words, "-o", "json").stdout)
+
+
+@contextlib.contextmanager
+def program_in(folder: Path, site: Site) -> Iterator[Program]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(site.clouds))
+        monkeypatch.setenv("OS_CLOUD", "practice")
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        yield Program(folder)
+
+
+@pytest.fixture
+def program(site: Site, tmp_path: Path) -> Iterator[Program]:
+    with program_in(tmp_path, site) as program:
+        yield program
 
 
 @pytest.fixture

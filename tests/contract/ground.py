@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+from typing import get_args
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,8 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from zerojhub.practice.faults import Faults
-from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
+from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.objectstore import ObjectStore
+
+
+def named(kind: CA) -> x509.Name:
+    """The name of a CA."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kind)])
 
 
 class InstantGround:
@@ -45,14 +51,15 @@ class InstantGround:
         """Where the object store finds the APIs."""
         self.upgraded: list[tuple[str, str]] = []
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.authority = self._certify(
-            self.key.public_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
-        )
+        self.authorities = self._certify_all()
 
-    def _certify(self, public_key, subject: x509.Name) -> x509.Certificate:
+    def _certify_all(self) -> dict[CA, x509.Certificate]:
+        return {kind: self._certify(self.key.public_key(), named(kind), kind) for kind in get_args(CA)}
+
+    def _certify(self, public_key, subject: x509.Name, kind: CA) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).public_key(public_key)
-        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
+        builder = builder.issuer_name(named(kind))
         builder = builder.serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
         return builder.sign(self.key, hashes.SHA256())
@@ -138,7 +145,7 @@ class InstantGround:
 
     async def rotate_ca(self, cluster_id: str) -> None:
         await self._take_time("rotate")
-        self.authority = self._certify(self.key.public_key(), self.authority.subject)
+        self.authorities = self._certify_all()
 
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         await self._take_time("reconfigure")
@@ -147,12 +154,12 @@ class InstantGround:
     async def ready(self, cluster_id: str) -> dict[str, bool]:
         return {name: self.alive(ident) for name, ident in self.nodes[cluster_id].items()}
 
-    def ca(self, cluster_id: str) -> str:
-        return self.authority.public_bytes(Encoding.PEM).decode()
+    def ca(self, cluster_id: str, kind: CA = "kubernetes") -> str:
+        return self.authorities[kind].public_bytes(Encoding.PEM).decode()
 
-    def sign(self, cluster_id: str, csr: str) -> str:
+    def sign(self, cluster_id: str, csr: str, kind: CA = "kubernetes") -> str:
         request = x509.load_pem_x509_csr(csr.encode())
-        return self._certify(request.public_key(), request.subject).public_bytes(Encoding.PEM).decode()
+        return self._certify(request.public_key(), request.subject, kind).public_bytes(Encoding.PEM).decode()
 
     async def object_store(self, password: str) -> str:
         if not self.swift:

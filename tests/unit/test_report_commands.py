@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from zerojhub.cluster.kubeconfig import Saved
 from zerojhub.cluster.survey import Survey
 from zerojhub.cluster.upgrade import NodeVersions, Upgraded
 from zerojhub.errors import UserError
@@ -299,7 +300,7 @@ def test_clusters_and_what_became_of_one(text, data):
     assert text(clusters.show_deleted, CLUSTER, []) == ["deleted cluster k8s (c1)"]
     assert text(clusters.show_deleted, CLUSTER, [KEPT])[-1] == "v1 pvc-1 10 ada"
     assert data(clusters.show_deleted, CLUSTER, [KEPT])["kept"][0]["owner"] == "ada"
-    assert text(clusters.show_kubeconfig, Path("a.yaml"), "k8s") == ["wrote a.yaml, context k8s"]
+    assert text(clusters.show_kubeconfig, Saved(Path("a.yaml"), "k8s", [])) == ["wrote a.yaml, context k8s"]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,16 @@ def write_kubeconfig(
         typer.Option("--to", metavar="FILE", help="File to write.", show_default="$KUBECONFIG or ~/.kube/config"),
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Add to the existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    output_certs: Annotated[
+        bool, typer.Option("--output-certs", help="Also write ca.pem, cert.pem and key.pem beside it.")
+    ] = False,
+    use_keystone: Annotated[
+        bool,
+        typer.Option(
+            "--use-keystone", help="Log in with the token in OS_TOKEN, on clusters that accept those of Keystone."
+        ),
+    ] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -102,13 +112,14 @@ def write_kubeconfig(
 
     Examples:
         zerojhub cluster kubeconfig k8s --to k8s.kubeconfig
+        zerojhub cluster kubeconfig k8s --to k8s/config --output-certs --force
     """
     from zerojhub.cluster import kubeconfig
     from zerojhub.report.clusters import show_kubeconfig
 
     target = path or kubeconfig.default_path()
-    context = request(cloud, lambda here: kubeconfig.save(here, name, target, merge=merge))
-    show_kubeconfig(target, context, output)
+    wanted = kubeconfig.Wanted(merge=merge, force=force, certificates=output_certs, keystone=use_keystone)
+    show_kubeconfig(request(cloud, lambda here: kubeconfig.save(here, name, target, wanted)), output)
 
 
 @app.command("expose")

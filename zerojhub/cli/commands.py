@@ -32,6 +32,7 @@ COMMANDS = {
     "template": ("template", "Manage cluster templates."),
     "cluster": ("cluster", "Manage clusters."),
     "nodegroup": ("nodegroup", "Manage the node groups of a cluster."),
+    "ca": ("ca", "Show a cluster's certificate authorities, and have them sign."),
     "node": ("node", "List the nodes of a cluster and repair their machine IDs."),
     "autoscale": ("autoscale", "Manage the autoscaling of a cluster."),
     "heat": ("heat", "Create clusters from Heat templates."),

@@ -1,9 +1,10 @@
-"""The user's kubeconfig: written with mode 0600, and merged into an existing one on request."""
+"""The user's kubeconfig: written with mode 0600, and merged into an existing one on request; and certificates beside it."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from zerojhub import files
@@ -21,33 +22,69 @@ def default_path() -> Path:
     return Path(os.environ.get("KUBECONFIG", "").partition(os.pathsep)[0] or "~/.kube/config").expanduser()
 
 
-async def save(cloud: Cloud, name: str, path: Path, *, merge: bool) -> str:
-    """Write an administrator's kubeconfig for the cluster of this name or UUID. Returns the name of its context.
+@dataclass(frozen=True)
+class Wanted:
+    """How a kubeconfig is written. `merge`: into an existing file; `force`: in place of existing files.
 
-    UserError if the file exists, unless `merge`.
+    `certificates`: also into files of their own beside it. `keystone`: with a token of Keystone instead of certificates.
     """
-    before = existing(path, merge=merge)
-    config = await kubeconfig.make(cloud, await magnum.get_cluster(cloud, name))
-    write(path, merged(before, config))
-    return str(config["current-context"])
+
+    merge: bool = False
+    force: bool = False
+    certificates: bool = False
+    keystone: bool = False
 
 
-def existing(path: Path, *, merge: bool) -> Kubeconfig:
-    """The existing file, empty if there is none. UserError unless it is a kubeconfig to merge into."""
-    if not path.exists():
+@dataclass(frozen=True)
+class Saved:
+    """The files that were written, and the kubeconfig's context for the cluster."""
+
+    path: Path
+    context: str
+    certificates: list[Path]
+
+
+async def save(cloud: Cloud, name: str, path: Path, wanted: Wanted) -> Saved:
+    """Write a kubeconfig for the cluster of this name or UUID: an administrator's, or one for tokens of Keystone.
+
+    UserError if a file exists, unless it is to be merged or replaced.
+    """
+    before = existing(path, wanted)
+    names = (["ca"] if wanted.keystone else ["ca", "cert", "key"]) if wanted.certificates else []
+    beside = [path.with_name(f"{each}.pem") for each in names]
+    for file in beside if not wanted.force else []:
+        if file.exists():
+            raise UserError("already exists", where=str(file), hint="--force replaces it")
+    cluster = await magnum.get_cluster(cloud, name)
+    if wanted.keystone:
+        texts = [await magnum.ca_certificate(cloud, cluster["uuid"])]
+        config = kubeconfig.of_token(cluster, texts[0])
+    else:
+        made = await kubeconfig.certificates(cloud, cluster)
+        texts = [made.authority, made.certificate, made.key]
+        config = kubeconfig.of_administrator(cluster, made)
+    write(path, json.dumps(merged(before, config), indent=1))
+    for file, text in zip(beside, texts, strict=False):  # without files there are texts all the same
+        write(file, text)
+    return Saved(path, str(config["current-context"]), beside)
+
+
+def existing(path: Path, wanted: Wanted) -> Kubeconfig:
+    """What to merge into: the existing file, or nothing. UserError unless it is a kubeconfig, or to be replaced."""
+    if not path.exists() or (wanted.force and not wanted.merge):
         return {}
-    if not merge:
-        raise UserError("already exists", where=str(path), hint="--merge adds to it")
+    if not wanted.merge:
+        raise UserError("already exists", where=str(path), hint="--merge adds to it, --force replaces it")
     config = plain(read_yaml(path)) or {}
     if not isinstance(config, dict):
         raise UserError("not a kubeconfig", where=str(path))
     return config
 
 
-def write(path: Path, config: Kubeconfig) -> None:
+def write(path: Path, text: str) -> None:
     """Write the file with mode 0600, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, json.dumps(config, indent=1).encode())
+    files.write(path, text.encode())
 
 
 def merged(old: Kubeconfig, new: Kubeconfig) -> Kubeconfig:

@@ -29,6 +29,7 @@ COPIED = (
     "fixed_subnet",
     "network_driver",
     "volume_driver",
+    "driver",
     "dns_nameserver",
     "flavor_id",
     "master_flavor_id",

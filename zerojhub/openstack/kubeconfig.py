@@ -1,8 +1,9 @@
-"""A kubeconfig through Magnum's certificates API: the key is generated here and never leaves; Magnum signs a request for it."""
+"""Kubeconfigs through Magnum's certificates API: the key is generated here and never leaves; Magnum signs a request for it."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from zerojhub.openstack import magnum
@@ -11,9 +12,30 @@ from zerojhub.openstack.session import Cloud
 Kubeconfig: TypeAlias = dict[str, Any]
 """A kubeconfig, as client-go reads it."""
 
+EXEC_VERSION = "client.authentication.k8s.io/v1"
+TOKEN_SCRIPT = f"""\
+if [ -z "$OS_TOKEN" ]; then echo 'OS_TOKEN is not set: export OS_TOKEN="$(openstack token issue -f value -c id)"' >&2; exit 1; fi
+printf '{{"apiVersion": "{EXEC_VERSION}", "kind": "ExecCredential", "status": {{"token": "%s"}}}}' "$OS_TOKEN"
+"""
+"""Hands kubectl the token of Keystone in OS_TOKEN."""
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """The certificate of a cluster's CA, and an administrator's with its private key, in PEM."""
+
+    authority: str
+    certificate: str
+    key: str
+
 
 async def make(cloud: Cloud, cluster: magnum.Cluster) -> Kubeconfig:
     """An administrator's kubeconfig for the cluster."""
+    return of_administrator(cluster, await certificates(cloud, cluster))
+
+
+async def certificates(cloud: Cloud, cluster: magnum.Cluster) -> Certificates:
+    """A new key, its certificate, and the CA that signed it."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -34,6 +56,27 @@ async def make(cloud: Cloud, cluster: magnum.Cluster) -> Kubeconfig:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
+    return Certificates(authority, certificate, private.decode())
+
+
+def of_administrator(cluster: magnum.Cluster, given: Certificates) -> Kubeconfig:
+    """The kubeconfig of the administrator with these certificates."""
+    user = {"client-certificate-data": _base64(given.certificate), "client-key-data": _base64(given.key)}
+    return _kubeconfig(cluster, given.authority, f"{cluster['name']}-admin", user)
+
+
+def of_token(cluster: magnum.Cluster, authority: str) -> Kubeconfig:
+    """A kubeconfig without secrets: kubectl logs in with the token of Keystone that is in OS_TOKEN then."""
+    plugin = {
+        "apiVersion": EXEC_VERSION,
+        "command": "/bin/sh",
+        "args": ["-c", TOKEN_SCRIPT],
+        "interactiveMode": "Never",
+    }
+    return _kubeconfig(cluster, authority, f"{cluster['name']}-keystone", {"exec": plugin})
+
+
+def _kubeconfig(cluster: magnum.Cluster, authority: str, user_name: str, user: dict[str, Any]) -> Kubeconfig:
     name = cluster["name"]
     return {
         "apiVersion": "v1",
@@ -44,13 +87,8 @@ async def make(cloud: Cloud, cluster: magnum.Cluster) -> Kubeconfig:
                 "cluster": {"server": cluster.get("api_address"), "certificate-authority-data": _base64(authority)},
             }
         ],
-        "users": [
-            {
-                "name": f"{name}-admin",
-                "user": {"client-certificate-data": _base64(certificate), "client-key-data": _base64(private.decode())},
-            }
-        ],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": f"{name}-admin"}}],
+        "users": [{"name": user_name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user_name}}],
         "current-context": name,
     }
 

@@ -6,18 +6,22 @@ Types have the keys that the product reads, as the Container Infrastructure Mana
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
 from zerojhub import retry
-from zerojhub.errors import UserError
+from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack.names import refuse_several, unknown
 from zerojhub.openstack.session import Cloud
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 T = TypeVar("T")
+
+KUBERNETES = "kubernetes"
+"""The CA that Kubernetes trusts, among those of a cluster."""
 
 BEGIN_TIMEOUT = 5.0
 """Seconds in which the effect of a request can be seen: Magnum answers before it begins."""
@@ -353,6 +357,12 @@ async def create_template(cloud: Cloud, body: TemplateRequest) -> ClusterTemplat
     return await _only_once(create, seen)
 
 
+async def update_template(cloud: Cloud, uuid: str, patch: list[PatchOperation]) -> ClusterTemplate:
+    """Change the template of this UUID; each operation has to be one that changes nothing when it is sent again."""
+    await cloud.container_infra.patch(f"/clustertemplates/{uuid}", patch, repeatable=True)
+    return await cloud.container_infra.get(f"/clustertemplates/{uuid}", ClusterTemplate)
+
+
 async def delete_template(cloud: Cloud, uuid: str) -> None:
     """Delete it. CloudError while a cluster uses it."""
     await cloud.container_infra.delete(f"/clustertemplates/{uuid}")
@@ -398,15 +408,43 @@ async def delete_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> None:
     await _only_once(_true(lambda: cloud.container_infra.delete(path, repeatable=False)), seen)
 
 
-async def sign(cloud: Cloud, cluster_uuid: str, csr: str) -> str:
-    """The certificate (PEM) that the cluster's CA signs for a certificate signing request (PEM)."""
-    body = {"cluster_uuid": cluster_uuid, "csr": csr}
-    return (await cloud.container_infra.post("/certificates", body, Certificate, repeatable=True))["pem"]
+async def sign(cloud: Cloud, cluster_uuid: str, csr: str, kind: str = KUBERNETES) -> str:
+    """The certificate (PEM) that a CA of the cluster signs for a certificate signing request (PEM).
+
+    `kind` as for `ca_certificate`.
+    """
+    body = {"cluster_uuid": cluster_uuid, "csr": csr} | _ca_cert_type(kind)
+    with _one_ca(cloud):
+        return (await cloud.container_infra.post("/certificates", body, Certificate, repeatable=True))["pem"]
 
 
-async def ca_certificate(cloud: Cloud, cluster_uuid: str) -> str:
-    """The certificate (PEM) of the cluster's CA."""
-    return (await cloud.container_infra.get(f"/certificates/{cluster_uuid}", Certificate))["pem"]
+async def ca_certificate(cloud: Cloud, cluster_uuid: str, kind: str = KUBERNETES) -> str:
+    """The certificate (PEM) of a CA of the cluster: that of Kubernetes, `etcd` or `front-proxy`.
+
+    UserError for the others from a Magnum that has one CA for all.
+    """
+    with _one_ca(cloud):
+        answer = await cloud.container_infra.get(f"/certificates/{cluster_uuid}", Certificate, **_ca_cert_type(kind))
+    return answer["pem"]
+
+
+def _ca_cert_type(kind: str) -> dict[str, str]:
+    """What a request says of the CA: nothing about that of Kubernetes, the only one of a Magnum before 13."""
+    return {} if kind == KUBERNETES else {"ca_cert_type": kind}
+
+
+@contextmanager
+def _one_ca(cloud: Cloud) -> Iterator[None]:
+    """Within: UserError when Magnum does not know of several CAs."""
+    try:
+        yield
+    except CloudError as error:
+        if error.status == 400 and "ca_cert_type" in error.message:
+            raise UserError(
+                f"the Magnum of cloud {cloud.name} has one CA for each cluster, that of Kubernetes",
+                hint="others came with Magnum 13 (OpenStack Xena)",
+            ) from error
+        raise
 
 
 async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:

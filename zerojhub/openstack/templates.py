@@ -6,14 +6,15 @@ of another engine, and the cluster created from it fails a quarter of an hour la
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from zerojhub.deployment import TemplateSpec
-from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.errors import CloudError, Problems, UserError, ZeroJHubError
 from zerojhub.openstack import magnum, names
-from zerojhub.openstack.magnum import ClusterTemplate, TemplateFields, TemplateRequest
+from zerojhub.openstack.magnum import ClusterTemplate, PatchOperation, TemplateFields, TemplateRequest
 from zerojhub.openstack.session import Cloud
 from zerojhub.tasks import gather
 
@@ -28,6 +29,21 @@ NETWORK_DRIVERS = {
 }
 SMALLEST_VOLUME = {"devicemapper": 3, "overlay": 1, "overlay2": 1}
 """Minimum of docker_volume_size in GB, by docker_storage_driver (Magnum user guide)."""
+
+
+FREE = {"name", "tags", "public", "hidden"}
+"""What Magnum changes of a template that clusters use."""
+NO_FLAVOR = "flavor None"
+"""In Magnum 23's refusal of any change to a template without a flavor."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to change in a template: attributes by the names of their options, and labels to set and to remove."""
+
+    fields: Mapping[str, int | str]
+    labels: dict[str, str]
+    no_labels: Collection[str]
 
 
 def request(spec: TemplateSpec, name: str, labels: dict[str, str] | None = None) -> TemplateRequest:
@@ -56,10 +72,51 @@ async def create(cloud: Cloud, spec: TemplateSpec, name: str, *, duplicate: bool
 async def get_unused(cloud: Cloud, wanted: str) -> ClusterTemplate:
     """The template of this name or UUID. UserError that names its clusters while there are any."""
     template = await magnum.get_template(cloud, wanted)
+    await _refuse_in_use(cloud, template, "delete the cluster first")
+    return template
+
+
+async def update(cloud: Cloud, wanted: str, change: Change) -> ClusterTemplate:
+    """Change the template of this name or UUID, and return it. Problems with what would stop its clusters, first.
+
+    UserError when there is nothing to change, or when a cluster uses the template and more than its name, tags or
+    visibility would change.
+    """
+    template = await magnum.get_template(cloud, wanted)
+    labels = {key: value for key, value in (template["labels"] | change.labels).items() if key not in change.no_labels}
+    if missing := [key for key in change.no_labels if key not in template["labels"]]:
+        raise UserError(f"template {template['name']} has no label {missing[0]!r}", hint="zerojhub template show")
+    fields: dict[str, object] = {f"{key}_id" if key in BY_ID else key: value for key, value in change.fields.items()}
+    if labels != template["labels"]:
+        fields["labels"] = labels
+    fields = {key: value for key, value in fields.items() if template.get(key) != value}
+    if not fields:
+        raise UserError(f"template {template['name']} has these values already: nothing to change")
+    if not fields.keys() <= FREE or len(fields) > 1:
+        await _refuse_in_use(cloud, template, "Magnum changes only its name, its tags or its visibility, one at a time")
+    if found := await problems(cloud, cast(TemplateFields, {**template, **fields})):
+        raise Problems(found)
+    try:
+        return await magnum.update_template(cloud, template["uuid"], [_operation(*each) for each in fields.items()])
+    except CloudError as error:
+        if NO_FLAVOR in error.message:
+            error.hint = "Magnum changes only templates with both flavors: give --flavor and --master-flavor, too"
+        raise
+
+
+def _operation(key: str, value: object) -> PatchOperation:
+    """The operation that sets an attribute, to the same value again if it is repeated.
+
+    Labels are set all at once, as Magnum reads them: in a text. Single ones could not have dots in their names.
+    """
+    return {"op": "replace", "path": f"/{key}", "value": value if isinstance(value, int | str) else repr(value)}
+
+
+async def _refuse_in_use(cloud: Cloud, template: ClusterTemplate, hint: str) -> None:
+    """UserError that names the template's clusters while there are any."""
     users = [each["name"] for each in await magnum.clusters(cloud) if each["cluster_template_id"] == template["uuid"]]
     if users:
-        raise UserError(f"template {template['name']} is used by {', '.join(users)}", hint="delete the cluster first")
-    return template
+        raise UserError(f"template {template['name']} is used by {', '.join(users)}", hint=hint)
 
 
 async def problems(cloud: Cloud, template: TemplateFields) -> list[ZeroJHubError]:

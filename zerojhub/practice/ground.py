@@ -7,12 +7,16 @@ they request from a Ground. `machines/` implements it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from zerojhub.errors import ZeroJHubError
 
 if TYPE_CHECKING:
     from zerojhub.practice.faults import Faults
+
+
+CA: TypeAlias = Literal["kubernetes", "etcd", "front-proxy"]
+"""A cluster's certificate authorities, by whom they are trusted: Kubernetes, etcd's members, and extension API servers."""
 
 
 @dataclass(frozen=True)
@@ -149,11 +153,11 @@ class Ground(Protocol):
     async def ready(self, cluster_id: str) -> dict[str, bool]:
         """Node name -> Ready?"""
 
-    def ca(self, cluster_id: str) -> str:
-        """The cluster's CA certificate (PEM)."""
+    def ca(self, cluster_id: str, kind: CA = "kubernetes") -> str:
+        """The certificate (PEM) of one of the cluster's CAs."""
 
-    def sign(self, cluster_id: str, csr: str) -> str:
-        """Sign a CSR with the cluster's CA (both PEM). Raises ValueError if the CSR is invalid."""
+    def sign(self, cluster_id: str, csr: str, kind: CA = "kubernetes") -> str:
+        """Sign a CSR with one of the cluster's CAs (both PEM). Raises ValueError if the CSR is invalid."""
 
     async def object_store(self, password: str) -> str:
         """The URL of the object store, which starts with the first call.

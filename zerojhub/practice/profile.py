@@ -208,6 +208,8 @@ class Lacks(Section):
     """Missing attributes of clusters."""
     template: list[str] = []
     """Missing attributes of cluster templates."""
+    certificate: list[str] = []
+    """Missing attributes of certificates."""
 
 
 class ComputeQuota(Section):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from zerojhub.cluster.expose import Exposure
+from zerojhub.cluster.kubeconfig import Saved
 from zerojhub.cluster.lifecycle import Description
 from zerojhub.cluster.upgrade import Upgraded
 from zerojhub.openstack.leftovers import KeptVolume
@@ -88,6 +88,7 @@ def show_deleted(cluster: Cluster, kept: Sequence[KeptVolume], output: Output) -
     show({"deleted": cluster["uuid"], "kept": kept}, output, people)
 
 
-def show_kubeconfig(path: Path, context: str, output: Output) -> None:
-    """Where the kubeconfig was written, and its context for the cluster."""
-    show_line({"path": path, "context": context}, output, f"wrote {path}, context {context}")
+def show_kubeconfig(saved: Saved, output: Output) -> None:
+    """Where the kubeconfig and the certificates were written, and the context for the cluster."""
+    certificates = "".join(f" and {path}" for path in saved.certificates)
+    show_line(saved, output, f"wrote {saved.path}, context {saved.context}{certificates}")

@@ -83,6 +83,11 @@ def show_text(text: str) -> None:
     print(text, end="")
 
 
+def show_pem(pem: str, output: Output) -> None:
+    """A certificate, as text the one that other programs read."""
+    show({"pem": pem}, output, lambda: print(pem.rstrip("\n")))
+
+
 def show_bytes(stdout: bytes, stderr: bytes) -> None:
     """What another program printed."""
     for stream, content in ((sys.stdout, stdout), (sys.stderr, stderr)):

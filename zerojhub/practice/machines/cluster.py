@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from zerojhub.practice.ground import GroundError, KubernetesSpec, MachineSpec
+from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, MachineSpec
 from zerojhub.practice.machines import addons, components, drain
 from zerojhub.practice.machines.components import API_PORT, PKI
 from zerojhub.practice.machines.kubeapi import KubeAPI, Object
@@ -37,7 +37,7 @@ class Cluster:
     def __init__(self, spec: KubernetesSpec, folder: Path):
         self.spec, self.folder = spec, folder
         self.certify()
-        self._front, self._tokens = Authority("front-proxy-ca"), service_account_key()
+        self._tokens = service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
         """Machine UUID -> machine and pod subnet."""
         # Without the lock, a hundred nodes joining together would start ten thousand programs together.
@@ -50,8 +50,10 @@ class Cluster:
         self.api = self.client(spec.masters[0].address)
 
     def certify(self) -> None:
-        """Create a CA, and issue our own client certificate."""
-        self.authority = Authority("kubernetes")
+        """Create the CAs, and issue our own client certificate."""
+        names: dict[CA, str] = {"kubernetes": "kubernetes", "etcd": "etcd-ca", "front-proxy": "front-proxy-ca"}
+        self.authorities = {kind: Authority(name) for kind, name in names.items()}
+        self.authority = self.authorities["kubernetes"]
         self.ca = self.authority.pair.certificate
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -144,12 +146,13 @@ class Cluster:
             "ca": self.authority.pair,
             "apiserver": self.authority.issue("kube-apiserver", alternatives=list(dict.fromkeys(names))),
             "apiserver-kubelet": self.authority.issue("kube-apiserver-kubelet-client", "system:masters"),
-            "etcd": self.authority.issue("etcd", alternatives=[spec.name, spec.address]),
-            "front-proxy": self._front.issue("front-proxy"),
+            "etcd": self.authorities["etcd"].issue("etcd", alternatives=[spec.name, spec.address]),
+            "front-proxy": self.authorities["front-proxy"].issue("front-proxy"),
         }
         for name, pair in pairs.items():
             _write_pair(machine, name, pair)
-        machine.write(f"{PKI}/front-proxy-ca.crt", self._front.pair.certificate)
+        for kind in ("etcd", "front-proxy"):
+            machine.write(f"{PKI}/{kind}-ca.crt", self.authorities[kind].pair.certificate)
         machine.write(f"{PKI}/sa.key", self._tokens[0], 0o600)
         machine.write(f"{PKI}/sa.pub", self._tokens[1])
         users = {

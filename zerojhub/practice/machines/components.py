@@ -138,7 +138,7 @@ def _etcd(cluster: KubernetesSpec, machine: MachineSpec) -> list[str]:
         f"--initial-advertise-peer-urls=https://{machine.address}:2380",
         "--initial-cluster=" + ",".join(f"{master.name}=https://{master.address}:2380" for master in cluster.masters),
         f"--initial-cluster-token={cluster.id}",
-        f"--peer-trusted-ca-file={PKI}/ca.crt",
+        f"--peer-trusted-ca-file={PKI}/etcd-ca.crt",
         *tls,
         # Nothing outlives the machine, so etcd need not wait for writes to reach the disk.
         "--unsafe-no-fsync",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.faults import Faults
-from zerojhub.practice.ground import GroundError, KubernetesSpec, Listener, MachineSpec
+from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, filesystem, rotation, upgrade
 from zerojhub.practice.machines.cluster import Cluster
 from zerojhub.practice.machines.command import run
@@ -161,11 +161,11 @@ class LinuxGround:
     async def ready(self, cluster_id: str) -> dict[str, bool]:
         return await self._cluster(cluster_id).ready()
 
-    def ca(self, cluster_id: str) -> str:
-        return self._cluster(cluster_id).ca
+    def ca(self, cluster_id: str, kind: CA = "kubernetes") -> str:
+        return self._cluster(cluster_id).authorities[kind].pair.certificate
 
-    def sign(self, cluster_id: str, csr: str) -> str:
-        return self._cluster(cluster_id).authority.sign(csr)
+    def sign(self, cluster_id: str, csr: str, kind: CA = "kubernetes") -> str:
+        return self._cluster(cluster_id).authorities[kind].sign(csr)
 
     async def object_store(self, password: str) -> str:
         return await self._object_store.start(f"{self._apis}/identity", password)

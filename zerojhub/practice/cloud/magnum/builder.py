@@ -10,7 +10,7 @@ from zerojhub.practice.cloud.heat import records as heat_records
 from zerojhub.practice.cloud.heat.records import ResourceFailed, nesting
 from zerojhub.practice.cloud.keystone.records import end_credential
 from zerojhub.practice.cloud.magnum import autoscaling, credentials
-from zerojhub.practice.cloud.magnum.drivers import cluster_api_name, is_cluster_api
+from zerojhub.practice.cloud.magnum.drivers import cluster_api_name, driver_of, is_cluster_api
 from zerojhub.practice.cloud.magnum.machines import run_all, stack_name
 from zerojhub.practice.cloud.magnum.node_groups import NodeGroups
 from zerojhub.practice.cloud.neutron import records as neutron_records
@@ -34,7 +34,7 @@ class Builder(NodeGroups):
     async def create(self, auth_url: str) -> None:
         """Create the cluster; returns when its nodes are Ready. `auth_url` is Keystone's URL inside the cluster."""
         cluster, store = self.cluster, self.store
-        hidden = is_cluster_api(store, cluster)
+        hidden = driver_of(store, cluster).kind == "cluster-api"
         name = cluster_api_name() if hidden else stack_name(cluster["name"][:30])
         stack = heat_records.new_stack(store, self.project, name, cluster["create_timeout"] or None, hidden=hidden)
         cluster["cluster_id"] = stack["id"]

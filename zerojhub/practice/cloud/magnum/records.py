@@ -40,7 +40,7 @@ def new_template(store: Store, project: str, user: str, **fields: Any) -> Record
         "cluster_distro": image.get("os_distro"),
         "labels": body["labels"] or {},
         "network_driver": body["network_driver"] or "flannel",
-        "driver": body["driver"] or driver_for(store, image).name,
+        "driver": body["driver"] or driver_for(store, image.get("os_distro")).name,
         "project_id": project,
         "user_id": user,
         "created_at": now(OFFSET),

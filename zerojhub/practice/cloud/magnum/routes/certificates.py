@@ -10,9 +10,12 @@ from zerojhub.practice.cloud.magnum.schema import CERTIFICATE, parse_body
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record
 from zerojhub.practice.cloud.wire import Call, Routes
-from zerojhub.practice.ground import GroundError
+from zerojhub.practice.ground import CA, GroundError
 
 routes = Routes()
+
+KINDS: dict[str | None, CA] = {"etcd": "etcd", "front_proxy": "front-proxy", "front-proxy": "front-proxy"}
+"""What clients call the CAs. Magnum takes any other name for that of Kubernetes."""
 
 
 def signed_by(call: Call, cluster: Record, **fields: str) -> Record:
@@ -22,13 +25,16 @@ def signed_by(call: Call, cluster: Record, **fields: str) -> Record:
 
 @routes("GET", "/v1/certificates/{ident}")
 async def show_ca(call: Call) -> Record:
+    wanted = call.query_params.get("ca_cert_type")
+    if wanted and "ca_cert_type" in call.store.profile.lacks.certificate:
+        raise Refusal(400, 'Unknown argument: "ca_cert_type"')
     cluster = find_cluster(call)
-    return signed_by(call, cluster, pem=call.ground.ca(cluster["uuid"]))
+    return signed_by(call, cluster, pem=call.ground.ca(cluster["uuid"], KINDS.get(wanted, "kubernetes")))
 
 
 @routes("POST", "/v1/certificates", status=201)
 async def sign(call: Call) -> Record:
-    wanted = parse_body("certificate", CERTIFICATE, call.data)
+    wanted = parse_body("certificate", CERTIFICATE, call.data, call.store.profile.lacks.certificate)
     if not wanted["cluster_uuid"]:
         raise Refusal(400, "Cluster None could not be found.")
     try:
@@ -39,10 +45,11 @@ async def sign(call: Call) -> Record:
         raise
     csr = wanted["csr"] or ""
     try:
-        pem = call.ground.sign(cluster["uuid"], csr)
+        pem = call.ground.sign(cluster["uuid"], csr, KINDS.get(wanted["ca_cert_type"], "kubernetes"))
     except ValueError:
         raise Refusal(400, f"Received invalid csr {csr.encode()!r}.") from None
-    return signed_by(call, cluster, csr=csr, pem=pem)
+    kind = {"ca_cert_type": wanted["ca_cert_type"]} if wanted["ca_cert_type"] else {}
+    return signed_by(call, cluster, csr=csr, pem=pem, **kind)
 
 
 @routes("PATCH", "/v1/certificates/{ident}", status=202)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from zerojhub.practice.cloud.magnum.checks import apply_patch, check_drivers, check_resources
+from zerojhub.practice.cloud.magnum.drivers import driver_for
 from zerojhub.practice.cloud.magnum.microversions import since
 from zerojhub.practice.cloud.magnum.pages import links, page
 from zerojhub.practice.cloud.magnum.records import (
@@ -89,6 +90,7 @@ async def create_cluster(call: Call) -> Record:
         if call.state.version < (1, 10) and refusal.status == 404:
             refusal.status = 400
         raise
+    driver_for(store, template["cluster_distro"])
     merged = {**template, "docker_volume_size": body["docker_volume_size"] or template["docker_volume_size"]}
     check_drivers(merged)
     if body["master_count"] % 2 == 0:

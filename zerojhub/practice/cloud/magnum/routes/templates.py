@@ -66,7 +66,8 @@ async def create_template(call: Call) -> JSONResponse:
     image = call.store.images.find(body["image_id"])[0]
     if not image.get("os_distro"):
         raise Refusal(400, f"Image {body['image_id']} doesn't contain os_distro field.")
-    driver_for(call.store, image)
+    if not body["driver"]:
+        driver_for(call.store, image["os_distro"])
     if body["public"] or body["hidden"]:
         raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
     body["name"] = body["name"] or random_name("template")
@@ -82,7 +83,8 @@ async def update_template(call: Call) -> Record:
     template = find_template(call, call.path_params["ident"])
     if template["project_id"] != call.project:
         raise Refusal(403, "Policy doesn't allow clustertemplate:update to be performed.")
-    names = [attribute.name for attribute in TEMPLATE if not attribute.readonly]
+    lacks = call.store.profile.lacks.template
+    names = [each.name for each in TEMPLATE if not each.readonly and each.name not in lacks]
     changed = apply_patch({name: template[name] for name in names}, patch, {"labels": {}})
     body = parse_body(
         "cluster_template", TEMPLATE, {name: value for name, value in changed.items() if value is not None}
