@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError
 
+if TYPE_CHECKING:
+    from zerojhub.openstack.magnum import Taint
 
-def parse_labels(given: list[str]) -> dict[str, str]:
+
+def parse_labels(given: list[str], option: str = "--labels") -> dict[str, str]:
     """Labels from `KEY=VALUE` arguments, each with one label or several separated by commas or semicolons."""
-    return parse_pairs([word.strip() for text in given for word in re.split(r"[,;]", text)], "--labels")
+    return parse_pairs(_words(given), option)
+
+
+def parse_taints(given: list[str]) -> list[Taint]:
+    """Taints from `KEY[=VALUE]:EFFECT` arguments, each with one taint or several separated by commas or semicolons."""
+    from zerojhub.openstack.node_marks import read_taint
+
+    return [read_taint(word) for word in _words(given)]
+
+
+def _words(given: list[str]) -> list[str]:
+    """Words that are given one by one or separated; an empty argument has none."""
+    return [word.strip() for text in given if text for word in re.split(r"[,;]", text)]
 
 
 def parse_pairs(given: list[str], option: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     CloudOption,
     ClusterArgument,
+    LabelsOption,
     OutputOption,
     QuietOption,
     WaitOption,
@@ -32,16 +33,35 @@ app = App("Manage the node groups of a cluster.")
 Group = Annotated[str, typer.Argument(metavar="NODEGROUP", help="Node group, by name or UUID.")]
 
 
+NodeLabelsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Kubernetes labels of the nodes, separated by commas (repeatable)."),
+]
+NodeTaintsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY[=VALUE]:EFFECT",
+        help="Kubernetes taints of the nodes, separated by commas (repeatable).",
+    ),
+]
+
+
 @app.command("list")
-def list_groups(cluster: ClusterArgument, cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def list_groups(
+    cluster: ClusterArgument,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="Only node groups with this role.")] = None,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+) -> None:
     """List the node groups of a cluster.
 
     Examples:
         zerojhub nodegroup list k8s
+        zerojhub nodegroup list k8s --role worker
     """
     from zerojhub.cluster import nodegroups
 
-    report.show_nodegroups(request(cloud, lambda here: nodegroups.listed(here, cluster)), output)
+    report.show_nodegroups(request(cloud, lambda here: nodegroups.listed(here, cluster, role)), output)
 
 
 @app.command("show")
@@ -76,6 +96,19 @@ def create_group(
         str | None, typer.Option(metavar="IMAGE", help="Image of the nodes.", show_default="the cluster's")
     ] = None,
     role: Annotated[str, typer.Option(metavar="ROLE", help="Role, a label of the nodes in Kubernetes.")] = "worker",
+    docker_volume_size: Annotated[
+        int | None,
+        typer.Option(metavar="GB", min=1, help="Size of a volume for container images.", show_default="the cluster's"),
+    ] = None,
+    labels: LabelsOption = None,
+    merge_labels: Annotated[
+        bool,
+        typer.Option(
+            "--merge-labels/--replace-labels", help="Add the labels to the cluster's, or use only these labels."
+        ),
+    ] = True,
+    node_labels: NodeLabelsOption = None,
+    node_taints: NodeTaintsOption = None,
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -85,11 +118,30 @@ def create_group(
 
     Examples:
         zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
+        zerojhub nodegroup create k8s gpu --node-labels gpu=a100 --node-taints nvidia.com/gpu:NoSchedule
     """
+    from zerojhub.cli.arguments import parse_labels, parse_taints
     from zerojhub.cluster import nodegroups
 
-    body = nodegroups.request(group, nodes=nodes, least=least, most=most, flavor=flavor, image=image, role=role)
-    created = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, wait=wait), cloud, quiet)
+    body = nodegroups.request(
+        group,
+        nodes=nodes,
+        least=least,
+        most=most,
+        flavor=flavor,
+        image=image,
+        role=role,
+        labels=parse_labels(labels) if labels else None,
+        docker_volume_size=docker_volume_size,
+        node_labels=parse_labels(node_labels, "--node-labels") if node_labels else None,
+        node_taints=parse_taints(node_taints) if node_taints else None,
+    )
+    created = in_cloud(
+        cluster,
+        lambda here, say: nodegroups.create(here, cluster, body, say, merge_labels=merge_labels, wait=wait),
+        cloud,
+        quiet,
+    )
     show_done(created, output, "created node group")
 
 
@@ -99,19 +151,30 @@ def update_group(
     group: Group,
     least: Annotated[int | None, typer.Option("--min", metavar="N", min=0, help="Minimum number of nodes.")] = None,
     most: Annotated[int | None, typer.Option("--max", metavar="N", min=1, help="Maximum number of nodes.")] = None,
+    node_labels: NodeLabelsOption = None,
+    node_taints: NodeTaintsOption = None,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Change the bounds of a node group.
+    """Change the bounds of a node group, or the labels and taints of its nodes.
+
+    Labels and taints replace the present ones; an empty text removes them all.
 
     Examples:
         zerojhub nodegroup update k8s default-worker --min 1 --max 6
+        zerojhub nodegroup update k8s gpu --node-labels gpu=a100,rack=3
     """
+    from zerojhub.cli.arguments import parse_labels, parse_taints
     from zerojhub.cluster import nodegroups
 
-    bounds = nodegroups.bounds(least, most)
-    changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, bounds, say), cloud, quiet)
+    change = nodegroups.change(
+        least,
+        most,
+        parse_labels(node_labels, "--node-labels") if node_labels else None,
+        parse_taints(node_taints) if node_taints else None,
+    )
+    changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, change, say), cloud, quiet)
     report.show_updated(changed, output)
 
 

@@ -117,7 +117,7 @@ async def set_bounds(cloud: Cloud, cluster: Cluster, group: NodeGroup, bounds: B
     if not bounds[0] <= group["node_count"] <= bounds[1]:
         raise outside_of(cluster, group, bounds)
     say(f"setting the bounds of {group['name']}")
-    wanted: magnum.Bounds = {"min_node_count": bounds[0], "max_node_count": bounds[1]}
+    wanted: magnum.NodeGroupChange = {"min_node_count": bounds[0], "max_node_count": bounds[1]}
     return await nodegroups.update(cloud, cluster["uuid"], group["uuid"], wanted, say)
 
 
@@ -183,7 +183,7 @@ async def disable(run: Run, connect: Connect, wanted: str | None, say: Say) -> l
     for group in groups:
         if group["name"] in disabled and group["max_node_count"] is not None:
             # Or else nobody could resize it beyond the autoscaler's bounds.
-            unbounded: magnum.Bounds = {"min_node_count": 0, "max_node_count": None}
+            unbounded: magnum.NodeGroupChange = {"min_node_count": 0, "max_node_count": None}
             await nodegroups.update(run.cloud, cluster["uuid"], group["uuid"], unbounded, say)
     return disabled
 

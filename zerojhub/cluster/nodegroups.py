@@ -1,13 +1,22 @@
-"""Node groups of a cluster: since microversion 1.9, empty ones since 1.10."""
+"""Node groups of a cluster: since microversion 1.9, empty ones since 1.10, labels and taints of their nodes since 1.14."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from zerojhub.cluster import lifecycle
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import clusters, magnum, names
-from zerojhub.openstack.magnum import Bounds, Cluster, NodeGroup, NodeGroupName, NodeGroupRequest, PatchOperation
+from zerojhub.openstack import clusters, magnum, names, node_marks
+from zerojhub.openstack.magnum import (
+    Cluster,
+    NodeGroup,
+    NodeGroupChange,
+    NodeGroupName,
+    NodeGroupRequest,
+    PatchOperation,
+    Taint,
+)
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say
 
@@ -15,19 +24,20 @@ MINUTES = 60
 """How long a change may take, as for a cluster."""
 
 
-async def listed(cloud: Cloud, cluster: str) -> list[NodeGroup]:
-    """The node groups of the cluster of this name or UUID, with their addresses."""
+async def listed(cloud: Cloud, cluster: str, role: str | None = None) -> list[NodeGroup]:
+    """The node groups of the cluster of this name or UUID, with their addresses. `role`: only those with it."""
     uuid = (await magnum.get_cluster(cloud, cluster))["uuid"]
-    return await of(cloud, uuid)
+    return await of(cloud, uuid, role)
 
 
-async def of(cloud: Cloud, uuid: str) -> list[NodeGroup]:
+async def of(cloud: Cloud, uuid: str, role: str | None = None) -> list[NodeGroup]:
     """The node groups, with their addresses, of the cluster of this UUID, which was looked up before.
 
     UserError when Magnum is too old to have any.
     """
     magnum.require(cloud, 9, "node groups")
-    return [await magnum.show_nodegroup(cloud, uuid, group["uuid"]) for group in await magnum.nodegroups(cloud, uuid)]
+    found = await magnum.nodegroups(cloud, uuid, role=role)
+    return [await magnum.show_nodegroup(cloud, uuid, group["uuid"]) for group in found]
 
 
 async def workers_of(cloud: Cloud, cluster: Cluster) -> list[NodeGroup]:
@@ -62,34 +72,62 @@ async def get_one(cloud: Cloud, cluster: str, wanted: str) -> NodeGroup:
 
 
 def request(
-    name: str, *, nodes: int, least: int, most: int | None, flavor: str | None, image: str | None, role: str
+    name: str,
+    *,
+    nodes: int,
+    least: int,
+    most: int | None = None,
+    flavor: str | None = None,
+    image: str | None = None,
+    role: str = "worker",
+    labels: dict[str, str] | None = None,
+    docker_volume_size: int | None = None,
+    node_labels: dict[str, str] | None = None,
+    node_taints: list[Taint] | None = None,
 ) -> NodeGroupRequest:
-    """The body that creates a node group; the cluster's flavor and image apply when they are None."""
-    body: NodeGroupRequest = {"name": name, "node_count": nodes, "min_node_count": least, "role": role}
-    if most is not None:
-        body["max_node_count"] = most
-    if flavor:
-        body["flavor_id"] = flavor
-    if image:
-        body["image_id"] = image
-    return body
+    """The body that creates a node group; the cluster's flavor, image and labels apply when they are None."""
+    optional = {
+        "max_node_count": most,
+        "flavor_id": flavor,
+        "image_id": image,
+        "labels": labels,
+        "docker_volume_size": docker_volume_size,
+        "node_labels": node_labels,
+        "node_taints": node_taints,
+    }
+    given = {key: value for key, value in optional.items() if value is not None}
+    required = {"name": name, "node_count": nodes, "min_node_count": least, "role": role}
+    return cast(NodeGroupRequest, required | given)  # keys and types are those of the parameters
 
 
-def bounds(least: int | None, most: int | None) -> Bounds:
-    """New bounds; None leaves one unchanged."""
-    changed: Bounds = {}
-    if least is not None:
-        changed["min_node_count"] = least
-    if most is not None:
-        changed["max_node_count"] = most
-    return changed
+def change(
+    least: int | None,
+    most: int | None,
+    node_labels: dict[str, str] | None = None,
+    node_taints: list[Taint] | None = None,
+) -> NodeGroupChange:
+    """What to change in a group; None leaves it unchanged."""
+    values = {
+        "min_node_count": least,
+        "max_node_count": most,
+        "node_labels": node_labels,
+        "node_taints": node_taints,
+    }
+    return cast(NodeGroupChange, {key: value for key, value in values.items() if value is not None})  # as in `request`
 
 
-async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, wait: bool) -> NodeGroupName:
-    """Add a group. Problems with its names, bounds and quota, before Magnum is asked."""
+async def create(
+    cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *, merge_labels: bool = True, wait: bool
+) -> NodeGroupName:
+    """Add a group. Problems with its names, bounds, labels and quota, before Magnum is asked.
+
+    `merge_labels`: add its labels to the cluster's. That is done here: a Magnum before OpenStack Victoria cannot.
+    """
     before = await clusters.get_idle(cloud, cluster)
     groups = await of(cloud, before["uuid"])
-    found: list[ZeroJHubError] = []
+    found = _problems_of_marks(cloud, body.get("node_labels"), body.get("node_taints"))
+    if merge_labels and "labels" in body:
+        body["labels"] = before["labels"] | body["labels"]
     if body["name"] in [group["name"] for group in groups]:
         found.append(UserError(f"cluster {before['name']} has a node group named {body['name']!r}"))
     least, most, count = body["min_node_count"], body.get("max_node_count"), body["node_count"]
@@ -113,25 +151,39 @@ async def create(cloud: Cloud, cluster: str, body: NodeGroupRequest, say: Say, *
     return created
 
 
-async def update(cloud: Cloud, cluster: str, wanted: str, bounds: Bounds, say: Say) -> NodeGroup:
-    """Set the group's bounds. UserError when it has fewer or more nodes than they allow."""
-    if not bounds:
-        raise UserError("nothing to change was given", hint="--min and --max")
+def _problems_of_marks(cloud: Cloud, labels: dict[str, str] | None, taints: list[Taint] | None) -> list[ZeroJHubError]:
+    """What is wrong with labels and taints of nodes. UserError when Magnum is too old for any."""
+    if labels is not None or taints is not None:
+        magnum.require(cloud, 14, "labels and taints of nodes")
+    return [*node_marks.problems(labels or {}, taints or [])]
+
+
+async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChange, say: Say) -> NodeGroup:
+    """Change the group. UserError when it has fewer or more nodes than its new bounds allow."""
+    if not change:
+        raise UserError("nothing to change was given", hint="--min, --max, --node-labels or --node-taints")
     current = await clusters.get_idle(cloud, cluster)
     group = choose(await of(cloud, current["uuid"]), wanted)
-    least = bounds.get("min_node_count", group["min_node_count"] or 0)
-    most = bounds.get("max_node_count", group["max_node_count"])
+    if found := _problems_of_marks(cloud, change.get("node_labels"), change.get("node_taints")):
+        raise Problems(found)
+    least = change.get("min_node_count", group["min_node_count"] or 0)
+    most = change.get("max_node_count", group["max_node_count"])
     if most is not None and not least <= group["node_count"] <= most:
         raise UserError(
             f"the group has {group['node_count']} nodes, which is not between {least} and {most}",
             hint=f"zerojhub cluster resize {current['name']} N --nodegroup {group['name']}",
         )
     patch: list[PatchOperation] = []
-    if "min_node_count" in bounds:
+    if "min_node_count" in change:
         patch.append({"op": "replace", "path": "/min_node_count", "value": least})
-    if "max_node_count" in bounds:
+    if "max_node_count" in change:
         removed: PatchOperation = {"op": "remove", "path": "/max_node_count"}
         patch.append({"op": "replace", "path": "/max_node_count", "value": most} if most is not None else removed)
+    # Magnum reads them in texts.
+    marks = {"node_labels": change.get("node_labels"), "node_taints": change.get("node_taints")}
+    patch += [
+        {"op": "replace", "path": f"/{key}", "value": repr(value)} for key, value in marks.items() if value is not None
+    ]
     await magnum.update_nodegroup(cloud, current["uuid"], group["uuid"], patch)
     await lifecycle.wait_until_idle(cloud, current["uuid"], say, minutes=MINUTES)
     return await magnum.show_nodegroup(cloud, current["uuid"], group["uuid"])

@@ -146,8 +146,19 @@ class Cluster(ClusterName):
     updated_at: NotRequired[str | None]
 
 
+class Taint(TypedDict):
+    """A taint of Kubernetes nodes."""
+
+    key: str
+    value: str
+    effect: str
+
+
 class NodeGroupRequest(TypedDict):
-    """The body that creates a node group. Without a flavor or image it has the cluster's."""
+    """The body that creates a node group. Without a flavor, image or labels it has the cluster's; volume size in GB.
+
+    Nodes get `node_labels` and `node_taints` in Kubernetes where the driver supports them (since microversion 1.14).
+    """
 
     name: str
     role: str
@@ -156,13 +167,19 @@ class NodeGroupRequest(TypedDict):
     max_node_count: NotRequired[int]
     flavor_id: NotRequired[str]
     image_id: NotRequired[str]
+    labels: NotRequired[dict[str, str]]
+    docker_volume_size: NotRequired[int]
+    node_labels: NotRequired[dict[str, str]]
+    node_taints: NotRequired[list[Taint]]
 
 
-class Bounds(TypedDict, total=False):
-    """New bounds of a node group; a maximum of None removes it."""
+class NodeGroupChange(TypedDict, total=False):
+    """What can change in a node group; a maximum of None removes it. Labels and taints replace the present ones."""
 
     min_node_count: int
     max_node_count: int | None
+    node_labels: dict[str, str]
+    node_taints: list[Taint]
 
 
 class NodeGroupName(TypedDict):
@@ -184,6 +201,8 @@ class NodeGroup(NodeGroupName):
     status: NotRequired[str | None]
     stack_id: NotRequired[str | None]
     node_addresses: NotRequired[list[str] | None]
+    node_labels: NotRequired[dict[str, str] | None]
+    node_taints: NotRequired[list[Taint] | None]
 
 
 class PatchOperation(TypedDict):
@@ -368,9 +387,13 @@ async def delete_template(cloud: Cloud, uuid: str) -> None:
     await cloud.container_infra.delete(f"/clustertemplates/{uuid}")
 
 
-async def nodegroups(cloud: Cloud, cluster_uuid: str) -> list[NodeGroup]:
-    """The node groups of the cluster, without their addresses. CloudError from a Magnum before microversion 1.9."""
-    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups", NodeGroup)
+async def nodegroups(cloud: Cloud, cluster_uuid: str, *, role: str | None = None) -> list[NodeGroup]:
+    """The node groups of the cluster, without their addresses. CloudError from a Magnum before microversion 1.9.
+
+    `role`: only those with it.
+    """
+    query = {"role": role} if role else {}
+    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups", NodeGroup, **query)
 
 
 async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGroup:
@@ -394,7 +417,7 @@ async def create_nodegroup(cloud: Cloud, cluster_uuid: str, body: NodeGroupReque
 
 
 async def update_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str, patch: list[PatchOperation]) -> None:
-    # It only sets bounds.
+    # It only sets values.
     await cloud.container_infra.patch(f"/clusters/{cluster_uuid}/nodegroups/{uuid}", patch, repeatable=True)
 
 
@@ -455,7 +478,8 @@ async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:
 def require(cloud: Cloud, minor: int, what: str) -> None:
     """UserError unless Magnum, which has answered a request before, speaks microversion 1.`minor`.
 
-    From Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials.
+    From Magnum's REST API version history: 1.3 rollback, 1.4 statistics, 1.6 quotas, 1.7 resize, 1.8 upgrade, 1.9 node
+    groups, 1.12 credentials, 1.14 labels and taints of nodes.
     """
     newest = cloud.container_infra.max_microversion
     if newest and newest < (1, minor):

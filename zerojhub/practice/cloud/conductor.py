@@ -59,6 +59,12 @@ class Conductor:
     def create_nodegroup(self, cluster: Record, group: Record) -> None:
         self._update(cluster, group, "CREATE", [])
 
+    def update_nodegroup(self, cluster: Record, group: Record) -> None:
+        """Let a change that involves no servers take effect."""
+        mark(group, "UPDATE_IN_PROGRESS")
+        mark(cluster, "UPDATE_IN_PROGRESS")
+        self.queue(cluster["uuid"], partial(self._save, cluster, group))
+
     def delete_nodegroup(self, cluster: Record, group: Record) -> None:
         group["node_count"] = 0
         self._update(cluster, group, "DELETE", [])
@@ -156,6 +162,11 @@ class Conductor:
         if action == "DELETE":
             cluster["nodegroups"].remove(group)
         await self._settle(cluster, action, [group])
+
+    async def _save(self, cluster: Record, group: Record) -> None:
+        mark(group, "UPDATE_COMPLETE")
+        if self.is_last(cluster["uuid"]):
+            mark(cluster, "UPDATE_COMPLETE")
 
     async def _upgrade(self, cluster: Record, groups: list[Record], batch: int) -> None:
         version = groups[0]["labels"].get("kube_tag") or cluster["coe_version"]

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from zerojhub.practice.cloud.refusal import Refusal
-from zerojhub.practice.cloud.store import Record, Store
+from zerojhub.practice.cloud.store import Record, Store, words
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+TAINT = ("key", "value", "effect")
+PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
+"""Prefixes below kubernetes.io of labels that a kubelet may set."""
+KUBELET_LABELS = words(
+    "beta.kubernetes.io/arch beta.kubernetes.io/instance-type beta.kubernetes.io/os "
+    "failure-domain.beta.kubernetes.io/region failure-domain.beta.kubernetes.io/zone kubernetes.io/arch "
+    "kubernetes.io/hostname kubernetes.io/os node.kubernetes.io/instance-type node.kubernetes.io/windows-build "
+    "topology.kubernetes.io/region topology.kubernetes.io/zone"
+)
+"""The other ones that it may set."""
 
 
 def check_bounds(group: Record) -> None:
@@ -25,19 +36,35 @@ def check_bounds(group: Record) -> None:
         raise bad("min_node_count", f"min_node_count ({least}) should be less or equal to node_count ({count})")
 
 
-def check_taints(group: Record) -> None:
-    """Refuse (409) invalid taints."""
+def check_marks(group: Record) -> None:
+    """Refuse (409) labels and taints of nodes that masters cannot have, that are invalid, or that a kubelet refuses."""
 
-    def bad(why: str) -> Refusal:
-        return Refusal(409, f"node_taints for {group['name']} is invalid ({why}).")
+    def bad(attribute: str, why: str) -> Refusal:
+        return Refusal(409, f"{attribute} for {group['name']} is invalid ({why}).")
 
+    for name in ("node_labels", "node_taints"):
+        if group["role"] == "master" and group[name]:
+            raise bad(name, f"{name} may not be set on master nodegroups")
+    for key in group["node_labels"] or ():
+        prefix, slash, _ = key.partition("/")
+        restricted = slash and re.fullmatch(r"(.+\.)?(kubernetes|k8s)\.io", prefix)
+        if restricted and prefix not in PREFIXES and key not in KUBELET_LABELS:
+            why = f"node label '{key}' is in a restricted Kubernetes namespace; the kubelet will refuse to start."
+            why += " Labels in the kubernetes.io/ and k8s.io/ namespaces must use one of the allowed prefixes"
+            why += f" ({', '.join(PREFIXES)}) or be one of the allowed labels ({', '.join(KUBELET_LABELS)})."
+            raise bad("node_labels", why)
     for index, taint in enumerate(group["node_taints"] or ()):
         if not isinstance(taint, dict):
-            raise bad(f"node_taints[{index}] must be an object with key, effect and optional value")
+            raise bad("node_taints", f"node_taints[{index}] must be an object with key, effect and optional value")
+        if unknown := sorted(set(taint) - set(TAINT)):
+            allowed = f"allowed fields are {', '.join(TAINT)}"
+            raise bad(
+                "node_taints", f"node_taints[{index}] contains unrecognised field(s) {', '.join(unknown)}; {allowed}"
+            )
         if not taint.get("key"):
-            raise bad(f"node_taints[{index}].key is required")
+            raise bad("node_taints", f"node_taints[{index}].key is required")
         if taint.get("effect") not in EFFECTS:
-            raise bad(f"node_taints[{index}].effect must be one of {', '.join(EFFECTS)}")
+            raise bad("node_taints", f"node_taints[{index}].effect must be one of {', '.join(EFFECTS)}")
 
 
 def check_driver(what: str, driver: str | None, supported: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerojhub.practice.cloud.magnum.checks import apply_patch, check_bounds, check_taints
+from zerojhub.practice.cloud.magnum.checks import apply_patch, check_bounds, check_marks
 from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
 from zerojhub.practice.cloud.magnum.microversions import since
 from zerojhub.practice.cloud.magnum.pages import links, page
@@ -37,7 +37,13 @@ def render_nodegroup(call: Call, cluster: Record, group: Record, fields: tuple[s
     body["merge_labels"] = False
     if is_cluster_api(call.store, cluster):
         body["stack_id"] = None
-    return {name: body[name] for name in fields} if fields else body
+    lacks = lacking(call)
+    return {name: value for name, value in body.items() if name in (fields or body) and name not in lacks}
+
+
+def lacking(call: Call) -> tuple[str, ...]:
+    """The attributes that came with later microversions than this Magnum's newest."""
+    return ("node_labels", "node_taints") if call.store.profile.microversions("container-infra")[1] < (1, 14) else ()
 
 
 @routes("GET", "/v1/clusters/{ident}/nodegroups")
@@ -61,17 +67,17 @@ async def show_nodegroup(call: Call) -> Record:
 @routes("POST", "/v1/clusters/{ident}/nodegroups", status=202)
 async def create_nodegroup(call: Call) -> Record:
     since(call, 9, "post")
-    body = parse_body("nodegroup", NODEGROUP, call.data)
+    body = parse_body("nodegroup", NODEGROUP, call.data, lacking(call))
     if not body["name"]:
         raise Refusal(500, "Field `name' cannot be None")
     cluster = find_cluster(call)
     if not cluster["api_address"]:
         raise Refusal(409, "Cluster API address is not available yet")
-    check_taints(body)
     if body["name"] in [group["name"] for group in cluster["nodegroups"]]:
         name = f"A node group with name {body['name']} already exists in the cluster {cluster['name']}."
         raise Refusal(409, name)
     check_bounds(body)
+    check_marks(body)
     if body["role"] == "master":
         raise Refusal(400, "Creating master nodegroups is currently not supported.")
     flavor = body["flavor_id"] or cluster["flavor_id"] or call.store.usual_flavor
@@ -102,14 +108,18 @@ async def update_nodegroup(call: Call) -> Record:
     patch = parse_patch(call.data, UNCHANGEABLE)
     cluster = find_cluster(call)
     group = find_nodegroup(cluster, call.path_params["group"])
-    changed = apply_patch(group, patch, {"min_node_count": 0, "node_labels": {}, "node_taints": []})
+    there = {name: value for name, value in group.items() if name not in lacking(call)}
+    changed = apply_patch(there, patch, {"min_node_count": 0})
     names = ("min_node_count", "max_node_count", "node_labels", "node_taints")
-    checked = parse_body("nodegroup", NODEGROUP, {name: changed[name] for name in names if changed[name] is not None})
+    given = {name: changed[name] for name in names if changed.get(name) is not None}
+    checked = parse_body("nodegroup", NODEGROUP, given)
     values = {name: checked[name] for name in names}
     check_bounds({**group, **values})
-    check_taints({**group, **values})
+    check_marks({**group, **values})
     group.update(values, updated_at=now(OFFSET))
-    return render_nodegroup(call, cluster, group)
+    answer = render_nodegroup(call, cluster, group)
+    call.conductor.update_nodegroup(cluster, group)
+    return answer
 
 
 @routes("DELETE", "/v1/clusters/{ident}/nodegroups/{group}")
