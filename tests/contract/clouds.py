@@ -86,6 +86,18 @@ class Cloud:
         headers["X-Auth-Token"] = self.token().headers["X-Subject-Token"]
         return httpx.Client(base_url=self.at(path), headers=headers, timeout=60, verify=False)
 
+    def administrator(self, path: str = "") -> httpx.Client:
+        """A client of the administrator for the API under the path."""
+        user = {"name": "admin", "password": self.admin_password, "domain": {"id": "default"}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        token = self.token(identity=identity, scope={"project": {"name": "service", "domain": {"id": "default"}}})
+        headers = {"X-Auth-Token": token.headers["X-Subject-Token"], "Accept": "application/json"}
+        return httpx.Client(base_url=self.at(path), headers=headers, timeout=60, verify=False)
+
+    @property
+    def admin_password(self) -> str:
+        raise NotImplementedError
+
     def openstack(self, *commands: str) -> str:
         """The output of these `openstack` commands, run in one process: the client takes three seconds to start."""
         printed, refused = self._openstack(commands)
@@ -140,6 +152,10 @@ class Site(Cloud):
     @property
     def url(self) -> str:
         return self.roots[""]
+
+    @property
+    def admin_password(self) -> str:
+        return PASSWORD
 
     def hold(self) -> None:
         self.ground.held |= {"boot", "halt", "upgrade"}

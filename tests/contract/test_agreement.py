@@ -33,6 +33,8 @@ MACHINES = {
     "node_addresses",
     "master_addresses",
     "updated_at",
+    "host",
+    "report_count",
 }
 
 

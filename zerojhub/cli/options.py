@@ -47,6 +47,10 @@ VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Print ever
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the change is complete.")]
 YesOption = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
+ProjectOption = Annotated[
+    str | None,
+    typer.Option("--project", metavar="ID", help="ID of the project.", show_default="the credentials' own"),
+]
 KeypairOption = Annotated[str | None, typer.Option(metavar="KEYPAIR", help="SSH keypair of the servers.")]
 FixedSubnetOption = Annotated[str | None, typer.Option(metavar="SUBNET", help="Subnet of the servers.")]
 FloatingIPOption = Annotated[

@@ -478,8 +478,8 @@ async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:
 def require(cloud: Cloud, minor: int, what: str) -> None:
     """UserError unless Magnum, which has answered a request before, speaks microversion 1.`minor`.
 
-    From Magnum's REST API version history: 1.3 rollback, 1.4 statistics, 1.6 quotas, 1.7 resize, 1.8 upgrade, 1.9 node
-    groups, 1.12 credentials, 1.14 labels and taints of nodes.
+    From Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials, 1.14 labels and
+    taints of nodes.
     """
     newest = cloud.container_infra.max_microversion
     if newest and newest < (1, minor):

@@ -45,6 +45,10 @@ class Real(Cloud):
     account: dict[str, str]
     broker: str
 
+    @property
+    def admin_password(self) -> str:
+        return self.account["password"]
+
     def hold(self) -> None:
         self.held.touch()
 
@@ -68,7 +72,7 @@ def real_cloud(folder: Path) -> Iterator[Real]:
         start_magnum(processes, installed, magnum, cloud)
         start_keystone(processes, installed, keystone, password)
         processes.wait(lambda: all(answers(root) for root in roots.values()))
-        admin = administrator(cloud, password)
+        admin = cloud.administrator()
         make_project(admin, cloud, others.state.store, catalog(url))
         take_tokens_of(cloud, others.state.store)
         processes.wait(lambda: conductor_is_up(admin, cloud))
@@ -205,14 +209,6 @@ def serve(
 
 
 # -- contents -----------------------------------------------------------------------------------------------------------
-
-
-def administrator(cloud: Cloud, password: str) -> httpx.Client:
-    user = {"name": "admin", "password": password, "domain": {"id": "default"}}
-    identity = {"methods": ["password"], "password": {"user": user}}
-    answer = cloud.token(identity=identity, scope={"project": {"name": "service", "domain": {"id": "default"}}})
-    answer.raise_for_status()
-    return httpx.Client(headers={"X-Auth-Token": answer.headers["X-Subject-Token"]}, timeout=60)
 
 
 def catalog(url: str) -> list[dict]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SQLITE, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SQLITE, Real, answers, serve, url_of, write
 from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
@@ -48,7 +48,7 @@ def real_compute(real: Real, flavors: list[dict]) -> Iterator[Cloud]:
         serve(processes, installed, "nova", "nova.wsgi.osapi_compute:application", api, env)
         cloud = Cloud({**real.roots, "/compute": url_of(api)}, real.clouds)
         processes.wait(lambda: answers(cloud.at("/compute")))
-        admin = administrator(real, real.account["password"])
+        admin = real.administrator()
         processes.wait(lambda: compute_is_up(admin, cloud))
         manage("cell_v2", "discover_hosts")
         for flavor in flavors:

@@ -10,7 +10,7 @@ import httpx
 
 from tests.contract.clouds import Cloud
 from tests.contract.ground import InstantGround
-from tests.contract.real.cloud import Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import Real, answers, serve, url_of, write
 from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
@@ -52,7 +52,7 @@ def real_network(real: Real) -> Iterator[Cloud]:
         serve(processes, installed, "neutron", "neutron.wsgi.api:application", listener, env)
         cloud = Cloud({**real.roots, "/network": url_of(listener)}, real.clouds)
         processes.wait(lambda: answers(cloud.at("/network")))
-        make_networks(administrator(real, real.account["password"]), cloud)
+        make_networks(real.administrator(), cloud)
         yield cloud
 
 

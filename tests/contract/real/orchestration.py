@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
-from tests.contract.real.cloud import SQLITE, Real, administrator, answers, serve, url_of, write
+from tests.contract.real.cloud import SQLITE, Real, answers, serve, url_of, write
 from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
@@ -31,7 +31,7 @@ def real_orchestration(real: Real) -> Iterator[Real]:
     installed, processes = environment(), real.processes
     folder = processes.folder / "heat"
     folder.mkdir()
-    domain = make_domain(administrator(real, real.account["password"]), real)
+    domain = make_domain(real.administrator(), real)
     database = f"sqlite:///{folder}/heat.db?timeout={SECONDS}"
     write(
         folder / ".heat" / "heat.conf",

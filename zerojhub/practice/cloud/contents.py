@@ -47,7 +47,8 @@ def new_store(ground: Ground, settings: Settings) -> Store:
     service = store.projects.named("service")[0]["id"]
     store.new_user(NAME, settings.password, project)
     store.new_user("swift", secrets.token_urlsafe(16), service)
-    administrator = hex_id()
+    administrator = store.new_user("admin", settings.password, service)["id"]
+    store.administrators.add(administrator)
 
     for number, flavor in enumerate(profile.flavors, 1):
         nova_records.new_flavor(store, str(number), flavor.name, vcpus=flavor.vcpus, ram=flavor.ram, disk=flavor.disk)

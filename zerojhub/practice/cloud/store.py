@@ -100,6 +100,15 @@ class Store:
         self.users, self.projects, self.roles = Table(), Table(), Table()
         self.application_credentials, self.access_rules, self.trusts = Table(), Table(), Table()
         self.ec2_credentials = Table()
+        self.administrators: set[str] = set()
+        """The IDs of users who have the role `admin`. Only Keystone and Magnum ask for it."""
+        self.admin_role: Record = {
+            "id": hex_id(),
+            "name": "admin",
+            "domain_id": None,
+            "description": None,
+            "options": {},
+        }
         self.flavors, self.images, self.keypairs = Table(), Table(), Table()
         self.servers, self.server_groups = Table(), Table()
         self.server_events: list[Record] = []
@@ -109,6 +118,8 @@ class Store:
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
+        self.cluster_quotas = Table()
+        """Magnum's quotas that an administrator has set, by project."""
         # Heat shows deleted stacks by ID until they are purged; here the last hundred are kept.
         self.deleted_stacks: deque[Record] = deque(maxlen=100)
 

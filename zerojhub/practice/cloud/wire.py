@@ -61,6 +61,11 @@ class Call(Request):
         return self.token.project
 
     @property
+    def is_admin(self) -> bool:
+        """Does the user have the role `admin`?"""
+        return self.token.user in self.store.administrators
+
+    @property
     def origin(self) -> str:
         """Scheme, host and port as the client used them, for links in responses."""
         return f"{self.url.scheme}://{self.headers.get('host', self.url.netloc)}"
@@ -225,7 +230,7 @@ def paged(call: Call, records: list[dict], *, key: str = "id", most: int = 1000)
     if limit < 0:
         raise Refusal(400, f"Invalid input for query parameters limit. Value: {limit}.")
     if marker := query.get("marker"):
-        ids = [record[key] for record in records]
+        ids = [str(record[key]) for record in records]
         if marker not in ids:
             raise Refusal(400, f"marker [{marker}] not found")
         records = records[ids.index(marker) + 1 :]

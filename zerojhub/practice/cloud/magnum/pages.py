@@ -13,8 +13,13 @@ def links(call: Call, path: str) -> list[Record]:
     return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]
 
 
-def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[Record], dict[str, str]]:
-    """A page of records, and {"next": …} if there are more. `lost` names the kind in the error for an unknown marker."""
+def page(
+    call: Call, kind: str, records: list[Record], lost: str, *, key: str = "uuid"
+) -> tuple[list[Record], dict[str, str]]:
+    """A page of records, and {"next": …} if there are more. `lost` names the kind in the error for an unknown marker.
+
+    `key`: the attribute that markers are values of.
+    """
     limit, direction = call.query_params.get("limit"), call.query_params.get("sort_dir", "asc")
     if limit is not None:
         try:
@@ -25,15 +30,15 @@ def page(call: Call, kind: str, records: list[Record], lost: str) -> tuple[list[
             raise Refusal(400, "Limit must be positive")
     if direction not in ("asc", "desc"):
         raise Refusal(400, f"Invalid sort direction: {direction}. Acceptable values are 'asc' or 'desc'")
-    key = call.query_params.get("sort_key", "id")
-    if key != "id" and records and key not in records[0]:
-        raise Refusal(400, f'The sort_key value "{key}" is an invalid field for sorting')
+    by = call.query_params.get("sort_key", "id")
+    if by != "id" and records and by not in records[0]:
+        raise Refusal(400, f'The sort_key value "{by}" is an invalid field for sorting')
     marker = call.query_params.get("marker")
-    if marker and marker not in [record["uuid"] for record in records]:
+    if marker and marker not in [str(record[key]) for record in records]:
         raise Refusal(404, f"{lost} {marker} could not be found.")
-    part, _ = paged(call, records, key="uuid")
+    part, _ = paged(call, records, key=key)
     if not limit or len(part) != int(limit):
         return part, {}
-    sort = f"sort_key={key}&sort_dir={direction}"
-    href = f"{call.origin}/container-infra/v1/{kind}?{sort}&limit={limit}&marker={part[-1]['uuid']}"
+    sort = f"sort_key={by}&sort_dir={direction}"
+    href = f"{call.origin}/container-infra/v1/{kind}?{sort}&limit={limit}&marker={part[-1][key]}"
     return part, {"next": href}

@@ -9,6 +9,7 @@ from zerojhub.practice.cloud.magnum.drivers import driver_for
 from zerojhub.practice.cloud.magnum.schema import TEMPLATE, parse_body
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, Table, new_id, now, words
+from zerojhub.practice.cloud.wire import Call
 
 OFFSET = "%Y-%m-%dT%H:%M:%S+00:00"
 GREEK = words(
@@ -29,6 +30,12 @@ def find_one(table: Table, ident: str, lost: str, several: str) -> Record:
     if len(found) > 1:
         raise Refusal(409, f"Multiple {several} exist with same name. Please use the {lost.lower()} uuid instead.")
     return found[0]
+
+
+def enforce(call: Call, policy: str) -> None:
+    """Refuse (403) what only administrators may do."""
+    if not call.is_admin:
+        raise Refusal(403, f"Policy doesn't allow {policy} to be performed.")
 
 
 def new_template(store: Store, project: str, user: str, **fields: Any) -> Record:

@@ -224,6 +224,14 @@ UPGRADE = (Attribute("max_batch_size", "number", low=1), text("nodegroup"), text
 
 CERTIFICATE = (Attribute("cluster_uuid"), Attribute("csr"), Attribute("pem"), Attribute("ca_cert_type"))
 
+QUOTA = (
+    Attribute("id", "number", low=1),
+    Attribute("hard_limit", "number", low=0, default=1),
+    text("project_id"),
+    Attribute("resource", "choice", choices=("Cluster",), default="Cluster"),
+    *readonly("created_at", "updated_at"),
+)
+
 INTERNAL = ("created_at", "id", "links", "updated_at", "uuid", "project_id", "user_id")
 
 

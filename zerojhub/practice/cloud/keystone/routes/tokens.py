@@ -35,7 +35,8 @@ def token_body(call: Call, token: Token, with_catalog: bool = True) -> Record:
     if token.project:
         credential = token.application_credential
         given = credential["roles"] if credential else store.roles.values()
-        roles = [{"id": role["id"], "name": role["name"]} for role in given]
+        more = [store.admin_role] if token.user in store.administrators else []
+        roles = [{"id": role["id"], "name": role["name"]} for role in (*given, *more)]
         body |= {"project": in_domain(store.projects[token.project]), "is_domain": False, "roles": roles}
         if with_catalog:
             body["catalog"] = catalog(call, token.project)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from zerojhub.practice.cloud import magnum
 from zerojhub.practice.cloud.magnum import errors, microversions
 from zerojhub.practice.cloud.magnum.routes import (
-    administrators,
     certificates,
     clusters,
     nodegroups,
@@ -15,7 +14,7 @@ from zerojhub.practice.cloud.magnum.routes import (
 )
 from zerojhub.practice.cloud.wire import Service
 
-PARTS = (administrators, certificates, clusters, nodegroups, quotas, templates, versions)
+PARTS = (certificates, clusters, nodegroups, quotas, templates, versions)
 SERVICE = Service(
     magnum.TYPES, magnum.ROOT, errors.to_response, (part.routes for part in PARTS), negotiate=microversions.negotiate
 )

@@ -18,6 +18,7 @@ from zerojhub.practice.cloud.magnum.records import (
     of_role,
     random_name,
 )
+from zerojhub.practice.cloud.magnum.routes.quotas import limit_of
 from zerojhub.practice.cloud.magnum.routes.templates import find_template
 from zerojhub.practice.cloud.magnum.schema import BRIEF, CLUSTER, FULL, RESIZE, UPGRADE, parse_body, parse_patch
 from zerojhub.practice.cloud.refusal import Refusal
@@ -55,10 +56,14 @@ def render_cluster(call: Call, cluster: Record, fields: tuple[str, ...]) -> Reco
 
 def find_cluster(call: Call, ident: str | None = None) -> Record:
     """The cluster with this UUID or name; default: the one in the path. Raises Refusal (404, 409)."""
-    mine = Table(
-        (key, cluster) for key, cluster in call.store.clusters.items() if cluster["project_id"] == call.project
-    )
+    mine = Table((cluster["uuid"], cluster) for cluster in visible_clusters(call))
     return find_one(mine, ident or call.path_params["ident"], "Cluster", "clusters")
+
+
+def visible_clusters(call: Call) -> list[Record]:
+    """The project's clusters; for administrators, those of every project."""
+    project = call.project
+    return [each for each in call.store.clusters.values() if call.is_admin or each["project_id"] == project]
 
 
 def cluster_auth_url(call: Call) -> str:
@@ -70,7 +75,7 @@ def cluster_auth_url(call: Call) -> str:
 @routes("GET", "/v1/clusters/detail")
 async def list_clusters(call: Call) -> Record:
     kind = call.url.path.rstrip("/").partition("/v1/")[2]
-    part, more = page(call, kind, call.store.clusters.where(project_id=call.project), "Cluster")
+    part, more = page(call, kind, visible_clusters(call), "Cluster")
     fields = FULL if kind.endswith("detail") else BRIEF
     return {"clusters": [render_cluster(call, cluster, fields) for cluster in part], **more}
 
@@ -98,8 +103,8 @@ async def create_cluster(call: Call) -> Record:
         raise Refusal(400, f"{size}, size cannot be an even number.")
     if body["node_count"] == 0 and call.state.version < (1, 10):
         raise Refusal(400, ZERO_NODES)
-    if store.over_quota("container-infra", call.project, {"Cluster": 1}):
-        limit = store.quotas["container-infra"]["Cluster"]
+    limit = limit_of(call, call.project)
+    if 0 <= limit <= len(store.clusters.where(project_id=call.project)):
         message = f"You have reached the maximum clusters per project, {limit}. You may delete a cluster to make room"
         raise Refusal(403, f"Resource limit exceeded: {message} for a new one.")
     labels = body["labels"] or template["labels"]

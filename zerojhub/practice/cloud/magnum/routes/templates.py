@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from zerojhub.practice.cloud.magnum.checks import apply_patch, check_drivers, check_resources
 from zerojhub.practice.cloud.magnum.drivers import driver_for
 from zerojhub.practice.cloud.magnum.pages import links, page
-from zerojhub.practice.cloud.magnum.records import OFFSET, find_one, new_template, random_name
+from zerojhub.practice.cloud.magnum.records import OFFSET, enforce, find_one, new_template, random_name
 from zerojhub.practice.cloud.magnum.schema import TEMPLATE, parse_body, parse_patch
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, Table, now
@@ -20,7 +20,7 @@ def find_template(call: Call, ident: str) -> Record:
     visible = Table(
         (key, template)
         for key, template in call.store.templates.items()
-        if template["project_id"] == call.project or template["public"]
+        if call.is_admin or template["project_id"] == call.project or template["public"]
     )
     try:
         return find_one(visible, ident, "ClusterTemplate", "ClusterTemplates")
@@ -40,7 +40,7 @@ async def list_templates(call: Call) -> Record:
     mine = [
         template
         for template in call.store.templates.values()
-        if template["project_id"] == call.project or (template["public"] and not template["hidden"])
+        if call.is_admin or template["project_id"] == call.project or (template["public"] and not template["hidden"])
     ]
     kind = call.url.path.rstrip("/").partition("/v1/")[2]
     part, more = page(call, kind, mine, "ClusterTemplate")
@@ -68,7 +68,7 @@ async def create_template(call: Call) -> JSONResponse:
         raise Refusal(400, f"Image {body['image_id']} doesn't contain os_distro field.")
     if not body["driver"]:
         driver_for(call.store, image["os_distro"])
-    if body["public"] or body["hidden"]:
+    if (body["public"] or body["hidden"]) and not call.is_admin:
         raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
     body["name"] = body["name"] or random_name("template")
     template = new_template(call.store, call.project, call.token.user, **body)
@@ -82,7 +82,7 @@ async def update_template(call: Call) -> Record:
     patch = parse_patch(call.data, fixed=(*fixed, "registry_enabled", "cluster_distro", "hidden"))
     template = find_template(call, call.path_params["ident"])
     if template["project_id"] != call.project:
-        raise Refusal(403, "Policy doesn't allow clustertemplate:update to be performed.")
+        enforce(call, "clustertemplate:update")
     lacks = call.store.profile.lacks.template
     names = [each.name for each in TEMPLATE if not each.readonly and each.name not in lacks]
     changed = apply_patch({name: template[name] for name in names}, patch, {"labels": {}})
@@ -96,9 +96,10 @@ async def update_template(call: Call) -> Record:
     check_resources(call.store, body)
     body["labels"] = body["labels"] or {}
     altered = {name for name in names if body[name] != template[name]}
-    if altered & {"public", "hidden"}:
+    if altered & {"public", "hidden"} and not call.is_admin:
         raise Refusal(403, "Not authorized to set public or hidden flag for cluster template.")
-    if altered - {"name"} and altered != {"tags"}:
+    publishing = len(altered) == 1 and (altered <= {"hidden", "tags"} or (body["public"] and altered == {"public"}))
+    if altered - {"name"} and not publishing:
         refuse_in_use(call.store, template)
     template.update(body, updated_at=now(OFFSET))
     return render_template(call, template)
@@ -114,6 +115,6 @@ async def delete_template(call: Call) -> None:
     ident = call.path_params["ident"]
     template = find_template(call, ident)
     if template["project_id"] != call.project:
-        raise Refusal(403, "Policy doesn't allow clustertemplate:delete to be performed.")
+        enforce(call, "clustertemplate:delete")
     refuse_in_use(call.store, template)
     del call.store.templates[template["uuid"]]
