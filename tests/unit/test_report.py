@@ -16,8 +16,9 @@ import yaml
 
 from zerojhub import report
 from zerojhub.backup.pod import PROGRAMS
+from zerojhub.errors import UserError
 from zerojhub.report import jobs, progress, results
-from zerojhub.report.results import Output
+from zerojhub.report.results import Listing, ListOutput, Output
 
 
 @dataclass(frozen=True)
@@ -205,3 +206,39 @@ def test_only_the_report_package_prints():
     modules = {file: file.relative_to(package).parts[0] for file in package.rglob("*.py") if file not in elsewhere}
     printing = {file: part for file, part in modules.items() if part != "practice" and prints(file)}
     assert set(printing.values()) == {"report"}, printing
+
+
+ROWS: list[dict[str, object]] = [
+    {"name": "a", "labels": {"x": "1"}, "count": 2},
+    {"name": "b,c", "labels": {}, "count": None, "more": [1]},
+]
+
+
+@pytest.mark.parametrize(
+    ("listing", "printed"),
+    [
+        (Listing(), "NAME  COUNT\na     2\nb,c\n"),
+        (Listing(columns=["count", "more"]), "COUNT  MORE\n2\n       [1]\n"),
+        (Listing(ListOutput.csv), 'name,count\na,2\n"b,c",\n'),
+        (Listing(ListOutput.csv, ["labels"]), 'labels\n"{""x"": ""1""}"\n{}\n'),
+        (Listing(ListOutput.yaml, ["name"]), "- name: a\n- name: b,c\n"),
+    ],
+)
+def test_a_list_has_the_chosen_fields(capsys, listing, printed):
+    results.show_rows(ROWS, ("name", "count"), listing)
+    assert capsys.readouterr().out == printed
+
+
+def test_a_list_as_data_is_whole_unless_fields_are_chosen(capsys):
+    results.show_rows(ROWS, ("name", "count"), Listing(ListOutput.json))
+    assert json.loads(capsys.readouterr().out) == ROWS
+    results.show_rows([], ("name", "count"), Listing(ListOutput.csv))
+    assert capsys.readouterr().out == "name,count\n"
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"), [("nam", "did you mean 'name'?"), ("flavor", "fields: name, count, labels, more")]
+)
+def test_a_field_that_none_has_is_refused(field, hint):
+    with pytest.raises(UserError, match=re.escape(f"-c: no field {field!r} in the list ({hint})")):
+        results.show_rows(ROWS, ("name", "count"), Listing(columns=[field]))

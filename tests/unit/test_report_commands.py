@@ -45,7 +45,7 @@ from zerojhub.report import (
 from zerojhub.report import survey as report_survey
 from zerojhub.report.board import Changes, Look
 from zerojhub.report.jobs import JobLog, LogLine
-from zerojhub.report.results import Output
+from zerojhub.report.results import Listing, ListOutput, Output
 from zerojhub.stages import Cluster, Template
 from zerojhub.workshops.base import Outcome
 
@@ -53,12 +53,16 @@ PI = JobRow("pi", "complete", 1, 0, 1, 0, "2026-01-31T10:00:00Z", 12, "")
 QUEUE = JobRow("queue", "complete", None, 0, 2, 0, "2026-01-31T10:00:00Z", 12, "a pod was deleted")
 
 
+LISTS = (clusters.show_clusters, nodegroups.show_nodegroups, templates.show_templates)
+"""What takes a Listing instead of a format."""
+
+
 @pytest.fixture
 def text(capsys):
     """What a report prints for people: the lines, with single spaces."""
 
     def read(show, *words, **options) -> list[str]:
-        show(*words, Output.table, **options)
+        show(*words, *([Listing()] if show in LISTS else [Output.table]), **options)
         return [re.sub(" +", " ", line) for line in capsys.readouterr().out.splitlines()]
 
     return read
@@ -69,7 +73,7 @@ def data(capsys):
     """What a report prints for programs."""
 
     def read(show, *words, **options):
-        show(*words, Output.json, **options)
+        show(*words, *([Listing(ListOutput.json)] if show in LISTS else [Output.json]), **options)
         return json.loads(capsys.readouterr().out)
 
     return read
@@ -297,9 +301,10 @@ def test_changes_as_yaml_are_documents(capsys):
 def test_clusters_and_what_became_of_one(text, data):
     assert text(clusters.show_clusters, [CLUSTER])[1] == "c1 k8s CREATE_COMPLETE"
     assert data(clusters.show_clusters, [CLUSTER]) == [CLUSTER]
-    assert text(clusters.show_deleted, CLUSTER, []) == ["deleted cluster k8s (c1)"]
-    assert text(clusters.show_deleted, CLUSTER, [KEPT])[-1] == "v1 pvc-1 10 ada"
-    assert data(clusters.show_deleted, CLUSTER, [KEPT])["kept"][0]["owner"] == "ada"
+    assert text(clusters.show_deleted, [(CLUSTER, [])]) == ["deleted cluster k8s (c1)"]
+    assert text(clusters.show_deleted, [(CLUSTER, [KEPT])])[-1] == "v1 pvc-1 10 ada"
+    assert data(clusters.show_deleted, [(CLUSTER, [KEPT])])["kept"][0]["owner"] == "ada"
+    assert [each["deleted"] for each in data(clusters.show_deleted, [(CLUSTER, []), (CLUSTER, [])])] == ["c1", "c1"]
     assert text(clusters.show_kubeconfig, Saved(Path("a.yaml"), "k8s", [])) == ["wrote a.yaml, context k8s"]
 
 
@@ -315,10 +320,11 @@ def test_an_upgrade_says_for_how_long_the_hub_was_away(text, silent, line):
 def test_node_groups_templates_and_stacks(text, data):
     assert text(nodegroups.show_nodegroups, [GROUP])[1] == "g1 big 1 0 4 worker"
     assert text(nodegroups.show_updated, GROUP)[1] == "g1 big 1 0 4 worker"
-    assert text(nodegroups.show_deleted, GROUP) == ["deleted node group big"]
+    assert text(nodegroups.show_deleted, [GROUP, GROUP]) == ["deleted node group big"] * 2
     template: Any = {"uuid": "t1", "name": "k8s", "coe": "kubernetes", "public": True}
     assert text(templates.show_templates, [template])[1] == "t1 k8s kubernetes True"
-    assert data(templates.show_deleted, template) == {"deleted": "t1"}
+    assert data(templates.show_deleted, [template]) == {"deleted": "t1"}
+    assert data(templates.show_deleted, [template] * 2) == [{"deleted": "t1"}] * 2
     outputs = [{"output_key": "api", "output_value": "https://x"}]
     stack: Any = {"id": "s1", "stack_name": "k8s", "stack_status": "CREATE_COMPLETE", "outputs": outputs}
     assert text(stacks.show_stack, stack)[1:] == ["s1 k8s CREATE_COMPLETE", "api: https://x"]

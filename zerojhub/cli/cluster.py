@@ -11,26 +11,33 @@ from zerojhub.cli import cluster_access
 from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     CloudOption,
+    ColumnOption,
     DuplicateOption,
     FixedSubnetOption,
     FloatingIPOption,
     KeypairOption,
     LabelsOption,
+    LimitOption,
+    ListOutputOption,
     NameArgument,
+    NamesArgument,
     NodeGroupOption,
     OutputOption,
     QuietOption,
+    SortDirOption,
+    SortKeyOption,
     WaitOption,
     YesOption,
     confirm,
     logs_in,
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
-from zerojhub.report.results import Output, show_done
+from zerojhub.report.results import Listing, ListOutput, Output, show_done
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
     from zerojhub.cluster.upgrade import Upgraded
+    from zerojhub.openstack.leftovers import KeptVolume
     from zerojhub.openstack.magnum import Cluster
     from zerojhub.run import Run
     from zerojhub.text import Say
@@ -40,16 +47,25 @@ app.add_typer(cluster_access.app)
 
 
 @app.command("list")
-def list_clusters(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def list_clusters(
+    limit: LimitOption = None,
+    sort_key: SortKeyOption = None,
+    sort_dir: SortDirOption = None,
+    column: ColumnOption = None,
+    cloud: CloudOption = None,
+    output: ListOutputOption = ListOutput.table,
+) -> None:
     """List the clusters of the project.
 
     Examples:
         zerojhub cluster list
+        zerojhub cluster list --sort-key name -c name -c status -o csv
     """
     from zerojhub.openstack import magnum
     from zerojhub.report.clusters import show_clusters
 
-    show_clusters(request(cloud, magnum.clusters), output)
+    order = magnum.Order(sort_key, sort_dir, limit)
+    show_clusters(request(cloud, lambda here: magnum.clusters(here, order)), Listing(output, column or ()))
 
 
 @app.command("show")
@@ -158,7 +174,7 @@ def create_cluster(
 
 @app.command("delete")
 def delete_cluster(
-    name: NameArgument,
+    names: NamesArgument,
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
@@ -166,26 +182,36 @@ def delete_cluster(
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Also delete the volumes of its claims.")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a cluster and its load balancers; volumes of claims are kept and listed.
+    """Delete clusters and their load balancers; volumes of claims are kept and listed.
+
+    Several clusters are deleted one after the other, until one cannot be deleted.
 
     Examples:
         zerojhub cluster delete k8s
         zerojhub cluster delete k8s --delete-data --yes
+        zerojhub cluster delete first second
     """
     from zerojhub.cluster.delete import delete
     from zerojhub.openstack import magnum
+    from zerojhub.openstack.names import find_each
     from zerojhub.report.clusters import show_deleted
+    from zerojhub.text import plural
 
-    cluster = request(cloud, lambda here: magnum.get_cluster(here, name))
-    data = " AND THE VOLUMES OF ITS CLAIMS" if delete_data else ""
-    confirm(f"Delete cluster {cluster['name']} ({cluster['uuid']}){data}?", yes=yes)
-    kept = in_cloud(
-        cluster["name"],
-        lambda here, say: delete(here, cluster, say, data=delete_data, wait=wait),
-        cloud,
-        quiet,
-    )
-    show_deleted(cluster, kept, output)
+    clusters = request(cloud, lambda here: find_each(names, lambda name: magnum.get_cluster(here, name)))
+    listed = ", ".join(f"{cluster['name']} ({cluster['uuid']})" for cluster in clusters)
+    data = f" AND THE VOLUMES OF {'ITS' if len(clusters) == 1 else 'THEIR'} CLAIMS" if delete_data else ""
+    what = "cluster" if len(clusters) == 1 else plural(len(clusters), "cluster")
+    confirm(f"Delete {what} {listed}{data}?", yes=yes)
+
+    def delete_one(cluster: Cluster) -> list[KeptVolume]:
+        return in_cloud(
+            cluster["name"],
+            lambda here, say: delete(here, cluster, say, data=delete_data, wait=wait),
+            cloud,
+            quiet,
+        )
+
+    show_deleted([(cluster, delete_one(cluster)) for cluster in clusters], output)
 
 
 @app.command("update")

@@ -11,9 +11,14 @@ from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     CloudOption,
     ClusterArgument,
+    ColumnOption,
     LabelsOption,
+    LimitOption,
+    ListOutputOption,
     OutputOption,
     QuietOption,
+    SortDirOption,
+    SortKeyOption,
     WaitOption,
     YesOption,
     confirm,
@@ -21,7 +26,7 @@ from zerojhub.cli.options import (
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
 from zerojhub.report import nodegroups as report
-from zerojhub.report.results import Output, show_done, show_fields
+from zerojhub.report.results import Listing, ListOutput, Output, show_done, show_fields
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -50,18 +55,25 @@ NodeTaintsOption = Annotated[
 def list_groups(
     cluster: ClusterArgument,
     role: Annotated[str | None, typer.Option(metavar="ROLE", help="Only node groups with this role.")] = None,
+    limit: LimitOption = None,
+    sort_key: SortKeyOption = None,
+    sort_dir: SortDirOption = None,
+    column: ColumnOption = None,
     cloud: CloudOption = None,
-    output: OutputOption = Output.table,
+    output: ListOutputOption = ListOutput.table,
 ) -> None:
     """List the node groups of a cluster.
 
     Examples:
         zerojhub nodegroup list k8s
-        zerojhub nodegroup list k8s --role worker
+        zerojhub nodegroup list k8s --role worker --sort-key name
     """
     from zerojhub.cluster import nodegroups
+    from zerojhub.openstack.magnum import Order
 
-    report.show_nodegroups(request(cloud, lambda here: nodegroups.listed(here, cluster, role)), output)
+    order = Order(sort_key, sort_dir, limit)
+    found = request(cloud, lambda here: nodegroups.listed(here, cluster, role, order))
+    report.show_nodegroups(found, Listing(output, column or ()))
 
 
 @app.command("show")
@@ -182,28 +194,35 @@ def update_group(
 @logs_in
 def delete_group(
     cluster: ClusterArgument,
-    group: Group,
+    groups: Annotated[list[str], typer.Argument(metavar="NODEGROUP", help="Node groups, by name or UUID.")],
     wait: WaitOption = True,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a node group after draining its nodes. A cluster's first node groups cannot be deleted.
+    """Delete node groups after draining their nodes. A cluster's first node groups cannot be deleted.
+
+    Several node groups are deleted one after the other; `--no-wait` is about the last one.
 
     Examples:
         zerojhub nodegroup delete k8s gpu
+        zerojhub nodegroup delete k8s gpu large
     """
     from zerojhub.cluster import nodegroups
     from zerojhub.cluster.resize import remove_group
+    from zerojhub.openstack.names import find_each
     from zerojhub.text import plural
 
-    found = request(cloud, lambda here: nodegroups.removable(here, cluster, group))
-    nodes = plural(found["node_count"], "node")
-    confirm(f"Delete node group {found['name']} of cluster {cluster} ({nodes})?", yes=yes)
+    found = request(cloud, lambda here: find_each(groups, lambda each: nodegroups.removable(here, cluster, each)))
+    listed = ", ".join(f"{group['name']} ({plural(group['node_count'], 'node')})" for group in found)
+    what = "node group" if len(found) == 1 else plural(len(found), "node group")
+    confirm(f"Delete {what} {listed} of cluster {cluster}?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> None:
-        await remove_group(run, connect, found["uuid"], say, partial(confirm, yes=yes), wait=wait)
+        for group in found:
+            now = wait or group is not found[-1]
+            await remove_group(run, connect, group["uuid"], say, partial(confirm, yes=yes), wait=now)
 
     on_cluster(cluster, work, cloud, quiet)
     report.show_deleted(found, output)

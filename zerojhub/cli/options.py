@@ -11,16 +11,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
-from zerojhub.report.results import Output
+from zerojhub.report.results import ListOutput, Output
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 DEFAULT_FILE = Path("hub.yaml")
+
+
+class Direction(StrEnum):
+    """In which direction a list is sorted."""
+
+    asc = "asc"
+    desc = "desc"
+
 
 FileOption = Annotated[
     Path, typer.Option("-f", "--file", metavar="FILE", help="Deployment file.", envvar="ZEROJHUB_FILE")
@@ -40,7 +49,22 @@ ClusterOption = Annotated[
 ]
 NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", metavar="NAME", help="Kubernetes namespace.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", metavar="table|json|yaml", help="Output format.")]
+ListOutputOption = Annotated[
+    ListOutput, typer.Option("-o", "--output", metavar="table|json|yaml|csv", help="Output format.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("-c", "--column", metavar="FIELD", help="Only this field (repeatable).", show_default="the usual"),
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")]
+SortKeyOption = Annotated[
+    str | None, typer.Option("--sort-key", metavar="FIELD", help="Sort by this field.", show_default="oldest first")
+]
+SortDirOption = Annotated[
+    Direction | None, typer.Option("--sort-dir", metavar="asc|desc", help="Ascending or descending.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name or UUID.")]
+NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME", help="Names or UUIDs.")]
 ClusterArgument = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster, by name or UUID.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Print every step's progress messages.")]

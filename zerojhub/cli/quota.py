@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, OutputOption, ProjectOption, YesOption, confirm
+from zerojhub.cli.options import (
+    CloudOption,
+    ColumnOption,
+    LimitOption,
+    ListOutputOption,
+    OutputOption,
+    ProjectOption,
+    SortDirOption,
+    SortKeyOption,
+    YesOption,
+    confirm,
+)
 from zerojhub.cli.run import request
 from zerojhub.report import quotas as report
-from zerojhub.report.results import Output
+from zerojhub.report.results import Listing, ListOutput, Output
 
 if TYPE_CHECKING:
     from zerojhub.openstack.magnum_quotas import Quota, Stats
@@ -48,8 +59,12 @@ def show_quota(
 @app.command("list")
 def list_quotas(
     all_projects: Annotated[bool, typer.Option("--all-projects", help="Those of every project.")] = False,
+    limit: LimitOption = None,
+    sort_key: SortKeyOption = None,
+    sort_dir: SortDirOption = None,
+    column: ColumnOption = None,
     cloud: CloudOption = None,
-    output: OutputOption = Output.table,
+    output: ListOutputOption = ListOutput.table,
 ) -> None:
     """List the quotas that administrators have set. Magnum's default applies to other projects.
 
@@ -57,8 +72,11 @@ def list_quotas(
         zerojhub quota list --all-projects
     """
     from zerojhub.openstack import magnum_quotas
+    from zerojhub.openstack.magnum import Order
 
-    report.show_quotas(request(cloud, lambda here: magnum_quotas.quotas(here, everyone=all_projects)), output)
+    order = Order(sort_key, sort_dir, limit)
+    found = request(cloud, lambda here: magnum_quotas.quotas(here, everyone=all_projects, order=order))
+    report.show_quotas(found, Listing(output, column or ()))
 
 
 @app.command("set")

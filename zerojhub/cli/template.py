@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     CloudOption,
+    ColumnOption,
     DuplicateOption,
     FixedSubnetOption,
     FloatingIPOption,
     KeypairOption,
     LabelsOption,
+    LimitOption,
+    ListOutputOption,
     NameArgument,
+    NamesArgument,
     OutputOption,
+    SortDirOption,
+    SortKeyOption,
     YesOption,
     confirm,
 )
 from zerojhub.cli.run import request
 from zerojhub.report import templates as report
-from zerojhub.report.results import Output, show_done, show_fields
+from zerojhub.report.results import Listing, ListOutput, Output, show_done, show_fields
+
+if TYPE_CHECKING:
+    from zerojhub.openstack.session import Cloud
 
 app = App("Manage cluster templates.")
 
@@ -197,15 +206,25 @@ def update_template(
 
 
 @app.command("list")
-def list_templates(cloud: CloudOption = None, output: OutputOption = Output.table) -> None:
+def list_templates(
+    limit: LimitOption = None,
+    sort_key: SortKeyOption = None,
+    sort_dir: SortDirOption = None,
+    column: ColumnOption = None,
+    cloud: CloudOption = None,
+    output: ListOutputOption = ListOutput.table,
+) -> None:
     """List the project's cluster templates and public ones.
 
     Examples:
         zerojhub template list
+        zerojhub template list --sort-key name -c name -c tags
     """
     from zerojhub.openstack import magnum
 
-    report.show_templates(request(cloud, magnum.templates), output)
+    order = magnum.Order(sort_key, sort_dir, limit)
+    found = request(cloud, lambda here: magnum.templates(here, order))
+    report.show_templates(found, Listing(output, column or ()))
 
 
 @app.command("show")
@@ -222,16 +241,26 @@ def show_template(name: NameArgument, cloud: CloudOption = None, output: OutputO
 
 @app.command("delete")
 def delete_template(
-    name: NameArgument, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
+    names: NamesArgument, cloud: CloudOption = None, output: OutputOption = Output.table, yes: YesOption = False
 ) -> None:
-    """Delete a cluster template that no cluster uses.
+    """Delete cluster templates that no cluster uses.
 
     Examples:
         zerojhub template delete k8s
+        zerojhub template delete k8s-v1.33 k8s-v1.34
     """
     from zerojhub.openstack import magnum, templates
+    from zerojhub.openstack.names import find_each
+    from zerojhub.text import plural
 
-    template = request(cloud, lambda here: templates.get_unused(here, name))
-    confirm(f"Delete cluster template {template['name']} ({template['uuid']})?", yes=yes)
-    request(cloud, lambda here: magnum.delete_template(here, template["uuid"]))
-    report.show_deleted(template, output)
+    found = request(cloud, lambda here: find_each(names, lambda name: templates.get_unused(here, name)))
+    listed = ", ".join(f"{template['name']} ({template['uuid']})" for template in found)
+    what = "cluster template" if len(found) == 1 else plural(len(found), "cluster template")
+    confirm(f"Delete {what} {listed}?", yes=yes)
+
+    async def work(here: Cloud) -> None:
+        for template in found:
+            await magnum.delete_template(here, template["uuid"])
+
+    request(cloud, work)
+    report.show_deleted(found, output)

@@ -24,19 +24,21 @@ MINUTES = 60
 """How long a change may take, as for a cluster."""
 
 
-async def listed(cloud: Cloud, cluster: str, role: str | None = None) -> list[NodeGroup]:
+async def listed(
+    cloud: Cloud, cluster: str, role: str | None = None, order: magnum.Order = magnum.ANY
+) -> list[NodeGroup]:
     """The node groups of the cluster of this name or UUID, with their addresses. `role`: only those with it."""
     uuid = (await magnum.get_cluster(cloud, cluster))["uuid"]
-    return await of(cloud, uuid, role)
+    return await of(cloud, uuid, role, order)
 
 
-async def of(cloud: Cloud, uuid: str, role: str | None = None) -> list[NodeGroup]:
+async def of(cloud: Cloud, uuid: str, role: str | None = None, order: magnum.Order = magnum.ANY) -> list[NodeGroup]:
     """The node groups, with their addresses, of the cluster of this UUID, which was looked up before.
 
     UserError when Magnum is too old to have any.
     """
     magnum.require(cloud, 9, "node groups")
-    found = await magnum.nodegroups(cloud, uuid, role=role)
+    found = await magnum.nodegroups(cloud, uuid, role=role, order=order)
     return [await magnum.show_nodegroup(cloud, uuid, group["uuid"]) for group in found]
 
 

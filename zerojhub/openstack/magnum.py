@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
@@ -213,8 +214,25 @@ class PatchOperation(TypedDict):
     value: NotRequired[int | str]
 
 
-async def clusters(cloud: Cloud) -> list[Cluster]:
-    return await cloud.container_infra.all("/clusters", "clusters", Cluster)
+@dataclass(frozen=True)
+class Order:
+    """In which order a list is asked for, by a field and "asc" or "desc", and how much of it; None: the oldest first, all."""
+
+    key: str | None = None
+    direction: str | None = None
+    limit: int | None = None
+
+    def query(self) -> dict[str, str]:
+        """What a request says of the order."""
+        given = {"sort_key": self.key, "sort_dir": self.direction}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+ANY = Order()
+
+
+async def clusters(cloud: Cloud, order: Order = ANY) -> list[Cluster]:
+    return await cloud.container_infra.first("/clusters", "clusters", Cluster, order.limit, order.query())
 
 
 async def clusters_named(cloud: Cloud, wanted: str) -> list[Cluster]:
@@ -333,8 +351,10 @@ def _has_labels(labels: dict[str, str], wanted: dict[str, str] | None) -> bool:
     return (wanted or {}).items() <= labels.items()
 
 
-async def templates(cloud: Cloud) -> list[ClusterTemplate]:
-    return await cloud.container_infra.all("/clustertemplates", "clustertemplates", ClusterTemplate)
+async def templates(cloud: Cloud, order: Order = ANY) -> list[ClusterTemplate]:
+    return await cloud.container_infra.first(
+        "/clustertemplates", "clustertemplates", ClusterTemplate, order.limit, order.query()
+    )
 
 
 async def templates_named(cloud: Cloud, wanted: str) -> list[ClusterTemplate]:
@@ -387,13 +407,16 @@ async def delete_template(cloud: Cloud, uuid: str) -> None:
     await cloud.container_infra.delete(f"/clustertemplates/{uuid}")
 
 
-async def nodegroups(cloud: Cloud, cluster_uuid: str, *, role: str | None = None) -> list[NodeGroup]:
+async def nodegroups(
+    cloud: Cloud, cluster_uuid: str, *, role: str | None = None, order: Order = ANY
+) -> list[NodeGroup]:
     """The node groups of the cluster, without their addresses. CloudError from a Magnum before microversion 1.9.
 
     `role`: only those with it.
     """
-    query = {"role": role} if role else {}
-    return await cloud.container_infra.all(f"/clusters/{cluster_uuid}/nodegroups", "nodegroups", NodeGroup, **query)
+    query = order.query() | ({"role": role} if role else {})
+    path = f"/clusters/{cluster_uuid}/nodegroups"
+    return await cloud.container_infra.first(path, "nodegroups", NodeGroup, order.limit, query)
 
 
 async def show_nodegroup(cloud: Cloud, cluster_uuid: str, uuid: str) -> NodeGroup:

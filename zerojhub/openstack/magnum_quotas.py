@@ -9,6 +9,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from zerojhub.errors import CloudError, UserError
+from zerojhub.openstack.magnum import ANY, Order
 from zerojhub.openstack.session import Cloud
 
 CLUSTER = "Cluster"
@@ -44,11 +45,11 @@ class MagnumService(TypedDict):
     updated_at: NotRequired[str | None]
 
 
-async def quotas(cloud: Cloud, *, everyone: bool = False) -> list[Quota]:
+async def quotas(cloud: Cloud, *, everyone: bool = False, order: Order = ANY) -> list[Quota]:
     """The quotas that administrators have set for the project, or for every project."""
-    query = {"all_tenants": "true"} if everyone else {}
+    query = order.query() | ({"all_tenants": "true"} if everyone else {})
     with _for_administrators():
-        return await cloud.container_infra.all("/quotas", "quotas", Quota, **query)
+        return await cloud.container_infra.first("/quotas", "quotas", Quota, order.limit, query)
 
 
 async def quota(cloud: Cloud, project: str, resource: str) -> Quota:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from typing_extensions import ReadOnly, TypedDict
 
-from zerojhub.errors import UserError
+from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.openstack import glance, neutron, nova
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import nearest
@@ -21,6 +21,7 @@ class Named(TypedDict):
 
 
 T = TypeVar("T", bound=Named)
+K = TypeVar("K")
 
 MOST = 12
 """Existing names that an error lists."""
@@ -33,6 +34,21 @@ def one(kind: str, wanted: str, items: Sequence[T]) -> T:
         raise unknown(kind, wanted, (item["name"] for item in items))
     refuse_several(kind, wanted, [item["id"] for item in found])
     return found[0]
+
+
+async def find_each(wanted: Sequence[str], find: Callable[[str], Awaitable[K]]) -> list[K]:
+    """What `find` finds for each of the names, in their order, each only once. Problems with the names that are wrong."""
+    found: list[K] = []
+    problems: list[ZeroJHubError] = []
+    for name in dict.fromkeys(wanted):
+        try:
+            if (item := await find(name)) not in found:
+                found.append(item)
+        except UserError as error:
+            problems.append(error)
+    if problems:
+        raise Problems(problems)
+    return found
 
 
 def unknown(kind: str, wanted: str, existing: Iterable[str | None], cloud: str | None = None) -> UserError:

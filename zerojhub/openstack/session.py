@@ -287,10 +287,16 @@ class Service:
 
     async def all(self, path: str, key: str, kind: type[T], **query: Any) -> list[T]:
         """Every item of a list, over all of its pages: the next one is in `KEY_links` or in `next`, by service."""
+        return await self.first(path, key, kind, None, query)
+
+    async def first(self, path: str, key: str, kind: type[T], most: int | None, query: dict[str, Any]) -> list[T]:
+        """Like all, but only the first ones: `most`, unless it is None."""
         found: list[T] = []
-        answer = await self._call("GET", path, params=query)
+        answer = await self._call("GET", path, params=query | ({"limit": most} if most else {}))
         while True:
             found += answer.items(kind, key)
+            if most and len(found) >= most:
+                return found[:most]
             page = answer.of(Page)
             links = answer.of(list[Link], f"{key}_links") if page.get(f"{key}_links") else []
             following = next((link["href"] for link in links if link["rel"] == "next"), page.get("next"))

@@ -10,14 +10,24 @@ from zerojhub.cluster.lifecycle import Description
 from zerojhub.cluster.upgrade import Upgraded
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.openstack.magnum import Cluster, ClusterName
-from zerojhub.report.results import Output, print_fields, show, show_done, show_line, show_table, table
+from zerojhub.report.results import (
+    Listing,
+    Output,
+    one_or_all,
+    print_fields,
+    show,
+    show_done,
+    show_line,
+    show_rows,
+    table,
+)
 
 COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
 
 
-def show_clusters(clusters: Sequence[Cluster], output: Output) -> None:
+def show_clusters(clusters: Sequence[Cluster], listing: Listing) -> None:
     """A line per cluster."""
-    show_table(clusters, COLUMNS, output)
+    show_rows(clusters, COLUMNS, listing)
 
 
 def show_created(created: ClusterName, exposure: Exposure | None, output: Output, *, complete: bool) -> None:
@@ -76,16 +86,17 @@ def show_upgraded(done: Upgraded, output: Output) -> None:
     show(done, output, people)
 
 
-def show_deleted(cluster: Cluster, kept: Sequence[KeptVolume], output: Output) -> None:
-    """That the cluster was deleted, and which volumes were not."""
+def show_deleted(deleted: Sequence[tuple[Cluster, Sequence[KeptVolume]]], output: Output) -> None:
+    """That the clusters were deleted, and which volumes were not. As data a list, or one object for one cluster."""
 
     def people() -> None:
-        print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
-        if kept:
-            print("kept the volumes of its claims (delete one with openstack volume delete ID):")
-            table(kept, ("id", "name", "size_gb", "owner"))
+        for cluster, kept in deleted:
+            print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
+            if kept:
+                print("kept the volumes of its claims (delete one with openstack volume delete ID):")
+                table(kept, ("id", "name", "size_gb", "owner"))
 
-    show({"deleted": cluster["uuid"], "kept": kept}, output, people)
+    show(one_or_all([{"deleted": cluster["uuid"], "kept": kept} for cluster, kept in deleted]), output, people)
 
 
 def show_kubeconfig(saved: Saved, output: Output) -> None:

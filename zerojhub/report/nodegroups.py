@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zerojhub.report.results import Output, show, show_line, show_table, table
+from zerojhub.report.results import Listing, Output, show, show_deleted_ones, show_rows, table
 
 if TYPE_CHECKING:
     from zerojhub.openstack.magnum import NodeGroup
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 COLUMNS = ("uuid", "name", "flavor_id", "node_count", "min_node_count", "max_node_count", "status", "role")
 
 
-def show_nodegroups(groups: Sequence[NodeGroup], output: Output) -> None:
+def show_nodegroups(groups: Sequence[NodeGroup], listing: Listing) -> None:
     """A line per node group."""
-    show_table(groups, COLUMNS, output)
+    show_rows(groups, COLUMNS, listing)
 
 
 def show_updated(group: NodeGroup, output: Output) -> None:
@@ -23,6 +23,6 @@ def show_updated(group: NodeGroup, output: Output) -> None:
     show(group, output, lambda: table([group], COLUMNS))
 
 
-def show_deleted(group: NodeGroup, output: Output) -> None:
-    """That the node group was deleted."""
-    show_line({"deleted": group["uuid"]}, output, f"deleted node group {group['name']}")
+def show_deleted(groups: Sequence[NodeGroup], output: Output) -> None:
+    """That the node groups were deleted."""
+    show_deleted_ones("node group", groups, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zerojhub.report.results import Output, show_line, show_table
+from zerojhub.report.results import Listing, Output, show_line, show_rows
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ QUOTAS = ("project_id", "resource", "hard_limit")
 SERVICES = ("id", "host", "binary", "state", "disabled", "disabled_reason", "created_at", "updated_at")
 
 
-def show_quotas(quotas: Sequence[Quota], output: Output) -> None:
+def show_quotas(quotas: Sequence[Quota], listing: Listing) -> None:
     """A line per quota."""
-    show_table(quotas, QUOTAS, output)
+    show_rows(quotas, QUOTAS, listing)
 
 
 def show_quota(quota: Quota, stats: Stats, output: Output) -> None:
@@ -39,6 +39,6 @@ def show_stats(stats: Stats, output: Output) -> None:
     show_line(stats, output, f"{plural(stats['clusters'], 'cluster')}, {plural(stats['nodes'], 'node')}")
 
 
-def show_services(services: Sequence[MagnumService], output: Output) -> None:
+def show_services(services: Sequence[MagnumService], listing: Listing) -> None:
     """A line per process."""
-    show_table(services, SERVICES, output)
+    show_rows(services, SERVICES, listing)

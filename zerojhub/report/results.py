@@ -7,9 +7,13 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from zerojhub.errors import UserError
+from zerojhub.text import nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -62,6 +66,42 @@ def show_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, e
     show(rows, output, lambda: table(rows, columns, empty=empty))
 
 
+@dataclass(frozen=True)
+class Listing:
+    """How a list is printed: with `-o` in which format, with `-c` which fields."""
+
+    output: ListOutput = ListOutput.table
+    columns: Sequence[str] = ()
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], listing: Listing) -> None:
+    """The objects in full as JSON or YAML, and with these columns as text or CSV; or only the fields that were chosen.
+
+    UserError for a field that none of them has.
+    """
+    known = dict.fromkeys([*columns, *(key for row in rows for key in row)])
+    for name in listing.columns:
+        if name not in known:
+            meant = nearest(name, list(known))
+            hint = f"did you mean {meant!r}?" if meant else f"fields: {', '.join(known)}"
+            raise UserError(f"no field {name!r} in the list", where="-c", hint=hint)
+    chosen = listing.columns or columns
+    if listing.output is ListOutput.csv:
+        _write_csv(chosen, ([_csv_cell(row.get(name)) for name in chosen] for row in rows))
+        return
+    shown = [{name: row.get(name) for name in chosen} for row in rows] if listing.columns else rows
+    show(shown, Output(listing.output.value), lambda: table(rows, chosen))
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows([columns, *rows])
+
+
+def _csv_cell(value: object) -> object:
+    """Mappings and lists as JSON, which programs can read."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
 def show_list(
     rows: Sequence[DataclassInstance], fields: Sequence[str], output: ListOutput, people: Callable[[], None]
 ) -> None:
@@ -69,8 +109,7 @@ def show_list(
     if output is not ListOutput.csv:
         show(rows, Output(output.value), people)
         return
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerows([fields, *([_cell(row, name) for name in fields] for row in rows)])
+    _write_csv(fields, ([_cell(row, name) for name in fields] for row in rows))
 
 
 def note(line: str) -> None:
@@ -98,6 +137,17 @@ def show_bytes(stdout: bytes, stderr: bytes) -> None:
 def show_done(item: Mapping[str, object], output: Output, what: str) -> None:
     """The item, or as text what was done: `what` is as in "created cluster"."""
     show_line(item, output, f"{what} {item['name']} ({item['uuid']})")
+
+
+def show_deleted_ones(kind: str, items: Sequence[Mapping[str, object]], output: Output) -> None:
+    """That they were deleted, a line each. As data a list, or one object for one of them."""
+    lines = "\n".join(f"deleted {kind} {item['name']}" for item in items)
+    show_line(one_or_all([{"deleted": item["uuid"]} for item in items]), output, lines)
+
+
+def one_or_all(results: Sequence[object]) -> object:
+    """The only result, or the list of them."""
+    return results[0] if len(results) == 1 else results
 
 
 def show_drift(drift: Sequence[str]) -> None:

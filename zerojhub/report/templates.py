@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zerojhub.report.results import Output, show_line, show_table
+from zerojhub.report.results import Listing, Output, show_deleted_ones, show_rows
 
 if TYPE_CHECKING:
     from zerojhub.openstack.magnum import ClusterTemplate
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 COLUMNS = ("uuid", "name", "coe", "image_id", "flavor_id", "public")
 
 
-def show_templates(templates: Sequence[ClusterTemplate], output: Output) -> None:
+def show_templates(templates: Sequence[ClusterTemplate], listing: Listing) -> None:
     """A line per template."""
-    show_table(templates, COLUMNS, output)
+    show_rows(templates, COLUMNS, listing)
 
 
-def show_deleted(template: ClusterTemplate, output: Output) -> None:
-    """That the template was deleted."""
-    show_line({"deleted": template["uuid"]}, output, f"deleted template {template['name']}")
+def show_deleted(templates: Sequence[ClusterTemplate], output: Output) -> None:
+    """That the templates were deleted."""
+    show_deleted_ones("template", templates, output)

@@ -184,6 +184,14 @@ CLUSTER = (
     *readonly("project_id", "user_id", "node_addresses", "master_addresses", "faults", "created_at", "updated_at"),
 )
 
+# What Magnum's tables have as columns, by which lists are sorted.
+TEMPLATE_COLUMNS = (*(each.name for each in TEMPLATE if not each.readonly), "uuid", "project_id", "user_id")
+CLUSTER_COLUMNS = words(
+    "project_id user_id uuid name cluster_template_id keypair docker_volume_size labels master_flavor_id flavor_id stack_id "
+    "api_address status status_reason health_status health_status_reason create_timeout discovery_url coe_version "
+    "container_version fixed_network fixed_subnet floating_ip_enabled master_lb_enabled"
+)
+
 # The fields of a cluster in lists and in detail, in Magnum's order.
 BRIEF = words(
     "uuid name cluster_template_id keypair node_count master_count docker_volume_size labels master_flavor_id flavor_id "
@@ -212,6 +220,11 @@ NODEGROUP = (
     Attribute("node_taints", "list"),
     *readonly("id", "uuid", "cluster_id", "project_id", "links", "node_addresses", "is_default", "stack_id"),
     *readonly("status", "status_reason", "version", "created_at", "updated_at"),
+)
+
+NODEGROUP_COLUMNS = words(
+    "uuid name cluster_id project_id docker_volume_size labels flavor_id image_id node_addresses node_count role "
+    "max_node_count min_node_count is_default stack_id status status_reason version node_labels node_taints"
 )
 
 RESIZE = (

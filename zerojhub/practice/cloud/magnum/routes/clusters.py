@@ -20,7 +20,16 @@ from zerojhub.practice.cloud.magnum.records import (
 )
 from zerojhub.practice.cloud.magnum.routes.quotas import limit_of
 from zerojhub.practice.cloud.magnum.routes.templates import find_template
-from zerojhub.practice.cloud.magnum.schema import BRIEF, CLUSTER, FULL, RESIZE, UPGRADE, parse_body, parse_patch
+from zerojhub.practice.cloud.magnum.schema import (
+    BRIEF,
+    CLUSTER,
+    CLUSTER_COLUMNS,
+    FULL,
+    RESIZE,
+    UPGRADE,
+    parse_body,
+    parse_patch,
+)
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Table, new_id, now
 from zerojhub.practice.cloud.wire import Call, Routes
@@ -75,7 +84,7 @@ def cluster_auth_url(call: Call) -> str:
 @routes("GET", "/v1/clusters/detail")
 async def list_clusters(call: Call) -> Record:
     kind = call.url.path.rstrip("/").partition("/v1/")[2]
-    part, more = page(call, kind, visible_clusters(call), "Cluster")
+    part, more = page(call, kind, visible_clusters(call), "Cluster", CLUSTER_COLUMNS)
     fields = FULL if kind.endswith("detail") else BRIEF
     return {"clusters": [render_cluster(call, cluster, fields) for cluster in part], **more}
 

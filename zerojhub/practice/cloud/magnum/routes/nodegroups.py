@@ -8,7 +8,7 @@ from zerojhub.practice.cloud.magnum.microversions import since
 from zerojhub.practice.cloud.magnum.pages import links, page
 from zerojhub.practice.cloud.magnum.records import OFFSET, compare_labels, find_nodegroup, new_nodegroup
 from zerojhub.practice.cloud.magnum.routes.clusters import find_cluster
-from zerojhub.practice.cloud.magnum.schema import NODEGROUP, parse_body, parse_patch
+from zerojhub.practice.cloud.magnum.schema import NODEGROUP, NODEGROUP_COLUMNS, parse_body, parse_patch
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, now, words
 from zerojhub.practice.cloud.wire import Call, Routes
@@ -53,7 +53,7 @@ async def list_nodegroups(call: Call) -> Record:
     groups = cluster["nodegroups"]
     if role := call.query_params.get("role"):
         groups = [group for group in groups if group["role"] == role]
-    part, more = page(call, f"clusters/{cluster['uuid']}/nodegroups", groups, "Nodegroup")
+    part, more = page(call, f"clusters/{cluster['uuid']}/nodegroups", groups, "Nodegroup", NODEGROUP_COLUMNS)
     return {"nodegroups": [render_nodegroup(call, cluster, group, BRIEF) | LIST_DEFAULTS for group in part], **more}
 
 

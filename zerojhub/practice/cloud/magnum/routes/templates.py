@@ -8,7 +8,7 @@ from zerojhub.practice.cloud.magnum.checks import apply_patch, check_drivers, ch
 from zerojhub.practice.cloud.magnum.drivers import driver_for
 from zerojhub.practice.cloud.magnum.pages import links, page
 from zerojhub.practice.cloud.magnum.records import OFFSET, enforce, find_one, new_template, random_name
-from zerojhub.practice.cloud.magnum.schema import TEMPLATE, parse_body, parse_patch
+from zerojhub.practice.cloud.magnum.schema import TEMPLATE, TEMPLATE_COLUMNS, parse_body, parse_patch
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, Table, now
 from zerojhub.practice.cloud.wire import Call, Routes
@@ -43,7 +43,7 @@ async def list_templates(call: Call) -> Record:
         if call.is_admin or template["project_id"] == call.project or (template["public"] and not template["hidden"])
     ]
     kind = call.url.path.rstrip("/").partition("/v1/")[2]
-    part, more = page(call, kind, mine, "ClusterTemplate")
+    part, more = page(call, kind, mine, "ClusterTemplate", TEMPLATE_COLUMNS)
     return {"clustertemplates": [render_template(call, template) for template in part], **more}
 
 
