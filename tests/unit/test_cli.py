@@ -260,6 +260,8 @@ def test_down_asks_and_refuses_without_a_terminal(tmp_path, monkeypatch):
         (("add", "node_count=3"), "node_count cannot be added"),
         (("replace", "node_count=many"), "is not a number of workers"),
         (("replace", "labels=a"), "labels cannot change"),
+        (("add", "labels/a"), "'labels/a' is not labels/KEY=VALUE"),
+        (("add", "labels/a=b", "node_count=2"), "node_count and labels cannot change at the same time"),
         (("swap", "node_count=1"), "one of replace, add, remove"),
         (("replace", "colour=red"), "'colour' cannot be changed (only node_count can)"),
     ],

@@ -313,8 +313,10 @@ def test_clusters_and_what_became_of_one(text, data):
     [(1.5, ["the hub was unavailable for 1.5 s"]), (0.0, ["the hub was unavailable for 0.0 s"]), (None, [])],
 )
 def test_an_upgrade_says_for_how_long_the_hub_was_away(text, silent, line):
-    done = Upgraded("v1.34.4", [NodeVersions("n1", "v1.34.4", "containerd://2")], silent)
-    assert text(clusters.show_upgraded, done) == ["NAME KUBELET RUNTIME", "n1 v1.34.4 containerd://2", *line]
+    done = Upgraded("v1.34.4", [NodeVersions("n1", "v1.34.4", "containerd://2")], silent, [])
+    assert text(clusters.show_upgraded, "k8s", done) == ["NAME KUBELET RUNTIME", "n1 v1.34.4 containerd://2", *line]
+    behind = text(clusters.show_upgraded, "k8s", replace(done, behind=["gpu"]))[-1]
+    assert behind == "node group gpu has another version (next: zerojhub cluster upgrade k8s --nodegroup gpu)"
 
 
 def test_node_groups_templates_and_stacks(text, data):

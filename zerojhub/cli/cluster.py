@@ -218,19 +218,25 @@ def delete_cluster(
 @logs_in
 def update_cluster(
     name: NameArgument,
-    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="replace or remove.")],
-    attributes: Annotated[list[str], typer.Argument(metavar="ATTRIBUTE[=VALUE]", help="node_count=N.")],
+    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="replace, remove or add.")],
+    attributes: Annotated[
+        list[str], typer.Argument(metavar="ATTRIBUTE[=VALUE]", help="node_count=N, or labels/KEY=VALUE.")
+    ],
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Take a change back that fails, if the driver can (Heat drivers).")
+    ] = False,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Change the number of workers, the only attribute that can change. `remove node_count` sets it to 1.
+    """Change the number of workers. `remove node_count` sets it to 1.
 
-    Nodes are drained before they are removed, as with resize.
+    Nodes are drained before they are removed, as with resize. Labels change only on a Magnum that lets them.
 
     Examples:
         zerojhub cluster update k8s replace node_count=3
+        zerojhub cluster update k8s replace node_count=3 --rollback
     """
     from zerojhub.cluster.resize import update
     from zerojhub.openstack import updates
@@ -238,7 +244,7 @@ def update_cluster(
     patch = updates.patch(operation, attributes)
 
     async def work(run: Run, connect: Connect, say: Say) -> Cluster:
-        return await update(run, connect, patch, say, partial(confirm, yes=yes))
+        return await update(run, connect, patch, say, partial(confirm, yes=yes), rollback=rollback)
 
     show_done(on_cluster(name, work, cloud, quiet), output, "updated cluster")
 
@@ -295,6 +301,14 @@ def upgrade_cluster(
     batch: Annotated[
         int, typer.Option("--max-batch-size", metavar="N", min=1, help="Number of nodes upgraded at the same time.")
     ] = 1,
+    nodegroup: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NODEGROUP",
+            help="Only this node group, to the cluster's version, by name or UUID.",
+            show_default="masters and default workers",
+        ),
+    ] = None,
     hub_url: Annotated[
         str | None,
         typer.Option(
@@ -308,13 +322,18 @@ def upgrade_cluster(
 ) -> None:
     """Upgrade Kubernetes node by node, with checks before and after.
 
+    Where the driver upgrades node groups one by one, those that were added later follow with --nodegroup.
+
     Examples:
         zerojhub cluster upgrade k8s --kube-tag v1.34.5
+        zerojhub cluster upgrade k8s --nodegroup gpu
     """
-    from zerojhub.cluster.upgrade import upgrade
+    from zerojhub.cluster.upgrade import Wanted, upgrade
     from zerojhub.report.clusters import show_upgraded
 
-    async def work(run: Run, connect: Connect, say: Say) -> Upgraded:
-        return await upgrade(run, connect, kube_tag, template, batch, hub_url, say, partial(confirm, yes=yes))
+    asked = Wanted(kube_tag, template, nodegroup, batch, hub_url)
 
-    show_upgraded(on_cluster(name, work, cloud, quiet), output)
+    async def work(run: Run, connect: Connect, say: Say) -> Upgraded:
+        return await upgrade(run, connect, asked, say, partial(confirm, yes=yes))
+
+    show_upgraded(name, on_cluster(name, work, cloud, quiet), output)

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from zerojhub.cluster import Ask, Connect, lifecycle, nodegroups
-from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.errors import CloudError, Problems, UserError, ZeroJHubError
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain, kinds
 from zerojhub.kube.nodes import is_ready, server_id
 from zerojhub.kube.reach import Reach
 from zerojhub.kube.types import Node
-from zerojhub.openstack import clusters, magnum
+from zerojhub.openstack import clusters, magnum, updates
 from zerojhub.openstack.magnum import Cluster, NodeGroup, PatchOperation
 from zerojhub.openstack.session import Cloud
 from zerojhub.run import Run
 from zerojhub.tasks import gather
-from zerojhub.text import Say
+from zerojhub.text import Say, plural
 
 MINUTES = 60
 
@@ -50,17 +50,45 @@ async def resize(
         return await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
 
 
-async def update(run: Run, connect: Connect, patch: list[PatchOperation], say: Say, ask: Ask) -> Cluster:
-    """Apply a patch of node_count (`updates.patch`). Nodes are removed as `resize` removes them."""
+async def update(
+    run: Run, connect: Connect, patch: list[PatchOperation], say: Say, ask: Ask, *, rollback: bool = False
+) -> Cluster:
+    """Apply a patch of node_count or labels (`updates.patch`). Nodes are removed as `resize` removes them.
+
+    `rollback`: if the change fails, have Magnum take it back. ZeroJHubError when it did, and UserError for what it refuses.
+    """
     cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
+    if updates.of_labels(patch):
+        return await _change(run.cloud, cluster, patch, say, rollback=rollback)
     group = workers(await nodegroups.workers_of(run.cloud, cluster), None)
     count = int(patch[-1].get("value", 1))  # removing node_count resets it to 1
     if count <= group["node_count"]:
+        if rollback:
+            raise UserError("--rollback cannot bring back nodes that were removed", hint="leave it out")
         return await resize(run, connect, count, None, [], say, ask)
     check_bounds(group, count)
     await check_room(run.cloud, group, count)
-    await magnum.update_cluster(run.cloud, cluster["uuid"], patch)
-    return await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+    return await _change(run.cloud, cluster, patch, say, rollback=rollback)
+
+
+async def _change(cloud: Cloud, before: Cluster, patch: list[PatchOperation], say: Say, *, rollback: bool) -> Cluster:
+    """Have Magnum apply the patch, and return the cluster as it is then."""
+    try:
+        await magnum.update_cluster(cloud, before["uuid"], patch, rollback=rollback)
+    except CloudError as error:
+        if error.status == 400 and updates.of_labels(patch):
+            raise UserError(
+                f"this Magnum does not change labels: {error.message}", hint=updates.FIXED["labels"]
+            ) from error
+        raise
+    cluster = await lifecycle.wait_until_idle(cloud, before["uuid"], say, minutes=MINUTES, before=before)
+    if cluster["status"].startswith("ROLLBACK"):
+        reason = cluster.get("status_reason") or "Magnum gives no reason"
+        raise ZeroJHubError(
+            f"the change of cluster {cluster['name']} failed and was taken back: {reason}",
+            hint=f"it has {plural(cluster['node_count'], 'worker')} as before",
+        )
+    return cluster
 
 
 async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: Ask, *, wait: bool) -> None:

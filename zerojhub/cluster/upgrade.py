@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
-from zerojhub.cluster import Ask, Connect, lifecycle
+from zerojhub.cluster import Ask, Connect, lifecycle, nodegroups
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import repository
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import kinds
+from zerojhub.kube.nodes import NODE_GROUP
 from zerojhub.kube.reach import Reach
 from zerojhub.kube.types import Node
 from zerojhub.openstack import clusters, magnum
-from zerojhub.openstack.magnum import ClusterTemplate, TemplateRequest
+from zerojhub.openstack.magnum import ClusterTemplate, NodeGroup, TemplateRequest
+from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
 from zerojhub.run import Run
 from zerojhub.text import Say
 
 MINUTES = 120
+RESTARTS = "Its nodes restart one batch at a time."
 COPIED = (
     "coe",
     "image_id",
@@ -59,24 +63,33 @@ class NodeVersions:
 
 @dataclass(frozen=True)
 class Upgraded:
-    """The result. `silent`: for how many seconds the hub did not answer; None without a hub."""
+    """The result. `silent`: for how many seconds the hub did not answer; None without a hub.
+
+    `behind`: node groups that have another version, because Magnum upgrades each of them by itself.
+    """
 
     version: str
     nodes: list[NodeVersions]
     silent: float | None
+    behind: list[str]
 
 
-async def upgrade(
-    run: Run,
-    connect: Connect,
-    kube_tag: str | None,
-    template: str | None,
-    batch: int,
-    url: str | None,
-    say: Say,
-    ask: Ask,
-) -> Upgraded:
-    """Upgrade the cluster to the version `kube_tag`, or to the `template`. UserError for an upgrade that is not supported."""
+@dataclass(frozen=True)
+class Wanted:
+    """What to upgrade to: the version `kube_tag`, or a `template`; `batch` nodes at a time.
+
+    `nodegroup`: only this one, to the cluster's own version. `hub_url`: the hub to watch (None: the cluster's own).
+    """
+
+    kube_tag: str | None = None
+    template: str | None = None
+    nodegroup: str | None = None
+    batch: int = 1
+    hub_url: str | None = None
+
+
+async def upgrade(run: Run, connect: Connect, asked: Wanted, say: Say, ask: Ask) -> Upgraded:
+    """Upgrade the cluster. UserError for an upgrade that is not supported."""
     cluster = await clusters.get_idle(run.cloud, run.deployment.cluster_name)
     magnum.require(run.cloud, 8, "upgrades")
     if cluster["status"].endswith("FAILED"):
@@ -84,27 +97,56 @@ async def upgrade(
             f"cluster {cluster['name']} is {cluster['status']}, and Magnum upgrades only complete clusters",
             hint=f"have Magnum retry first: zerojhub cluster resize {cluster['name']} {cluster['node_count']}",
         )
-    reach = await connect()
     old = await magnum.get_template(run.cloud, cluster["cluster_template_id"])
-    new = await magnum.get_template(run.cloud, template) if template else None
-    wanted = checked(reach.version, new["labels"].get("kube_tag") if new else kube_tag)
-    await check_chart(reach, wanted)
-    ask(
-        f"Upgrade {cluster['name']} from Kubernetes {reach.version} to {wanted}? Its nodes restart one batch at a time."
-    )
-    new = new or await template_for(run.cloud, old, wanted)
-    target = new["uuid"]
-    watch = Watch(url) if url else await Watch.of(reach)
+    new = await magnum.get_template(run.cloud, asked.template) if asked.template else None
+    tag = new["labels"].get("kube_tag") if new else asked.kube_tag
+    groups = await nodegroups.workers_of(run.cloud, cluster)
+    group = nodegroups.choose(groups, asked.nodegroup) if asked.nodegroup else None
+    alone = group if group and not group["is_default"] else None
+    if alone and is_cluster_api(old):
+        raise UserError(
+            f"the driver of {cluster['name']} upgrades all node groups at once", hint="leave out --nodegroup"
+        )
+    reach = await connect()
+    if alone:
+        wanted = await own_version(reach, alone, tag)
+        ask(f"Upgrade node group {alone['name']} of {cluster['name']} to Kubernetes {wanted}? {RESTARTS}")
+        target = old["uuid"]
+    else:
+        wanted = checked(reach.version, tag)
+        await check_chart(reach, wanted)
+        ask(f"Upgrade {cluster['name']} from Kubernetes {reach.version} to {wanted}? {RESTARTS}")
+        target = (new or await template_for(run.cloud, old, wanted))["uuid"]
+    watch = Watch(asked.hub_url) if asked.hub_url else await Watch.of(reach)
 
     async def change() -> None:
-        await magnum.upgrade_cluster(run.cloud, cluster["uuid"], target, batch=batch)
+        only = alone["uuid"] if alone else ""
+        await magnum.upgrade_cluster(run.cloud, cluster["uuid"], target, batch=asked.batch, nodegroup=only)
         await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
         await watch.back()
 
     await watch.during(change())
     await run.close()  # the master may be another machine now
-    nodes = await verified(await connect(), wanted)
-    return Upgraded(wanted, nodes, round(watch.silent, 1) if watch.url else None)
+    # Drivers of Cluster API upgrade all node groups, and others only the one that is named.
+    others = [] if is_cluster_api(old) else [each["name"] for each in groups if not each["is_default"]]
+    if alone:
+        others.remove(alone["name"])
+    nodes, behind = await verified(await connect(), wanted, others)
+    return Upgraded(wanted, nodes, round(watch.silent, 1) if watch.url else None, behind)
+
+
+async def own_version(reach: Reach, group: NodeGroup, tag: str | None) -> str:
+    """The version that the node group can be upgraded to: the cluster's. UserError for another, or if it has that already."""
+    name, wanted = group["name"], reach.version
+    if tag and number(tag) != number(wanted):
+        raise UserError(
+            f"node group {name} can only be upgraded to the version of its cluster, {wanted}",
+            hint="upgrade the cluster first, without --nodegroup",
+        )
+    nodes = [node for node in await reach.kube.list(kinds.NODE) if group_of(node) == name]
+    if nodes and all(node_versions(node).kubelet == wanted for node in nodes):
+        raise UserError(f"node group {name} already has Kubernetes {wanted}")
+    return wanted
 
 
 def number(version: str) -> tuple[int, int, int]:
@@ -159,15 +201,24 @@ async def template_for(cloud: Cloud, old: ClusterTemplate, kube_tag: str) -> Clu
     return await magnum.create_template(cloud, cast(TemplateRequest, body))
 
 
-async def verified(reach: Reach, wanted: str) -> list[NodeVersions]:
-    """Every node's versions. ZeroJHubError with the nodes that do not have the wanted one."""
-    nodes = [node_versions(node) for node in await reach.kube.list(kinds.NODE)]
-    late = [f"{node.name} {node.kubelet}" for node in nodes if node.kubelet != wanted]
+async def verified(reach: Reach, wanted: str, others: Collection[str]) -> tuple[list[NodeVersions], list[str]]:
+    """Every node's versions, and which of the node groups `others` have nodes of another one.
+
+    ZeroJHubError with the nodes that do not have the wanted one although they should.
+    """
+    found = [(node_versions(node), group_of(node)) for node in await reach.kube.list(kinds.NODE)]
+    behind = sorted({group for node, group in found if group in others and node.kubelet != wanted})
+    late = [f"{node.name} {node.kubelet}" for node, group in found if node.kubelet != wanted and group not in others]
     if reach.version != wanted:
         late.append(f"API server {reach.version}")
     if late:
         raise ZeroJHubError(f"Magnum reports that the upgrade is complete, but {', '.join(late)} is not {wanted}")
-    return nodes
+    return [node for node, _ in found], behind
+
+
+def group_of(node: Node) -> str:
+    """The node's group in Magnum; empty if no label says it."""
+    return node["metadata"].get("labels", {}).get(NODE_GROUP, "")
 
 
 def node_versions(node: Node) -> NodeVersions:

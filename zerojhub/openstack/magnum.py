@@ -276,8 +276,10 @@ async def create_cluster(cloud: Cloud, body: ClusterRequest) -> str:
     return await _only_once(create, seen)
 
 
-async def update_cluster(cloud: Cloud, uuid: str, patch: list[PatchOperation]) -> None:
-    await _begin(cloud, uuid, lambda: cloud.container_infra.patch(f"/clusters/{uuid}", patch))
+async def update_cluster(cloud: Cloud, uuid: str, patch: list[PatchOperation], *, rollback: bool = False) -> None:
+    """`rollback`: where the driver supports it, a change that fails is taken back (since microversion 1.3)."""
+    path = f"/clusters/{uuid}" + ("?rollback=True" if rollback else "")
+    await _begin(cloud, uuid, lambda: cloud.container_infra.patch(path, patch))
 
 
 async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str, remove: list[str]) -> None:
@@ -290,9 +292,14 @@ async def resize_cluster(cloud: Cloud, uuid: str, count: int, *, nodegroup: str,
     await _begin(cloud, uuid, lambda: cloud.container_infra.act(f"/clusters/{uuid}/actions/resize", body))
 
 
-async def upgrade_cluster(cloud: Cloud, uuid: str, template: str, *, batch: int) -> None:
-    """Move the cluster to the template of this UUID, `batch` nodes at a time."""
-    body = {"cluster_template": template, "max_batch_size": batch}
+async def upgrade_cluster(cloud: Cloud, uuid: str, template: str, *, batch: int, nodegroup: str = "") -> None:
+    """Move the cluster to the template of this UUID, `batch` nodes at a time.
+
+    `nodegroup`: only this one (by UUID), which has to stay with the cluster's template.
+    """
+    body: dict[str, object] = {"cluster_template": template, "max_batch_size": batch}
+    if nodegroup:
+        body["nodegroup"] = nodegroup
     await _begin(cloud, uuid, lambda: cloud.container_infra.act(f"/clusters/{uuid}/actions/upgrade", body))
 
 

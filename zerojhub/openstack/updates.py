@@ -1,6 +1,7 @@
 """What can be changed in a cluster, and what cannot and why, checked before Magnum is asked.
 
-As in Magnum's user guide: only node_count can be replaced or removed (back to 1).
+As in Magnum's user guide: only node_count can be replaced or removed (back to 1). Single labels are left to Magnum: that of
+OpenStack refuses them, some operators' own do not.
 """
 
 from __future__ import annotations
@@ -18,16 +19,35 @@ FIXED = {
 }
 """Attributes that cannot change, and why."""
 OPERATIONS = ("replace", "add", "remove")
+LABEL = "labels/"
+"""The beginning of a label as an attribute."""
 
 
 def patch(operation: str, attributes: list[str]) -> list[PatchOperation]:
     """The JSON patch for `update OPERATION ATTRIBUTE[=VALUE] …`. UserError with the reason for what cannot change."""
     if operation not in OPERATIONS:
         raise UserError(f"unknown operation {operation!r}", hint=f"one of {', '.join(OPERATIONS)}")
+    if len({attribute.startswith(LABEL) for attribute in attributes}) > 1:
+        raise UserError("node_count and labels cannot change at the same time", hint="one command for each")
     return [_change(operation, *attribute.partition("=")) for attribute in attributes]
 
 
+def of_labels(patch: list[PatchOperation]) -> bool:
+    """Does the patch change labels?"""
+    return patch[0]["path"].startswith(f"/{LABEL}")
+
+
+def _label(operation: str, name: str, equals: str, value: str) -> PatchOperation:
+    if operation == "remove":
+        return {"op": "remove", "path": f"/{name}"}
+    if not equals:
+        raise UserError(f"{name!r} is not {LABEL}KEY=VALUE")
+    return {"op": "add" if operation == "add" else "replace", "path": f"/{name}", "value": value}
+
+
 def _change(operation: str, name: str, equals: str, value: str) -> PatchOperation:
+    if name.startswith(LABEL) and name != LABEL:
+        return _label(operation, name, equals, value)
     if name in FIXED:
         raise UserError(f"{name} cannot change: {FIXED[name]}")
     if name != "node_count":

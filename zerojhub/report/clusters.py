@@ -75,13 +75,17 @@ def show_description(found: Description, output: Output) -> None:
     show({**data, "servers": found.servers}, output, people)
 
 
-def show_upgraded(done: Upgraded, output: Output) -> None:
-    """Every node's versions, and for how long the hub did not answer."""
+def show_upgraded(cluster: str, done: Upgraded, output: Output) -> None:
+    """Every node's versions, for how long the hub did not answer, and which node groups are still to be upgraded."""
 
     def people() -> None:
         table(done.nodes, ("name", "kubelet", "runtime"))
         if done.silent is not None:
             print(f"the hub was unavailable for {done.silent} s")
+        for group in done.behind:
+            print(
+                f"node group {group} has another version (next: zerojhub cluster upgrade {cluster} --nodegroup {group})"
+            )
 
     show(done, output, people)
 

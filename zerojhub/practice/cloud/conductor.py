@@ -52,9 +52,11 @@ class Conductor:
     def create(self, cluster: Record, auth_url: str) -> None:
         self.queue(cluster["uuid"], partial(self._create, cluster, auth_url))
 
-    def resize(self, cluster: Record, group: Record, count: int, remove: list[str]) -> None:
+    def resize(self, cluster: Record, group: Record, count: int, remove: list[str], *, rollback: bool = False) -> None:
+        """`rollback`: if it fails, go back to the number of nodes before it. Only Heat drivers can."""
+        before = group["node_count"] if rollback and not is_cluster_api(self.store, cluster) else None
         group["node_count"] = count
-        self._update(cluster, group, "UPDATE", remove)
+        self._update(cluster, group, "UPDATE", remove, before)
 
     def create_nodegroup(self, cluster: Record, group: Record) -> None:
         self._update(cluster, group, "CREATE", [])
@@ -69,10 +71,12 @@ class Conductor:
         group["node_count"] = 0
         self._update(cluster, group, "DELETE", [])
 
-    def _update(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
+    def _update(
+        self, cluster: Record, group: Record, action: str, remove: list[str], before: int | None = None
+    ) -> None:
         mark(group, f"{action}_IN_PROGRESS")
         mark(cluster, "UPDATE_IN_PROGRESS")
-        self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove))
+        self.queue(cluster["uuid"], partial(self._reconcile, cluster, group, action, remove, before))
 
     def upgrade(self, cluster: Record, template: Record, group: Record, batch: int) -> None:
         """Upgrade the masters and default workers together, or another node group alone; `batch` workers at once.
@@ -152,16 +156,35 @@ class Conductor:
         else:
             await self._settle(cluster, "CREATE", cluster["nodegroups"])
 
-    async def _reconcile(self, cluster: Record, group: Record, action: str, remove: list[str]) -> None:
+    async def _reconcile(
+        self, cluster: Record, group: Record, action: str, remove: list[str], before: int | None
+    ) -> None:
         try:
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.store, self.ground, cluster).reconcile(group, action, remove)
         except Exception as error:
             self._fail(cluster, action, [group], error)
+            if before is not None:
+                await self._roll_back(cluster, group, before)
             return
         if action == "DELETE":
             cluster["nodegroups"].remove(group)
         await self._settle(cluster, action, [group])
+
+    async def _roll_back(self, cluster: Record, group: Record, count: int) -> None:
+        """Give the group its former number of nodes again, as Heat does with a stack whose update fails."""
+        group["node_count"] = count
+        for record in (cluster, group):
+            mark(record, "ROLLBACK_IN_PROGRESS")
+        try:
+            await Builder(self.store, self.ground, cluster).reconcile(group, "ROLLBACK", [])
+        except Exception as error:
+            self._fail(cluster, "ROLLBACK", [group], error)
+            return
+        reason = "Stack ROLLBACK completed successfully"
+        set_stack(self.store.stacks[group["stack_id"]], "ROLLBACK", "COMPLETE", reason)
+        for record in (cluster, group):
+            mark(record, "ROLLBACK_COMPLETE", reason)
 
     async def _save(self, cluster: Record, group: Record) -> None:
         mark(group, "UPDATE_COMPLETE")

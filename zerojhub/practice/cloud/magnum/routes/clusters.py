@@ -32,7 +32,7 @@ from zerojhub.practice.cloud.magnum.schema import (
 )
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Table, new_id, now
-from zerojhub.practice.cloud.wire import Call, Routes
+from zerojhub.practice.cloud.wire import TRUE, Call, Routes
 
 routes = Routes()
 
@@ -165,6 +165,9 @@ async def create_cluster(call: Call) -> Record:
 @routes("PATCH", "/v1/clusters/{ident}", status=202)
 async def update_cluster(call: Call) -> Record:
     internal = ("api_address", "node_addresses", "master_addresses", "stack_id", "cluster_id", "ca_cert_ref")
+    if "rollback" in call.query_params and call.state.version < (1, 3):
+        raise Refusal(400, 'Unknown argument: "rollback"')
+    rollback = call.query_params.get("rollback", "false").lower() in TRUE
     patch = parse_patch(call.data, internal, fixed=("cluster_template_id",))
     cluster = find_cluster(call)
     before = {name: value for name, value in render_cluster(call, cluster, FULL).items() if name not in internal}
@@ -181,7 +184,7 @@ async def update_cluster(call: Call) -> Record:
             raise Refusal(400, ZERO_NODES)
         workers = default_worker(cluster)
         if cluster["status"].endswith("_COMPLETE") and workers["node_count"] != after["node_count"]:
-            call.conductor.resize(cluster, workers, after["node_count"], [])
+            call.conductor.resize(cluster, workers, after["node_count"], [], rollback=rollback)
     else:
         cluster.update({name: after[name] for name in ("health_status", "health_status_reason")})
     return {"uuid": cluster["uuid"]}
