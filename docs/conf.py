@@ -12,7 +12,7 @@ author = "the zerojhub developers"
 project_copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "differences", "reference"]
+extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "coe", "differences", "reference"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -119,6 +119,9 @@ def create_cluster(
             "--merge-labels/--replace-labels", help="Add the labels to the template's, or use only these labels."
         ),
     ] = True,
+    discovery_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the members of etcd find each other (Heat drivers).")
+    ] = None,
     timeout: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="Timeout of the creation.")] = 60,
     duplicate: DuplicateOption = False,
     wait: WaitOption = True,
@@ -159,6 +162,7 @@ def create_cluster(
         master_lb=master_lb_enabled,
         labels=parse_labels(labels) if labels else None,
         merge_labels=merge_labels,
+        discovery_url=discovery_url,
     )
     created = in_cloud(
         name,

@@ -45,6 +45,7 @@ def options(
     master_lb: bool | None = None,
     labels: dict[str, str] | None = None,
     merge_labels: bool = True,
+    discovery_url: str | None = None,
 ) -> ClusterOptions:
     """All but the template of a new cluster; the template's values apply to what is None.
 
@@ -61,6 +62,7 @@ def options(
         "master_lb_enabled": master_lb,
         "labels": labels,
         "merge_labels": merge_labels if labels else None,
+        "discovery_url": discovery_url,
     }
     given = {key: value for key, value in optional.items() if value is not None}
     required = {"name": name, "node_count": workers, "master_count": masters, "create_timeout": minutes}

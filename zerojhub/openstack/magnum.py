@@ -86,6 +86,7 @@ class ClusterOptions(TypedDict):
     keypair: NotRequired[str]
     labels: NotRequired[dict[str, str]]
     merge_labels: NotRequired[bool]
+    discovery_url: NotRequired[str]
     flavor_id: NotRequired[str]
     master_flavor_id: NotRequired[str]
     docker_volume_size: NotRequired[int]
