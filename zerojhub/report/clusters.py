@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from zerojhub.cluster.expose import Exposure
-from zerojhub.cluster.kubeconfig import Saved
-from zerojhub.cluster.lifecycle import Description
-from zerojhub.cluster.upgrade import Upgraded
-from zerojhub.openstack.leftovers import KeptVolume
-from zerojhub.openstack.magnum import Cluster, ClusterName
 from zerojhub.report.results import (
     Listing,
     Output,
@@ -21,6 +16,14 @@ from zerojhub.report.results import (
     show_rows,
     table,
 )
+
+if TYPE_CHECKING:
+    from zerojhub.cluster.expose import Exposure
+    from zerojhub.cluster.kubeconfig import Saved
+    from zerojhub.cluster.lifecycle import Description
+    from zerojhub.cluster.upgrade import Upgraded
+    from zerojhub.openstack.leftovers import KeptVolume
+    from zerojhub.openstack.magnum import Cluster, ClusterName
 
 COLUMNS = ("uuid", "name", "keypair", "node_count", "master_count", "status", "health_status")
 
