@@ -154,6 +154,20 @@ def test_credentials_work_and_are_masked(cloud, school):
     assert "only a new cluster gets a new one" in said
 
 
+def test_the_cas_are_those_of_the_cluster(cloud, school, tmp_path):
+    for kind, name in (("kubernetes", "ca"), ("etcd", "etcd-ca"), ("front-proxy", "front-proxy-ca")):
+        shown = cloud.zerojhub("ca", "show", school.name, "--type", kind).stdout
+        assert shown.strip() == school.ssh(f"sudo cat /etc/kubernetes/pki/{name}.crt").strip()
+    cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", tmp_path / "config", "--output-certs")
+    server = read_yaml(tmp_path / "config")["clusters"][0]["cluster"]["server"]
+    files = {"certificate-authority": "ca.pem", "client-certificate": "cert.pem", "client-key": "key.pem"}
+    words = [f"--{option}={tmp_path / name}" for option, name in files.items()]
+    nodes = cloud.run(
+        school.kubectl, "--kubeconfig=/dev/null", f"--server={server}", *words, "get", "nodes", "-o", "name"
+    )
+    assert len(nodes.stdout.split()) == 3
+
+
 def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
     before, path = len(cloud.audit()), tmp_path / "kubeconfig"
     cloud.zerojhub("cluster", "kubeconfig", school.name, "--to", path)

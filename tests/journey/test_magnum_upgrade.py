@@ -51,12 +51,14 @@ def test_a_hub_of_a_chart_that_is_too_old(cloud, school, versions):
 
 def test_upgrade_with_users_at_work(cloud, school, versions):
     wanted = versions[-1]
+    cloud.zerojhub("nodegroup", "create", school.name, "gpu", "--nodes", "1")
     done = cloud.json("cluster", "upgrade", school.name, "--kube-tag", wanted, "--yes")
-    assert {node["kubelet"] for node in done["nodes"]} == {wanted}
-    assert len(done["nodes"]) == 3
+    nodes = {node["name"]: node["kubelet"] for node in done["nodes"] if "-gpu-" not in node["name"]}
+    assert set(nodes.values()) == {wanted}
+    assert (len(nodes), len(done["nodes"]), done["behind"]) == (3, 4, ["gpu"])
     print(f"the hub was unavailable for {done['silent']} s")
     assert done["silent"] < 300
-    seen = json.loads(school.ssh("sudo kubectl get nodes -o json"))["items"]
+    seen = json.loads(school.ssh("sudo kubectl get nodes -o json -l magnum.openstack.org/nodegroup!=gpu"))["items"]
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in seen} == {wanted}
     assert all("unschedulable" not in node["spec"] for node in seen)
     template = school.cluster()["cluster_template_id"]
@@ -65,3 +67,12 @@ def test_upgrade_with_users_at_work(cloud, school, versions):
     for user in ("ada", "bob"):
         assert school.run(user, "print(open('mine.txt').read())") == f"kept by {user}"
     refused(cloud, "cluster", "upgrade", school.name, "--kube-tag", wanted, said="already")
+
+
+def test_a_node_group_follows_its_cluster(cloud, school, versions):
+    upgrade = ("cluster", "upgrade", school.name, "--nodegroup", "gpu")
+    refused(cloud, *upgrade, "--kube-tag", versions[0], said="can only be upgraded to the version of its cluster")
+    done = cloud.json(*upgrade, "--yes")
+    assert ({node["kubelet"] for node in done["nodes"]}, done["behind"]) == ({versions[-1]}, [])
+    refused(cloud, *upgrade, said=f"node group gpu already has Kubernetes {versions[-1]}")
+    cloud.zerojhub("nodegroup", "delete", school.name, "gpu", "--yes")

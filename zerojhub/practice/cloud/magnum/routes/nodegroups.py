@@ -109,7 +109,7 @@ async def update_nodegroup(call: Call) -> Record:
     cluster = find_cluster(call)
     group = find_nodegroup(cluster, call.path_params["group"])
     there = {name: value for name, value in group.items() if name not in lacking(call)}
-    changed = apply_patch(there, patch, {"min_node_count": 0})
+    changed = apply_patch(there, patch, {"min_node_count": 0, "node_labels": {}, "node_taints": []})
     names = ("min_node_count", "max_node_count", "node_labels", "node_taints")
     given = {name: changed[name] for name in names if changed.get(name) is not None}
     checked = parse_body("nodegroup", NODEGROUP, given)
