@@ -42,6 +42,9 @@ class Attribute:
         if self.kind == "labels":
             return {str(key): str(item) for key, item in value.items()}
         if self.kind == "list":
+            for item in value if self.name == "node_taints" else ():
+                if not isinstance(item, dict):
+                    raise invalid(argument, whole, f"Value not a valid dict: {item}")
             return [str(item) if self.name == "nodes_to_remove" else item for item in value]
         return getattr(self, f"_{self.kind}")(argument, value, whole)
 

@@ -116,6 +116,8 @@ async def create_cluster(call: Call) -> Record:
     if 0 <= limit <= len(store.clusters.where(project_id=call.project)):
         message = f"You have reached the maximum clusters per project, {limit}. You may delete a cluster to make room"
         raise Refusal(403, f"Resource limit exceeded: {message} for a new one.")
+    if template["hidden"] and not call.is_admin:
+        raise Refusal(403, "Not authorized.")
     labels = body["labels"] or template["labels"]
     if body["labels"] and body["merge_labels"]:
         labels = {**template["labels"], **body["labels"]}

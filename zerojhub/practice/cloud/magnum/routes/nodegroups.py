@@ -24,6 +24,7 @@ CREATED = words(
     "uuid name cluster_id project_id labels links flavor_id image_id node_count role min_node_count max_node_count "
     "merge_labels labels_overridden labels_added labels_skipped"
 )
+CREATED_IF_GIVEN = words("docker_volume_size node_labels node_taints")
 UNCHANGEABLE = words(
     "name cluster_id docker_volume_size labels flavor_id image_id node_addresses node_count role is_default stack_id "
     "status status_reason version"
@@ -99,7 +100,7 @@ async def create_nodegroup(call: Call) -> Record:
         node_taints=body["node_taints"] or [],
     )
     call.conductor.create_nodegroup(cluster, group)
-    return render_nodegroup(call, cluster, group, CREATED)
+    return render_nodegroup(call, cluster, group, (*CREATED, *(name for name in CREATED_IF_GIVEN if name in call.data)))
 
 
 @routes("PATCH", "/v1/clusters/{ident}/nodegroups/{group}", status=202)
@@ -117,7 +118,9 @@ async def update_nodegroup(call: Call) -> Record:
     check_bounds({**group, **values})
     check_marks({**group, **values})
     group.update(values, updated_at=now(OFFSET))
-    answer = render_nodegroup(call, cluster, group)
+    # What was removed is null until it is saved, and empty from then on.
+    removed = {item["name"]: None for item in patch if item["op"] == "remove" and item["name"] in CREATED_IF_GIVEN}
+    answer = render_nodegroup(call, cluster, group) | removed
     call.conductor.update_nodegroup(cluster, group)
     return answer
 

@@ -40,7 +40,10 @@ async def list_quotas(call: Call) -> Record:
     records = list(call.store.cluster_quotas.values())
     if call.query_params.get("all_tenants", "").lower() not in TRUE:
         records = [record for record in records if record["project_id"] == call.project]
-    part, more = page(call, "quotas", records, "quota id", ("project_id", "resource", "hard_limit"), key="id")
+    marker = call.query_params.get("marker")
+    if marker and marker not in [str(record["id"]) for record in records]:
+        raise Refusal(404, f"Quota could not be found: quota id {marker} .")
+    part, more = page(call, "quotas", records, "Quota", ("project_id", "resource", "hard_limit"), key="id")
     return {"quotas": part, **more}
 
 

@@ -16,11 +16,12 @@ from zerojhub.practice.cloud.wire import Call, Routes
 routes = Routes()
 
 
-def find_template(call: Call, ident: str) -> Record:
+def find_template(call: Call, ident: str, *, everyone: bool = True) -> Record:
+    """The visible template with this UUID or name. `everyone`: administrators see those of every project."""
     visible = Table(
         (key, template)
         for key, template in call.store.templates.items()
-        if call.is_admin or template["project_id"] == call.project or template["public"]
+        if (call.is_admin and everyone) or template["project_id"] == call.project or template["public"]
     )
     try:
         return find_one(visible, ident, "ClusterTemplate", "ClusterTemplates")
@@ -49,7 +50,11 @@ async def list_templates(call: Call) -> Record:
 
 @routes("GET", "/v1/clustertemplates/{ident}")
 async def show_template(call: Call) -> Record:
-    return render_template(call, find_template(call, call.path_params["ident"]))
+    ident = call.path_params["ident"]
+    template = find_template(call, ident)
+    if template["hidden"] and not call.is_admin and template["project_id"] != call.project:
+        raise Refusal(404, f"ClusterTemplate {ident} could not be found.")
+    return render_template(call, template)
 
 
 @routes("POST", "/v1/clustertemplates")
@@ -80,7 +85,8 @@ async def create_template(call: Call) -> JSONResponse:
 async def update_template(call: Call) -> Record:
     fixed = ("network_driver", "external_network_id", "tls_disabled", "public", "server_type", "coe", "image_id")
     patch = parse_patch(call.data, fixed=(*fixed, "registry_enabled", "cluster_distro", "hidden"))
-    template = find_template(call, call.path_params["ident"])
+    # Magnum looks before it lets administrators see the private ones of others.
+    template = find_template(call, call.path_params["ident"], everyone=False)
     if template["project_id"] != call.project:
         enforce(call, "clustertemplate:update")
     lacks = call.store.profile.lacks.template
