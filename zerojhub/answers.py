@@ -1,7 +1,8 @@
 """What services answer, checked where it arrives, so that nothing behind it meets a missing key or a value of another type.
 
-The types are TypedDicts with the keys that the product reads; a service may have more. typing_extensions' TypedDict, because
-pydantic cannot read typing's before Python 3.12.
+The types are TypedDicts with the keys that the product reads; a service may have more. Inside there are JSON's own types, lists,
+mappings by text, unions, literals, and types with a Predicate or MinLen. This is not left to pydantic, because every command
+that asks a cloud needs it, and pydantic takes as long to load as the rest of such a command.
 """
 
 from __future__ import annotations
@@ -9,14 +10,28 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NotRequired, Required, TypeAlias, Union, get_args, get_origin
 
-from annotated_types import Predicate
+from typing_extensions import ReadOnly, get_type_hints, is_typeddict
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+
+@dataclass(frozen=True)
+class Predicate:
+    """Part of an annotation: what has to be true of the value."""
+
+    func: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class MinLen:
+    """Part of an annotation: how many items there have to be."""
+
+    min_length: int
 
 
 def _is_time(text: str) -> bool:
@@ -56,31 +71,169 @@ class Unexpected(ValueError):
 
 def checked(answer: Any, kind: Any, *, within: str | None = None) -> Any:
     """The answer, or what is at its key `within`, as it is. Raises Unexpected unless it is of that type."""
-    from pydantic import ValidationError
-
     if within is not None:
         if not isinstance(answer, dict) or within not in answer:
             raise Unexpected(f"no {within} in it" if isinstance(answer, dict) else _named(answer))
         answer = answer[within]
     try:
-        _adapter(kind).validate_python(answer, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(step) for step in ([within] if within else []) + list(first["loc"]))
-        if first["type"] == "missing":
+        _check_of(kind)(answer)
+    except _Wrong as wrong:
+        place = ".".join(str(step) for step in ([within] if within else []) + wrong.steps[::-1])
+        if wrong.text is None:
             raise Unexpected(f"no {place} in it") from None
-        if first["type"] == "predicate_failed":
-            raise Unexpected(f"{place}: {_named(first['input'])} that cannot be read") from None
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {_named(first['input'])}"
-        raise Unexpected(f"{place}: {message}" if place else message) from None
+        raise Unexpected(f"{place}: {wrong.text}" if place else wrong.text) from None
     return answer
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
+Check: TypeAlias = Callable[[Any], None]
+"""Raises _Wrong for a value that is not of its type."""
 
-    return TypeAdapter(kind)
+
+class _Wrong(Exception):
+    """What is wrong with a value (None: it is missing), and the way to it, the last step first."""
+
+    def __init__(self, text: str | None):
+        super().__init__(text)
+        self.text, self.steps = text, list[str | int]()
+
+
+KINDS = {str: "string", int: "integer", bool: "boolean", list: "list", dict: "dictionary"}
+WRAPPERS = (Required, NotRequired, ReadOnly)
+"""What says of a key, not of its value, that it need not be there or does not change."""
+
+
+@cache
+def _check_of(kind: Any) -> Check:
+    """What checks values of that type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind in (Any, object):
+        return lambda value: None
+    if origin is Annotated:
+        return _check_annotated(_check_of(inner[0]), inner[1:])
+    if origin in WRAPPERS:
+        return _check_of(inner[0])
+    if origin in (Union, UnionType):
+        return _check_union([_check_of(each) for each in inner if each is not NoneType], NoneType in inner)
+    if origin is Literal:
+        return _check_literal(inner)
+    if origin is list:
+        return _check_list(_check_of(inner[0]))
+    if origin is dict:
+        return _check_mapping(_check_of(inner[0]), _check_of(inner[1]))
+    if is_typeddict(kind):
+        return _check_fields(kind)
+    if kind in (str, int, bool, dict, list):
+        return _check_plain(kind)
+    raise TypeError(f"answers cannot be checked to be of type {kind}")
+
+
+def _wrong(value: object, wanted: str) -> _Wrong:
+    return _Wrong(f"input should be {wanted}, not {_named(value)}")
+
+
+def _require(value: object, kind: type) -> None:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _wrong(value, f"a valid {KINDS[kind]}")
+
+
+def _check_plain(kind: type) -> Check:
+    return lambda value: _require(value, kind)
+
+
+def _check_literal(allowed: tuple[object, ...]) -> Check:
+    words = [repr(each) for each in allowed]
+    wanted = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+    def check(value: Any) -> None:
+        if value not in allowed or isinstance(value, bool):
+            raise _wrong(value, wanted)
+
+    return check
+
+
+def _check_union(checks: list[Check], nullable: bool) -> Check:
+    """The value fits one of them; if it fits none, the first one says why."""
+
+    def check(value: Any) -> None:
+        if value is None and nullable:
+            return
+        first: _Wrong | None = None
+        for each in checks:
+            try:
+                return each(value)
+            except _Wrong as wrong:
+                first = first or wrong
+        assert first is not None
+        raise first
+
+    return check
+
+
+def _check_annotated(inner: Check, marks: tuple[object, ...]) -> Check:
+    def check(value: Any) -> None:
+        inner(value)
+        for mark in marks:
+            if isinstance(mark, Predicate) and not mark.func(value):
+                raise _Wrong(f"{_named(value)} that cannot be read")
+            if isinstance(mark, MinLen) and len(value) < mark.min_length:
+                raise _Wrong(f"has {len(value)} items, and should have {mark.min_length} or more")
+
+    return check
+
+
+def _check_at(step: str | int, check: Check, value: Any) -> None:
+    try:
+        check(value)
+    except _Wrong as wrong:
+        wrong.steps.append(step)
+        raise
+
+
+def _check_list(item: Check) -> Check:
+    def check(value: Any) -> None:
+        _require(value, list)
+        for index, each in enumerate(value):
+            _check_at(index, item, each)
+
+    return check
+
+
+def _check_mapping(key: Check, item: Check) -> Check:
+    def check(value: Any) -> None:
+        _require(value, dict)
+        for name, each in value.items():
+            key(name)
+            _check_at(name, item, each)
+
+    return check
+
+
+def _check_fields(kind: Any) -> Check:
+    """For a TypedDict: the keys that it requires are there, and all that it has are of their types."""
+    hints = get_type_hints(kind, include_extras=True)
+    checks = {name: _check_of(hint) for name, hint in hints.items()}
+    required = {name for name, hint in hints.items() if _is_required(kind, name, hint)}
+
+    def check(value: Any) -> None:
+        _require(value, dict)
+        for name, each in checks.items():
+            if name in value:
+                _check_at(name, each, value[name])
+            elif name in required:
+                missing = _Wrong(None)
+                missing.steps.append(name)
+                raise missing
+
+    return check
+
+
+def _is_required(kind: Any, name: str, hint: Any) -> bool:
+    """By what the key's own annotation says, or else by its class: Python 3.11 does not read annotations that are text."""
+    while (origin := get_origin(hint)) in (*WRAPPERS, Annotated):
+        if origin is not ReadOnly and origin is not Annotated:
+            return origin is Required
+        hint = get_args(hint)[0]
+    return name in kind.__required_keys__
 
 
 def _named(value: object) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, Required, TypeAlias
 
-from annotated_types import MinLen, Predicate
 from typing_extensions import TypedDict
 
-from zerojhub.answers import Base64, Timestamp
+from zerojhub.answers import Base64, MinLen, Predicate, Timestamp
 from zerojhub.kube.quantity import QUANTITY
 
 Manifest = dict[str, Any]

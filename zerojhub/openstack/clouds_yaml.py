@@ -15,9 +15,10 @@ import re
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from zerojhub import masking
@@ -53,11 +54,25 @@ REQUIRED = re.compile(r"auth_url|username|password|token|passcode|(\w+_)?(domain
 """Keys of `auth` that openstacksdk does not drop when they are empty."""
 
 
+@contextmanager
+def _stand_ins(modules: Mapping[str, types.ModuleType | None]) -> Iterator[None]:
+    """Within: imports of these modules give the stand-ins, or are ImportErrors for None, unless they are loaded already."""
+    given = {name: module for name, module in modules.items() if name not in sys.modules}
+    loaded = cast(dict[str, types.ModuleType | None], sys.modules)
+    loaded.update(given)
+    try:
+        yield
+    finally:
+        for name in given:
+            del loaded[name]
+
+
 def load_config() -> type[OpenStackConfig]:
-    """openstacksdk's reader of clouds.yaml, without the proxies of fifty services.
+    """openstacksdk's reader of clouds.yaml, without the proxies of fifty services and without metrics.
 
     `import openstack` loads all of them, half a second that a `cluster list` has no use for: an empty stand-in for the
-    package's own `__init__` lets `openstack.config` be imported alone.
+    package's own `__init__` lets `openstack.config` be imported alone. It loads the base of the proxies and a client of
+    Prometheus, too, though only for annotations and on request; there are stand-ins for those while it is imported.
     """
     if "openstack" not in sys.modules:
         spec = importlib.util.find_spec("openstack")
@@ -65,6 +80,11 @@ def load_config() -> type[OpenStackConfig]:
         package = types.ModuleType("openstack")
         package.__path__, package.__spec__ = spec.submodule_search_locations, spec
         sys.modules["openstack"] = package
+    if "openstack.config" not in sys.modules:
+        proxy = types.ModuleType("openstack.proxy")
+        vars(proxy)["__getattr__"] = lambda name: object
+        with _stand_ins({"openstack.proxy": proxy, "prometheus_client": None}):
+            import openstack.config
     import openstack.config
 
     return openstack.config.OpenStackConfig

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import ReadOnly, TypedDict
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import glance, neutron, nova
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import nearest
+
+if TYPE_CHECKING:
+    from zerojhub.openstack import glance, neutron, nova
 
 
 class Named(TypedDict):
@@ -66,24 +68,34 @@ def refuse_several(kind: str, wanted: str, ids: Sequence[str]) -> None:
 
 
 async def image(cloud: Cloud, wanted: str) -> glance.Image:
+    from zerojhub.openstack import glance
+
     return one("image", wanted, await glance.images(cloud))
 
 
 async def flavor(cloud: Cloud, wanted: str) -> nova.Flavor:
+    from zerojhub.openstack import nova
+
     return one("flavor", wanted, await nova.flavors(cloud))
 
 
 async def network(cloud: Cloud, wanted: str, *, external: bool = False) -> neutron.Network:
+    from zerojhub.openstack import neutron
+
     kind = "external network" if external else "network"
     return one(kind, wanted, await neutron.networks(cloud, external=external))
 
 
 async def subnet(cloud: Cloud, wanted: str) -> neutron.Subnet:
+    from zerojhub.openstack import neutron
+
     return one("subnet", wanted, await neutron.subnets(cloud))
 
 
 async def keypair(cloud: Cloud, wanted: str) -> nova.Keypair:
     """The keypair; a keypair has no ID besides its name."""
+    from zerojhub.openstack import nova
+
     listed = await nova.keypairs(cloud)
     for each in listed:
         if each["name"] == wanted:
