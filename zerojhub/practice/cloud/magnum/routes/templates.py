@@ -21,7 +21,9 @@ def find_template(call: Call, ident: str, *, everyone: bool = True) -> Record:
     visible = Table(
         (key, template)
         for key, template in call.store.templates.items()
-        if (call.is_admin and everyone) or template["project_id"] == call.project or template["public"]
+        if (call.is_admin and everyone)
+        or template["project_id"] == call.project
+        or (template["public"] and (call.is_admin or not template["hidden"]))
     )
     try:
         return find_one(visible, ident, "ClusterTemplate", "ClusterTemplates")
@@ -50,11 +52,7 @@ async def list_templates(call: Call) -> Record:
 
 @routes("GET", "/v1/clustertemplates/{ident}")
 async def show_template(call: Call) -> Record:
-    ident = call.path_params["ident"]
-    template = find_template(call, ident)
-    if template["hidden"] and not call.is_admin and template["project_id"] != call.project:
-        raise Refusal(404, f"ClusterTemplate {ident} could not be found.")
-    return render_template(call, template)
+    return render_template(call, find_template(call, call.path_params["ident"]))
 
 
 @routes("POST", "/v1/clustertemplates")
