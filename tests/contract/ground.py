@@ -51,10 +51,9 @@ class InstantGround:
         """Where the object store finds the APIs."""
         self.upgraded: list[tuple[str, str]] = []
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.authorities = self._certify_all()
-
-    def _certify_all(self) -> dict[CA, x509.Certificate]:
-        return {kind: self._certify(self.key.public_key(), named(kind), kind) for kind in get_args(CA)}
+        self.authorities: dict[CA, x509.Certificate] = {
+            kind: self._certify(self.key.public_key(), named(kind), kind) for kind in get_args(CA)
+        }
 
     def _certify(self, public_key, subject: x509.Name, kind: CA) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
@@ -145,7 +144,7 @@ class InstantGround:
 
     async def rotate_ca(self, cluster_id: str) -> None:
         await self._take_time("rotate")
-        self.authorities = self._certify_all()
+        self.authorities["kubernetes"] = self._certify(self.key.public_key(), named("kubernetes"), "kubernetes")
 
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         await self._take_time("reconfigure")

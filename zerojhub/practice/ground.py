@@ -142,7 +142,7 @@ class Ground(Protocol):
         """
 
     async def rotate_ca(self, cluster_id: str) -> None:
-        """Replace the CA and all certificates, and restart Deployments and DaemonSets."""
+        """Replace the CA of Kubernetes and all its certificates, and restart Deployments and DaemonSets."""
 
     async def reconfigure(self, cluster_id: str, cloud_config: str) -> None:
         """Replace the cloud-config in the cluster's Secret, and restart the components that use it."""

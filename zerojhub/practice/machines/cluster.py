@@ -36,6 +36,10 @@ class Cluster:
 
     def __init__(self, spec: KubernetesSpec, folder: Path):
         self.spec, self.folder = spec, folder
+        self.authorities: dict[CA, Authority] = {
+            "etcd": Authority("etcd-ca"),
+            "front-proxy": Authority("front-proxy-ca"),
+        }
         self.certify()
         self._tokens = service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
@@ -50,10 +54,8 @@ class Cluster:
         self.api = self.client(spec.masters[0].address)
 
     def certify(self) -> None:
-        """Create the CAs, and issue our own client certificate."""
-        names: dict[CA, str] = {"kubernetes": "kubernetes", "etcd": "etcd-ca", "front-proxy": "front-proxy-ca"}
-        self.authorities = {kind: Authority(name) for kind, name in names.items()}
-        self.authority = self.authorities["kubernetes"]
+        """Create the CA of Kubernetes, and issue our own client certificate."""
+        self.authority = self.authorities["kubernetes"] = Authority("kubernetes")
         self.ca = self.authority.pair.certificate
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
