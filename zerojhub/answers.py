@@ -97,7 +97,7 @@ class _Wrong(Exception):
         self.text, self.steps = text, list[str | int]()
 
 
-KINDS = {str: "string", int: "integer", bool: "boolean", list: "list", dict: "dictionary"}
+KINDS = {str: "string", int: "integer", float: "number", bool: "boolean", list: "list", dict: "dictionary"}
 WRAPPERS = (Required, NotRequired, ReadOnly)
 """What says of a key, not of its value, that it need not be there or does not change."""
 
@@ -122,7 +122,7 @@ def _check_of(kind: Any) -> Check:
         return _check_mapping(_check_of(inner[0]), _check_of(inner[1]))
     if is_typeddict(kind):
         return _check_fields(kind)
-    if kind in (str, int, bool, dict, list):
+    if kind in KINDS:
         return _check_plain(kind)
     raise TypeError(f"answers cannot be checked to be of type {kind}")
 
@@ -132,7 +132,8 @@ def _wrong(value: object, wanted: str) -> _Wrong:
 
 
 def _require(value: object, kind: type) -> None:
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    fitting = (int, float) if kind is float else kind
+    if not isinstance(value, fitting) or (kind in (int, float) and isinstance(value, bool)):
         raise _wrong(value, f"a valid {KINDS[kind]}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, Required
 
 import pytest
-from typing_extensions import ReadOnly, TypedDict
+from typing_extensions import ReadOnly, TypedDict, is_typeddict
 
+import zerojhub
 from zerojhub.answers import MinLen, Number, Time, Unexpected, checked
 
 
@@ -28,6 +31,7 @@ class Thing(Loose):
     limit: NotRequired[Number]
     parts: NotRequired[Annotated[list[str], MinLen(1)]]
     on: NotRequired[bool]
+    seconds: NotRequired[float]
     rest: NotRequired[dict[str, Any]]
 
 
@@ -42,7 +46,8 @@ LEAST = {"id": "1", "name": "a"}
         {"ports": [{"number": 80}, {"number": 53, "protocol": "udp", "more": 1}]},
         {"labels": None, "on": False, "rest": {"a": [1, None]}},
         {"labels": {"a": "b"}, "since": "2026-01-31T10:00:00Z", "limit": "-1", "parts": ["x"]},
-        {"limit": 5},
+        {"limit": 5, "seconds": 5},
+        {"seconds": 0.5},
     ],
 )
 def test_an_answer_of_its_type_is_given_as_it_is(more: dict[str, Any]) -> None:
@@ -57,6 +62,8 @@ def test_an_answer_of_its_type_is_given_as_it_is(more: dict[str, Any]) -> None:
         ({"id": None}, "id: input should be a valid string, not null"),
         ({"size": True}, "size: input should be a valid integer, not a boolean"),
         ({"size": 1.5}, "size: input should be a valid integer, not a number"),
+        ({"seconds": True}, "seconds: input should be a valid number, not a boolean"),
+        ({"seconds": "1"}, "seconds: input should be a valid number, not text"),
         ({"on": 1}, "on: input should be a valid boolean, not a number"),
         ({"ports": {}}, "ports: input should be a valid list, not an object"),
         ({"ports": [{"number": 1}, {"number": "x"}]}, "ports.1.number: input should be a valid integer, not text"),
@@ -96,3 +103,17 @@ def test_an_answer_without_what_was_asked_for(answer: object, said: str) -> None
 def test_a_type_that_answers_cannot_have_is_a_bug() -> None:
     with pytest.raises(TypeError, match="answers cannot be checked to be of type"):
         checked({}, set[str])
+
+
+def test_every_type_of_the_program_can_be_checked() -> None:
+    program = Path(zerojhub.__file__).parent
+    files = [path for path in program.rglob("*.py") if "TypedDict" in path.read_text() and path.name != "answers.py"]
+    assert len(files) > 10
+    for path in files:
+        if "practice" in path.parts:
+            continue
+        module = import_module(".".join(path.relative_to(program.parent).with_suffix("").parts))
+        for kind in vars(module).values():
+            if is_typeddict(kind) and kind is not TypedDict:
+                with pytest.raises(Unexpected):
+                    checked(None, kind)
