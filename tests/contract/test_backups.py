@@ -351,6 +351,23 @@ def test_the_hubs_accounts_come_back(place: dict[str, str], tmp_path: Path) -> N
     assert hub.do("verify", root=copy, home=None, all=True, sample=5)["sample"] == 1
 
 
+@pytest.mark.backups
+def test_what_a_new_hub_needs_is_fetched_to_a_file_and_not_printed(
+    place: dict[str, str], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    hub = Store(tmp_path, place, "hub-2", "hub")
+    for name, folder in (("state.json", "STATE_FOLDER"), ("hub.json", "SECRETS")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(json.dumps({"from": name}))
+        monkeypatch.setattr(worker, folder, str(tmp_path / folder))
+    copy, target = str(tmp_path / "copy"), tmp_path / "fetched.json"
+    assert hub.do("back up hub", copy=copy, database=False)["files"] == 2
+    hub.do("fetch", copy=copy, fetched=str(target), wait=0)
+    found = json.loads(target.read_text())
+    assert (found["state"], found["secrets"]) == ({"from": "state.json"}, {"from": "hub.json"})
+    assert capsys.readouterr().out == ""
+
+
 # -- checking -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,10 @@
-"""Backups of a running hub: a night, a wrong `rm -rf`, a volume that is gone, and lost accounts. Each test continues where the
-one before ended."""
+"""Backups of a running hub: a night, a wrong `rm -rf`, a volume that is gone, lost accounts, and in the end everything. Each test
+continues where the one before ended."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -173,8 +174,31 @@ def test_backups_are_verified_and_pruned(cloud: Shell, hub: Hub, backed_up) -> N
     assert pruned["before"] >= pruned["after"] > 0
 
 
-def test_down_with_all_data_leaves_the_backups(cloud: Shell, hub: Hub, backed_up) -> None:
+@pytest.fixture(scope="module")
+def lost(cloud: Shell, hub: Hub, trees: dict[str, str], backed_up) -> str:
+    """Everything is lost but the backups and the deployment's files. A token of ada's."""
+    token: str = hub.ask("POST", "/users/ada/tokens", body={"note": "of mine"}).json()["token"]
+    cloud.zerojhub("backup", "run")
     cloud.zerojhub("down", "--yes", "--delete-data")
+    shutil.rmtree(cloud.environment["XDG_STATE_HOME"] + "/zerojhub/deployments")
+    return token
+
+
+def test_down_with_all_data_leaves_the_backups(cloud: Shell, lost: str) -> None:
     assert cloud.volumes() == []
     listed = cloud.openstack("object", "list", "backups", "-f", "value", "-c", "Name").split()
     assert {each.partition("/")[0] for each in listed} == {"hub", "user--ben", "user--grace-40example-2eorg"}
+
+
+def test_a_hub_comes_back_from_its_backups_alone_on_the_other_road(
+    cloud: Shell, lost: str, trees: dict[str, str]
+) -> None:
+    text = (cloud.folder / "hub.yaml").read_text()
+    (cloud.folder / "hub.yaml").write_text(text.replace(ROADS["ssh"], ROADS["api"], 1))
+    again = Hub(cloud, cloud.json("up", "--from-backup")["url"])
+    assert again.ask("GET", "/user", token=lost).json()["name"] == "ada"
+    for user in USERS:
+        assert again.run(user, "", READ) == trees[user], user
+    refused = cloud.zerojhub("up", "--from-backup", code=2).stderr
+    assert "there is a hub already" in refused
+    cloud.zerojhub("down", "--yes", "--delete-data")

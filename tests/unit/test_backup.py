@@ -16,14 +16,15 @@ import pytest
 
 from tests.unit.kubernetes import Cluster
 from zerojhub import deployment
-from zerojhub.backup import night, objects, pod, state, store, worker
+from zerojhub.backup import night, objects, pod, recover, state, store, worker
 from zerojhub.backup.night import Night
 from zerojhub.backup.pod import Settings, Volume
 from zerojhub.cli.backup import inside_home, moment
-from zerojhub.data import saved
+from zerojhub.data import reattach, saved
 from zerojhub.deployment import BackupSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import database as database_of_hub
+from zerojhub.hub.names import Scheme
 from zerojhub.kube.crons import Crons
 from zerojhub.report.backup import show_backup_status
 from zerojhub.report.results import Output
@@ -681,3 +682,70 @@ def test_a_database_that_is_elsewhere_is_not_saved():
 def test_a_hub_that_was_stopped_for_its_database_is_not_taken_for_one_that_is_as_wanted():
     assert is_stopped(hub_deployment("hub-db-dir", 0))
     assert not is_stopped(hub_deployment("hub-db-dir", 1))
+
+
+# -- from the backups alone ---------------------------------------------------------------------------------------------
+
+HUB_OF_CLAIMS = reattach.Hub(
+    "class", "class", "c1", Scheme(True, "claim-{user_server}"), "cinder", "cinder", 1, "Delete"
+)
+
+
+def fetched(*entries: Any) -> recover.Fetched:
+    return recover.Fetched("2026-11-28T03:00:00Z", {"owners": {}}, list(entries), {})
+
+
+def whose(user: str, claim: str | None = None, **more: Any) -> Any:
+    good = {"last_good": "2026-11-28T03:00:00Z", "size": "20Gi", "server": ""}
+    return {"name": f"user--{user}", "label": user, "user": user, "claim": claim} | good | more
+
+
+def recovered(cluster: Cluster, *entries: Any) -> tuple[int, list[str]]:
+    notes: list[str] = []
+
+    async def work() -> int:
+        say: Any = lambda text: None  # noqa: E731 (a function that does nothing)
+        return await recover.restore_everybody(cluster, SETTINGS, HUB_OF_CLAIMS, fetched(*entries), say, notes.append)
+
+    return anyio.run(work), notes
+
+
+def claim_of(cluster: Cluster, name: str) -> Any:
+    return next(each for each in cluster.objects["PersistentVolumeClaim"] if each["metadata"]["name"] == name)
+
+
+def restoring() -> Ending:
+    cluster = Ending(PersistentVolumeClaim=[], Pod=[])
+    cluster.message = json.dumps({"id": "abcdefgh"})
+    return cluster
+
+
+def test_everybody_gets_the_claim_that_the_hub_will_look_for_with_their_files():
+    cluster = restoring()
+    assert recovered(cluster, whose("ada", "claim-ada"), whose("Zoë", None)) == (2, [])
+    ada = claim_of(cluster, "claim-ada")
+    assert ada["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    assert ada["metadata"]["annotations"][night.USERNAME] == "ada"
+    claim_of(cluster, HUB_OF_CLAIMS.scheme.claim("Zoë"))
+    done = [each["metadata"]["annotations"] for each in cluster.applied if "kind" in each and "name" in each]
+    assert done == [{recover.RESTORED: "abcdefgh"}] * 2
+
+
+def test_what_was_interrupted_is_restored_again_and_what_is_done_or_somebody_elses_is_not():
+    cluster = restoring()
+    states = {"claim-ada": recover.PENDING, "claim-ben": "abcdefgh", "claim-cleo": None}
+    for name, restored in states.items():
+        annotations = {recover.RESTORED: restored} if restored else {}
+        meta = {"name": name, "namespace": "class", "annotations": annotations}
+        cluster.objects["PersistentVolumeClaim"].append({"metadata": meta})
+    entries = [whose(name, f"claim-{name}") for name in ("ada", "ben", "cleo")]
+    number, notes = recovered(cluster, *entries)
+    assert (number, notes) == (1, ["cleo has a volume already, which is left as it is"])
+    assert [each["metadata"]["annotations"][pod.REPOSITORY] for each in cluster.objects["Pod"]] == []
+    assert len(cluster.deleted) == 1
+
+
+def test_somebody_without_a_backup_gets_an_empty_volume_and_it_is_said():
+    cluster = restoring()
+    number, notes = recovered(cluster, whose("ada", "claim-ada", last_good=""))
+    assert (number, notes) == (1, ["ada had no backup yet, and gets an empty volume"])

@@ -45,6 +45,8 @@ COPY = f"{SCRATCH}/hub"
 """Where the copy of the hub's database is when it is backed up, and in every snapshot."""
 SLOTS = 10
 """Runs of `verify` that together read all that is stored."""
+TAKEN = 300
+"""Seconds after which nobody will read what was fetched."""
 LONGEST = 1000
 """Characters of a message; Kubernetes keeps 4096 bytes."""
 
@@ -342,6 +344,26 @@ def restore_hub(task: Task, repository: Repository) -> Result:
     return chosen
 
 
+def fetch(task: Task, repository: Repository) -> Result:
+    """Put what a new hub needs into a file, from which it is read by whoever has started the pod: it is not for a log."""
+    chosen, folder = repository.chosen(task["at"]), Path(str(task.get("scratch", f"{SCRATCH}/hub-backup")))
+    root, target = str(task.get("copy", COPY)), Path(str(task.get("fetched", f"{SCRATCH}/fetched.json")))
+    names = {"state": "state.json", "secrets": "hub.json"}
+    includes = [f"--include=/{name}" for name in names.values()]
+    repository.run("restore", f"{chosen['id']}:{root}", f"--target={folder}", *includes)
+    found = {key: json.loads(_text(folder / name)) for key, name in names.items()}
+    part = target.with_name("fetched.part")
+    part.write_text(json.dumps(found | {"time": chosen["time"]}))
+    part.replace(target)
+    time.sleep(float(task.get("wait", TAKEN)))
+    return {}
+
+
+def _text(path: Path) -> str:
+    """The text of a file of a backup; an empty mapping if it is not there."""
+    return path.read_text() if path.exists() else "{}"
+
+
 # -- verifying ----------------------------------------------------------------------------------------------------------
 
 
@@ -407,6 +429,7 @@ ACTIONS: dict[str, Callable[[Task, Repository], Result]] = {
     "files": list_files,
     "restore": restore,
     "restore hub": restore_hub,
+    "fetch": fetch,
     "verify": verify,
 }
 

@@ -79,23 +79,31 @@ def up(
     undo: Annotated[
         bool, typer.Option("--undo", help="Undo the last upgrade of the hub's chart instead, with its accounts.")
     ] = False,
+    from_backup: Annotated[
+        bool, typer.Option("--from-backup", help="Restore everybody's files and accounts from the backups, too.")
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Create what is missing between the project and a working hub, and print its URL.
 
     Before it changes the version of the chart, it saves the hub's accounts. --undo goes back to that version and to these
-    accounts; it asks first, because accounts created since are lost.
+    accounts; it asks first, because accounts created since are lost. --from-backup creates the hub again from its backups
+    alone, also in another project: all it needs is hub.yaml with the files that it names.
 
     Examples:
         zerojhub up -f hub.yaml
         zerojhub up --undo
+        zerojhub up --from-backup
     """
     from zerojhub import graph
     from zerojhub.stages import STAGES
 
+    if (undo or from_backup) and (only or start or chart or (undo and from_backup)):
+        raise UserError("--undo, --from-backup, --from, --only and --chart exclude each other")
+    if from_backup:
+        _up(STAGES, file, cloud, output, quiet, verbose, chart, from_backup=True)
+        return
     if undo:
-        if only or start or chart:
-            raise UserError("--undo and --from, --only or --chart exclude each other")
         _undo(file, cloud, output, functools.partial(confirm, yes=yes), quiet=quiet, verbose=verbose)
         return
     act: Collection[AnyStage] = STAGES
@@ -114,6 +122,8 @@ def _up(
     quiet: bool,
     verbose: bool,
     chart: str | None,
+    *,
+    from_backup: bool = False,
 ) -> None:
     from zerojhub import graph
     from zerojhub.cli.run import with_run
@@ -123,11 +133,36 @@ def _up(
     stages = [stage for stage in STAGES if stage in needed]
 
     async def work(run: Run) -> tuple[str | None, list[StageStatus]]:
+        if from_backup:
+            await _recover(run)
         statuses = await graph.up(run, stages, act=act)
         return run.get(Endpoint), statuses
 
     url, statuses = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True, chart=chart)
     show_up(url, statuses, output, quiet=quiet)
+
+
+async def _recover(run: Run) -> None:
+    """Restore everybody's files and accounts; what the hub needs is created meanwhile."""
+    from zerojhub import graph
+    from zerojhub.stages import Backup, Chart, HelmProgram, Volumes
+    from zerojhub.stages.backup import recover, recover_accounts
+
+    if run.deployment.backup is None:
+        raise UserError(
+            "the deployment has no backups", where=str(run.deployment.path), hint="add the section backup as it was"
+        )
+    await Backup().check(run)  # before anything is created
+    await graph.up(run, graph.with_needs([HelmProgram, Volumes]))
+    with graph.step(run, "files") as step:
+        step.detail = await recover(run)
+        step.outcome = "done"
+    run.forget_answers()
+    await graph.up(run, graph.with_needs([Chart]))
+    with graph.step(run, "accounts") as step:
+        step.detail = await recover_accounts(run)
+        step.outcome = "done"
+    run.forget_answers()
 
 
 def _undo(
