@@ -9,6 +9,7 @@ from zerojhub.workshops.break_and_fix import BreakAndFix
 from zerojhub.workshops.clusters import Clusters
 from zerojhub.workshops.first_hub import FirstHub
 from zerojhub.workshops.jobs import Jobs
+from zerojhub.workshops.nobodys_work_is_lost import NobodysWorkIsLost
 from zerojhub.workshops.resize_and_upgrade import ResizeAndUpgrade
 from zerojhub.workshops.running_a_class import RunningAClass
 
@@ -20,6 +21,7 @@ WORKSHOPS: tuple[type[Workshop], ...] = (
     Autoscaling,
     BreakAndFix,
     RunningAClass,
+    NobodysWorkIsLost,
 )
 
 

@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from zerojhub.kube import kinds
-from zerojhub.openstack import magnum
+from zerojhub.kube.volumes import cinder_id
+from zerojhub.openstack import cinder, magnum
 from zerojhub.workshops.base import NotDone
 from zerojhub.yamlfile import load, plain
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from zerojhub.hub.charts import ChartValues
     from zerojhub.hub.client import HubClient, User
     from zerojhub.kube.kinds import Kind
     from zerojhub.kube.reach import Reach
+    from zerojhub.kube.types import PersistentVolumeClaim
+    from zerojhub.openstack.cinder import Volume
     from zerojhub.openstack.magnum import Cluster
 
 T = TypeVar("T")
 
+HOME = "/home/jovyan"
+"""Where a pod of ours has a user's files."""
 NAME = "workshop"
 """The name of the workshops' deployment, and so of its cluster, namespace and release."""
 
@@ -35,6 +42,22 @@ class Revision:
     status: str
     description: str
     values: ChartValues
+
+
+class Unseen:
+    """A terminal without input, whose output nobody sees."""
+
+    interactive = False
+
+    async def read(self) -> bytes:
+        return b""
+
+    def write(self, data: bytes, *, error: bool) -> None:
+        pass
+
+    async def sizes(self) -> AsyncIterator[tuple[int, int]]:
+        return
+        yield
 
 
 class World:
@@ -123,3 +146,33 @@ class World:
         """The hub's users, by name."""
         async with await self.hub() as client:
             return {user.name: user for user in await client.users()}
+
+    async def claims(self) -> list[PersistentVolumeClaim]:
+        """The claims of the hub and its users."""
+        return await self.objects(kinds.PERSISTENT_VOLUME_CLAIM)
+
+    async def volume_of(self, claim: PersistentVolumeClaim) -> Volume:
+        """What Cinder says of the claim's volume."""
+        bound = {each["metadata"]["name"]: each for each in await self.objects(kinds.PERSISTENT_VOLUME, None)}
+        volume = bound.get(claim["spec"].get("volumeName", ""))
+        for each in await cinder.volumes(self.cloud):
+            if volume and each["id"] == cinder_id(volume):
+                return each
+        raise NotDone(f"claim {claim['metadata']['name']} has no volume")
+
+    async def require_file(self, claim: PersistentVolumeClaim, path: str) -> None:
+        """NotDone unless there is a file of that path on the claim's volume. It is looked for by a pod, where the volume is."""
+        from zerojhub.data import pods
+        from zerojhub.data.inventory import in_kubernetes
+        from zerojhub.kube.exec import execute
+
+        kube, name = (await self.reach()).kube, claim["metadata"]["name"]
+        hubs = await self.objects(kinds.DEPLOYMENT, labels="component=hub")
+        if not hubs:
+            raise NotDone("no hub in the cluster")
+        node = (await in_kubernetes(kube, NAME)).attached.get(claim["spec"].get("volumeName", ""))
+        image = hubs[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+        pod = pods.manifest(NAME, image, ["sleep", "infinity"], {HOME: name}, node=node)
+        async with pods.running(kube, pod, lambda text: None) as started:
+            if await execute(kube, NAME, started, pods.CONTAINER, ["test", "-f", f"{HOME}/{path}"], Unseen()):
+                raise NotDone(f"there is no {path} on the volume of claim {name}")
