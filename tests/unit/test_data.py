@@ -102,6 +102,22 @@ def test_the_drivers_metadata_tell_whose_a_volume_of_an_earlier_version_is():
     assert recovered({"somebody": "else's"}) is None
 
 
+@pytest.mark.parametrize(
+    ("claim", "user"),
+    [
+        ("claim-grace-40example-2eorg", "grace@example.org"),
+        ("claim-zo-c3-ab-2elovelace", "zoë.lovelace"),
+        ("claim-1st", "1st"),
+        # As KubeSpawner 7 names the claims of user-10, group-2b and so on: in the other scheme they would be of `user\x10`.
+        *((f"claim-{name}", None) for name in ("user-10", "group-2b", "class-2d", "lab-42", "s-40123", "x-2ey-")),
+    ],
+)
+def test_nobody_gets_a_volume_because_a_name_can_be_read_in_two_ways(claim, user):
+    owner = recovered({**CSI, "csi.storage.k8s.io/pvc/name": claim})
+    assert owner and (owner.user, owner.claim) == (user, claim)
+    assert names_for(replace(owner, namespace="class"), HUB, DATABASE) == (claim if user is None else SAFE.claim(user))
+
+
 @pytest.fixture
 def project(fake_cloud: FakeCloud) -> FakeCloud:
     fake_cloud.answer("GET /container-infra/v1/clusters", Answer(200, {"clusters": []}))

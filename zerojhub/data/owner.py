@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -18,6 +19,8 @@ HUB_CLAIM = "hub-db-dir"
 """The claim of the hub's own volume, or what its name ends with."""
 LONGEST = 255
 """Characters of a value of Cinder's metadata."""
+USUAL = re.compile(r"[^\W_A-Z]+(?:[-._][^\W_A-Z]+)*(?:@[^\W_A-Z]+(?:[-.][^\W_A-Z]+)*\.[^\W_A-Z]+)?")
+"""How users' names usually look. The hub writes them in lower case."""
 PRINTABLE = " !#$&'()*+,-./:;=?@[]_~"
 
 
@@ -84,7 +87,8 @@ def recovered(metadata: Mapping[str, str]) -> Owner | None:
     """What the CSI driver has recorded when it created the volume for a claim; None for any other volume.
 
     It has not recorded the user. The name of a default server's claim in the scheme `escape` tells, but only if there is an
-    escape in it: another name can be of either scheme, and is the same in both.
+    escape in it: another name can be of either scheme, and is the same in both. See `user_of` for those that may be taken
+    for the other scheme.
     """
     if CLAIM_METADATA not in metadata or NAMESPACE_METADATA not in metadata:
         return None
@@ -100,5 +104,13 @@ def recovered(metadata: Mapping[str, str]) -> Owner | None:
 
 
 def user_of(claim: str) -> str | None:
-    """The user whose default server has a claim of this name in the scheme `escape`."""
-    return names.unescape(claim.removeprefix("claim-")) if claim.startswith("claim-") else None
+    """The user whose default server has a claim of this name in the scheme `escape`; None if nothing tells.
+
+    In the scheme `safe`, `claim-group-2b` is of user `group-2b` and not of `group+`. So what is read from escapes has to look
+    like a user's name: words with `-`, `.` or `_` between them, or an e-mail address.
+    """
+    if not claim.startswith("claim-"):
+        return None
+    name = claim.removeprefix("claim-")
+    user = names.unescape(name)
+    return user if user is not None and (user == name or USUAL.fullmatch(user)) else None
