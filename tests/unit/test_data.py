@@ -13,7 +13,7 @@ from tests.unit.kubernetes import Cluster
 from zerojhub.data import kept, reattach
 from zerojhub.data.keep import keep
 from zerojhub.data.kept import KeptVolume
-from zerojhub.data.owner import KEPT, Owner, recorded, recovered
+from zerojhub.data.owner import GIVEN_BACK, KEPT, Owner, recorded, recovered
 from zerojhub.data.reattach import Hub, Return, There
 from zerojhub.deployment import Deployment
 from zerojhub.errors import ZeroJHubError
@@ -24,7 +24,7 @@ from zerojhub.openstack.session import Cloud
 
 ESCAPE, SAFE = Scheme(False, "claim-{username}{servername}"), Scheme(True, "claim-{user_server}")
 ADA = Owner("class", "claim-ada", deployment="class", user="ada", safe=True, cluster="c1")
-HUB = Hub("class", "class", "c2", SAFE, "cinder", "cinder", 1, "Delete")
+HUB = Hub("class", "class", "c2", SAFE, "cinder", "cinder", 1, {"cinder": "Delete", "kept": "Retain"})
 VOLUMES = f"/volume/v3/{PROJECT}/volumes"
 
 
@@ -127,7 +127,7 @@ def project(fake_cloud: FakeCloud) -> FakeCloud:
 def listed(project: FakeCloud, *metadata: dict[str, str], cluster: Any = None) -> kept.Found:
     volumes = [
         {"id": f"v{number}", "name": "pvc", "size": 10, "status": "available", "availability_zone": "nova"}
-        | {"attachments": [], "metadata": each}
+        | {"attachments": [], "metadata": each, "created_at": f"2026-11-2{number}T10:00:00.000000"}
         for number, each in enumerate(metadata)
     ]
     project.answer(f"GET {VOLUMES}/detail", Answer(200, {"volumes": volumes}))
@@ -220,6 +220,25 @@ def test_a_volume_is_retained_and_its_owner_recorded_before_anything_else(fake_c
     assert written[KEPT] and KEEP.items() <= written.items()
 
 
+def test_nothing_of_an_earlier_owner_stays_on_an_adopted_volume(fake_cloud):
+    fake_cloud.answer(f"POST {VOLUMES}/v1/metadata", Answer(200, {}))
+    fake_cloud.answer(f"DELETE {VOLUMES}/v1/metadata/zerojhub:claim", Answer(200))
+    fake_cloud.answer(f"DELETE {VOLUMES}/v1/metadata/zerojhub:server", Answer(200))
+    fake_cloud.answer(f"DELETE {VOLUMES}/v1/metadata/zerojhub:names", Answer(200))
+    fake_cloud.answer(f"DELETE {VOLUMES}/v1/metadata/zerojhub:cluster", Answer(200))
+    had = dict(replace(ADA, server="lab").metadata(), other="theirs")
+
+    async def adopt() -> None:
+        await kept.mark(Cloud("fake"), "v1", Owner("class", "", "class", "ben"), had=had)
+
+    anyio.run(adopt)
+    (written,) = [each.body["metadata"] for each in fake_cloud.requests if each.method == "POST"]
+    gone = {each.path.rpartition("/")[2] for each in fake_cloud.requests if each.method == "DELETE"}
+    left = {key: text for key, text in (had | written).items() if key not in gone}
+    assert recorded(left) == Owner("class", "", "class", "ben")
+    assert left["other"] == "theirs"
+
+
 def test_nothing_is_removed_when_kubernetes_does_not_retain_a_volume(fake_cloud, monkeypatch):
     async def unchanged(self: Any, kind: Any, name: str, namespace: Any, change: Any) -> Any:
         return persistent("pv1", "v1")
@@ -246,8 +265,8 @@ def test_only_the_volumes_that_were_listed_are_deleted_and_retained_ones_too():
 
 
 def names_for(owner: Owner, hub: Hub, *others: KeptVolume) -> str:
-    (first, *_) = reattach.decide([volume(owner), *others], hub, there()).returns
-    return first.claim
+    decision = reattach.decide([volume(owner), *others], hub, there())
+    return next(each.claim for each in decision.returns if each.volume.owner is owner)
 
 
 DATABASE = volume(Owner("class", "hub-db-dir", "class"), id="db", size_gb=1)
@@ -265,9 +284,10 @@ def test_a_claim_has_the_name_that_the_hub_of_the_new_cluster_looks_for():
 
 def test_kubespawner_7_finds_the_name_that_it_has_noted_if_it_still_has_its_database():
     early = replace(ADA, claim="claim-ada-2db", user="ada-b")  # from before an upgrade to KubeSpawner 7
+    lost = replace(DATABASE, status="error")
     assert names_for(early, HUB, DATABASE) == "claim-ada-2db"
-    assert names_for(early, replace(HUB, database_elsewhere=True)) == "claim-ada-2db"
-    assert names_for(early, HUB) == "claim-ada-b"
+    assert names_for(early, replace(HUB, has_accounts=True)) == "claim-ada-2db"
+    assert names_for(early, HUB) == names_for(early, HUB, lost) == "claim-ada-b"
 
 
 def test_a_template_that_needs_more_than_names_leaves_the_name_as_it_was():
@@ -306,18 +326,57 @@ def test_the_volume_that_was_kept_last_is_given_back_and_the_other_is_reported()
     older = volume(id="v0", since="2026-01-01T00:00:00+00:00")
     decision = reattach.decide([older, volume()], HUB, there())
     assert [each.volume.id for each in decision.returns] == ["v1"]
-    assert "volume v1 of the same owner was kept later" in decision.problems[0]
+    assert "volume v1 of the same owner was used later" in decision.problems[0]
 
 
-def test_of_two_that_were_kept_at_the_same_time_neither_is_chosen():
+def test_of_two_that_were_kept_at_the_same_time_neither_is_chosen_unless_one_has_the_name():
     decision = reattach.decide([volume(id="v0"), volume()], HUB, there())
     assert decision.returns == []
     assert len(decision.problems) == 2
+    forgotten = volume(replace(ADA, claim="claim-a-64a"), id="v0")  # of an earlier KubeSpawner
+    assert [each.volume.id for each in reattach.decide([forgotten, volume()], HUB, there()).returns] == ["v1"]
 
 
-def test_a_volume_of_a_server_that_is_being_deleted_is_given_back():
+def test_what_a_cluster_had_last_is_given_back_whoever_has_marked_it(project):
+    """A cluster that was deleted by other means leaves volumes that nobody has marked."""
+    early = {**CSI, "csi.storage.k8s.io/pvc/name": "claim-ada"}
+    marked = ADA.metadata() | {KEPT: "2026-11-01T10:00:00+00:00"}
+    given_back = ADA.metadata() | {GIVEN_BACK: "2026-11-27T10:00:00+00:00"}
+    for metadata, last in (([early, marked], "v0"), ([given_back, early, marked], "v0"), ([marked, early], "v1")):
+        decision = reattach.decide(listed(project, *metadata).volumes, HUB, there())
+        assert [each.volume.id for each in decision.returns] == [last]
+        assert len(decision.problems) == len(metadata) - 1
+
+
+def test_what_a_claim_has_lost_before_is_not_taken_for_what_it_had_last(project):
+    """`down` marks what the claims have, and then whatever else the cluster has created."""
+    project.answer(f"POST {VOLUMES}/v0/metadata", Answer(200, {}))
+    cluster: Any = {"uuid": "c1", "stack_id": None}
+    tagged = {**CSI, "csi.storage.k8s.io/pvc/name": "claim-ada", "cinder.csi.openstack.org/cluster": "c1"}
+    now = kept.now()
+    listed(project, tagged, tagged | ADA.metadata() | {KEPT: now}, cluster=cluster)
+    deployment = Deployment.model_validate({"name": "class", "cloud": "fake", "cluster": {"template": "t"}})
+    anyio.run(kept.mark_rest, Cloud("fake"), cluster, deployment)
+    (written,) = [each.body["metadata"] for each in project.requests if each.method == "POST"]
+    found = listed(project, tagged | written, tagged | ADA.metadata() | {KEPT: now})
+    assert [each.volume.id for each in reattach.decide(found.volumes, HUB, there()).returns] == ["v1"]
+
+
+def test_an_interrupted_run_knows_that_the_hub_has_its_accounts(project):
+    own = Owner("class", "hub-db-dir", "class", cluster="c1").metadata() | {GIVEN_BACK: "2026-11-27T10:00:00+00:00"}
+    rest = ADA.metadata() | {KEPT: "2026-11-27T10:00:00+00:00"}
+    found = listed(project, own, rest, cluster={"uuid": "c1", "stack_id": None})
+    assert ([each.id for each in found.volumes], found.has_accounts) == (["v1"], True)
+    assert not listed(project, own | {KEPT: "2026"}, rest, cluster={"uuid": "c1", "stack_id": None}).has_accounts
+
+
+def test_a_volume_of_a_server_that_is_being_deleted_is_given_back_once_it_is_detached():
     leaving = volume(status="in-use", servers=("gone",))
-    assert len(reattach.decide([leaving], HUB, there(servers=["another"])).returns) == 1
+    (each,) = reattach.decide([leaving], HUB, there(servers=["another"])).returns
+    assert each.leaving
+    bound = persistent("pv1", "v1", claimRef={"namespace": "class", "name": "claim-ada"})
+    (each,) = reattach.decide([leaving], HUB, there(servers=["gone"], volumes={"v1": bound})).returns
+    assert not each.leaving  # its user's server runs already
 
 
 @pytest.mark.parametrize(
@@ -346,6 +405,9 @@ def test_what_kubernetes_needs_to_bind_a_claim_to_an_existing_volume():
     assert wanted["spec"]["storageClassName"] == spec["storageClassName"]
     assert wanted["spec"]["resources"]["requests"]["storage"] == spec["capacity"]["storage"]
     assert wanted["metadata"]["annotations"] == {"hub.jupyter.org/username": "ada"}
+    assert spec["persistentVolumeReclaimPolicy"] == "Delete"
+    other = reattach.volume_manifest(each, replace(HUB, storage_class="kept"))
+    assert other["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
 
 @pytest.mark.parametrize(

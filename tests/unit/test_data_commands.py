@@ -54,6 +54,7 @@ def disk(id: str, *servers: str, metadata: dict[str, str] | None = None, status:
         "size": 10,
         "status": status or ("in-use" if servers else "available"),
         "availability_zone": "nova",
+        "created_at": "2026-11-28T10:00:00.000000",
         "attachments": [{"server_id": each} for each in servers],
         "metadata": metadata or {},
     }

@@ -40,6 +40,7 @@ def balancer(name: str) -> dict:
 def volume(name: str, metadata: dict[str, str]) -> dict:
     return {"id": f"id of {name}", "name": name, "size": 10, "status": "available", "metadata": metadata} | {
         "availability_zone": "nova",
+        "created_at": "2026-11-28T10:00:00.000000",
         "attachments": [],
     }
 

@@ -119,7 +119,7 @@ def adopt(
         with graph.step(run, "data") as step:
             if item and item.claim and item.persistent_volume and data.kube:
                 await volumes.release(data.kube, deployment.namespace, item.persistent_volume, item.claim)
-            await kept.mark(run.cloud, volume_id, planned.owner)
+            await kept.mark(run.cloud, volume_id, planned.owner, had=planned.volume["metadata"])
             step.outcome, step.detail = "done", f"volume {volume_id} is {owner.label}'s"
         return planned, await give_back(run, volume_id)
 

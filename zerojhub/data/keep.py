@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerojhub.data.kept import mark
+from zerojhub.data.kept import mark, now
 from zerojhub.data.owner import Owner
 from zerojhub.errors import CloudError
 from zerojhub.kube import volumes
@@ -48,7 +48,7 @@ async def keep(
     if not wanted:
         return
     say(f"keeping {plural(len(wanted), 'volume')}")
-    limit = anyio.CapacityLimiter(AT_ONCE)
+    limit, since = anyio.CapacityLimiter(AT_ONCE), now()
 
     async def keep_one(claim: PersistentVolumeClaim, volume: PersistentVolume) -> None:
         async with limit:
@@ -57,7 +57,7 @@ async def keep(
                 await volumes.set_policy(kube, volume["metadata"]["name"], "Retain")
             if volume_id := volumes.cinder_id(volume):
                 try:
-                    await mark(cloud, volume_id, owner)
+                    await mark(cloud, volume_id, owner, since=since)
                 except CloudError as error:
                     if error.status != 404:
                         raise

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from zerojhub.data.owner import CLUSTER, DEPLOYMENT, KEPT, Owner, recorded, recovered
+from zerojhub.data.owner import (
+    CLUSTER,
+    DEPLOYMENT,
+    GIVEN_BACK,
+    HUB_CLAIM,
+    KEPT,
+    RECORDED,
+    Owner,
+    recorded,
+    recovered,
+)
 from zerojhub.deployment import Deployment
 from zerojhub.openstack import cinder, leftovers, magnum
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.openstack.session import Cloud, if_allowed
+
+TO_THE_SECOND = len("2026-11-28T10:00:00")
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class KeptVolume:
     """The UUIDs of the servers that it is attached to."""
     owner: Owner
     since: str = ""
-    """When it was kept (ISO 8601); empty if an earlier version or another tool kept it."""
+    """The last time that a cluster is known to have had it (ISO 8601, in UTC, to the second)."""
 
     @property
     def brief(self) -> leftovers.KeptVolume:
@@ -42,6 +54,8 @@ class Found:
     volumes: list[KeptVolume]
     doubtful: list[KeptVolume]
     """Those that may belong to another deployment: nothing tells whose the namespace was."""
+    has_accounts: bool = False
+    """The deployment's cluster has been given the hub's own volume back."""
 
 
 async def find(cloud: Cloud, deployment: Deployment, cluster: magnum.Cluster | None) -> Found:
@@ -60,6 +74,7 @@ async def among(
 ) -> Found:
     """Those of the project's volumes that are the deployment's kept volumes."""
     own = leftovers.volume_tags(cluster) if cluster else set()
+    has_accounts = False
     marked: list[KeptVolume] = []
     in_a_cluster: list[KeptVolume] = []
     unmarked: list[KeptVolume] = []
@@ -68,6 +83,8 @@ async def among(
         if owner := recorded(metadata):
             if owner.deployment == deployment.name and (KEPT in metadata or owner.cluster not in own):
                 (marked if KEPT in metadata else in_a_cluster).append(_kept(volume, owner))
+            elif owner.deployment == deployment.name:
+                has_accounts |= owner.user is None and owner.claim.endswith(HUB_CLAIM)
         elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace and owner.cluster not in own:
             unmarked.append(_kept(volume, owner))
     others = {volume["metadata"].get(DEPLOYMENT) for volume in listed} - {None, deployment.name}
@@ -87,28 +104,50 @@ async def among(
     def order(volume: KeptVolume) -> tuple[str, str]:
         return volume.owner.label, volume.since
 
-    return Found(sorted([*marked, *unmarked], key=order), sorted(doubtful, key=order))
+    return Found(sorted([*marked, *unmarked], key=order), sorted(doubtful, key=order), has_accounts)
 
 
-async def mark(cloud: Cloud, volume_id: str, owner: Owner) -> None:
-    """Record in Cinder that the volume is kept, and whose it is."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    await cinder.set_metadata(cloud, volume_id, owner.metadata() | leftovers.KEEP | {KEPT: now})
+async def mark(cloud: Cloud, volume_id: str, owner: Owner, *, since: str = "", had: Collection[str] = ()) -> None:
+    """Record in Cinder that the volume is kept, and whose it is.
+
+    `since`: as in `KeptVolume`, if not until now. `had`: the keys of its metadata if it may have been somebody else's, of whom
+    nothing stays.
+    """
+    wanted = owner.metadata() | leftovers.KEEP | {KEPT: since or now()}
+    await cinder.set_metadata(cloud, volume_id, wanted)
+    for key in RECORDED:
+        if key in had and key not in wanted:
+            await cinder.delete_metadata(cloud, volume_id, key)
 
 
 async def unmark(cloud: Cloud, volume_id: str, cluster: str) -> None:
     """Record that the cluster has it now."""
-    await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster})
+    await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster, GIVEN_BACK: now()})
     await cinder.delete_metadata(cloud, volume_id, KEPT)
 
 
+def now() -> str:
+    """As times are recorded (ISO 8601)."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 async def mark_rest(cloud: Cloud, cluster: magnum.Cluster, deployment: Deployment) -> None:
-    """Mark the volumes of the cluster's claims that nobody could mark through Kubernetes, because it does not respond."""
+    """Mark the volumes of the cluster that nobody could mark through Kubernetes, because it does not respond.
+
+    If it does respond, no claim has them any more. So all that is known is that they were in use when they were created.
+    """
     for volume in await leftovers.volumes(cloud, cluster):
         owner = recovered(volume["metadata"])
         if owner and owner.namespace == deployment.namespace and KEPT not in volume["metadata"]:
             known = recorded(volume["metadata"]) or owner
-            await mark(cloud, volume["id"], replace(known, deployment=deployment.name, cluster=cluster["uuid"]))
+            marked = replace(known, deployment=deployment.name, cluster=cluster["uuid"])
+            await mark(cloud, volume["id"], marked, since=_last(volume))
+
+
+def _last(volume: cinder.Volume) -> str:
+    """The last time that a cluster is known to have had it."""
+    metadata = volume["metadata"]
+    return metadata.get(KEPT) or metadata.get(GIVEN_BACK) or volume["created_at"]
 
 
 def _kept(volume: cinder.Volume, owner: Owner) -> KeptVolume:
@@ -120,7 +159,7 @@ def _kept(volume: cinder.Volume, owner: Owner) -> KeptVolume:
         volume["availability_zone"],
         tuple(each["server_id"] for each in volume["attachments"]),
         owner,
-        volume["metadata"].get(KEPT, ""),
+        _last(volume)[:TO_THE_SECOND],
     )
 
 

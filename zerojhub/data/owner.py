@@ -14,7 +14,11 @@ DEPLOYMENT, NAMESPACE, CLAIM = "zerojhub:deployment", "zerojhub:namespace", "zer
 USER, SERVER, NAMES = "zerojhub:user", "zerojhub:server", "zerojhub:names"
 FILE_SYSTEM, CLUSTER = "zerojhub:file_system", "zerojhub:cluster"
 KEPT = "zerojhub:kept"
-"""When the volume was kept: it is there until a cluster has it again."""
+"""The last time that a cluster is known to have had the volume: it is there until one has it again."""
+GIVEN_BACK = "zerojhub:given_back"
+"""When a cluster got the volume again."""
+RECORDED = (DEPLOYMENT, NAMESPACE, CLAIM, USER, SERVER, NAMES, FILE_SYSTEM, CLUSTER)
+"""What says whose a volume is."""
 HUB_CLAIM = "hub-db-dir"
 """The claim of the hub's own volume, or what its name ends with."""
 LONGEST = 255

@@ -8,8 +8,8 @@ kubernetes-csi.github.io, "Support fsGroup".
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,10 @@ class Hub:
     """The class of its own volume."""
     hub_request_gb: float
     """The GiB that its chart requests for its own volume."""
-    reclaim_policy: str
-    """Delete or Retain: what the class does with the volume of a claim that is deleted."""
-    database_elsewhere: bool = False
-    """Its accounts are in a database outside of the cluster."""
+    reclaim_policies: Mapping[str, str]
+    """By class, Delete or Retain: what becomes of the volume of a claim that is deleted."""
+    has_accounts: bool = False
+    """It has its accounts already: it was given its own volume back earlier, or its database is outside of the cluster."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Return:
     claim: str
     zones: tuple[str, ...]
     """Of nodes that can use it; empty if the nodes have no zones."""
+    leaving: bool = False
+    """A server that has been deleted still has it."""
 
 
 @dataclass(frozen=True)
@@ -117,27 +119,43 @@ def claim_name(volume: KeptVolume, scheme: Scheme, *, accounts: bool) -> str:
 
 def decide(kept: Sequence[KeptVolume], hub: Hub, there: There) -> Decision:
     """Which of the kept volumes can be given back."""
+    own = _decide([each for each in kept if is_hub(each)], hub, there, accounts=False)
+    users = [each for each in kept if not is_hub(each)]
+    rest = _decide(users, hub, there, accounts=hub.has_accounts or bool(own.returns))
+    return Decision(own.returns + rest.returns, own.problems + rest.problems)
+
+
+def _decide(kept: Sequence[KeptVolume], hub: Hub, there: There, *, accounts: bool) -> Decision:
     decision = Decision()
-    accounts = hub.database_elsewhere or any(map(is_hub, kept))
     wanted = [(volume, claim_name(volume, hub.scheme, accounts=accounts)) for volume in kept]
-    latest: dict[str, KeptVolume] = {}
+    of_claim: dict[str, list[KeptVolume]] = {}
     for volume, claim in wanted:
-        if claim not in latest or volume.since > latest[claim].since:
-            latest[claim] = volume
-    number = Counter((claim, volume.since) for volume, claim in wanted)
+        of_claim.setdefault(claim, []).append(volume)
     for volume, claim in wanted:
         zones, problem = _zones(volume, there)
-        chosen = latest[claim]
-        if number[claim, chosen.since] > 1 and volume.since == chosen.since:
-            problem = "there is another volume of the same owner"
-        elif volume is not chosen:
-            problem = f"volume {chosen.id} of the same owner was kept later"
-        problem = _misfit(volume, claim, hub, there) or problem
+        problem = _misfit(volume, claim, hub, there) or _not_the_last(volume, claim, of_claim[claim]) or problem
         if problem:
             decision.problems.append(f"volume {volume.id} of {volume.owner.label}, {volume.size_gb} GB: {problem}")
         else:
-            decision.returns.append(Return(volume, claim, zones))
+            decision.returns.append(Return(volume, claim, zones, _is_leaving(volume, there)))
     return decision
+
+
+def _not_the_last(volume: KeptVolume, claim: str, all_of_it: Sequence[KeptVolume]) -> str | None:
+    """Why the claim gets another one of these volumes, or none. Of two that it had last, the one that had its name."""
+
+    def rank(each: KeptVolume) -> tuple[str, bool]:
+        return each.since, each.owner.claim == claim
+
+    last = max(map(rank, all_of_it))
+    chosen = [each for each in all_of_it if rank(each) == last]
+    if len(chosen) > 1 and volume in chosen:
+        return "there is another volume of the same owner"
+    return None if volume in chosen else f"volume {chosen[0].id} of the same owner was used later"
+
+
+def _is_leaving(volume: KeptVolume, there: There) -> bool:
+    return volume.id not in there.volumes and volume.status != cinder.AVAILABLE
 
 
 def _misfit(volume: KeptVolume, claim: str, hub: Hub, there: There) -> str | None:
@@ -198,7 +216,8 @@ async def give_back(kube: Kube, cloud: Cloud, returns: Sequence[Return], hub: Hu
     async def give_one(each: Return) -> None:
         nonlocal done
         async with limit:
-            await _detached(cloud, each.volume)
+            if each.leaving:
+                await _detached(cloud, each.volume)
             await _bind(kube, each, hub)
             await unmark(cloud, each.volume.id, hub.cluster)
             done += 1
@@ -215,11 +234,8 @@ async def _detached(cloud: Cloud, volume: KeptVolume) -> None:
         status = next((each["status"] for each in listed if each["id"] == volume.id), cinder.AVAILABLE)
         return True if status == cinder.AVAILABLE else NotYet(f"volume {volume.id} is {status}")
 
-    if volume.status in ("in-use", "detaching") and volume.servers:
-        try:
-            await wait_until(is_available, timeout=DETACH_TIMEOUT, pause=(1, 3))
-        except TimedOut:
-            return  # the driver waits for it as well, and says what it waits for
+    with suppress(TimedOut):  # the driver waits for it as well, and says what it waits for
+        await wait_until(is_available, timeout=DETACH_TIMEOUT, pause=(1, 3))
 
 
 async def _bind(kube: Kube, each: Return, hub: Hub) -> None:
@@ -247,7 +263,7 @@ async def _volume(kube: Kube, each: Return, hub: Hub) -> str:
         return str(manifest["metadata"]["name"])
     name = current["metadata"]["name"]
     bound = await kube.get(kinds.PERSISTENT_VOLUME_CLAIM, each.claim, hub.namespace)
-    spec: dict[str, object] = {"persistentVolumeReclaimPolicy": hub.reclaim_policy}
+    spec: dict[str, object] = {"persistentVolumeReclaimPolicy": _policy(each, hub)}
     if bound is None:
         spec["claimRef"] = {"name": each.claim, "namespace": hub.namespace, "uid": None, "resourceVersion": None}
         spec["storageClassName"] = _class(each, hub)
@@ -278,7 +294,7 @@ def volume_manifest(each: Return, hub: Hub) -> Manifest:
             "name": each.claim,
         },
         "csi": {"driver": CINDER, "volumeHandle": each.volume.id, "fsType": each.volume.owner.file_system},
-        "persistentVolumeReclaimPolicy": hub.reclaim_policy,
+        "persistentVolumeReclaimPolicy": _policy(each, hub),
         "storageClassName": _class(each, hub),
         "volumeMode": "Filesystem",
     }
@@ -325,3 +341,7 @@ def labels(user: str, hub: Hub) -> dict[str, str]:
 
 def _class(each: Return, hub: Hub) -> str:
     return hub.hub_storage_class if is_hub(each.volume) else hub.storage_class
+
+
+def _policy(each: Return, hub: Hub) -> str:
+    return hub.reclaim_policies.get(_class(each, hub), "Delete")

@@ -27,6 +27,8 @@ class Volume(TypedDict):
     size: int
     status: str
     availability_zone: str | None
+    created_at: str
+    """ISO 8601, in UTC, without a zone."""
     attachments: list[Attachment]
     metadata: dict[str, str]
 

@@ -38,12 +38,11 @@ class Volumes(Stage[Decision]):
         decision = await reattach.look(run[Access].kube, run.cloud, found.volumes, await hub_of(run))
         if decision.returns:
             returned = kept.Found([each.volume for each in decision.returns], [])
-            return Missing(f"to be given back: {describe(returned)}", decision)
+            rest = f"; {_problems(decision)}" if decision.problems else ""
+            return Missing(f"to be given back: {describe(returned)}{rest}", decision)
         for problem in decision.problems:
             run.note(f"warning: {problem}")
-        return Found(
-            f"{plural(len(decision.problems), 'volume')} not given back: {'; '.join(decision.problems)}", decision
-        )
+        return Found(_problems(decision), decision)
 
     async def do(self, run: Run, state: Missing[Decision] | Wrong[Decision]) -> None:
         assert state.value
@@ -52,12 +51,15 @@ class Volumes(Stage[Decision]):
         await reattach.give_back(kube, run.cloud, state.value.returns, await hub_of(run), run.say)
 
 
+def _problems(decision: Decision) -> str:
+    return f"{plural(len(decision.problems), 'volume')} not given back: {'; '.join(decision.problems)}"
+
+
 async def hub_of(run: Run) -> Hub:
     """What the volumes of the deployment's hub are to be like."""
     deployment, chart = run.deployment, run[Values].chart
     values = merged(chart.defaults, run[Values].user.values)
-    default = run[StorageClass]
-    classes = {each["metadata"]["name"]: each for each in await run.once(run[Access].kube.list, STORAGE_CLASS)}
+    default, classes = run[StorageClass], await run.once(run[Access].kube.list, STORAGE_CLASS)
     database, own_class = at(values, "hub", "db", "type"), at(values, "hub", "db", "pvc", "storageClassName")
     return Hub(
         namespace=deployment.namespace,
@@ -67,6 +69,6 @@ async def hub_of(run: Run) -> Hub:
         storage_class=at(values, "singleuser", "storage", "dynamic", "storageClass") or default,
         hub_storage_class=own_class if isinstance(own_class, str) else default,
         hub_request_gb=float(number(str(at(values, "hub", "db", "pvc", "storage") or "1Gi")) / 2**30),
-        reclaim_policy=classes[default].get("reclaimPolicy", "Delete") if default in classes else "Delete",
-        database_elsewhere=database in ("mysql", "postgres", "other"),
+        reclaim_policies={each["metadata"]["name"]: each.get("reclaimPolicy", "Delete") for each in classes},
+        has_accounts=(await run.once(find, run)).has_accounts or database in ("mysql", "postgres", "other"),
     )
