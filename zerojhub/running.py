@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from zerojhub import graph
 from zerojhub.cluster import adopt
 from zerojhub.data import inventory
-from zerojhub.data.inventory import InCinder, InKubernetes, Item
+from zerojhub.data.inventory import InCinder, InKubernetes, Item, State
+from zerojhub.data.remove import refuse_snapshots
 from zerojhub.errors import Unavailable, UserError, ZeroJHubError
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.hub.client import HubClient, HubError
-from zerojhub.kube import volumes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.reach import Reach
-from zerojhub.openstack import leftovers
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.openstack.magnum import Cluster as MagnumCluster
 from zerojhub.run import Run
@@ -127,15 +126,26 @@ async def look(run: Run, stages: Sequence[AnyStage] = STAGES) -> Running:
 
 
 async def volumes_of(run: Run) -> list[KeptVolume]:
-    """The volumes of the deployment's users and of its hub: on its cluster, and without one. Changes nothing."""
+    """The volumes of the deployment's users and of its hub: on its cluster, and without one. Changes nothing.
+
+    UserError if one of them has snapshots, with which Cinder does not delete it.
+    """
     await graph.look(run, graph.with_needs([Kept, Access]), checking=False)
-    found = {each.id: each.brief for each in run[Kept].volumes}
-    if Access in run:
-        claimed = await volumes.claimed(run[Access].kube, run.deployment.namespace)
-        found |= {each.id: KeptVolume(each.id, each.name, each.size_gb, each.owner) for each in claimed if each.id}
-    elif cluster := run.get(Cluster):
-        found = {each["id"]: leftovers.as_kept(each) for each in await leftovers.volumes(run.cloud, cluster)} | found
-    return list(found.values())
+    namespace = run.deployment.namespace
+    here = await inventory.in_kubernetes(run[Access].kube, namespace) if Access in run else None
+    there = await inventory.in_cinder(run.cloud, run.deployment, run.get(Cluster) or await find(run))
+    found = [
+        each
+        for each in inventory.items(run.deployment, here, there, None)
+        if each.state not in (State.doubtful, State.pending, State.no_volume)
+    ]
+    await refuse_snapshots(run.cloud, found)
+    return [
+        KeptVolume(
+            each.volume or each.persistent_volume or "", each.persistent_volume or "", each.size_gb or 0, each.owner
+        )
+        for each in found
+    ]
 
 
 async def data_of(run: Run) -> Data:

@@ -11,12 +11,12 @@ import pytest
 from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
 from tests.unit.kubernetes import Cluster
 from zerojhub.data import kept, reattach
-from zerojhub.data.keep import keep
+from zerojhub.data.keep import keep, owner_of
 from zerojhub.data.kept import KeptVolume
 from zerojhub.data.owner import GIVEN_BACK, KEPT, Owner, recorded, recovered
 from zerojhub.data.reattach import Hub, Return, There
 from zerojhub.deployment import Deployment
-from zerojhub.errors import ZeroJHubError
+from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub.names import Scheme, unescape
 from zerojhub.kube.volumes import delete
 from zerojhub.openstack.leftovers import KEEP
@@ -239,6 +239,33 @@ def test_nothing_of_an_earlier_owner_stays_on_an_adopted_volume(fake_cloud):
     assert left["other"] == "theirs"
 
 
+def test_what_is_not_in_cinder_stops_a_cluster_from_being_deleted(fake_cloud):
+    local = persistent("pv1", "v1")
+    local["spec"]["csi"]["driver"] = "local.csi.example.org"
+    cluster = Cluster(PersistentVolumeClaim=[claim("claim-ada", "pv1", username="ada")], PersistentVolume=[local])
+    with pytest.raises(UserError, match=r"pv1 of claim claim-ada is not in Cinder.*nothing was deleted") as refused:
+        keep_all(cluster, leaving=True)
+    assert "kubectl -n class delete pvc claim-ada" in str(refused.value.hint)
+    assert cluster.applied == []
+    keep_all(cluster, leaving=True, except_for=["pv1"])  # with --delete-data
+    keep_all(cluster)
+    assert [each["name"] for each in cluster.applied] == ["pv1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ({"csi": {"driver": "cinder.csi.openstack.org", "volumeHandle": "v", "fsType": "xfs"}}, "xfs"),
+        ({"cinder": {"volumeID": "v", "fsType": "xfs"}}, "xfs"),
+        ({"cinder": {"volumeID": "v"}}, "ext4"),
+    ],
+)
+def test_the_file_system_is_recorded(source, found):
+    volume: Any = {"metadata": {"name": "pv1"}, "spec": {"capacity": {"storage": "1Gi"}, **source}}
+    a_claim: Any = claim("claim-ada", "pv1")
+    assert owner_of(a_claim, volume, deployment="class", cluster="c1", safe=None).file_system == found
+
+
 def test_nothing_is_removed_when_kubernetes_does_not_retain_a_volume(fake_cloud, monkeypatch):
     async def unchanged(self: Any, kind: Any, name: str, namespace: Any, change: Any) -> Any:
         return persistent("pv1", "v1")
@@ -252,12 +279,18 @@ def test_nothing_is_removed_when_kubernetes_does_not_retain_a_volume(fake_cloud,
 def test_only_the_volumes_that_were_listed_are_deleted_and_retained_ones_too():
     cluster = Cluster(
         PersistentVolumeClaim=[claim("claim-ada", "pv1", username="ada"), claim("claim-ben", "pv2", username="ben")],
-        PersistentVolume=[persistent("pv1", "v1", "Retain"), persistent("pv2", "v2")],
+        PersistentVolume=[
+            persistent("pv1", "v1", "Retain", claimRef={"namespace": "class", "name": "claim-ada"}),
+            persistent("pv2", "v2", claimRef={"namespace": "class", "name": "claim-ben"}),
+            persistent("pv3", "v3", claimRef={"namespace": "class", "name": "claim-left"}),
+            persistent("pv4", "v4", claimRef={"namespace": "other", "name": "claim-ada"}),
+        ],
     )
-    anyio.run(delete, cluster, "class", {"v1"})
-    assert cluster.deleted == ["claim-ada"]
+    anyio.run(delete, cluster, "class", {"v1", "v3", "v4"})
+    assert cluster.deleted == ["claim-ada", "pv3"]
     assert [(each["name"], each["spec"]) for each in cluster.applied] == [
-        ("pv1", {"persistentVolumeReclaimPolicy": "Delete"})
+        ("pv1", {"persistentVolumeReclaimPolicy": "Delete"}),
+        ("pv3", {"persistentVolumeReclaimPolicy": "Retain"}),
     ]
 
 

@@ -9,7 +9,7 @@ import anyio
 
 from zerojhub.data.kept import mark, now
 from zerojhub.data.owner import Owner
-from zerojhub.errors import CloudError
+from zerojhub.errors import CloudError, UserError
 from zerojhub.kube import volumes
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
 from zerojhub.kube.pods import SERVERNAME, USERNAME
@@ -35,18 +35,27 @@ async def keep(
     safe: bool | None,
     say: Say,
     except_for: Collection[str] = (),
+    leaving: bool = False,
 ) -> None:
     """Keep every volume of the namespace's claims, and record in Cinder whose it is.
 
     From now on neither deleting a claim nor deleting the cluster deletes its volume. `cluster`: its UUID. `safe`: as in
-    `Owner`. `except_for`: IDs of volumes that are not to be kept. KubeError if one cannot be kept.
+    `Owner`. `except_for`: IDs of volumes that are not to be kept. KubeError if one cannot be kept; UserError if one is not in
+    Cinder and the cluster is `leaving`.
     """
     listed = {each["metadata"]["name"]: each for each in await kube.list(PERSISTENT_VOLUME)}
     claims = await kube.list(PERSISTENT_VOLUME_CLAIM, namespace)
     bound = [(claim, listed[name]) for claim in claims if (name := claim["spec"].get("volumeName")) in listed]
-    wanted = [(claim, volume) for claim, volume in bound if volumes.cinder_id(volume) not in except_for]
+    wanted = [(claim, volume) for claim, volume in bound if volumes.id_of(volume) not in except_for]
     if not wanted:
         return
+    for claim, volume in wanted:
+        if leaving and volumes.cinder_id(volume) is None:
+            name, of = volume["metadata"]["name"], claim["metadata"]["name"]
+            raise UserError(
+                f"volume {name} of claim {of} is not in Cinder, and may be lost with the cluster; nothing was deleted",
+                hint=f"copy its files if somebody needs them, then: kubectl -n {namespace} delete pvc {of}",
+            )
     say(f"keeping {plural(len(wanted), 'volume')}")
     limit, since = anyio.CapacityLimiter(AT_ONCE), now()
 
@@ -79,6 +88,14 @@ def owner_of(
         user=annotations.get(USERNAME),
         server=annotations.get(SERVERNAME, ""),
         safe=safe,
-        file_system=volume["spec"].get("csi", {}).get("fsType") or "ext4",
+        file_system=file_system(volume) or "ext4",
         cluster=cluster,
     )
+
+
+def file_system(volume: PersistentVolume) -> str | None:
+    """What the volume says is on it. `cinder` is how Kubernetes' own driver, before 1.21, describes one."""
+    spec = volume["spec"]
+    if "csi" in spec:
+        return spec["csi"].get("fsType")
+    return spec["cinder"].get("fsType") if "cinder" in spec else None

@@ -388,6 +388,7 @@ class CSISource(TypedDict):
 
 class CinderSource(TypedDict):
     volumeID: str
+    fsType: NotRequired[str]
 
 
 class PersistentVolumeSpec(TypedDict, total=False):

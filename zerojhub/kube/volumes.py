@@ -104,11 +104,21 @@ async def claim_again(kube: Kube, claim: PersistentVolumeClaim, *, timeout: floa
 
 
 async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
-    """Delete the claims that are bound to these volumes of Cinder, with the data on them."""
-    for volume in await claimed(kube, namespace):
-        if volume.id in ids:
-            await set_policy(kube, volume.name, "Delete")  # it may have been retained when its user was removed
-            await kube.delete(PERSISTENT_VOLUME_CLAIM, volume.claim, namespace)
+    """Delete the claims that are bound to these volumes, with the data on them; `ids`: as of `id_of`.
+
+    Of those that no claim has any more, only the PersistentVolumes are deleted.
+    """
+    bound = {each.name: each for each in await claimed(kube, namespace)}
+    for volume in await kube.list(PERSISTENT_VOLUME):
+        name, reference = volume["metadata"]["name"], volume["spec"].get("claimRef", {})
+        if id_of(volume) not in ids or reference.get("namespace") != namespace:
+            continue
+        if name in bound:
+            await set_policy(kube, name, "Delete")  # it may have been retained when its user was removed
+            await kube.delete(PERSISTENT_VOLUME_CLAIM, bound[name].claim, namespace)
+        else:
+            await set_policy(kube, name, "Retain")  # nothing but its claim makes a driver delete it
+            await kube.delete(PERSISTENT_VOLUME, name)
 
 
 async def delete_claims(kube: Kube, namespace: str, claimed: Collection[Volume]) -> None:
@@ -203,3 +213,8 @@ def cinder_id(volume: PersistentVolume) -> str | None:
     if "csi" in spec:
         return spec["csi"]["volumeHandle"] if spec["csi"]["driver"] == CINDER else None
     return spec["cinder"]["volumeID"] if "cinder" in spec else None
+
+
+def id_of(volume: PersistentVolume) -> str:
+    """Cinder's UUID of the volume, or the name of the PersistentVolume for a volume of another kind."""
+    return cinder_id(volume) or volume["metadata"]["name"]

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from zerojhub import graph
 from zerojhub.data.keep import keep
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.pods import USER_SERVER
 from zerojhub.kube.types import Deployment
+from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.retry import Fault, OutcomeUnknown
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
@@ -80,7 +82,7 @@ class Chart(Stage[Release]):
 
     name = "chart"
     needs = (Cluster, HelmProgram, StorageClass, Values, Volumes)
-    undo_needs = (Cluster, HelmProgram)
+    undo_needs = (Cluster, Access)
 
     async def look(self, run: Run) -> Found[Release] | Missing[Release] | Wrong[Release]:
         from zerojhub.hub.release import difference
@@ -125,12 +127,15 @@ class Chart(Stage[Release]):
         from zerojhub.helm.client import ReleaseNotFound
 
         kube, namespace = run[Access].kube, run.deployment.namespace
+        if HelmProgram not in run and await _has_release(run):
+            await graph.ensure(run, HelmProgram)
         await _keep_data(run, teardown)
         await _delete_load_balancers(run)
-        run.say("uninstalling the release")
-        with contextlib.suppress(ReleaseNotFound):
-            # What it deletes is waited for below: Helm itself would wait for an answer that does not come.
-            await _helm(run, timeout=UNINSTALL_TIMEOUT).uninstall(run.deployment.release, namespace=namespace)
+        if HelmProgram in run:
+            run.say("uninstalling the release")
+            with contextlib.suppress(ReleaseNotFound):
+                # What it deletes is waited for below: Helm itself would wait for an answer that does not come.
+                await _helm(run, timeout=UNINSTALL_TIMEOUT).uninstall(run.deployment.release, namespace=namespace)
         for pod in await kube.list(kinds.POD, namespace, labels=f"component={USER_SERVER}"):
             await kube.delete(kinds.POD, pod["metadata"]["name"], namespace)
         await _wait_for_pods(run)
@@ -140,6 +145,12 @@ class Chart(Stage[Release]):
         if await namespaces.is_ours(kube, namespace) and not await kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace):
             run.say(f"deleting namespace {namespace}")
             await kube.delete(kinds.NAMESPACE, namespace, wait=120)
+
+
+async def _has_release(run: Run) -> bool:
+    """Is there a release to uninstall? Where `up` could not get Helm, there is none, and `down` does not need it either."""
+    labels = f"owner=helm,name={run.deployment.release}"
+    return bool(await run[Access].kube.list(kinds.SECRET, run.deployment.namespace, labels=labels))
 
 
 async def _wait_for_pods(run: Run) -> None:
@@ -158,7 +169,7 @@ async def _keep_data(run: Run, teardown: Teardown) -> None:
     """Keep the volumes, and what the hub needs to read its database, before anything is removed."""
     from zerojhub.hub.values import names_are_safe
 
-    installed = await hub_release(run)
+    installed = await hub_release(run) if HelmProgram in run else None
     if installed:
         await _keep_secrets(run, installed.values)
     major = re.match(r".*-(\d+)\.", installed.chart) if installed else None
@@ -171,6 +182,7 @@ async def _keep_data(run: Run, teardown: Teardown) -> None:
         safe=names_are_safe(installed.values, int(major[1])) if installed and major else None,
         say=run.say,
         except_for=teardown.doomed,
+        leaving=run[Cluster]["labels"].get(OWNER_LABEL) == run.deployment.name,
     )
 
 

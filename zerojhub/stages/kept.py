@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from zerojhub.data import kept
-from zerojhub.openstack import leftovers, magnum
+from zerojhub.errors import ZeroJHubError
+from zerojhub.openstack import cinder, leftovers, magnum
+from zerojhub.openstack.session import if_allowed
 from zerojhub.run import Run
 from zerojhub.stage import Found, Stage, Teardown
 from zerojhub.stages.preflight import Preflight
@@ -30,11 +32,18 @@ class Kept(Stage[kept.Found]):
     async def undo(self, run: Run, teardown: Teardown) -> None:
         run.forget_answers()
         there = (await find(run)).volumes
-        doomed = [each for each in there if each.id in teardown.doomed]
-        if doomed:
-            run.say(f"deleting {plural(len(doomed), 'volume')}")
-        gone = {each.id for each in doomed if await leftovers.delete_volume(run.cloud, each.id)}
-        teardown.kept = [each.brief for each in there if each.id not in gone]
+        left: list[cinder.Volume] = []
+        if teardown.doomed:
+            run.say(f"deleting {plural(len(teardown.doomed), 'volume')}")
+            listed: list[cinder.Volume] = []
+            with if_allowed():
+                listed = await cinder.volumes(run.cloud)
+            doomed = [each for each in listed if each["id"] in teardown.doomed and each["status"] != "deleting"]
+            left = [each for each in doomed if not await leftovers.delete_volume(run.cloud, each["id"])]
+        teardown.kept = [each.brief for each in there if each.id not in teardown.doomed]
+        if left:
+            ids = ", ".join(each["id"] for each in left)
+            raise ZeroJHubError(f"Cinder did not delete {ids}", hint="see: openstack volume show; then run it again")
 
 
 async def find(run: Run) -> kept.Found:
