@@ -8,6 +8,7 @@ them, so that the files are compared as they are, before a server's start change
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -86,8 +87,8 @@ def fill(home, owner, big):
     os.symlink("../notes.txt", top / "deep" / "pointer")
     os.symlink("nowhere", top / "dangling")
     with open(top / "sparse", "wb") as sparse:
-        sparse.seek(20 << 20); sparse.write(b"middle")
-        sparse.truncate(50 << 20)
+        sparse.seek(5 << 20); sparse.write(b"middle")
+        sparse.truncate(20 << 20)
     if big:
         with open(top / "big", "wb") as file:
             for _ in range(200):
@@ -148,6 +149,7 @@ class World:
         self.up()
         everybody(story.people, self.sign_up)
         self.hub.ask("PATCH", f"/users/{quote(GRACE)}", body={"admin": True})
+        self.cookies = self.log_in_with_a_browser(ADA)
         self.tokens = {user: self.new_token(user) for user in story.people}
         started = [(ADA, "lab"), (ZOË, ""), (GRACE, "")]
         for user, server in started:
@@ -179,7 +181,14 @@ class World:
         self.kept = self.cloud.json("down", "-f", self.file, "--yes")["kept"]
         self.clusters = self.cloud.json("cluster", "list")
         self.number += 1
+        if self.is_elsewhere:
+            shutil.rmtree(Path(self.cloud.environment["XDG_STATE_HOME"]) / "zerojhub" / "deployments")
         self.up()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Was the hub brought back from another machine, which has none of its secrets?"""
+        return self.number > 1
 
     def sign_up(self, user: str) -> None:
         page = f"{self.url}hub/signup"
@@ -193,6 +202,15 @@ class World:
 
     def log_in(self, user: str) -> None:
         anyio.run(log_in, self.url, user, password(user))
+
+    def log_in_with_a_browser(self, user: str) -> dict[str, str]:
+        """The cookies of the session."""
+        with httpx.Client(timeout=60) as browser:
+            browser.get(f"{self.url}hub/login")
+            token = next((each.value for each in browser.cookies.jar if each.name == "_xsrf"), "")
+            fields = {"username": user, "password": password(user), "_xsrf": token}
+            assert browser.post(f"{self.url}hub/login", data=fields).status_code == 302
+            return {each.name: str(each.value) for each in browser.cookies.jar if each.name != "_xsrf"}
 
     def new_token(self, user: str) -> str:
         return str(self.hub.ask("POST", f"/users/{quote(user)}/tokens", body={"note": "of mine"}).json()["token"])
@@ -283,6 +301,11 @@ def test_everybody_logs_in_with_their_password_and_no_other(world):
     everybody(world.story.people, world.log_in)
     with pytest.raises(ZeroJHubError, match="refused the login"):
         anyio.run(partial(log_in, world.url, ADA, password(GRACE)))
+
+
+def test_whoever_was_logged_in_still_is_unless_the_secrets_are_elsewhere(world):
+    home = httpx.get(f"{world.url}hub/home", cookies=world.cookies, timeout=60)
+    assert home.status_code == (302 if world.is_elsewhere else 200)
 
 
 def test_tokens_administrators_and_named_servers_are_as_they_were(world):
