@@ -71,6 +71,8 @@ asyncio.run(main())
 """
 """In the hub's pod: the claims that its own KubeSpawner would create for these users' servers."""
 
+TOP = "work ünï 漢 🚀"
+"""Everybody's folder."""
 FILES = r"""
 import hashlib, json, os, pathlib, sys
 
@@ -109,10 +111,13 @@ def read(home):
                 content = os.readlink(path).decode()
             else:
                 content = hashlib.sha256(open(path, "rb").read()).hexdigest() if os.path.isfile(path) else ""
-            found[name] = [
-                about.st_mode, about.st_uid, about.st_gid, about.st_size, about.st_mtime_ns, about.st_blocks, content
-            ]
-    return {name: [*about, sorted(next(same for same in inodes.values() if name in same))] for name, about in found.items()}
+            found[name] = {
+                "mode": oct(about.st_mode), "owner": [about.st_uid, about.st_gid], "size": about.st_size,
+                "modified": about.st_mtime_ns, "blocks": about.st_blocks, "content": content, "inode": about.st_ino,
+            }
+    for each in found.values():
+        each["linked"] = sorted(inodes[each["inode"]])
+    return found
 
 for number, (owner, big) in enumerate(json.loads(sys.argv[1])):
     if big is not None:
@@ -295,6 +300,9 @@ def test_every_file_is_as_it_was(world):
     assert all(len(files) >= 11 for files in world.files.values())
     for server, files in world.read().items():
         assert files == world.files[server], server
+    for files in world.files.values():
+        assert files[f"{TOP}/sparse"]["blocks"] * 512 < files[f"{TOP}/sparse"]["size"] / 10
+        assert files[f"{TOP}/notes.txt"]["linked"] == [f"{TOP}/deep/linked", f"{TOP}/notes.txt"]
 
 
 def test_everybody_logs_in_with_their_password_and_no_other(world):
@@ -348,7 +356,7 @@ def test_servers_have_the_files_and_may_change_them(world):
         "import hashlib, glob; print(hashlib.sha256(open(glob.glob('work*/notes.txt')[0], 'rb').read()).hexdigest())"
     )
     for user, server in ((ADA, "lab"), (ZOË, "")):
-        name, files = "work ünï 漢 🚀/notes.txt", world.files[f"{user}/{server}"]
+        notes = world.files[f"{user}/{server}"][f"{TOP}/notes.txt"]
         change = "; open('new', 'w').write('x'); open(glob.glob('work*/notes.txt')[0], 'a').write('more')"
-        assert files[name][6] in world.hub.run(user, server, digest + change)
+        assert notes["content"] in world.hub.run(user, server, digest + change)
     assert "saved" in world.hub.run(GRACE, "", "print(open('last-words').read())")
