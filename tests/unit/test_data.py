@@ -403,6 +403,16 @@ def test_an_interrupted_run_knows_that_the_hub_has_its_accounts(project):
     assert not listed(project, own | {KEPT: "2026"}, rest, cluster={"uuid": "c1", "stack_id": None}).has_accounts
 
 
+def test_the_hub_does_not_get_a_second_volume_before_its_release_has_claimed_the_first():
+    """A second look, or an `up` that was interrupted before the chart, finds the older one alone."""
+    reserved = persistent("pv1", "later", claimRef={"namespace": "class", "name": "hub-db-dir"})
+    decision = reattach.decide([DATABASE], HUB, there(volumes={"later": reserved}))
+    assert (decision.returns, len(decision.problems)) == ([], 1)
+    assert "another volume is reserved for claim hub-db-dir" in decision.problems[0]
+    left = persistent("pv1", "left", claimRef={"namespace": "class", "name": "hub-db-dir", "uid": "of a deleted claim"})
+    assert len(reattach.decide([DATABASE], HUB, there(volumes={"left": left})).returns) == 1
+
+
 def test_a_volume_of_a_server_that_is_being_deleted_is_given_back_once_it_is_detached():
     leaving = volume(status="in-use", servers=("gone",))
     (each,) = reattach.decide([leaving], HUB, there(servers=["another"])).returns

@@ -171,6 +171,8 @@ def _misfit(volume: KeptVolume, claim: str, hub: Hub, there: There) -> str | Non
     has = there.claims.get(claim)
     if has and (current is None or has["spec"].get("volumeName") != current["metadata"]["name"]):
         return f"claim {claim} already has another volume"
+    if _is_reserved(claim, volume, hub, there):
+        return f"another volume is reserved for claim {claim}"
     if current is None and volume.status != cinder.AVAILABLE:
         using = [server for server in volume.servers if server in there.servers]
         if using:
@@ -180,6 +182,15 @@ def _misfit(volume: KeptVolume, claim: str, hub: Hub, there: There) -> str | Non
     if is_hub(volume) and hub.hub_request_gb > volume.size_gb:
         return f"hub.db.pvc.storage in the values asks for {hub.hub_request_gb:g} GiB"
     return None
+
+
+def _is_reserved(claim: str, volume: KeptVolume, hub: Hub, there: There) -> bool:
+    """Will the claim get another volume when it is created? The hub's own claim is created by its release only."""
+    references = [each["spec"].get("claimRef", {}) for id, each in there.volumes.items() if id != volume.id]
+    return any(
+        (each.get("namespace"), each.get("name"), each.get("uid")) == (hub.namespace, claim, None)
+        for each in references
+    )
 
 
 def _zones(volume: KeptVolume, there: There) -> tuple[tuple[str, ...], str | None]:
