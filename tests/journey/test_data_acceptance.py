@@ -54,17 +54,17 @@ prePuller: {hook: {enabled: false}, continuous: {enabled: false}}
 CLAIMS = """
 import asyncio, json, sys
 from types import SimpleNamespace as Plain
-from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
+from traitlets.config import PyFileConfigLoader
 
 async def main():
-    app, hub = JupyterHub(), Plain(public_host="", url="", base_url="/", api_url="")
-    app.load_config_file("/usr/local/etc/jupyterhub/jupyterhub_config.py")
+    config = PyFileConfigLoader("jupyterhub_config.py", path="/usr/local/etc/jupyterhub").load_config()
+    hub = Plain(public_host="", url="", base_url="/", api_url="")
     async with ApiClient() as client:
         for name, server in json.loads(sys.argv[1]):
             of, user = Plain(name=server, server=None), Plain(name=name, id=1, url="/")
-            spawner = KubeSpawner(config=app.config, hub=hub, user=user, orm_spawner=of)
+            spawner = KubeSpawner(config=config, hub=hub, user=user, orm_spawner=of)
             print(json.dumps(client.sanitize_for_serialization(spawner.get_pvc_manifest())))
 
 asyncio.run(main())
