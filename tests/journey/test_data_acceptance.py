@@ -58,8 +58,10 @@ from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
 from traitlets.config import PyFileConfigLoader
 
+FOLDERS = ["/usr/local/etc/jupyterhub", "/usr/local/etc/jupyterhub/chart"]
+
 async def main():
-    config = PyFileConfigLoader("jupyterhub_config.py", path="/usr/local/etc/jupyterhub").load_config()
+    config = PyFileConfigLoader("jupyterhub_config.py", path=FOLDERS).load_config()
     hub = Plain(public_host="", url="", base_url="/", api_url="")
     async with ApiClient() as client:
         for name, server in json.loads(sys.argv[1]):
@@ -267,22 +269,23 @@ def everybody(people: list[str], work: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def worlds(cloud: Shell) -> dict[str, World]:
-    """The world of the story that is being told."""
+def worlds(cloud: Shell) -> dict[str, World | None]:
+    """The world of the story that is being told; None if it has not come about."""
     return {}
 
 
 @pytest.fixture(scope="module", params=AGAIN, ids=lambda each: f"{Path(each[0].chart).stem}-{each[1]}")
-def world(request: pytest.FixtureRequest, cloud: Shell, worlds: dict[str, World]) -> World:
+def world(request: pytest.FixtureRequest, cloud: Shell, worlds: dict[str, World | None]) -> World:
     """After one more `down` and `up`."""
     story, number = request.param
     if story.chart not in worlds:
-        for other in worlds.values():
+        for other in filter(None, worlds.values()):
             cloud.zerojhub("down", "-f", other.file, "--yes", "--delete-data")
         worlds.clear()
+        worlds[story.chart] = None
         worlds[story.chart] = World(cloud, story)
     world = worlds[story.chart]
-    assert world.number == number - 1
+    assert world and world.number == number - 1
     world.again()
     return world
 
