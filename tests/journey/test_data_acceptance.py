@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -159,14 +160,13 @@ class World:
         self.cookies = self.log_in_with_a_browser(ADA)
         self.tokens = {user: self.new_token(user) for user in story.people}
         started = [(ADA, "lab"), (ZOË, ""), (GRACE, "")]
-        for user, server in started:
-            self.hub.start(user, server)
-        missing = [each for each in self.servers if each not in started]
-        self.kubectl("create", "-f", "-", input="\n".join(map(json.dumps, self.claims(missing))))
+        everybody(started, lambda each: self.hub.start(*each))
+        wanted = zip(self.servers, self.claims, strict=True)
+        missing = [json.dumps(claim) for server, claim in wanted if server not in started]
+        self.kubectl("create", "-f", "-", input="\n".join(missing))
         self.files = self.read(fill=True)
         self.kept = self.owners = None
-        for user, server in started[:2]:
-            self.hub.stop(user, server)
+        everybody(started[:2], lambda each: self.hub.stop(*each))
         # A server that runs when the hub is deleted, with a file that nobody has told the kernel to write.
         self.hub.cell(GRACE, "", "open('last-words', 'w').write('saved')")
 
@@ -178,6 +178,8 @@ class World:
         self.hub = Hub(self.cloud, self.url)
         self._config = self.cloud.folder / f"kubeconfig-{Path(self.story.chart).stem}-{self.number}"
         self.cloud.zerojhub("cluster", "kubeconfig", "keep", "--to", self._config)
+        printed = self.kubectl("exec", "deploy/hub", "--", "python3", "-c", CLAIMS, json.dumps(self.servers))
+        self.claims = [json.loads(line) for line in printed.splitlines()]  # as its KubeSpawner would create them
 
     @property
     def road(self) -> str:
@@ -232,14 +234,9 @@ class World:
     def get(self, *words: str) -> Any:
         return json.loads(self.kubectl("get", *words, "-o", "json"))
 
-    def claims(self, servers: list[tuple[str, str]]) -> list[dict[str, Any]]:
-        """As KubeSpawner would create them."""
-        printed = self.kubectl("exec", "deploy/hub", "--", "python3", "-c", CLAIMS, json.dumps(servers))
-        return [json.loads(line) for line in printed.splitlines()]
-
     def read(self, *, fill: bool = False) -> dict[str, Any]:
         """What is on everybody's volume, by the server that it is for."""
-        names = [each["metadata"]["name"] for each in self.claims(self.servers)]
+        names = [each["metadata"]["name"] for each in self.claims]
         homes = [(f"{user}/{server}", (user == ADA and not server) if fill else None) for user, server in self.servers]
         volumes = [{"name": f"home-{n}", "persistentVolumeClaim": {"claimName": name}} for n, name in enumerate(names)]
         container = {
@@ -263,7 +260,7 @@ def password(user: str) -> str:
     return f"pass wörd of {user}"
 
 
-def everybody(people: list[str], work: Any) -> None:
+def everybody(people: list[Any], work: Callable[[Any], object]) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, people))
 
@@ -332,7 +329,7 @@ def test_tokens_administrators_and_named_servers_are_as_they_were(world):
 
 def test_claims_are_those_that_kubespawner_would_create(world):
     there = {each["metadata"]["name"]: each for each in world.get("pvc")["items"]}
-    for wanted in world.claims(world.servers):
+    for wanted in world.claims:
         found, meta = there[wanted["metadata"]["name"]], wanted["metadata"]
         versions = {"chart", "helm.sh/chart"}
         assert {key: text for key, text in meta["labels"].items() if key not in versions}.items() <= found["metadata"][
