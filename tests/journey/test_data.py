@@ -95,32 +95,16 @@ class Hub:
 
     def run(self, user: str, server: str, code: str) -> str:
         """Start the user's server, run a cell in it and stop it."""
-        self.start(user, server)
-        printed = self.cell(user, server, code)
-        self.stop(user, server)
-        return printed
-
-    def start(self, user: str, server: str) -> None:
-        self.ask("POST", _path(user, server))
-        until(lambda: self.servers(user).get(server, {}).get("ready"))
-
-    def cell(self, user: str, server: str, code: str) -> str:
-        """Run a cell in the user's server."""
+        own = f"/users/{quote(user)}/servers/{server}" if server else f"/users/{quote(user)}/server"
+        self.ask("POST", own)
+        there = until(lambda: self.ask("GET", f"/users/{quote(user)}").json()["servers"].get(server, {}).get("ready"))
+        assert there
         token = self.ask("POST", f"/users/{quote(user)}/tokens", body={"expires_in": 600}).json()["token"]
-        path = self.servers(user)[server]["url"].rstrip("/")
-        return str(self.with_client(lambda client: run_cell(client, code), token, path))
-
-    def stop(self, user: str, server: str) -> None:
-        self.ask("DELETE", _path(user, server), check=False)
-        until(lambda: not self.servers(user).get(server, {}).get("ready"))
-
-    def servers(self, user: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask("GET", f"/users/{quote(user)}").json()["servers"]
-        return found
-
-
-def _path(user: str, server: str) -> str:
-    return f"/users/{quote(user)}/servers/{server}" if server else f"/users/{quote(user)}/server"
+        url = self.ask("GET", f"/users/{quote(user)}").json()["servers"][server]["url"].rstrip("/")
+        printed = self.with_client(lambda client: run_cell(client, code), token, url)
+        self.ask("DELETE", own, check=False)
+        until(lambda: not self.ask("GET", f"/users/{quote(user)}").json()["servers"].get(server, {}).get("ready"))
+        return str(printed)
 
 
 SERVERS = [*((user, "") for user in PEOPLE), ("ada", "lab")]

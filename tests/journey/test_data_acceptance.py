@@ -24,6 +24,7 @@ from tests.conftest import GIVEN_CHARTS, Shell
 from tests.journey.test_data import ROADS, Hub
 from tests.waiting import until
 from zerojhub.errors import ZeroJHubError
+from zerojhub.hub.kernel import run_cell
 from zerojhub.hub.login import log_in
 
 PEOPLE = ["ada", "grace@example.org", "zoë.lovelace", "ada-b", "1st", *(f"user-{n}" for n in range(15))]
@@ -148,6 +149,32 @@ STORIES = [
 AGAIN = [(story, number) for story in STORIES for number in range(1, len(story.roads))]
 
 
+class Servers(Hub):
+    """The running hub, with servers that go on until they are stopped."""
+
+    def start(self, user: str, server: str) -> None:
+        self.ask("POST", _path(user, server))
+        until(lambda: self.servers(user).get(server, {}).get("ready"))
+
+    def cell(self, user: str, server: str, code: str) -> str:
+        """Run a cell in the user's server."""
+        token = self.ask("POST", f"/users/{quote(user)}/tokens", body={"expires_in": 600}).json()["token"]
+        path = self.servers(user)[server]["url"].rstrip("/")
+        return str(self.with_client(lambda client: run_cell(client, code), token, path))
+
+    def stop(self, user: str, server: str) -> None:
+        self.ask("DELETE", _path(user, server), check=False)
+        until(lambda: not self.servers(user).get(server, {}).get("ready"))
+
+    def servers(self, user: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/users/{quote(user)}").json()["servers"]
+        return found
+
+
+def _path(user: str, server: str) -> str:
+    return f"/users/{quote(user)}/servers/{server}" if server else f"/users/{quote(user)}/server"
+
+
 class World:
     """The hub of a story, on the cluster that it has now, and what its people had on the first one."""
 
@@ -175,7 +202,7 @@ class World:
         (self.cloud.folder / "native.yaml").write_text(VALUES)
         (self.cloud.folder / name).write_text(FILE.format(template=ROADS[self.road], chart=self.story.chart))
         self.file, self.url = name, self.cloud.json("up", "-f", name)["url"]
-        self.hub = Hub(self.cloud, self.url)
+        self.hub = Servers(self.cloud, self.url)
         self._config = self.cloud.folder / f"kubeconfig-{Path(self.story.chart).stem}-{self.number}"
         self.cloud.zerojhub("cluster", "kubeconfig", "keep", "--to", self._config)
         printed = self.kubectl("exec", "deploy/hub", "--", "python3", "-c", CLAIMS, json.dumps(self.servers))
