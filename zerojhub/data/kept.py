@@ -82,11 +82,11 @@ async def among(
         metadata = volume["metadata"]
         if owner := recorded(metadata):
             if owner.deployment == deployment.name and (KEPT in metadata or owner.cluster not in own):
-                (marked if KEPT in metadata else in_a_cluster).append(_kept(volume, owner))
+                (marked if KEPT in metadata else in_a_cluster).append(as_kept(volume, owner))
             elif owner.deployment == deployment.name:
                 has_accounts |= owner.user is None and owner.claim.endswith(HUB_CLAIM)
         elif (owner := recovered(metadata)) and owner.namespace == deployment.namespace and owner.cluster not in own:
-            unmarked.append(_kept(volume, owner))
+            unmarked.append(as_kept(volume, owner))
     others = {volume["metadata"].get(DEPLOYMENT) for volume in listed} - {None, deployment.name}
     doubtful: list[KeptVolume] = []
     if unmarked or in_a_cluster:
@@ -120,15 +120,15 @@ async def mark(cloud: Cloud, volume_id: str, owner: Owner, *, since: str = "", h
             await cinder.delete_metadata(cloud, volume_id, key)
 
 
+def now() -> str:
+    """What is recorded as the time at which a volume is kept (ISO 8601)."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 async def unmark(cloud: Cloud, volume_id: str, cluster: str) -> None:
     """Record that the cluster has it now."""
     await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster, GIVEN_BACK: now()})
     await cinder.delete_metadata(cloud, volume_id, KEPT)
-
-
-def now() -> str:
-    """As times are recorded (ISO 8601)."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 async def mark_rest(cloud: Cloud, cluster: magnum.Cluster, deployment: Deployment) -> None:
@@ -150,7 +150,8 @@ def _last(volume: cinder.Volume) -> str:
     return metadata.get(KEPT) or metadata.get(GIVEN_BACK) or volume["created_at"]
 
 
-def _kept(volume: cinder.Volume, owner: Owner) -> KeptVolume:
+def as_kept(volume: cinder.Volume, owner: Owner) -> KeptVolume:
+    """The volume, of that owner."""
     return KeptVolume(
         volume["id"],
         volume["name"] or "",
