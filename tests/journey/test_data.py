@@ -110,11 +110,9 @@ class Hub:
 SERVERS = [*((user, "") for user in PEOPLE), ("ada", "lab")]
 
 
-@pytest.fixture(
-    scope="module", params=[("embedded", "embedded"), *([tuple(GIVEN_CHARTS)] if len(GIVEN_CHARTS) > 1 else [])]
-)
+@pytest.fixture(scope="module", params=[tuple(GIVEN_CHARTS[:2])] if len(GIVEN_CHARTS) > 1 else [])
 def charts(request) -> tuple[str, str]:
-    """The charts before and after: our own, or the archives that the environment names."""
+    """The charts before and after, of which the environment names archives; test_data_acceptance.py has our own."""
     return request.param
 
 

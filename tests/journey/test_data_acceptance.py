@@ -26,6 +26,7 @@ from tests.waiting import until
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.kernel import run_cell
 from zerojhub.hub.login import log_in
+from zerojhub.stages.kept import MOST_NAMED
 
 PEOPLE = ["ada", "grace@example.org", "zoë.lovelace", "ada-b", "1st", *(f"user-{n}" for n in range(15))]
 """Names that KubeSpawner's versions write in different ways. The first three have started servers."""
@@ -198,10 +199,14 @@ class World:
         self.hub.cell(GRACE, "", "open('last-words', 'w').write('saved')")
 
     def up(self) -> None:
-        name = f"{self.road}.yaml"
+        road = self.story.roads[self.number]
+        self.file = f"{road}.yaml"
         (self.cloud.folder / "native.yaml").write_text(VALUES)
-        (self.cloud.folder / name).write_text(FILE.format(template=ROADS[self.road], chart=self.story.chart))
-        self.file, self.url = name, self.cloud.json("up", "-f", name)["url"]
+        (self.cloud.folder / self.file).write_text(FILE.format(template=ROADS[road], chart=self.story.chart))
+        if self.number == 1:
+            plan = self.cloud.json("plan", "-f", self.file, code=3)["stages"]
+            self.plan = next(stage["detail"] for stage in plan if stage["name"] == "kept")
+        self.url = self.cloud.json("up", "-f", self.file)["url"]
         self.hub = Servers(self.cloud, self.url)
         self._config = self.cloud.folder / f"kubeconfig-{Path(self.story.chart).stem}-{self.number}"
         self.cloud.zerojhub("cluster", "kubeconfig", "keep", "--to", self._config)
@@ -209,8 +214,8 @@ class World:
         self.claims = [json.loads(line) for line in printed.splitlines()]  # as its KubeSpawner would create them
 
     @property
-    def road(self) -> str:
-        return self.story.roads[self.number]
+    def is_last(self) -> bool:
+        return self.number + 1 == len(self.story.roads)
 
     def again(self) -> None:
         """Delete the hub with its cluster, and bring it back on the next road."""
@@ -322,6 +327,13 @@ def test_down_keeps_all_volumes_and_nothing_else(world):
     assert owners == world.owners  # nothing has been copied
 
 
+def test_a_plan_says_who_gets_what_back(world):
+    total = sum(each["size_gb"] for each in world.kept)
+    assert f"{len(world.kept)} volumes, {total} GB, without a cluster" in world.plan
+    named = [each["owner"] for each in world.kept if f"{each['owner']} {each['size_gb']} GB" in world.plan]
+    assert len(named) == min(len(world.kept), MOST_NAMED)
+
+
 def test_every_file_is_as_it_was(world):
     assert len(world.files) == len(world.servers)
     assert all(len(files) >= 11 for files in world.files.values())
@@ -377,7 +389,7 @@ def test_up_again_writes_nothing(cloud, world):
 
 
 def test_servers_have_the_files_and_may_change_them(world):
-    if world.number + 1 < len(world.story.roads):
+    if not world.is_last:
         pytest.skip("a start changes the files' groups, and what follows is to be compared with what was written")
     digest = (
         "import hashlib, glob; print(hashlib.sha256(open(glob.glob('work*/notes.txt')[0], 'rb').read()).hexdigest())"
@@ -387,3 +399,14 @@ def test_servers_have_the_files_and_may_change_them(world):
         change = "; open('new', 'w').write('x'); open(glob.glob('work*/notes.txt')[0], 'a').write('more')"
         assert notes["content"] in world.hub.run(user, server, digest + change)
     assert "saved" in world.hub.run(GRACE, "", "print(open('last-words').read())")
+
+
+def test_delete_data_lists_what_it_deletes(cloud, worlds, world):
+    if not world.is_last:
+        pytest.skip("everything is needed")
+    refused = cloud.zerojhub("down", "-f", world.file, "--delete-data", code=2).stderr
+    assert all(each["id"] in refused for each in world.kept)
+    assert f"ALL USERS' DATA ({len(world.kept)} volumes, {len(world.kept)} GB)" in refused
+    cloud.zerojhub("down", "-f", world.file, "--yes", "--delete-data")
+    assert cloud.volumes() == []
+    worlds.clear()
