@@ -687,7 +687,7 @@ def test_a_hub_that_was_stopped_for_its_database_is_not_taken_for_one_that_is_as
 # -- from the backups alone ---------------------------------------------------------------------------------------------
 
 HUB_OF_CLAIMS = reattach.Hub(
-    "class", "class", "c1", Scheme(True, "claim-{user_server}"), "cinder", "cinder", 1, "Delete"
+    "class", "class", "c1", Scheme(True, "claim-{user_server}"), "cinder", "cinder", 1, {"cinder": "Delete"}
 )
 
 
