@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 from zerojhub.data import pods
 from zerojhub.errors import ZeroJHubError
-from zerojhub.kube.kinds import POD
-from zerojhub.kube.pods import containers, last_exit
-from zerojhub.text import one_line
-from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import Pod
     from zerojhub.text import Say
 
 SCRIPT = """
@@ -58,25 +53,8 @@ async def copy(
     environment = {"FOLDER": folder}
     pod = pods.manifest(namespace, image, ["sh", "-c", SCRIPT], mounts, writable=["/to"], environment=environment)
     async with pods.running(kube, pod, say) as name:
-
-        async def look() -> str | NotYet:
-            there = await kube.get(POD, name, namespace)
-            if there is None:
-                raise ZeroJHubError(f"pod {name} was deleted")
-            if there["status"]["phase"] == "Running":
-                return NotYet(f"copying the files of {source[0]}")
-            message = _message(there)
-            if there["status"]["phase"] != "Succeeded":
-                raise ZeroJHubError(
-                    f"cannot copy to folder {folder} of {target[0]}: {message or 'the pod was stopped'}"
-                )
-            return message
-
-        kilobytes = await wait_until(look, pause=(0.5, 5), say=say)
+        try:
+            kilobytes = await pods.finished(kube, namespace, name, f"copying the files of {source[0]}", say)
+        except ZeroJHubError as error:
+            raise ZeroJHubError(f"cannot copy to folder {folder} of {target[0]}: {error.message}") from None
     return Copied(source[0], target[0], folder, int(kilobytes))
-
-
-def _message(pod: Pod) -> str:
-    """What the pod's program has left behind."""
-    ended = [last_exit(each) for each in containers(pod)]
-    return one_line(ended[0].get("message", "")) if ended and ended[0] else ""

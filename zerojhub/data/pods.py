@@ -13,7 +13,8 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import explain
 from zerojhub.kube.client import OURS
 from zerojhub.kube.kinds import POD
-from zerojhub.kube.pods import claims_of, user_of
+from zerojhub.kube.pods import claims_of, containers, last_exit, user_of
+from zerojhub.text import one_line
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
@@ -57,6 +58,27 @@ async def running(kube: Kube, pod: Manifest, say: Say) -> AsyncIterator[str]:
     finally:
         with anyio.CancelScope(shield=True):
             await kube.delete(POD, name, namespace)
+
+
+async def finished(kube: Kube, namespace: str, name: str, doing: str, say: Say) -> str:
+    """Wait until the pod has ended, and return what it has left in its termination message.
+
+    ZeroJHubError with that message if it failed.
+    """
+
+    async def look() -> str | NotYet:
+        there = await kube.get(POD, name, namespace)
+        if there is None:
+            raise ZeroJHubError(f"pod {name} was deleted")
+        if there["status"]["phase"] == "Running":
+            return NotYet(doing)
+        ended = [last_exit(each) for each in containers(there)]
+        message = one_line(ended[0].get("message", "")) if ended and ended[0] else ""
+        if there["status"]["phase"] != "Succeeded":
+            raise ZeroJHubError(message or "the pod was stopped")
+        return message
+
+    return await wait_until(look, pause=(0.5, 5), say=say)
 
 
 def manifest(
