@@ -62,8 +62,7 @@ async def keep(
     async def keep_one(claim: PersistentVolumeClaim, volume: PersistentVolume) -> None:
         async with limit:
             owner = owner_of(claim, volume, deployment=deployment, cluster=cluster, safe=safe)
-            if volume["spec"].get("persistentVolumeReclaimPolicy") != "Retain":
-                await volumes.set_policy(kube, volume["metadata"]["name"], "Retain")
+            # Marked first: whoever gives kept volumes back after an interruption also resets their policy.
             if volume_id := volumes.cinder_id(volume):
                 try:
                     await mark(cloud, volume_id, owner, since=since)
@@ -71,6 +70,8 @@ async def keep(
                     if error.status != 404:
                         raise
                     say(f"{owner.label}: volume {volume_id} no longer exists")
+            if volume["spec"].get("persistentVolumeReclaimPolicy") != "Retain":
+                await volumes.set_policy(kube, volume["metadata"]["name"], "Retain")
 
     await gather(*(keep_one(claim, volume) for claim, volume in wanted))
 
