@@ -323,6 +323,15 @@ def test_kubespawner_7_finds_the_name_that_it_has_noted_if_it_still_has_its_data
     assert names_for(early, HUB) == names_for(early, HUB, lost) == "claim-ada-b"
 
 
+def test_it_does_so_too_when_the_database_was_given_back_by_a_run_that_was_interrupted():
+    early = replace(ADA, claim="claim-ada-2db", user="ada-b")
+    reference = {"namespace": "class", "name": "hub-db-dir"}
+    for name, expected in (("kept-db", "claim-ada-2db"), ("pvc-new", "claim-ada-b")):
+        world = there(volumes={"db": persistent(name, "db", claimRef=reference)})
+        (first,) = reattach.decide([volume(early)], HUB, world).returns
+        assert first.claim == expected
+
+
 def test_a_template_that_needs_more_than_names_leaves_the_name_as_it_was():
     assert names_for(replace(ADA, claim="claim-17"), replace(HUB, scheme=Scheme(True, "claim-{userid}"))) == "claim-17"
 
@@ -451,6 +460,14 @@ def test_what_kubernetes_needs_to_bind_a_claim_to_an_existing_volume():
     assert spec["persistentVolumeReclaimPolicy"] == "Delete"
     other = reattach.volume_manifest(each, replace(HUB, storage_class="kept"))
     assert other["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+def test_a_kubernetes_that_is_too_old_for_the_csi_driver_attaches_volumes_itself():
+    each = Return(volume(replace(ADA, file_system="xfs")), "claim-ada", ())
+    made = reattach.volume_manifest(each, replace(HUB, in_tree=True))
+    assert made["spec"]["cinder"] == {"volumeID": "v1", "fsType": "xfs"}
+    assert "csi" not in made["spec"]
+    assert made["metadata"]["annotations"]["pv.kubernetes.io/provisioned-by"] == "kubernetes.io/cinder"
 
 
 @pytest.mark.parametrize(

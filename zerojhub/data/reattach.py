@@ -17,11 +17,12 @@ import anyio
 
 from zerojhub.data.kept import KeptVolume, unmark
 from zerojhub.data.owner import HUB_CLAIM
+from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.names import Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
 from zerojhub.kube.pods import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
-from zerojhub.kube.volumes import CINDER, cinder_id
+from zerojhub.kube.volumes import CINDER, IN_TREE, cinder_id
 from zerojhub.openstack import cinder, nova
 from zerojhub.tasks import gather
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 ZONE = "topology.cinder.csi.openstack.org/zone"
 """The label of a node with the zone whose volumes it can use."""
+PREFIX = "kept-"
+"""How the name of a PersistentVolume begins that was made for a kept volume."""
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 AT_ONCE = 8
 """Volumes that are worked on at the same time."""
@@ -60,6 +63,8 @@ class Hub:
     """The GiB that its chart requests for its own volume."""
     reclaim_policies: Mapping[str, str]
     """By class, Delete or Retain: what becomes of the volume of a claim that is deleted."""
+    in_tree: bool = False
+    """Kubernetes' own Cinder driver attaches its volumes: it is too old for the CSI driver."""
     has_accounts: bool = False
     """It has its accounts already: it was given its own volume back earlier, or its database is outside of the cluster."""
 
@@ -121,7 +126,7 @@ def decide(kept: Sequence[KeptVolume], hub: Hub, there: There) -> Decision:
     """Which of the kept volumes can be given back."""
     own = _decide([each for each in kept if is_hub(each)], hub, there, accounts=False)
     users = [each for each in kept if not is_hub(each)]
-    rest = _decide(users, hub, there, accounts=hub.has_accounts or bool(own.returns))
+    rest = _decide(users, hub, there, accounts=hub.has_accounts or bool(own.returns) or _has_accounts(hub, there))
     return Decision(own.returns + rest.returns, own.problems + rest.problems)
 
 
@@ -139,6 +144,16 @@ def _decide(kept: Sequence[KeptVolume], hub: Hub, there: There, *, accounts: boo
         else:
             decision.returns.append(Return(volume, claim, zones, _is_leaving(volume, there)))
     return decision
+
+
+def _has_accounts(hub: Hub, there: There) -> bool:
+    """Has the hub been given its own volume back by an earlier run that was interrupted?"""
+    for volume in there.volumes.values():
+        reference = volume["spec"].get("claimRef", {})
+        ours = volume["metadata"]["name"].startswith(PREFIX)
+        if ours and reference.get("namespace") == hub.namespace and reference.get("name", "").endswith(HUB_CLAIM):
+            return True
+    return False
 
 
 def _not_the_last(volume: KeptVolume, claim: str, all_of_it: Sequence[KeptVolume]) -> str | None:
@@ -202,8 +217,10 @@ def _zones(volume: KeptVolume, there: There) -> tuple[tuple[str, ...], str | Non
     return tuple(sorted(there.node_zones)), None  # Nova and Cinder name their zones differently
 
 
-async def look(kube: Kube, cloud: Cloud, kept: Sequence[KeptVolume], hub: Hub) -> Decision:
-    """Decide for the cluster as it is now."""
+async def look(
+    kube: Kube, cloud: Cloud, kept: Sequence[KeptVolume], hub: Hub, *, but: Collection[str] = ()
+) -> Decision:
+    """Decide for the cluster as it is now; `but`: as if it did not have these volumes, by their UUIDs in Cinder."""
     claims, volumes, nodes = await gather(
         kube.list(kinds.PERSISTENT_VOLUME_CLAIM, hub.namespace),
         kube.list(kinds.PERSISTENT_VOLUME),
@@ -212,7 +229,7 @@ async def look(kube: Kube, cloud: Cloud, kept: Sequence[KeptVolume], hub: Hub) -
     node_zones = {zone for node in nodes if (zone := node["metadata"].get("labels", {}).get(ZONE))}
     there = There(
         claims={each["metadata"]["name"]: each for each in claims},
-        volumes={volume_id: each for each in volumes if (volume_id := cinder_id(each))},
+        volumes={volume_id: each for each in volumes if (volume_id := cinder_id(each)) and volume_id not in but},
         servers={server["id"] for server in await nova.servers(cloud)} if any(each.servers for each in kept) else (),
         node_zones=node_zones,
         cinder_zones=await cinder.zones(cloud) if any(each.zone not in node_zones for each in kept) else (),
@@ -255,13 +272,45 @@ async def _bind(kube: Kube, each: Return, hub: Hub) -> None:
         return  # the release creates the claim, which gets the volume because that is reserved for it
     if await kube.get(kinds.PERSISTENT_VOLUME_CLAIM, each.claim, hub.namespace) is None:
         await kube.create(kinds.PERSISTENT_VOLUME_CLAIM, claim_manifest(each, name, hub))
+    await _bound(kube, each.claim, hub.namespace)
+
+
+async def _bound(kube: Kube, name: str, namespace: str) -> None:
+    """Wait until the claim is bound. TimedOut if it is not."""
 
     async def is_bound() -> bool | NotYet:
-        claim = await kube.get(kinds.PERSISTENT_VOLUME_CLAIM, each.claim, hub.namespace)
+        claim = await kube.get(kinds.PERSISTENT_VOLUME_CLAIM, name, namespace)
         phase = claim["status"].get("phase") if claim else "not there"
-        return True if phase == "Bound" else NotYet(f"claim {each.claim} is {phase}")
+        return True if phase == "Bound" else NotYet(f"claim {name} is {phase}")
 
     await wait_until(is_bound, timeout=BIND_TIMEOUT, pause=(0.2, 2))
+
+
+async def claim_for_hub(kube: Kube, name: str, release: str, hub: Hub) -> None:
+    """Claim the hub's own volume as its release would, before the hub starts.
+
+    ZeroJHubError if no volume is reserved for the claim: it would get a new one, without accounts.
+    """
+    reserved = [
+        each["metadata"]["name"]
+        for each in await kube.list(kinds.PERSISTENT_VOLUME)
+        if (reference := each["spec"].get("claimRef", {})).get("namespace") == hub.namespace
+        and reference.get("name") == name
+    ]
+    if not reserved:
+        raise ZeroJHubError(f"the hub's own volume, for claim {name}, is not there", hint="see: zerojhub data list")
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{hub.hub_request_gb:g}Gi"}},
+        "storageClassName": hub.hub_storage_class,
+        "volumeName": reserved[0],
+    }
+    helm = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": hub.namespace}
+    labels = {"app.kubernetes.io/managed-by": "Helm", "component": "hub", "release": release}
+    meta = {"name": name, "namespace": hub.namespace, "labels": labels, "annotations": helm}
+    manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+    await kube.create(kinds.PERSISTENT_VOLUME_CLAIM, manifest)
+    await _bound(kube, name, hub.namespace)
 
 
 async def _volume(kube: Kube, each: Return, hub: Hub) -> str:
@@ -304,7 +353,7 @@ def volume_manifest(each: Return, hub: Hub) -> Manifest:
             "namespace": hub.namespace,
             "name": each.claim,
         },
-        "csi": {"driver": CINDER, "volumeHandle": each.volume.id, "fsType": each.volume.owner.file_system},
+        **_source(each.volume, hub),
         "persistentVolumeReclaimPolicy": _policy(each, hub),
         "storageClassName": _class(each, hub),
         "volumeMode": "Filesystem",
@@ -312,8 +361,16 @@ def volume_manifest(each: Return, hub: Hub) -> Manifest:
     if each.zones:
         zones = {"key": ZONE, "operator": "In", "values": list(each.zones)}
         spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [zones]}]}}
-    meta = {"name": f"kept-{each.volume.id}", "labels": OURS, "annotations": {PROVISIONED_BY: CINDER}}
+    provisioner = IN_TREE if hub.in_tree else CINDER
+    meta = {"name": f"{PREFIX}{each.volume.id}", "labels": OURS, "annotations": {PROVISIONED_BY: provisioner}}
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": spec}
+
+
+def _source(volume: KeptVolume, hub: Hub) -> dict[str, object]:
+    """What the PersistentVolume says about the driver."""
+    if hub.in_tree:
+        return {"cinder": {"volumeID": volume.id, "fsType": volume.owner.file_system}}
+    return {"csi": {"driver": CINDER, "volumeHandle": volume.id, "fsType": volume.owner.file_system}}
 
 
 def claim_manifest(each: Return, volume: str, hub: Hub) -> Manifest:

@@ -47,6 +47,7 @@ class ObjectMeta(TypedDict, total=False):
     generation: int
     labels: dict[str, str]
     annotations: dict[str, str]
+    finalizers: list[str]
     ownerReferences: list[OwnerReference]
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CINDER = "cinder.csi.openstack.org"
 """The name of Cinder's CSI driver."""
 
+IN_TREE = "kubernetes.io/cinder"
+"""The name of Kubernetes' own driver for Cinder, before version 1.21."""
+
 DELETE_TIMEOUT = 180
 """Seconds for a volume to be deleted."""
 
@@ -135,6 +138,16 @@ async def release(kube: Kube, namespace: str, volume: str, claim: str, *, timeou
     await kube.delete(PERSISTENT_VOLUME_CLAIM, claim, namespace, wait=timeout)
 
 
+async def attached(kube: Kube) -> dict[str, str]:
+    """PersistentVolume -> the node that has it."""
+    listed = await kube.list(VOLUME_ATTACHMENT)
+    return {
+        name: each["spec"]["nodeName"]
+        for each in listed
+        if (name := each["spec"]["source"].get("persistentVolumeName"))
+    }
+
+
 async def wait_until_detached(kube: Kube, namespace: str, say: Say, *, timeout: float = 180) -> None:
     """Wait, for `timeout` seconds at most, until no node has a volume of the namespace: all is written to them then."""
 
@@ -144,12 +157,8 @@ async def wait_until_detached(kube: Kube, namespace: str, say: Say, *, timeout: 
             for volume in await kube.list(PERSISTENT_VOLUME)
             if volume["spec"].get("claimRef", {}).get("namespace") == namespace
         }
-        attached = [
-            each
-            for each in await kube.list(VOLUME_ATTACHMENT)
-            if each["spec"]["source"].get("persistentVolumeName") in ours
-        ]
-        return NotYet(f"waiting for {plural(len(attached), 'volume')} to be detached") if attached else True
+        left = ours.intersection(await attached(kube))
+        return NotYet(f"waiting for {plural(len(left), 'volume')} to be detached") if left else True
 
     try:
         await wait_until(look, timeout=timeout, pause=(0.5, 2), say=say)

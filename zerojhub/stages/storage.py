@@ -8,12 +8,11 @@ from zerojhub.kube.client import OURS
 from zerojhub.kube.kinds import CSI_DRIVER, STORAGE_CLASS
 from zerojhub.kube.reach import Reach
 from zerojhub.kube.types import StorageClass as KubeStorageClass
+from zerojhub.kube.volumes import CINDER, IN_TREE
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
 
-CSI = "cinder.csi.openstack.org"
-IN_TREE = "kubernetes.io/cinder"
 IN_TREE_UNTIL = (1, 21)
 """Before this version Kubernetes has its own Cinder driver; later only the CSI driver provisions volumes."""
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -85,13 +84,13 @@ class StorageClass(Stage[str]):
 async def _provisioner(reach: Reach) -> str:
     """Decided by the drivers that are installed: distributions differ in which versions have which."""
     drivers = {driver["metadata"]["name"] for driver in await reach.kube.list(CSI_DRIVER)}
-    if CSI in drivers:
-        return CSI
+    if CINDER in drivers:
+        return CINDER
     if minor(reach.version) < IN_TREE_UNTIL:
         return IN_TREE
     there = f"it has {', '.join(sorted(drivers))}" if drivers else "it has no CSI driver"
     raise ZeroJHubError(
-        f"the cluster cannot provision Cinder volumes: Kubernetes {reach.version} needs the driver {CSI}, and {there}",
+        f"the cluster cannot provision Cinder volumes: Kubernetes {reach.version} needs the driver {CINDER}, and {there}",
         hint="create the cluster from a template with volume_driver: cinder and the label cinder_csi_enabled=true",
     )
 

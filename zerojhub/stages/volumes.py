@@ -10,6 +10,7 @@ from zerojhub.hub.values import claim_template, merged, names_are_safe
 from zerojhub.kube import namespaces
 from zerojhub.kube.kinds import STORAGE_CLASS
 from zerojhub.kube.quantity import number
+from zerojhub.kube.volumes import IN_TREE
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Wrong
 from zerojhub.stages.access import Access
@@ -70,5 +71,6 @@ async def hub_of(run: Run) -> Hub:
         hub_storage_class=own_class if isinstance(own_class, str) else default,
         hub_request_gb=float(number(str(at(values, "hub", "db", "pvc", "storage") or "1Gi")) / 2**30),
         reclaim_policies={each["metadata"]["name"]: each.get("reclaimPolicy", "Delete") for each in classes},
+        in_tree=any(each["metadata"]["name"] == default and each["provisioner"] == IN_TREE for each in classes),
         has_accounts=(await run.once(find, run)).has_accounts or database in ("mysql", "postgres", "other"),
     )
