@@ -79,4 +79,6 @@ class Cluster(Kube):
 
 
 def _fits(labels: dict[str, str], key: str, value: str) -> bool:
+    if key.endswith("!"):
+        return labels.get(key[:-1]) != value
     return key in labels and (not value or labels[key] == value)

@@ -25,10 +25,10 @@ from zerojhub.deployment import BackupSpec
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import database as database_of_hub
 from zerojhub.hub.names import Scheme
+from zerojhub.hub.pods import is_stopped
 from zerojhub.kube.crons import Crons
 from zerojhub.report.backup import show_backup_status
 from zerojhub.report.results import Output
-from zerojhub.stages.chart import is_stopped
 
 SETTINGS = Settings(
     namespace="class",

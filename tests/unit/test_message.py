@@ -130,3 +130,10 @@ def test_a_hub_that_is_not_there(monkeypatch, tmp_path):
     release.installed = None
     with pytest.raises(ZeroJHubError, match="there is no hub"):
         release.announce("Back at 5")
+
+
+def test_the_announcement_of_a_move_ends_with_it(tmp_path):
+    secrets = Secrets()
+    for text, kept in ((message.MOVING, None), ("Back at 5", "Back at 5")):
+        values = rendered(tmp_path, "{}").values(secrets, message.with_message({}, text))
+        assert message.shown(values) == kept

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ENTRY = "zz-zerojhub-message"
 """Entries run in the order of their names."""
+MOVING = "This hub is about to move to another cluster. Save your work: all servers will be stopped."
+"""Announced until the hub has moved, or stays after all."""
 CODE = re.compile(r"c\.JupyterHub\.template_vars\.update\(\{'announcement': (?P<text>.*)\}\)")
 
 

@@ -21,6 +21,17 @@ async def deployment(kube: Kube, namespace: str, release: str) -> Deployment:
     return found[0]
 
 
+def is_stopped(deployment: Deployment) -> bool:
+    """Is it the hub's, and to have no pods?"""
+    labels = deployment["metadata"].get("labels", {})
+    return labels.get("component") == "hub" and deployment["spec"].get("replicas") == 0
+
+
+def image_of(deployment: Deployment) -> str:
+    """The image of the Deployment's first container."""
+    return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
 async def logs(kube: Kube, namespace: str, *, user: str | None, lines: int) -> str:
     """The last lines of the hub's log, or of the user's server. Raises UserError if it is not running."""
     component = USER_SERVER if user else "hub"

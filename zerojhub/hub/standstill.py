@@ -1,4 +1,8 @@
-"""The hub at a standstill: not running, while something is done to its volume. Users' servers keep running."""
+"""The hub at a standstill: while something is done to its volume, or because it moves to another deployment.
+
+A hub that moves has a mark that says where it goes. That is on its namespace, so it stays whatever becomes of the release.
+`up` does not start a hub that has one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import anyio
 
 from zerojhub.hub import pods
 from zerojhub.kube.explain import is_available
-from zerojhub.kube.kinds import DEPLOYMENT, POD
+from zerojhub.kube.kinds import DEPLOYMENT, NAMESPACE, POD
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, wait_until
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
     from zerojhub.text import Say
 
+MARK = "zerojhub.io/moved-to"
+"""The annotation with the name of the deployment that the hub moves to, or has moved to."""
 STOP_TIMEOUT = 120
 """Seconds for the hub's pod to stop."""
 START_TIMEOUT = 300
@@ -26,7 +32,8 @@ START_TIMEOUT = 300
 
 @asynccontextmanager
 async def standstill(kube: Kube, namespace: str, release: str, say: Say) -> AsyncIterator[None]:
-    """Within: the hub does not run. It is started again whatever happens; if this program is killed, `up` starts it.
+    """Within: the hub does not run; users' servers do. It is started again whatever happens, or by `up` if this program is
+    killed.
 
     TimedOut if it does not stop, or does not start again.
     """
@@ -39,6 +46,25 @@ async def standstill(kube: Kube, namespace: str, release: str, say: Say) -> Asyn
         with anyio.CancelScope(shield=True):
             await kube.merge(DEPLOYMENT, name, namespace, {"spec": {"replicas": 1}})
     await _wait_until_started(kube, namespace, release, say)
+
+
+async def moved_to(kube: Kube, namespace: str) -> str | None:
+    """The deployment that the hub of the namespace moves to, or has moved to; None if it stays."""
+    there = await kube.get(NAMESPACE, namespace)
+    return there["metadata"].get("annotations", {}).get(MARK) if there else None
+
+
+async def mark(kube: Kube, namespace: str, target: str | None) -> None:
+    """Record that the hub moves to that deployment, or with None that it stays."""
+    if await moved_to(kube, namespace) != target:
+        await kube.annotate(NAMESPACE, namespace, moved_to=target)
+
+
+async def stop_hub(kube: Kube, namespace: str, release: str) -> None:
+    """Have no pod of the hub run. There is none yet if its installation was interrupted."""
+    for there in await kube.list(DEPLOYMENT, namespace, labels=f"release={release},component=hub"):
+        if not pods.is_stopped(there):
+            await kube.merge(DEPLOYMENT, there["metadata"]["name"], namespace, {"spec": {"replicas": 0}})
 
 
 async def _wait_until_stopped(kube: Kube, namespace: str, release: str, say: Say) -> None:

@@ -15,6 +15,7 @@ import anyio
 from zerojhub import graph
 from zerojhub.data.keep import keep
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.hub.pods import is_stopped
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.pods import USER_SERVER
@@ -34,7 +35,7 @@ from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from zerojhub.data.saved import Saved
     from zerojhub.helm.client import Helm
@@ -76,8 +77,8 @@ class Chart(Stage[Release]):
     """The JupyterHub chart, as a Helm release whose pods are ready.
 
     Installs or upgrades the release when its chart or values differ. What does not start is explained by its pods, events
-    and claims. `down` keeps the volumes of users and of the hub and records in Cinder whose they are, then uninstalls the
-    release, load balancers first.
+    and claims. A hub that `zerojhub move` has moved to another deployment is not started. `down` keeps the volumes of users
+    and of the hub and records in Cinder whose they are, then uninstalls the release, load balancers first.
     """
 
     name = "chart"
@@ -94,6 +95,8 @@ class Chart(Stage[Release]):
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(run.folder, installed.values)
         release = Release(name, namespace, installed.revision, kept, installed.values)
+        if moved := await _moved(run):
+            return Wrong(moved.message, release, moved.hint)
         if differs := difference(installed, run[Values].chart, run[Values].values(kept, installed.values)):
             return Wrong(differs, release)
         if late:
@@ -102,20 +105,24 @@ class Chart(Stage[Release]):
         return Found(f"{installed.chart} in namespace {namespace}, revision {installed.revision}", release)
 
     async def do(self, run: Run, state: Missing[Release] | Wrong[Release]) -> None:
-        from zerojhub.hub.release import difference, recover
+        from zerojhub.hub.release import difference
         from zerojhub.hub.secrets import Secrets
 
-        chart, name, namespace = run[Values].chart, run.deployment.release, run.deployment.namespace
+        chart, namespace = run[Values].chart, run.deployment.namespace
+        if moved := await _moved(run):
+            raise moved
         installed = await hub_release(run)
         kept = Secrets.of(run.folder, installed.values if installed else None)
         kept.keep(run.folder)
         values = run[Values].values(kept, installed.values if installed else None)
-        if installed:
-            await recover(_helm(run), name, namespace, installed)
-            if installed.chart != f"{chart.name}-{chart.version}":
-                await _save_database(run, installed)
-        # A release that is as it should be, but whose pods are late, is only waited for.
-        if installed is None or difference(installed, chart, values) or not await _deployments(run):
+        if installed and installed.status not in ("deployed", "failed"):
+            await _recover(run, installed)
+        if installed and installed.chart != f"{chart.name}-{chart.version}":
+            await _save_database(run, installed)
+        # A release that is as it should be, but whose pods are late, is only waited for. Helm starts a stopped hub.
+        deployments = await _deployments(run)
+        stopped = not deployments or any(map(is_stopped, deployments))
+        if installed is None or difference(installed, chart, values) or stopped:
             await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
         for each in await _deployments(run):
@@ -147,6 +154,19 @@ class Chart(Stage[Release]):
             await kube.delete(kinds.NAMESPACE, namespace, wait=120)
 
 
+async def _moved(run: Run) -> ZeroJHubError | None:
+    """That the hub was moved to another deployment, as an error."""
+    from zerojhub.hub.standstill import moved_to
+
+    target = await moved_to(run[Access].kube, run.deployment.namespace)
+    if target is None:
+        return None
+    return ZeroJHubError(
+        f"the hub moves to deployment {target}, or has moved there",
+        hint="zerojhub move, with --back or without, brings it here again",
+    )
+
+
 async def _has_release(run: Run) -> bool:
     """Is there a release to uninstall? Where `up` could not get Helm, there is none, and `down` does not need it either."""
     labels = f"owner=helm,name={run.deployment.release}"
@@ -167,26 +187,54 @@ async def _wait_for_pods(run: Run) -> None:
 
 async def _keep_data(run: Run, teardown: Teardown) -> None:
     """Keep the volumes, and what the hub needs to read its database, before anything is removed."""
-    from zerojhub.hub.values import names_are_safe
-
     installed = await hub_release(run) if HelmProgram in run else None
     if installed:
-        await _keep_secrets(run, installed.values)
-    major = re.match(r".*-(\d+)\.", installed.chart) if installed else None
+        await keep_secrets(run, installed.values)
+    leaving = run[Cluster]["labels"].get(OWNER_LABEL) == run.deployment.name
+    await _keep_volumes(run, installed, except_for=teardown.doomed, leaving=leaving)
+
+
+async def _keep_volumes(
+    run: Run, installed: InstalledRelease | None, *, except_for: Collection[str] = (), leaving: bool = False
+) -> None:
     await keep(
         run[Access].kube,
         run.cloud,
         deployment=run.deployment.name,
         namespace=run.deployment.namespace,
         cluster=run[Cluster]["uuid"],
-        safe=names_are_safe(installed.values, int(major[1])) if installed and major else None,
+        safe=names_are_safe(installed) if installed else None,
         say=run.say,
-        except_for=teardown.doomed,
-        leaving=run[Cluster]["labels"].get(OWNER_LABEL) == run.deployment.name,
+        except_for=except_for,
+        leaving=leaving,
     )
 
 
-async def _keep_secrets(run: Run, values: ChartValues) -> None:
+async def _recover(run: Run, installed: InstalledRelease) -> None:
+    """Have Helm accept an upgrade after one that was interrupted.
+
+    A release that was never deployed is uninstalled, with the hub's claim. Its volume may have the accounts of an earlier
+    cluster on it, so it is kept, and given back afterwards.
+    """
+    from zerojhub.hub.release import recover
+
+    await _keep_volumes(run, installed)
+    await recover(_helm(run), run.deployment.release, run.deployment.namespace, installed)
+    run.forget_answers()
+    state = await Volumes().look(run)
+    if not isinstance(state, Found):
+        await Volumes().do(run, state)
+
+
+def names_are_safe(installed: InstalledRelease) -> bool | None:
+    """Does the hub name its users' claims by KubeSpawner's scheme `safe`? None if its chart does not tell."""
+    from zerojhub.hub import values
+
+    major = re.match(r".*-(\d+)\.", installed.chart)
+    return values.names_are_safe(installed.values, int(major[1])) if major else None
+
+
+async def keep_secrets(run: Run, values: ChartValues) -> None:
     """Keep the release's secrets."""
     (await _secrets(run, values)).keep(run.folder)
 
@@ -261,6 +309,8 @@ async def announce(run: Run, text: str | None) -> bool:
     installed = await hub_release(run)
     if installed is None:
         raise ZeroJHubError("there is no hub", hint="zerojhub up")
+    if moved := await _moved(run):
+        raise moved
     if differs := difference(installed, run[Values].chart, installed.values):
         raise ZeroJHubError(differs, hint="zerojhub up, then announce it")
     if message.shown(installed.values) == text:
@@ -279,18 +329,12 @@ def labels_of(run: Run) -> str:
 
 
 async def unavailable(run: Run) -> list[str]:
-    """The deployments of the release that are not available; `hub` when there are none at all."""
+    """The deployments of the release that are not available, or stopped; `hub` when there are none at all."""
     from zerojhub.kube.explain import is_available
 
     deployments = await _deployments(run)
     late = [each["metadata"]["name"] for each in deployments if is_stopped(each) or not is_available(each)]
     return late if deployments else ["hub"]
-
-
-def is_stopped(deployment: Deployment) -> bool:
-    """Whether it is the hub's, and was stopped for its database to be replaced."""
-    labels = deployment["metadata"].get("labels", {})
-    return labels.get("component") == "hub" and deployment["spec"].get("replicas") == 0
 
 
 async def _deployments(run: Run) -> list[Deployment]:

@@ -48,12 +48,13 @@ class Rendered:
     """What may become a problem later."""
 
     def values(self, secrets: Secrets, installed: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The values to give to Helm. `installed`: those of the release, whose announcement is kept."""
+        """The values to give to Helm. `installed`: those of the release, whose announcement is kept, except that of a move."""
         from zerojhub.hub import message
         from zerojhub.hub.values import completed
 
         values = completed(self.user.values, secrets, self.wanted, self.chart)
-        return message.with_message(values, message.shown(installed or {}))
+        shown = message.shown(installed or {})
+        return message.with_message(values, None if shown == message.MOVING else shown)
 
     def remember(self, folder: Path) -> None:
         """Have no later run render them again."""
