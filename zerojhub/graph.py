@@ -105,8 +105,12 @@ async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] 
     return statuses
 
 
-async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None:
-    """Undo the stages in reverse order. One whose needs are gone has nothing left to undo, and does not stop the rest.
+async def down(
+    run: Run, stages: Sequence[AnyStage], teardown: Teardown, *, act: Collection[AnyStage] | None = None
+) -> None:
+    """Undo the stages in reverse order, or only those of `act`.
+
+    One whose needs are gone has nothing left to undo, and does not stop the rest.
 
     Raises the first failure, and Unavailable when a service kept failing: what is left is not known then.
     """
@@ -118,7 +122,7 @@ async def down(run: Run, stages: Sequence[AnyStage], teardown: Teardown) -> None
         if isinstance(status.failure, Unavailable):
             raise status.failure
     for stage in reversed(with_needs(stages)):
-        if stage.undo is Stage.undo:
+        if stage.undo is Stage.undo or (act is not None and stage not in act):
             continue
         with step(run, stage.name) as shown:
             needs = stage.needs if stage.undo_needs is None else stage.undo_needs

@@ -24,6 +24,10 @@ COMMANDS = {
         "up",
         "Delete the hub and everything created for it. Users' volumes and accounts are kept; the next `up` gives them back.",
     ),
+    "move": (
+        "move",
+        "Move the hub to another cluster, with everybody's files, accounts and logins. Nothing is copied.",
+    ),
     "stage": ("up", "List and run single stages of the deployment."),
     "hub": ("hub", "Inspect and test the running hub, and manage its users."),
     "data": ("data", "See and change the volumes of the hub's users."),

@@ -65,13 +65,47 @@ def with_run(
         return anyio.run(start)
 
 
-def load(file: Path, cloud: str | None) -> Deployment:
-    """The deployment of the file, in the cloud given on the command line if there is one."""
+def with_runs(
+    work: Callable[[Run, Run], Awaitable[Answer]],
+    deployments: tuple[Deployment, Deployment],
+    *,
+    quiet: bool,
+    verbose: bool,
+    locked: bool,
+) -> Answer:
+    """Run `work(first, second)` on two deployments. `locked`: only one command at a time on each of them."""
+    import anyio
+
+    from zerojhub.report import Progress
+    from zerojhub.run import Run
+
+    async def start() -> Answer:
+        first, second = (Run(each, progress, ask_passphrase=ask_passphrase) for each in deployments)
+        try:
+            return await work(first, second)
+        finally:
+            await second.close()
+            await first.close()
+
+    first, second = deployments
+    with (
+        Progress(quiet=quiet, verbose=verbose) as progress,
+        lock(first, wanted=locked),
+        lock(second, wanted=locked),
+    ):
+        return anyio.run(start)
+
+
+def load(file: Path, cloud: str | None, *, logging_in: bool = True) -> Deployment:
+    """The deployment of the file, in the cloud given on the command line if there is one.
+
+    `logging_in`: the key and the user of the command line are for its servers.
+    """
     from zerojhub import deployment
 
     loaded = deployment.load(file)
     loaded.cloud = cloud or loaded.cloud
-    return _with_login(loaded)
+    return _with_login(loaded) if logging_in else loaded
 
 
 async def _adopted(cloud: Cloud, name: str, cloud_name: str | None) -> Deployment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zerojhub.kube.types import ContainerStatus, Pod, Terminated
+    from zerojhub.kube.types import ContainerStatus, Pod, PodTemplate, Terminated
 
 
 USER_SERVER = "singleuser-server"
@@ -33,8 +33,8 @@ def last_exit(container: ContainerStatus) -> Terminated | None:
     return container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
 
 
-def claims_of(pod: Pod) -> list[str]:
-    """The names of the volume claims that the pod uses."""
+def claims_of(pod: Pod | PodTemplate) -> list[str]:
+    """The names of the volume claims that the pod uses, or a pod of the template would."""
     volumes = pod["spec"].get("volumes", [])
     return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume]
 

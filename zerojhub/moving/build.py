@@ -1,0 +1,37 @@
+"""Creating the new cluster while people work on the old one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zerojhub import graph
+from zerojhub.moving import plan as planning
+from zerojhub.moving import pull, sides
+from zerojhub.moving.plan import Progress
+from zerojhub.stages import STAGES, Volumes
+from zerojhub.tasks import gather
+
+if TYPE_CHECKING:
+    from zerojhub.graph import AnyStage
+    from zerojhub.moving.sides import Side
+
+
+def before_volumes() -> list[AnyStage]:
+    """The stages that can be done while people work."""
+    later = graph.downstream(STAGES, Volumes)
+    return [stage for stage in STAGES if stage not in later]
+
+
+async def build(old: Side, new: Side) -> tuple[Side, Side]:
+    """Create the new cluster, with the images of the hub, and look again: hours may have passed. Raises Problems."""
+    await graph.up(new.run, before_volumes())
+    with graph.step(new.run, "look again"):
+        old, new = await gather(sides.look(old.run), sides.look(new.run))
+        plan = await planning.make(old, new)
+    plan.refuse()
+    if plan.progress is Progress.to_do and not new.installed:
+        with graph.step(new.run, "images") as step:
+            images = pull.images_of(planning.merged_values(new))
+            step.detail = await pull.pull(new.kube, new.namespace, images, new.run.say)
+            step.outcome = "done"
+    return old, new

@@ -1,0 +1,223 @@
+"""The move itself, there and back, and its end.
+
+Each of them looks first and does what is missing, so that it continues wherever an earlier run was stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zerojhub import graph
+from zerojhub.data import accounts, handover, reattach
+from zerojhub.data.keep import keep
+from zerojhub.data.owner import HUB_CLAIM
+from zerojhub.errors import ZeroJHubError
+from zerojhub.hub import pods, standstill
+from zerojhub.hub.client import HubClient
+from zerojhub.hub.message import MOVING
+from zerojhub.hub.secrets import Secrets
+from zerojhub.kube.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM
+from zerojhub.kube.pods import claims_of
+from zerojhub.moving import address, rehearsal, stop
+from zerojhub.moving import plan as planning
+from zerojhub.moving.build import before_volumes, build
+from zerojhub.moving.plan import Plan, Progress
+from zerojhub.openstack import cinder, magnum
+from zerojhub.stage import Teardown
+from zerojhub.stages import STAGES, Address, Chart, Check, Endpoint, Values, Volumes
+from zerojhub.stages.chart import announce, keep_secrets, names_are_safe
+from zerojhub.stages.volumes import hub_of
+from zerojhub.text import plural
+
+if TYPE_CHECKING:
+    from zerojhub.data.accounts import Database, Prepared
+    from zerojhub.moving.sides import Side
+    from zerojhub.openstack.leftovers import KeptVolume
+    from zerojhub.run import Run
+    from zerojhub.text import Say
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a move, or the way back, has done."""
+
+    url: str
+    """The hub's address now."""
+    volumes: int
+    """How many volumes its cluster has been given."""
+    downtime_seconds: float | None
+    """For how long there was no hub; None if an earlier run has stopped it."""
+    restored: bool
+    """The accounts are those from before the move."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the end of a move has left."""
+
+    volumes: int
+    """How many volumes of the new hub are there."""
+    kept: list[KeptVolume]
+    """Volumes that no claim of the old hub had: they stay kept for the old deployment."""
+    cluster: str | None
+    """The old cluster, if zerojhub did not create it and so has left it."""
+
+
+async def there(old: Side, new: Side, plan: Plan) -> Moved:
+    """Move the hub from the old cluster to the new one. Raises Problems for what cannot work, before anything is stopped."""
+    plan.refuse()
+    if plan.progress in (Progress.moved, Progress.finished):
+        await graph.up(new.run, STAGES)
+        return Moved(new.run[Endpoint], len(plan.volumes), None, restored=False)
+    await rehearsal.clean(old, new)
+    if plan.progress is Progress.to_do:
+        await _announce(old, new.run)
+    return await _transfer(*await build(old, new), back=False)
+
+
+async def back(old: Side, new: Side, plan: Plan) -> Moved:
+    """Have the old cluster run the hub again, with everything that was done on the new one.
+
+    ZeroJHubError after the old deployment was deleted.
+    """
+    if plan.progress is Progress.finished or old.installed is None:
+        raise ZeroJHubError(f"{old.name} has no hub to go back to", hint=f"move from {new.name} to another deployment")
+    new.data.require_answers()
+    await graph.up(old.run, before_volumes())
+    return await _transfer(new, old, back=True)
+
+
+async def finish(old: Side, new: Side, plan: Plan) -> Finished:
+    """Delete the old deployment, and verify that no volume went with it. ZeroJHubError if the hub has not moved."""
+    if plan.progress not in (Progress.moved, Progress.finished):
+        raise ZeroJHubError(f"the hub has not moved to {new.name} yet", hint="run the same command without --finish")
+    shared = old.party.cluster == new.party.cluster
+    teardown = Teardown()
+    await graph.down(old.run, STAGES, teardown, act=(Address, Chart) if shared else None)
+    with graph.step(new.run, "verify") as step:
+        there = {each["id"] for each in await cinder.volumes(new.run.cloud) if each["status"] != "deleting"}
+        if lost := [each for each in plan.volumes if each.volume not in there]:
+            names = ", ".join(f"{each.volume} ({each.owner})" for each in lost)
+            raise ZeroJHubError(f"Cinder no longer has {names}", hint="ask the operators of the cloud at once")
+        step.outcome, step.detail = "done", f"{plural(len(plan.volumes), 'volume')} there"
+    left = await magnum.find_cluster(old.run.cloud, old.run.deployment.cluster_name)
+    return Finished(len(plan.volumes), teardown.kept, left["name"] if left else None)
+
+
+async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:
+    """Stop the source's hub, hand its volumes over, and start the target's. `back`: the source is the new deployment."""
+    run, cloud = target.run, target.run.cloud
+    started = None if source.moved_to == target.name else time.monotonic()
+    if source.installed:
+        with graph.step(run, "stop") as step:
+            await _stop(source, target, run.say)
+            await address.free(source, target, run.say)
+            step.outcome = "done"
+        if not back:
+            await _prepare_accounts(run, source, noted=source.namespace, wanted=target.namespace, back=False)
+    with graph.step(run, "hand over") as step:
+        going = await planning.leaving(source, target)
+        if source.data.kube:
+            await handover.wait_until_detached(source.data.kube, cloud, going, run.say)
+            await handover.hand_over(source.data.kube, cloud, going, source.party, target.party, run.say)
+        turned = await handover.redirect(cloud, source.party, target.party)
+        step.outcome, step.detail = "done", plural(len(going) + turned, "volume")
+    run.forget_answers()
+    await graph.ensure(run, Volumes)
+    listed = await cinder.volumes(cloud)
+    moved = [each["id"] for each in listed if handover.was_moved(each, target.name, source.name)]
+    if blocking := [problem for problem in run[Volumes].problems if any(volume in problem for volume in moved)]:
+        raise ZeroJHubError(
+            f"{plural(len(blocking), 'volume')} cannot be used by {target.name}, so its hub is not started",
+            hint="repair that and run the same command again, or undo the move with --back",
+            details=[f"  {problem}" for problem in blocking],
+        )
+    prepared = None
+    if back:
+        prepared = await _prepare_accounts(run, target, noted=source.namespace, wanted=target.namespace, back=True)
+    elif target.installed and (database := await _database_of(target)):
+        await _claim(run, target, database)
+    await standstill.mark(target.kube, target.namespace, None)
+    run.forget_answers()
+    for stage in graph.downstream(STAGES, Chart):
+        if stage is Check and started is not None:
+            started = time.monotonic() - started
+        if stage.applies(run.deployment):
+            await graph.ensure(run, stage)
+    return Moved(run[Endpoint], len(moved), started, restored=bool(prepared and prepared.restored))
+
+
+async def _announce(old: Side, run: Run) -> None:
+    """Say so on the pages of the old hub, if there is anybody who works. A hub that cannot is not changed."""
+    url = old.data.running.url
+    if not url or not old.installed or Values not in old.found:
+        return
+    with graph.step(run, "announce") as step:
+        try:
+            secrets = Secrets.of(old.run.folder, old.installed.values)
+            async with HubClient(url, secrets.api_token) as client:
+                working = [user.name for user in await client.users() if user.servers]
+            if working:
+                await announce(old.found, MOVING)
+            step.outcome, step.detail = "done", f"{plural(len(working), 'user')} with a running server"
+        except ZeroJHubError as error:
+            step.outcome, step.detail = "kept", f"not announced: {error}"
+
+
+async def _stop(source: Side, target: Side, say: Say) -> None:
+    """Bring the source's hub to a standstill, keep all its volumes, and give the target its secrets."""
+    kube, namespace, installed = source.kube, source.namespace, source.require_release()
+    await stop.refuse_others(kube, namespace)
+    await standstill.mark(kube, namespace, target.name)
+    await keep_secrets(source.found, installed.values)
+    secrets = Secrets.of(source.run.folder, installed.values)
+    secrets.keep(target.run.folder)
+    url = source.data.running.url
+    await stop.stop(kube, namespace, source.release, url=url, token=secrets.api_token, say=say)
+    await keep(
+        kube,
+        source.run.cloud,
+        deployment=source.name,
+        namespace=namespace,
+        cluster=source.party.cluster,
+        safe=names_are_safe(installed),
+        say=say,
+    )
+
+
+async def _prepare_accounts(run: Run, holder: Side, *, noted: str, wanted: str, back: bool) -> Prepared | None:
+    """Prepare the database on the holder's cluster; None if it has none there, or its hub has never been stopped."""
+    database = await _database_of(holder)
+    if database is None:
+        return None
+    with graph.step(run, "accounts") as step:
+        await stop.wait_until_stopped(holder.kube, holder.namespace, run.say)
+        if back:
+            await _claim(run, holder, database)
+        elif await holder.kube.get(PERSISTENT_VOLUME_CLAIM, database.claim, holder.namespace) is None:
+            step.detail = "handed over already"
+            return None
+        prepared = await accounts.prepare(
+            holder.kube, holder.namespace, database, noted=noted, wanted=wanted, back=back, say=run.say
+        )
+        step.outcome = "done"
+        step.detail = "restored from before the move" if prepared.restored else database.name
+    return prepared
+
+
+async def _database_of(holder: Side) -> Database | None:
+    """The database of a hub that is stopped; None if it is not on a volume."""
+    labels = f"release={holder.release},component=hub"
+    for hub in await holder.kube.list(DEPLOYMENT, holder.namespace, labels=labels):
+        claim = next((each for each in claims_of(hub["spec"]["template"]) if each.endswith(HUB_CLAIM)), None)
+        if claim and pods.is_stopped(hub):
+            return accounts.on_volume(holder.require_release().values, claim, pods.image_of(hub))
+    return None
+
+
+async def _claim(run: Run, holder: Side, database: Database) -> None:
+    """Claim the hub's volume for a release that is there already, before anything starts it."""
+    if await holder.kube.get(PERSISTENT_VOLUME_CLAIM, database.claim, holder.namespace) is None:
+        await reattach.claim_for_hub(holder.kube, database.claim, holder.release, await hub_of(run))
