@@ -11,9 +11,9 @@ from tests.kubernetes.conftest import Kubernetes
 from tests.waiting import until
 from zerojhub.data import reattach
 from zerojhub.data.kept import KeptVolume
-from zerojhub.data.owner import HUB_CLAIM, Owner
+from zerojhub.data.owner import Owner
 from zerojhub.data.reattach import Hub, Return, There
-from zerojhub.hub.names import Scheme
+from zerojhub.hub.names import HUB_CLAIM, Scheme
 from zerojhub.kube import volumes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM

@@ -101,7 +101,8 @@ def adopt(
     from zerojhub.cli.run import with_run
     from zerojhub.data import adopt as adopting
     from zerojhub.data import kept
-    from zerojhub.data.owner import HUB_CLAIM, Owner
+    from zerojhub.data.owner import Owner
+    from zerojhub.hub.names import HUB_CLAIM
     from zerojhub.kube import volumes
 
     async def work(run: Run) -> tuple[Adoption, str | None]:

@@ -117,5 +117,5 @@ async def prepare(
             said = await pods.finished(kube, namespace, name, "copying the hub's database", say)
             found = json.loads(said)
             return Prepared(bool(found["restored"]), int(found["servers"]))
-        except (ZeroJHubError, ValueError, KeyError) as error:
+        except (pods.PodFailed, ValueError, KeyError) as error:
             raise ZeroJHubError(f"cannot prepare the hub's database {database.name}: {error}") from None

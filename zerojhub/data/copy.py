@@ -55,6 +55,6 @@ async def copy(
     async with pods.running(kube, pod, say) as name:
         try:
             kilobytes = await pods.finished(kube, namespace, name, f"copying the files of {source[0]}", say)
-        except ZeroJHubError as error:
+        except pods.PodFailed as error:
             raise ZeroJHubError(f"cannot copy to folder {folder} of {target[0]}: {error.message}") from None
     return Copied(source[0], target[0], folder, int(kilobytes))

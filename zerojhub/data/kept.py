@@ -10,7 +10,6 @@ from zerojhub.data.owner import (
     CLUSTER,
     DEPLOYMENT,
     GIVEN_BACK,
-    HUB_CLAIM,
     KEPT,
     RECORDED,
     Owner,
@@ -18,6 +17,7 @@ from zerojhub.data.owner import (
     recovered,
 )
 from zerojhub.deployment import Deployment
+from zerojhub.hub.names import HUB_CLAIM
 from zerojhub.openstack import cinder, leftovers, magnum
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.openstack.session import Cloud, if_allowed

@@ -19,8 +19,6 @@ GIVEN_BACK = "zerojhub:given_back"
 """When a cluster got the volume again."""
 RECORDED = (DEPLOYMENT, NAMESPACE, CLAIM, USER, SERVER, NAMES, FILE_SYSTEM, CLUSTER)
 """What says whose a volume is."""
-HUB_CLAIM = "hub-db-dir"
-"""The claim of the hub's own volume, or what its name ends with."""
 LONGEST = 255
 """Characters of a value of Cinder's metadata."""
 USUAL = re.compile(r"[^\W_A-Z]+(?:[-._][^\W_A-Z]+)*(?:@[^\W_A-Z]+(?:[-.][^\W_A-Z]+)*\.[^\W_A-Z]+)?")

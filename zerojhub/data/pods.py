@@ -47,6 +47,10 @@ async def refuse_if_used(kube: Kube, namespace: str, claims: Collection[str]) ->
             raise UserError(f"pod {pod['metadata']['name']} uses the volume", hint="wait for it, or delete it")
 
 
+class PodFailed(ZeroJHubError):
+    """A pod's program failed (exit code 1); the message is what it said."""
+
+
 @asynccontextmanager
 async def running(kube: Kube, pod: Manifest, say: Say) -> AsyncIterator[str]:
     """The name of the pod, which runs or has ended; it is deleted afterwards. ZeroJHubError if it does not start."""
@@ -61,10 +65,7 @@ async def running(kube: Kube, pod: Manifest, say: Say) -> AsyncIterator[str]:
 
 
 async def finished(kube: Kube, namespace: str, name: str, doing: str, say: Say) -> str:
-    """Wait until the pod has ended, and return what it has left in its termination message.
-
-    ZeroJHubError with that message if it failed.
-    """
+    """Wait until the pod has ended, and return what it has left in its termination message. PodFailed if it failed."""
 
     async def look() -> str | NotYet:
         there = await kube.get(POD, name, namespace)
@@ -75,7 +76,7 @@ async def finished(kube: Kube, namespace: str, name: str, doing: str, say: Say) 
         ended = [last_exit(each) for each in containers(there)]
         message = one_line(ended[0].get("message", "")) if ended and ended[0] else ""
         if there["status"]["phase"] != "Succeeded":
-            raise ZeroJHubError(message or "the pod was stopped")
+            raise PodFailed(message or "the pod was stopped")
         return message
 
     return await wait_until(look, pause=(0.5, 5), say=say)

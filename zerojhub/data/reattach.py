@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerojhub.data.kept import KeptVolume, unmark
-from zerojhub.data.owner import HUB_CLAIM
 from zerojhub.errors import ZeroJHubError
-from zerojhub.hub.names import Scheme
+from zerojhub.hub.names import HUB_CLAIM, Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
 from zerojhub.kube.pods import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME

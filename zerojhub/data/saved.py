@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerojhub.data import pods
-from zerojhub.data.owner import HUB_CLAIM
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub import database
 from zerojhub.hub.database import HUB
-from zerojhub.hub.pods import deployment
+from zerojhub.hub.pods import claim_of, deployment, image_of
 from zerojhub.hub.standstill import standstill
 from zerojhub.kube.client import OURS
 from zerojhub.kube.kinds import CONFIG_MAP, POD
-from zerojhub.kube.pods import containers, last_exit
-from zerojhub.text import one_line
-from zerojhub.waiting import NotYet, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.helm.client import Helm
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import Deployment, Pod
+    from zerojhub.kube.types import Deployment
     from zerojhub.text import Say
 
 NAME = "zerojhub-before-upgrade"
@@ -47,7 +43,7 @@ class Saved:
 async def save(kube: Kube, namespace: str, release: str, chart: str, revision: int, say: Say) -> bool:
     """Save the database of the hub, which may run. False if it is not on a volume. ZeroJHubError if it cannot be saved."""
     hub = await deployment(kube, namespace, release)
-    claim = _claim(hub)
+    claim = claim_of(hub)
     if claim is None:
         return False
     await _run(kube, hub, release, claim, "save", say)
@@ -74,7 +70,7 @@ async def put_back(kube: Kube, helm: Helm, namespace: str, release: str, before:
     ZeroJHubError if the database cannot be put back: then the release is as it is. Raises HelmError and TimedOut.
     """
     hub = await deployment(kube, namespace, release)
-    claim = _claim(hub)
+    claim = claim_of(hub)
     async with standstill(kube, namespace, release, say):
         if claim:
             await _run(kube, hub, release, claim, "put-back", say)
@@ -83,22 +79,15 @@ async def put_back(kube: Kube, helm: Helm, namespace: str, release: str, before:
     await kube.delete(CONFIG_MAP, NAME, namespace)
 
 
-def _claim(hub: Deployment) -> str | None:
-    """The claim of its volume."""
-    volumes = hub["spec"]["template"]["spec"].get("volumes", [])
-    claims = [each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each]
-    return next((each for each in claims if each.endswith(HUB_CLAIM)), None)
-
-
 async def _run(kube: Kube, hub: Deployment, release: str, claim: str, action: str, say: Say) -> None:
     """Run the program in a pod on the hub's node."""
-    namespace, image = hub["metadata"]["namespace"], hub["spec"]["template"]["spec"]["containers"][0]["image"]
+    namespace = hub["metadata"]["namespace"]
     running = await kube.list(POD, namespace, labels=f"release={release},component=hub")
     node = next((each["spec"]["nodeName"] for each in running if each["spec"].get("nodeName")), None)
     program = Path(database.__file__).read_text()
     pod = pods.manifest(
         namespace,
-        image,
+        image_of(hub),
         ["python3", "-c", program, action, FILE],
         {HUB: claim},
         writable=[HUB],
@@ -106,15 +95,7 @@ async def _run(kube: Kube, hub: Deployment, release: str, claim: str, action: st
     )
     doing = {"save": "saving the hub's database", "put-back": "putting the hub's database back"}[action]
     async with pods.running(kube, pod, say) as name:
-
-        async def look() -> Pod | NotYet:
-            there = await kube.get(POD, name, namespace)
-            if there is None:
-                raise ZeroJHubError(f"pod {name} was deleted")
-            return NotYet(doing) if there["status"]["phase"] == "Running" else there
-
-        ended = await wait_until(look, pause=(0.3, 2), say=say)
-    if ended["status"]["phase"] != "Succeeded":
-        exits = [last_exit(each) for each in containers(ended)]
-        why = one_line(exits[0].get("message", "")) if exits and exits[0] else "the pod was stopped"
-        raise ZeroJHubError(f"{doing}: {why}")
+        try:
+            await pods.finished(kube, namespace, name, doing, say)
+        except pods.PodFailed as error:
+            raise ZeroJHubError(f"{doing}: {error.message}") from None

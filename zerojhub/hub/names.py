@@ -15,6 +15,8 @@ HASH = 8
 """Hexadecimal digits of a hash."""
 LONGEST = 48
 """Characters of a user and a server together in the scheme `safe`."""
+HUB_CLAIM = "hub-db-dir"
+"""The claim of the hub's own volume, or what its name ends with."""
 
 OBJECT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.hub.names import HUB_CLAIM
 from zerojhub.kube import kinds
-from zerojhub.kube.pods import USER_SERVER, user_of
+from zerojhub.kube.pods import USER_SERVER, claims_of, user_of
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
@@ -30,6 +31,11 @@ def is_stopped(deployment: Deployment) -> bool:
 def image_of(deployment: Deployment) -> str:
     """The image of the Deployment's first container."""
     return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def claim_of(deployment: Deployment) -> str | None:
+    """The claim of the hub's own volume; None if its database is elsewhere."""
+    return next((each for each in claims_of(deployment["spec"]["template"]) if each.endswith(HUB_CLAIM)), None)
 
 
 async def logs(kube: Kube, namespace: str, *, user: str | None, lines: int) -> str:

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 from zerojhub import graph
 from zerojhub.data import accounts, handover, reattach
 from zerojhub.data.keep import keep
-from zerojhub.data.owner import HUB_CLAIM
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub import pods, standstill
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.message import MOVING
 from zerojhub.hub.secrets import Secrets
 from zerojhub.kube.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM
-from zerojhub.kube.pods import claims_of
 from zerojhub.moving import address, rehearsal, stop
 from zerojhub.moving import plan as planning
 from zerojhub.moving.build import before_volumes, build
@@ -211,8 +209,7 @@ async def _database_of(holder: Side) -> Database | None:
     """The database of a hub that is stopped; None if it is not on a volume."""
     labels = f"release={holder.release},component=hub"
     for hub in await holder.kube.list(DEPLOYMENT, holder.namespace, labels=labels):
-        claim = next((each for each in claims_of(hub["spec"]["template"]) if each.endswith(HUB_CLAIM)), None)
-        if claim and pods.is_stopped(hub):
+        if (claim := pods.claim_of(hub)) and pods.is_stopped(hub):
             return accounts.on_volume(holder.require_release().values, claim, pods.image_of(hub))
     return None
 

@@ -107,8 +107,7 @@ async def settings_for(run: Run) -> Settings:
     release = run[Chart]
     hub = await pods.deployment(run[Access].kube, release.namespace, release.name)
     installed = await run.once(hub_release, run)
-    image = hub["spec"]["template"]["spec"]["containers"][0]["image"]
-    return _settings(run, image, installed.chart if installed else "", release.values)
+    return _settings(run, pods.image_of(hub), installed.chart if installed else "", release.values)
 
 
 def settings_before(run: Run) -> Settings:

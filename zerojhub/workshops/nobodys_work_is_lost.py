@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zerojhub.data.owner import HUB_CLAIM, recorded
+from zerojhub.data.owner import recorded
+from zerojhub.hub.names import HUB_CLAIM
 from zerojhub.kube.pods import SERVERNAME, USERNAME
 from zerojhub.kube.types import PersistentVolumeClaim
 from zerojhub.openstack import cinder
