@@ -21,6 +21,7 @@ from zerojhub.backup.pod import Settings, Volume
 from zerojhub.kube.client import Kube
 from zerojhub.kube.crons import Crons
 from zerojhub.kube.kinds import POD, Kind
+from zerojhub.kube.labels import USERNAME
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_the_api_server_accepts_all_objects_strictly(kubernetes: Kubernetes, set
 
 def claim(kubernetes: Kubernetes, namespace: str, name: str, user: str) -> None:
     """A claim that is bound, as its volume's driver would say."""
-    meta = {"name": name, "namespace": namespace, "annotations": {night.USERNAME: user}}
+    meta = {"name": name, "namespace": namespace, "annotations": {USERNAME: user}}
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "x"}
     manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 

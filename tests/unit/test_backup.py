@@ -27,6 +27,7 @@ from zerojhub.hub import database as database_of_hub
 from zerojhub.hub.names import Scheme
 from zerojhub.hub.pods import is_stopped
 from zerojhub.kube.crons import Crons
+from zerojhub.kube.labels import SERVERNAME, USERNAME
 from zerojhub.report.backup import show_backup_status
 from zerojhub.report.results import Output
 
@@ -44,9 +45,9 @@ SETTINGS = Settings(
 
 
 def claim(name: str, user: str | None = None, server: str = "", *, phase: str = "Bound", at: int = 0) -> Any:
-    annotations = {night.USERNAME: user} if user else {}
+    annotations = {USERNAME: user} if user else {}
     if server:
-        annotations[night.SERVERNAME] = server
+        annotations[SERVERNAME] = server
     meta = {"name": name, "creationTimestamp": f"2026-11-0{at + 1}T00:00:00Z", "annotations": annotations}
     return {"metadata": meta, "status": {"phase": phase, "capacity": {"storage": "10Gi"}}}
 
@@ -725,7 +726,7 @@ def test_everybody_gets_the_claim_that_the_hub_will_look_for_with_their_files():
     assert recovered(cluster, whose("ada", "claim-ada"), whose("Zoë", None)) == (2, [])
     ada = claim_of(cluster, "claim-ada")
     assert ada["spec"]["resources"]["requests"]["storage"] == "20Gi"
-    assert ada["metadata"]["annotations"][night.USERNAME] == "ada"
+    assert ada["metadata"]["annotations"][USERNAME] == "ada"
     claim_of(cluster, HUB_OF_CLAIMS.scheme.claim("Zoë"))
     done = [each["metadata"]["annotations"] for each in cluster.applied if "kind" in each and "name" in each]
     assert done == [{recover.RESTORED: "abcdefgh"}] * 2

@@ -10,7 +10,7 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.hub import proof
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.proof import USER, Proof
-from zerojhub.kube.pods import USERNAME
+from zerojhub.kube.labels import USERNAME
 
 LOG_IN, CELL = 0.05, 0.1
 """Seconds that the stand-ins take."""

@@ -23,14 +23,12 @@ from typing import Any
 from zerojhub.backup import pod
 from zerojhub.backup.pod import HOME, Settings, Volume
 from zerojhub.hub.database import HUB
-from zerojhub.hub.names import escape, unescape
+from zerojhub.hub.names import HUB_CLAIM, escape, unescape
+from zerojhub.kube.labels import ENDED, SERVERNAME, USER_STORAGE, USERNAME
 
 Object = dict[str, Any]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-USERNAME, SERVERNAME = "hub.jupyter.org/username", "hub.jupyter.org/servername"
-STORAGE, SERVER = "singleuser-storage", "singleuser-server"
-HUB_CLAIM = "hub-db-dir"
 CHECK = "zerojhub-check"
 """The user of `zerojhub hub check`, who has no files."""
 HUB_NAME = "hub"
@@ -46,7 +44,6 @@ LATER = 60.0
 START = 600.0
 """Seconds for a pod to start."""
 API_ATTEMPTS = 6
-ENDED = ("Succeeded", "Failed")
 ONLY = "ONLY"
 """The variable with the repositories to back up to, separated by commas."""
 
@@ -170,7 +167,7 @@ def owners(claims: Sequence[Object], *, database: bool) -> tuple[list[Owner], li
             hub = Owner(HUB_NAME, HUB_NAME, None, "", name if database else None, size)
             continue
         user = annotations.get(USERNAME)
-        if user is None and labels.get("component") == STORAGE:
+        if user is None and labels.get("component") == USER_STORAGE:
             user = unescape(name[len("claim-") :]) if name.startswith("claim-") else name
         if not user or user == CHECK:
             continue

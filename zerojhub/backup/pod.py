@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zerojhub.kube.labels import USERS_NODES
+
 NAME = "zerojhub-backup"
 """Of the cron job, its account and its ConfigMap."""
 STATE = "zerojhub-backup-state"
@@ -39,11 +41,6 @@ HOURS = 6
 """Hours after which Kubernetes ends a pod."""
 GRACE = 20
 """Seconds for restic to remove its lock when its pod is deleted."""
-USERS_NODES = [
-    {"key": key, "operator": "Equal", "value": "user", "effect": "NoSchedule"}
-    for key in ("hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated")
-]
-"""The taints of nodes that only users' servers tolerate."""
 
 Manifest = dict[str, Any]
 Task = Mapping[str, Any]
@@ -166,6 +163,7 @@ def programs() -> Manifest:
 PROGRAMS = {
     "database.py": "zerojhub/hub/database.py",
     "names.py": "zerojhub/hub/names.py",
+    "labels.py": "zerojhub/kube/labels.py",
     "pod.py": "zerojhub/backup/pod.py",
     "night.py": "zerojhub/backup/night.py",
     "worker.py": "zerojhub/backup/worker.py",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub.data.reattach import labels
 from zerojhub.kube.kinds import PERSISTENT_VOLUME_CLAIM
-from zerojhub.kube.pods import SERVERNAME, USERNAME
+from zerojhub.kube.labels import SERVERNAME, USERNAME
 
 if TYPE_CHECKING:
     from zerojhub.data.reattach import Hub

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import quantity
 from zerojhub.kube.kinds import EVENT, PERSISTENT_VOLUME_CLAIM, POD, STORAGE_CLASS
+from zerojhub.kube.labels import ENDED
 from zerojhub.kube.pods import claims_of
 from zerojhub.text import one_line
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -105,7 +106,7 @@ def _capacity(claim: PersistentVolumeClaim) -> float:
 
 async def _is_mounted(kube: Kube, namespace: str, claim: str) -> bool:
     pods = await kube.list(POD, namespace)
-    return any(claim in claims_of(pod) and pod["status"]["phase"] not in ("Succeeded", "Failed") for pod in pods)
+    return any(claim in claims_of(pod) and pod["status"]["phase"] not in ENDED for pod in pods)
 
 
 async def _failures(kube: Kube, namespace: str, claim: str) -> set[tuple[str, str]]:

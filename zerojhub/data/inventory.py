@@ -15,8 +15,8 @@ from zerojhub.data import kept
 from zerojhub.data.owner import Owner, recorded, recovered, user_of
 from zerojhub.kube import kinds, quantity
 from zerojhub.kube.client import KubeError
+from zerojhub.kube.labels import SERVERNAME, USER_STORAGE, USERNAME
 from zerojhub.kube.nodes import is_ready, server_id
-from zerojhub.kube.pods import SERVERNAME, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import cinder_id
 from zerojhub.openstack import cinder
 from zerojhub.openstack.leftovers import CLUSTER_METADATA, volume_tags

@@ -12,7 +12,7 @@ from zerojhub.data.owner import Owner
 from zerojhub.errors import CloudError, UserError
 from zerojhub.kube import volumes
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
-from zerojhub.kube.pods import SERVERNAME, USERNAME
+from zerojhub.kube.labels import SERVERNAME, USERNAME
 from zerojhub.tasks import gather
 from zerojhub.text import Say, plural
 

@@ -13,6 +13,7 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube import explain
 from zerojhub.kube.client import OURS
 from zerojhub.kube.kinds import POD
+from zerojhub.kube.labels import ENDED, USERS_NODES
 from zerojhub.kube.pods import claims_of, containers, last_exit, user_of
 from zerojhub.text import one_line
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -31,17 +32,12 @@ USERS_GROUP = 100
 """The group of the files on users' volumes (singleuser.fsGid)."""
 START_TIMEOUT = 300
 """Seconds for a pod to start: volumes are attached, and the image may have to be pulled."""
-USERS_NODES = [
-    {"key": key, "operator": "Equal", "value": "user", "effect": "NoSchedule"}
-    for key in ("hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated")
-]
-"""The taints of nodes that only users' servers tolerate."""
 
 
 async def refuse_if_used(kube: Kube, namespace: str, claims: Collection[str]) -> None:
     """UserError if a pod uses one of the claims: another pod may be on another node, where the volume cannot be."""
     for pod in await kube.list(POD, namespace):
-        if pod["status"]["phase"] not in ("Succeeded", "Failed") and set(claims_of(pod)) & set(claims):
+        if pod["status"]["phase"] not in ENDED and set(claims_of(pod)) & set(claims):
             if user := user_of(pod):
                 raise UserError(f"the server of {user} runs", hint=f"stop it with: zerojhub hub users stop {user}")
             raise UserError(f"pod {pod['metadata']['name']} uses the volume", hint="wait for it, or delete it")

@@ -20,7 +20,7 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.names import HUB_CLAIM, Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
-from zerojhub.kube.pods import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
+from zerojhub.kube.labels import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import CINDER, IN_TREE, cinder_id
 from zerojhub.openstack import cinder, nova
 from zerojhub.tasks import gather

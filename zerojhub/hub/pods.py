@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub.names import HUB_CLAIM
 from zerojhub.kube import kinds
-from zerojhub.kube.pods import USER_SERVER, claims_of, user_of
+from zerojhub.kube.labels import USER_SERVER
+from zerojhub.kube.pods import claims_of, user_of
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube

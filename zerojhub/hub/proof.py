@@ -25,7 +25,7 @@ from zerojhub.hub.login import log_in
 from zerojhub.kube import kinds
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.explain import Patience, why_not_ready
-from zerojhub.kube.pods import USERNAME
+from zerojhub.kube.labels import USERNAME
 from zerojhub.tasks import gather
 from zerojhub.text import Say, one_line
 from zerojhub.waiting import NotYet, wait_until

@@ -10,6 +10,7 @@ import anyio
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import POD
+from zerojhub.kube.labels import ENDED
 from zerojhub.kube.pods import user_of
 from zerojhub.retry import OutcomeUnknown
 from zerojhub.text import plural
@@ -85,4 +86,4 @@ def _is_evicted(pod: Pod) -> bool:
     meta = pod["metadata"]
     owners = {owner["kind"] for owner in meta.get("ownerReferences", [])}
     is_static = "kubernetes.io/config.mirror" in meta.get("annotations", {})
-    return not is_static and "DaemonSet" not in owners and pod["status"]["phase"] not in ("Succeeded", "Failed")
+    return not is_static and "DaemonSet" not in owners and pod["status"]["phase"] not in ENDED

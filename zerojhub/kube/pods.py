@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerojhub.kube.labels import USER_SERVER, USERNAME
+
 if TYPE_CHECKING:
     from zerojhub.kube.types import ContainerStatus, Pod, PodTemplate, Terminated
-
-
-USER_SERVER = "singleuser-server"
-"""The component label of a user's server."""
-USER_STORAGE = "singleuser-storage"
-"""The component label of a user's claim."""
-USERNAME = "hub.jupyter.org/username"
-"""The annotation with the user's name on the pods and claims that KubeSpawner creates."""
-SERVERNAME = "hub.jupyter.org/servername"
-"""The annotation with the server's name, if it is not the default server."""
 
 
 def is_ready(pod: Pod) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zerojhub.kube import quantity
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, VOLUME_ATTACHMENT
-from zerojhub.kube.pods import USERNAME
+from zerojhub.kube.labels import USERNAME
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 

@@ -25,7 +25,7 @@ from zerojhub.hub.kernel import run_cell
 from zerojhub.hub.values import merged
 from zerojhub.kube import namespaces
 from zerojhub.kube.kinds import NAMESPACE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
-from zerojhub.kube.pods import USERNAME
+from zerojhub.kube.labels import USERNAME
 from zerojhub.kube.volumes import cinder_id
 from zerojhub.moving import plan as planning
 from zerojhub.moving import pull

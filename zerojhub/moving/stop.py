@@ -12,6 +12,7 @@ from zerojhub.hub import standstill
 from zerojhub.hub.client import HubClient, HubError
 from zerojhub.hub.users import Users
 from zerojhub.kube.kinds import POD
+from zerojhub.kube.labels import ENDED
 from zerojhub.kube.pods import claims_of, user_of
 from zerojhub.text import plural
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -76,7 +77,7 @@ def others_of(pods: Sequence[Pod]) -> list[str]:
 async def users_of_volumes(kube: Kube, namespace: str) -> list[Pod]:
     """The pods of the namespace that have not ended, and use a claim."""
     listed = await kube.list(POD, namespace)
-    return [pod for pod in listed if claims_of(pod) and pod["status"]["phase"] not in ("Succeeded", "Failed")]
+    return [pod for pod in listed if claims_of(pod) and pod["status"]["phase"] not in ENDED]
 
 
 def _is_hub(pod: Pod) -> bool:

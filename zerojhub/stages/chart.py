@@ -18,7 +18,7 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub.pods import is_stopped
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
-from zerojhub.kube.pods import USER_SERVER
+from zerojhub.kube.labels import USER_SERVER
 from zerojhub.kube.types import Deployment
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.retry import Fault, OutcomeUnknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.data.owner import recorded
 from zerojhub.hub.names import HUB_CLAIM
-from zerojhub.kube.pods import SERVERNAME, USERNAME
+from zerojhub.kube.labels import SERVERNAME, USERNAME
 from zerojhub.kube.types import PersistentVolumeClaim
 from zerojhub.openstack import cinder
 from zerojhub.workshops.base import NotDone, Workshop, exercise
