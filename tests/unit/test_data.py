@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
 from tests.unit.kubernetes import Cluster
-from zerojhub.data import kept, reattach
+from zerojhub.data import claims, kept, reattach
 from zerojhub.data.keep import keep, owner_of
 from zerojhub.data.kept import KeptVolume
 from zerojhub.data.owner import GIVEN_BACK, KEPT, Owner, recorded, recovered
@@ -474,7 +474,7 @@ def test_a_kubernetes_that_is_too_old_for_the_csi_driver_attaches_volumes_itself
     ("scheme", "label", "own"), [(ESCAPE, "ada-40x", "heritage"), (SAFE, "ada-x---", "app.kubernetes.io/managed-by")]
 )
 def test_a_claim_has_the_labels_of_its_kubespawner(scheme, label, own):
-    found = reattach.labels("ada@x", replace(HUB, scheme=scheme))
+    found = claims.labels("ada@x", replace(HUB, scheme=scheme))
     assert found["component"] == "singleuser-storage"
     assert found["hub.jupyter.org/username"].startswith(label)
     assert own in found

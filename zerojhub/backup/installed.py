@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from zerojhub.backup import state
+from zerojhub.backup import state, work
 from zerojhub.backup.night import HUB_NAME, ONLY, Owner, owner_of, owners
 from zerojhub.backup.pod import HOME, NAME, Settings, Volume
 from zerojhub.backup.state import Noted
@@ -170,14 +170,8 @@ class Installed:
         self, owner: Owner, *, claim: str, at: str, path: str, into: str | None, over: bool, say: Say
     ) -> Result:
         """Restore the owner's files on the volume of that claim."""
-        task = _task("restore", owner) | {"at": at, "path": path, "into": into, "over": over}
-        return await perform(
-            self.kube,
-            self.settings,
-            task,
-            say,
-            doing=f"restoring the files of {owner.label}",
-            volume=Volume(claim, HOME, writable=True),
+        return await work.restore(
+            self.kube, self.settings, owner.name, owner.label, claim, say, at=at, path=path, into=into, over=over
         )
 
     async def restore_hub(self, claim: str, at: str, say: Say) -> Result:

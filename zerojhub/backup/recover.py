@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from zerojhub.answers import Unexpected, checked
-from zerojhub.backup import pod
+from zerojhub.backup import pod, work
 from zerojhub.backup.night import HUB_NAME, STATE_KEY, result_of
-from zerojhub.backup.pod import HOME, Settings, Volume
+from zerojhub.backup.pod import Settings
 from zerojhub.backup.state import Entry, Noted
-from zerojhub.backup.work import perform
 from zerojhub.data import claims, pods
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.exec import execute
@@ -137,23 +136,7 @@ async def _restore(kube: Kube, settings: Settings, hub: Hub, entry: Entry, note:
         note(f"{label} had no backup yet, and gets an empty volume")
         restored = "empty"
     else:
-        task = {
-            "action": "restore",
-            "name": entry["name"],
-            "host": label,
-            "at": "",
-            "path": "",
-            "into": None,
-            "over": True,
-        }
-        result = await perform(
-            kube,
-            settings,
-            task,
-            lambda text: None,
-            doing=f"restoring the files of {label}",
-            volume=Volume(name, HOME, writable=True),
-        )
+        result = await work.restore(kube, settings, entry["name"], label, name, lambda text: None, over=True)
         restored = str(result["id"])
     await kube.merge(PERSISTENT_VOLUME_CLAIM, name, hub.namespace, {"metadata": {"annotations": {RESTORED: restored}}})
     return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerojhub.backup import pod
 from zerojhub.backup.night import node_of, result_of
-from zerojhub.backup.pod import NAME, Settings, Task, Volume
+from zerojhub.backup.pod import HOME, NAME, Settings, Task, Volume
 from zerojhub.data import pods
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.kinds import CONFIG_MAP, POD
@@ -71,3 +71,22 @@ async def perform(
             for text in (await kube.logs(namespace, name, pod.CONTAINER, lines=None)).splitlines():
                 line(json.loads(text))
     return result
+
+
+async def restore(
+    kube: Kube,
+    settings: Settings,
+    repository: str,
+    label: str,
+    claim: str,
+    say: Say,
+    *,
+    at: str = "",
+    path: str = "",
+    into: str | None = None,
+    over: bool,
+) -> Result:
+    """Restore the files of the owner with that label, from their repository, on the volume of that claim. WorkFailed."""
+    task = {"action": "restore", "name": repository, "host": label, "at": at, "path": path, "into": into, "over": over}
+    doing, volume = f"restoring the files of {label}", Volume(claim, HOME, writable=True)
+    return await perform(kube, settings, task, say, doing=doing, volume=volume)

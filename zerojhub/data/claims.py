@@ -1,12 +1,11 @@
-"""Claims for users who have none, as the hub would create them."""
+"""Users' claims, as the hub would create them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerojhub.data.reattach import labels
 from zerojhub.kube.kinds import PERSISTENT_VOLUME_CLAIM
-from zerojhub.kube.labels import SERVERNAME, USERNAME
+from zerojhub.kube.labels import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
 
 if TYPE_CHECKING:
     from zerojhub.data.reattach import Hub
@@ -22,13 +21,33 @@ async def create(kube: Kube, hub: Hub, user: str, server: str, size: str) -> str
     return name
 
 
-def manifest(hub: Hub, name: str, user: str, server: str, size: str) -> Manifest:
-    """The claim, for which the storage class provides a new volume."""
-    annotations = {USERNAME: user} | ({SERVERNAME: server} if server else {})
-    meta = {"name": name, "namespace": hub.namespace, "annotations": annotations, "labels": labels(user, hub)}
+def manifest(hub: Hub, name: str, user: str | None, server: str, size: str) -> Manifest:
+    """The claim, for which the storage class provides a new volume. `user`: None for one that is no user's."""
+    meta: dict[str, object] = {"name": name, "namespace": hub.namespace}
+    if user is not None:
+        meta["annotations"] = {USERNAME: user} | ({SERVERNAME: server} if server else {})
+        meta["labels"] = labels(user, hub)
     spec = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": size}},
         "storageClassName": hub.storage_class,
     }
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+
+
+def labels(user: str, hub: Hub) -> dict[str, str]:
+    """The labels of a user's claim. Those of KubeSpawner 7 are in addition to those of its earlier versions."""
+    found = {
+        "app": "jupyterhub",
+        "component": USER_STORAGE,
+        USERNAME: hub.scheme.label(user),
+        "release": hub.release,
+    }
+    if hub.scheme.safe:
+        return found | {
+            "app.kubernetes.io/component": USER_SERVER,
+            "app.kubernetes.io/instance": hub.release,
+            "app.kubernetes.io/managed-by": "kubespawner",
+            "app.kubernetes.io/name": "jupyterhub",
+        }
+    return found | {"heritage": "jupyterhub"}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from zerojhub.data import claims
 from zerojhub.data.kept import KeptVolume, unmark
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.names import HUB_CLAIM, Scheme
 from zerojhub.kube import kinds
 from zerojhub.kube.client import OURS
-from zerojhub.kube.labels import SERVERNAME, USER_SERVER, USER_STORAGE, USERNAME
 from zerojhub.kube.volumes import CINDER, IN_TREE, cinder_id
 from zerojhub.openstack import cinder, nova
 from zerojhub.tasks import gather
@@ -375,35 +375,9 @@ def _source(volume: KeptVolume, hub: Hub) -> dict[str, object]:
 def claim_manifest(each: Return, volume: str, hub: Hub) -> Manifest:
     """The claim, as the hub's KubeSpawner would have created it."""
     owner = each.volume.owner
-    meta: dict[str, object] = {"name": each.claim, "namespace": hub.namespace}
-    if owner.user is not None:
-        meta["annotations"] = {USERNAME: owner.user} | ({SERVERNAME: owner.server} if owner.server else {})
-        meta["labels"] = labels(owner.user, hub)
-    spec = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": f"{each.volume.size_gb}Gi"}},
-        "storageClassName": _class(each, hub),
-        "volumeName": volume,
-    }
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
-
-
-def labels(user: str, hub: Hub) -> dict[str, str]:
-    """The labels of a user's claim. Those of KubeSpawner 7 are in addition to those of its earlier versions."""
-    found = {
-        "app": "jupyterhub",
-        "component": USER_STORAGE,
-        USERNAME: hub.scheme.label(user),
-        "release": hub.release,
-    }
-    if hub.scheme.safe:
-        return found | {
-            "app.kubernetes.io/component": USER_SERVER,
-            "app.kubernetes.io/instance": hub.release,
-            "app.kubernetes.io/managed-by": "kubespawner",
-            "app.kubernetes.io/name": "jupyterhub",
-        }
-    return found | {"heritage": "jupyterhub"}
+    made = claims.manifest(hub, each.claim, owner.user, owner.server, f"{each.volume.size_gb}Gi")
+    made["spec"] |= {"storageClassName": _class(each, hub), "volumeName": volume}
+    return made
 
 
 def _class(each: Return, hub: Hub) -> str:
