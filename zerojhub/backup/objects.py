@@ -7,12 +7,14 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerojhub.backup import pod
 from zerojhub.backup.pod import CREDENTIALS, NAME, OURS, PASSWORD, ROLE, STATE, Settings
 from zerojhub.kube.kinds import CONFIG_MAP, SECRET, Kind
+from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
     from zerojhub.backup.store import Login
@@ -124,28 +126,27 @@ def _digested(manifest: Manifest, namespace: str) -> Manifest:
 
 async def missing(kube: Kube, wanted: list[Manifest]) -> list[Manifest]:
     """Those that are not there, or were made from something else."""
-    found = []
-    for each in wanted:
+
+    async def is_missing(each: Manifest) -> bool:
         kind: Kind[Object] = Kind(f"{each['apiVersion']}/{each['kind']}")
         there = await kube.get(kind, NAME, each["metadata"]["namespace"])
         digest = each["metadata"]["annotations"][DIGEST]
-        if there is None or there["metadata"].get("annotations", {}).get(DIGEST) != digest:
-            found.append(each)
-    return found
+        return there is None or there["metadata"].get("annotations", {}).get(DIGEST) != digest
+
+    return list(compress(wanted, await gather(*map(is_missing, wanted))))
 
 
 async def differing(kube: Kube, wanted: list[Manifest], to: str) -> list[Manifest]:
     """The Secrets with other contents, and the last one also if its login has not opened the place yet."""
-    found = []
-    for each in wanted:
+
+    async def is_different(each: Manifest) -> bool:
         there: Secret | None = await kube.get(SECRET, each["metadata"]["name"], each["metadata"]["namespace"])
         if there is None:
-            found.append(each)
-            continue
+            return True
         reached = each is not wanted[-1] or there["metadata"].get("annotations", {}).get(READY) == to
-        if there.get("data", {}) != each["data"] or not reached:
-            found.append(each)
-    return found
+        return there.get("data", {}) != each["data"] or not reached
+
+    return list(compress(wanted, await gather(*map(is_different, wanted))))
 
 
 async def delete(kube: Kube, namespace: str, cron_jobs: Kind[CronJob]) -> None:
