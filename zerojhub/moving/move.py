@@ -107,7 +107,8 @@ async def finish(old: Side, new: Side, plan: Plan) -> Finished:
 async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:
     """Stop the source's hub, hand its volumes over, and start the target's. `back`: the source is the new deployment."""
     run, cloud = target.run, target.run.cloud
-    started = None if source.moved_to == target.name else time.monotonic()
+    stopped = None if source.moved_to == target.name else time.monotonic()
+    downtime = None
     if source.installed:
         with graph.step(run, "stop") as step:
             await _stop(source, target, run.say)
@@ -140,11 +141,11 @@ async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:
     await standstill.mark(target.kube, target.namespace, None)
     run.forget_answers()
     for stage in graph.downstream(STAGES, Chart):
-        if stage is Check and started is not None:
-            started = time.monotonic() - started
+        if stage is Check and stopped is not None:
+            downtime = time.monotonic() - stopped
         if stage.applies(run.deployment):
             await graph.ensure(run, stage)
-    return Moved(run[Endpoint], len(moved), started, restored=bool(prepared and prepared.restored))
+    return Moved(run[Endpoint], len(moved), downtime, restored=bool(prepared and prepared.restored))
 
 
 async def _announce(old: Side, run: Run) -> None:

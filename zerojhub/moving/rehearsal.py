@@ -163,14 +163,14 @@ async def _try_all(old: Side, new: Side, plan: Plan) -> Rehearsed:
     started = time.monotonic()
     for stage in (Chart, Address, Endpoint):
         await graph.ensure(run, stage)
-    started = time.monotonic() - started
+    install_seconds = round(time.monotonic() - started, 1)
     await graph.ensure(run, Check)
     people = [each.volume.owner.user for each in chosen if each.volume.owner.user]
     with graph.step(run, "people") as step:
         tried = [await _try(run, name) for name in people]
         await _refuse_new_volumes(new, people)
         step.outcome, step.detail = "done", ", ".join(f"{each.user}: {plural(each.files, 'file')}" for each in tried)
-    return Rehearsed(plan, tried, round(started, 1))
+    return Rehearsed(plan, tried, install_seconds)
 
 
 async def _copy(old: Side, new: Side, chosen: Sequence[Leaving], say: Say) -> None:
