@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -107,6 +107,19 @@ class Hub:
         return str(printed)
 
 
+def write(hub: Hub, people: Sequence[str], servers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Create the users and write files on each of their servers: the files by server, and a token of ada's."""
+    for user in people:
+        hub.ask("POST", f"/users/{quote(user)}", check=False)  # an administrator is there already
+    token = hub.ask("POST", "/users/ada/tokens", body={"note": "of mine"}).json()["token"]
+    trees = {}
+    for user, server in servers:
+        hub.run(user, server, WRITE.replace("{user}", user).replace("{server}", server))
+        trees[user, server] = hub.run(user, server, READ)
+        assert "notes.txt" in trees[user, server]
+    return {"trees": trees, "token": token}
+
+
 SERVERS = [*((user, "") for user in PEOPLE), ("ada", "lab")]
 
 
@@ -129,15 +142,7 @@ def files(cloud: Shell, charts: tuple[str, str]) -> dict[str, str]:
 def written(cloud: Shell, files: dict[str, str]) -> dict[str, Any]:
     """What everybody has on the first cluster, before it is deleted: files by server, and a token of ada's."""
     hub = Hub(cloud, cloud.json("up", "-f", files["ssh"])["url"])
-    for user in PEOPLE:
-        hub.ask("POST", f"/users/{quote(user)}", check=False)  # an administrator is there already
-    token = hub.ask("POST", "/users/ada/tokens", body={"note": "of mine"}).json()["token"]
-    trees = {}
-    for user, server in SERVERS:
-        hub.run(user, server, WRITE.replace("{user}", user).replace("{server}", server))
-        trees[user, server] = hub.run(user, server, READ)
-        assert "notes.txt" in trees[user, server]
-    return {"trees": trees, "token": token}
+    return write(hub, PEOPLE, SERVERS)
 
 
 @pytest.fixture(scope="module")

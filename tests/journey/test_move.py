@@ -9,12 +9,11 @@ import os
 import random
 import subprocess
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from tests.conftest import GIVEN_CHARTS, PROGRAM, Shell
-from tests.journey.test_data import READ, VALUES, WRITE, Hub
+from tests.journey.test_data import READ, VALUES, Hub, write
 from tests.waiting import until
 
 PEOPLE = ["ada", "ada-b", "grace@example.org", "zoë", *(f"user-{n}" for n in range(16))]
@@ -49,17 +48,10 @@ def written(cloud: Shell, charts: tuple[str, str]) -> dict[str, Any]:
     ):
         (cloud.folder / file).write_text(FILE.format(name=name, template=template, chart=chart))
     hub = Hub(cloud, cloud.json("up", "-f", "old.yaml")["url"])
-    for user in PEOPLE:
-        hub.ask("POST", f"/users/{quote(user)}", check=False)  # an administrator is there already
-    token = hub.ask("POST", "/users/ada/tokens", body={"note": "of mine"}).json()["token"]
-    trees = {}
-    for user, server in SERVERS:
-        hub.run(user, server, WRITE.replace("{user}", user).replace("{server}", server))
-        trees[user, server] = hub.run(user, server, READ)
-        assert "notes.txt" in trees[user, server]
+    made = write(hub, PEOPLE, SERVERS)
     hub.ask("POST", "/users/ada-b/server")
     until(lambda: hub.ask("GET", "/users/ada-b").json()["servers"].get("", {}).get("ready"))
-    return {"trees": trees, "token": token, "volumes": volumes(cloud), "hub": hub}
+    return made | {"volumes": volumes(cloud), "hub": hub}
 
 
 def volumes(cloud: Shell) -> list[str]:
