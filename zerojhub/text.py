@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Say = Callable[[str], None]
 """Reports in one line what is being done right now."""
@@ -75,3 +75,13 @@ def shown(value: object) -> str:
             return "a list"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def minute(time: str) -> str:
+    """2026-11-28 03:00, of a time in ISO 8601."""
+    return time[:16].replace("T", " ")
+
+
+def named(kind: str, names: Sequence[str]) -> str:
+    """cluster a; 2 clusters a, b."""
+    return f"{kind if len(names) == 1 else plural(len(names), kind)} {', '.join(names)}"

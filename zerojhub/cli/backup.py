@@ -16,6 +16,7 @@ from zerojhub.cli.options import (
     DEFAULT_FILE,
     CloudOption,
     FileOption,
+    ListOutputOption,
     OutputOption,
     QuietOption,
     YesOption,
@@ -66,7 +67,6 @@ AtOption = Annotated[
         show_default="the last one",
     ),
 ]
-ListOption = Annotated[ListOutput, typer.Option("-o", "--output", metavar="table|json|yaml|csv", help="Output format.")]
 
 
 @app.command()
@@ -102,7 +102,7 @@ def list_backups(
     user: UserOption = None,
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
-    output: ListOption = ListOutput.table,
+    output: ListOutputOption = ListOutput.table,
     quiet: QuietOption = False,
 ) -> None:
     """List the backups there are, from the store itself.
@@ -126,7 +126,7 @@ def show(
     server: ServerOption = "",
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
-    output: ListOption = ListOutput.table,
+    output: ListOutputOption = ListOutput.table,
     quiet: QuietOption = False,
 ) -> None:
     """Show the files in a user's backup.
@@ -257,11 +257,9 @@ async def _hub_of(run: Run) -> Hub:
 async def _size(run: Run) -> str:
     """The size of new volumes, as the values say."""
     from zerojhub.hub.charts import at
-    from zerojhub.hub.values import merged
     from zerojhub.stages import Values
 
-    values = merged(run[Values].chart.defaults, run[Values].user.values)
-    return str(at(values, "singleuser", "storage", "capacity") or "10Gi")
+    return str(at(run[Values].merged(), "singleuser", "storage", "capacity") or "10Gi")
 
 
 @app.command()

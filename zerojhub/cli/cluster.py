@@ -199,13 +199,12 @@ def delete_cluster(
     from zerojhub.openstack import magnum
     from zerojhub.openstack.names import find_each
     from zerojhub.report.clusters import show_deleted
-    from zerojhub.text import plural
+    from zerojhub.text import named
 
     clusters = request(cloud, lambda here: find_each(names, lambda name: magnum.get_cluster(here, name)))
-    listed = ", ".join(f"{cluster['name']} ({cluster['uuid']})" for cluster in clusters)
+    doomed = named("cluster", [f"{cluster['name']} ({cluster['uuid']})" for cluster in clusters])
     data = f" AND THE VOLUMES OF {'ITS' if len(clusters) == 1 else 'THEIR'} CLAIMS" if delete_data else ""
-    what = "cluster" if len(clusters) == 1 else plural(len(clusters), "cluster")
-    confirm(f"Delete {what} {listed}{data}?", yes=yes)
+    confirm(f"Delete {doomed}{data}?", yes=yes)
 
     def delete_one(cluster: Cluster) -> list[KeptVolume]:
         return in_cloud(

@@ -212,12 +212,11 @@ def delete_group(
     from zerojhub.cluster import nodegroups
     from zerojhub.cluster.resize import remove_group
     from zerojhub.openstack.names import find_each
-    from zerojhub.text import plural
+    from zerojhub.text import named, plural
 
     found = request(cloud, lambda here: find_each(groups, lambda each: nodegroups.removable(here, cluster, each)))
-    listed = ", ".join(f"{group['name']} ({plural(group['node_count'], 'node')})" for group in found)
-    what = "node group" if len(found) == 1 else plural(len(found), "node group")
-    confirm(f"Delete {what} {listed} of cluster {cluster}?", yes=yes)
+    doomed = named("node group", [f"{group['name']} ({plural(group['node_count'], 'node')})" for group in found])
+    confirm(f"Delete {doomed} of cluster {cluster}?", yes=yes)
 
     async def work(run: Run, connect: Connect, say: Say) -> None:
         for group in found:

@@ -251,12 +251,11 @@ def delete_template(
     """
     from zerojhub.openstack import magnum, templates
     from zerojhub.openstack.names import find_each
-    from zerojhub.text import plural
+    from zerojhub.text import named
 
     found = request(cloud, lambda here: find_each(names, lambda name: templates.get_unused(here, name)))
-    listed = ", ".join(f"{template['name']} ({template['uuid']})" for template in found)
-    what = "cluster template" if len(found) == 1 else plural(len(found), "cluster template")
-    confirm(f"Delete {what} {listed}?", yes=yes)
+    doomed = named("cluster template", [f"{template['name']} ({template['uuid']})" for template in found])
+    confirm(f"Delete {doomed}?", yes=yes)
 
     async def work(here: Cloud) -> None:
         for template in found:

@@ -18,7 +18,7 @@ from zerojhub.data.owner import KEPT, recorded
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.authenticators import OAUTH
 from zerojhub.hub.charts import at
-from zerojhub.hub.values import authenticator, merged
+from zerojhub.hub.values import authenticator
 from zerojhub.moving import stop
 from zerojhub.moving.sides import Side
 from zerojhub.openstack import cinder
@@ -341,9 +341,7 @@ def remarks(old: Side, new: Side) -> list[str]:
 
 def merged_values(side: Side) -> ChartValues:
     """The hub's values with those of its chart."""
-    rendered = side.found[Values]
-    values: ChartValues = merged(rendered.chart.defaults, rendered.user.values)
-    return values
+    return side.found[Values].merged()
 
 
 def _project(side: Side) -> tuple[str | None, str | None]:

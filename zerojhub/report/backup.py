@@ -9,7 +9,7 @@ from typing import Any
 from zerojhub.backup.installed import Snapshot, Verified
 from zerojhub.backup.state import Status, elapsed_days
 from zerojhub.report.results import ListOutput, Output, show, show_line, show_list, table
-from zerojhub.text import plural
+from zerojhub.text import minute, plural
 
 
 def show_backup_status(found: Status, output: Output) -> None:
@@ -19,7 +19,7 @@ def show_backup_status(found: Status, output: Output) -> None:
         rows = [
             dataclasses.asdict(each)
             | {
-                "last_good": _minute(each.last_good) or "never",
+                "last_good": minute(each.last_good) if each.last_good else "never",
                 "age": None if each.age_seconds is None else elapsed_days(each.age_seconds),
                 "mb": _megabytes(each.bytes),
                 "new_mb": _megabytes(each.added),
@@ -41,7 +41,7 @@ def show_snapshots(found: Sequence[Snapshot], output: ListOutput) -> None:
     """A line per backup."""
     rows = [
         dataclasses.asdict(each)
-        | {"time": _minute(each.time), "mb": _megabytes(each.bytes), "new_mb": _megabytes(each.added)}
+        | {"time": minute(each.time), "mb": _megabytes(each.bytes), "new_mb": _megabytes(each.added)}
         for each in found
     ]
     fields = [field.name for field in dataclasses.fields(Snapshot)]
@@ -65,7 +65,7 @@ def show_files(chosen: Mapping[str, Any], found: Sequence[Mapping[str, Any]], ou
     columns = [field.name for field in dataclasses.fields(FileRow)]
 
     def people() -> None:
-        print(f"backup {chosen['id']} of {_minute(chosen['time'])}")
+        print(f"backup {chosen['id']} of {minute(chosen['time'])}")
         table(rows, columns, empty="no files")
 
     show_list(rows, columns, output, people)
@@ -73,7 +73,7 @@ def show_files(chosen: Mapping[str, Any], found: Sequence[Mapping[str, Any]], ou
 
 def show_restored(user: str | None, found: Mapping[str, Any], output: Output) -> None:
     """What was restored, and where it is."""
-    of = f"from backup {found['id']} of {_minute(found['time'])}"
+    of = f"from backup {found['id']} of {minute(found['time'])}"
     if user is None:
         line = f"restored the hub's accounts {of}\nnext: zerojhub hub check"
     else:
@@ -87,7 +87,7 @@ def show_verified(found: Sequence[Verified], output: Output) -> None:
     """Whether the backups are good."""
 
     def people() -> None:
-        rows = [dataclasses.asdict(each) | {"time": _minute(each.time)} for each in found]
+        rows = [dataclasses.asdict(each) | {"time": each.time and minute(each.time)} for each in found]
         table(rows, ("owner", "time", "read", "sample", "same", "problem"), empty="no backups")
         bad = [each.owner for each in found if each.problem]
         print(f"NOT GOOD: {', '.join(bad)}" if bad else f"good: the backups of {plural(len(found), 'owner')}")
@@ -98,11 +98,6 @@ def show_verified(found: Sequence[Verified], output: Output) -> None:
 def show_pruned(found: Sequence[Mapping[str, Any]], output: Output) -> None:
     """How many backups there are now."""
     show(list(found), output, lambda: table(found, ("owner", "before", "after"), empty="no backups"))
-
-
-def _minute(time: str | None) -> str | None:
-    """A time of the API's, to the minute."""
-    return time and time[:16].replace("T", " ")
 
 
 def _megabytes(number: int | None) -> str | None:

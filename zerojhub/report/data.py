@@ -10,6 +10,7 @@ from zerojhub.data.copy import Copied
 from zerojhub.data.grow import Grown
 from zerojhub.data.inventory import Item
 from zerojhub.report.results import ListOutput, Output, show_line, show_list, table
+from zerojhub.text import minute
 
 COLUMNS = ("owner", "state", "size_gb", "used_gb", "last_used", "attached_to", "claim", "volume")
 
@@ -21,7 +22,7 @@ def show_items(items: Sequence[Item], output: ListOutput) -> None:
         dataclasses.asdict(each)
         | {
             "used_gb": None if each.used_bytes is None else f"{each.used_bytes / 2**30:.1f}",
-            "last_used": each.last_used and each.last_used[:16].replace("T", " "),
+            "last_used": each.last_used and minute(each.last_used),
         }
         for each in items
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.openstack.leftovers import KeptVolume
 from zerojhub.report.results import Output, show, show_line, table
-from zerojhub.text import plural
+from zerojhub.text import minute, plural
 
 if TYPE_CHECKING:
     from zerojhub.backup.state import Status as Backups
@@ -104,7 +104,7 @@ def show_undone(before: Saved, output: Output) -> None:
     """What the hub is again, and how it stays so."""
     version = before.chart.rpartition("-")[2]
     lines = [
-        f"the hub has chart {before.chart} and the accounts of {before.time[:16].replace('T', ' ')} again",
+        f"the hub has chart {before.chart} and the accounts of {minute(before.time)} again",
         f"next: set hub.version to {version}, or the next `zerojhub up` may upgrade it again",
     ]
     show_line(before, output, "\n".join(lines))

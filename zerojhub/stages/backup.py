@@ -16,7 +16,7 @@ from zerojhub.stages.access import Access
 from zerojhub.stages.chart import Chart, secrets_in_use
 from zerojhub.stages.helm import hub_release
 from zerojhub.stages.values import Values
-from zerojhub.text import plural
+from zerojhub.text import minute, plural
 
 if TYPE_CHECKING:
     from zerojhub.backup.pod import Settings
@@ -113,10 +113,8 @@ async def settings_for(run: Run) -> Settings:
 def settings_before(run: Run) -> Settings:
     """What the deployment asks for, before there is a hub."""
     from zerojhub.hub.charts import at
-    from zerojhub.hub.values import merged
 
-    chart = run[Values].chart
-    values = merged(chart.defaults, run[Values].user.values)
+    chart, values = run[Values].chart, run[Values].merged()
     image = f"{at(values, 'hub', 'image', 'name')}:{at(values, 'hub', 'image', 'tag') or chart.version}"
     return _settings(run, image, f"{chart.name}-{chart.version}", values)
 
@@ -170,7 +168,7 @@ async def recover(run: Run) -> str:
     number = await recovering.restore_everybody(
         kube, settings, await hub_of(run), fetched, run.say, lambda text: run.note(f"warning: {text}")
     )
-    return f"{plural(number, 'volume')} as of {fetched.time[:16].replace('T', ' ')}"
+    return f"{plural(number, 'volume')} as of {minute(fetched.time)}"
 
 
 async def recover_accounts(run: Run) -> str:
@@ -184,7 +182,7 @@ async def recover_accounts(run: Run) -> str:
     if claim := installed.hub().claim:
         async with standstill(kube, namespace, run.deployment.release, run.say):
             found = await installed.restore_hub(claim, "", run.say)
-        done = f"accounts as of {found['time'][:16].replace('T', ' ')}"
+        done = f"accounts as of {minute(found['time'])}"
     else:
         done = "the hub's database is not on a volume of the cluster: restore it where it is"
     await recovering.unmark(kube, namespace)

@@ -23,7 +23,7 @@ from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.template import Template
 
 if TYPE_CHECKING:
-    from zerojhub.hub.charts import ChartArchive
+    from zerojhub.hub.charts import ChartArchive, ChartValues
     from zerojhub.hub.secrets import Secrets
     from zerojhub.hub.values import UserValues
 
@@ -60,6 +60,13 @@ class Rendered:
         """Have no later run render them again."""
         if not self.is_proven(folder):
             (folder / PROVEN).write_text("\n".join([*_proven(folder), self.fingerprint][-MOST_PROVEN:]))
+
+    def merged(self) -> ChartValues:
+        """The user's values with the defaults of the chart."""
+        from zerojhub.hub.values import merged
+
+        values: ChartValues = merged(self.chart.defaults, self.user.values)
+        return values
 
     def is_proven(self, folder: Path) -> bool:
         return self.fingerprint in _proven(folder)

@@ -6,7 +6,7 @@ from zerojhub.data import kept, reattach
 from zerojhub.data.reattach import Decision, Hub
 from zerojhub.hub.charts import at
 from zerojhub.hub.names import Scheme
-from zerojhub.hub.values import claim_template, merged, names_are_safe
+from zerojhub.hub.values import claim_template, names_are_safe
 from zerojhub.kube import namespaces
 from zerojhub.kube.kinds import STORAGE_CLASS
 from zerojhub.kube.quantity import number
@@ -59,7 +59,7 @@ def _problems(decision: Decision) -> str:
 async def hub_of(run: Run) -> Hub:
     """What the volumes of the deployment's hub are to be like."""
     deployment, chart = run.deployment, run[Values].chart
-    values = merged(chart.defaults, run[Values].user.values)
+    values = run[Values].merged()
     default, classes = run[StorageClass], await run.once(run[Access].kube.list, STORAGE_CLASS)
     database, own_class = at(values, "hub", "db", "type"), at(values, "hub", "db", "pvc", "storageClassName")
     return Hub(
