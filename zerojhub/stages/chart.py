@@ -119,14 +119,15 @@ class Chart(Stage[Release]):
             await _recover(run, installed)
         if installed and installed.chart != f"{chart.name}-{chart.version}":
             await _save_database(run, installed)
-        # A release that is as it should be, but whose pods are late, is only waited for. Helm starts a stopped hub.
+        # A release that is as it should be, but whose pods are late, is only waited for. With a stopped hub, Helm also puts back
+        # what a move has changed, such as the type of a Service.
         deployments = await _deployments(run)
         stopped = not deployments or any(map(is_stopped, deployments))
         if installed is None or difference(installed, chart, values) or stopped:
             await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
         for each in await _deployments(run):
-            if is_stopped(each):
+            if is_stopped(each):  # of a chart that does not say how many replicas it has
                 await run[Access].kube.merge(kinds.DEPLOYMENT, each["metadata"]["name"], namespace, START)
         await _wait(run)
 
