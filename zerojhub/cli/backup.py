@@ -39,13 +39,10 @@ if TYPE_CHECKING:
     from zerojhub.backup.night import Owner
     from zerojhub.backup.state import Status
     from zerojhub.backup.work import Result
-    from zerojhub.data.reattach import Hub
     from zerojhub.run import Run
     from zerojhub.running import Running
 
 Answer = TypeVar("Answer")
-Ask = Callable[[str], None]
-"""Asks a question, and raises for a no."""
 
 OVERDUE = 3
 """Exit code of `backup status` if somebody's last good backup is too old."""
@@ -207,59 +204,13 @@ def restore(
     ask = functools.partial(confirm, yes=yes)
 
     async def work(run: Run, here: Installed) -> Result:
+        from zerojhub import restoring
+
         if user is None:
-            return await _restore_hub(run, here, when, ask)
-        return await _restore(run, here, here.of(user, server), wanted, when, folder, ask, over=over)
+            return await restoring.accounts(run, here, when, ask)
+        return await restoring.files(run, here, here.of(user, server), wanted, when, folder, ask, over=over)
 
     show_restored(user, _with_backups(work, file, cloud, quiet=quiet, locked=True), output)
-
-
-async def _restore(
-    run: Run, here: Installed, owner: Owner, path: str, at: str, into: str | None, ask: Ask, *, over: bool
-) -> Result:
-    from zerojhub.data import claims, pods
-
-    claim = owner.claim
-    if claim and over:
-        await pods.refuse_if_used(here.kube, here.settings.namespace, [claim])
-        what = path or "all files"
-        ask(f"Replace {what} of {owner.label} by the backup {f'of {at}' if at else 'made last'}?")
-    if claim is None:
-        over = over or into is None  # there is nothing that could be replaced
-        target = await _hub_of(run)
-        claim = await claims.create(here.kube, target, str(owner.user), owner.server, owner.size or await _size(run))
-    return await here.restore(owner, claim=claim, at=at, path=path, into=into, over=over, say=run.say)
-
-
-async def _restore_hub(run: Run, here: Installed, at: str, ask: Ask) -> Result:
-    from zerojhub.hub.standstill import standstill
-
-    claim = here.hub().claim
-    if claim is None:
-        raise ZeroJHubError("the hub's database is not on a volume of the cluster", hint="restore it where it is")
-    say = f"by those {f'of {at}' if at else 'of the last backup'}"
-    ask(f"Replace the hub's accounts {say}? The hub stops for a moment.")
-    deployment = run.deployment
-    async with standstill(here.kube, deployment.namespace, deployment.release, run.say):
-        return await here.restore_hub(claim, at, run.say)
-
-
-async def _hub_of(run: Run) -> Hub:
-    """What a new claim is to be like."""
-    from zerojhub import graph
-    from zerojhub.stages import Volumes
-    from zerojhub.stages.volumes import hub_of
-
-    await graph.require(run, *Volumes.needs)
-    return await hub_of(run)
-
-
-async def _size(run: Run) -> str:
-    """The size of new volumes, as the values say."""
-    from zerojhub.hub.charts import at
-    from zerojhub.stages import Values
-
-    return str(at(run[Values].merged(), "singleuser", "storage", "capacity") or "10Gi")
 
 
 @app.command()

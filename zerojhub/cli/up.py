@@ -134,35 +134,14 @@ def _up(
 
     async def work(run: Run) -> tuple[str | None, list[StageStatus]]:
         if from_backup:
-            await _recover(run)
+            from zerojhub import restoring
+
+            await restoring.whole_hub(run)
         statuses = await graph.up(run, stages, act=act)
         return run.get(Endpoint), statuses
 
     url, statuses = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True, chart=chart)
     show_up(url, statuses, output, quiet=quiet)
-
-
-async def _recover(run: Run) -> None:
-    """Restore everybody's files and accounts; what the hub needs is created meanwhile."""
-    from zerojhub import graph
-    from zerojhub.stages import Backup, Chart, HelmProgram, Volumes
-    from zerojhub.stages.backup import recover, recover_accounts
-
-    if run.deployment.backup is None:
-        raise UserError(
-            "the deployment has no backups", where=str(run.deployment.path), hint="add the section backup as it was"
-        )
-    await Backup().check(run)  # before anything is created
-    await graph.up(run, graph.with_needs([HelmProgram, Volumes]))
-    with graph.step(run, "files") as step:
-        step.detail = await recover(run)
-        step.outcome = "done"
-    run.forget_answers()
-    await graph.up(run, graph.with_needs([Chart]))
-    with graph.step(run, "accounts") as step:
-        step.detail = await recover_accounts(run)
-        step.outcome = "done"
-    run.forget_answers()
 
 
 def _undo(

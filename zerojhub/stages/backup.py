@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from zerojhub.deployment import BackupSpec, Deployment
@@ -16,7 +16,6 @@ from zerojhub.stages.access import Access
 from zerojhub.stages.chart import Chart, secrets_in_use
 from zerojhub.stages.helm import hub_release
 from zerojhub.stages.values import Values
-from zerojhub.text import minute, plural
 
 if TYPE_CHECKING:
     from zerojhub.backup.pod import Settings
@@ -135,58 +134,6 @@ def _settings(run: Run, image: str, chart: str, values: ChartValues) -> Settings
         chart=chart,
         database=at(values, "hub", "db", "type") in (None, "sqlite-pvc"),
     )
-
-
-async def recover(run: Run) -> str:
-    """Fetch the hub's secrets, and restore everybody's files, before there is a hub; what was done, in a line.
-
-    UserError if there is a hub already that does not come from an interrupted run. ZeroJHubError if something cannot be
-    restored; another run goes on.
-    """
-    from zerojhub.backup import objects, store
-    from zerojhub.backup import recover as recovering
-    from zerojhub.hub.secrets import Secrets
-    from zerojhub.kube import namespaces
-    from zerojhub.stages.volumes import hub_of
-
-    kube, namespace, settings = run[Access].kube, run.deployment.namespace, settings_before(run)
-    if await hub_release(run):
-        if await recovering.is_under_way(kube, namespace):
-            return "restored already"
-        raise UserError("there is a hub already", hint="zerojhub backup restore puts back files and accounts")
-    await namespaces.ensure(kube, namespace)
-    await recovering.mark(kube, namespace)
-    login = store.read(spec(run))
-    crons = Crons.of(run[Access], namespace)
-    *others, _ = objects.rest(settings, spec(run).schedule, crons.api)
-    for each in [*objects.secrets(settings, login, {}), *others]:
-        await kube.apply(each)
-    fetched = await recovering.fetch(kube, settings, run.say)
-    known = {field.name for field in fields(Secrets)}
-    Secrets(**{key: text for key, text in fetched.secrets.items() if key in known and text}).keep(run.folder)
-    await recovering.note_again(kube, namespace, fetched.noted)
-    number = await recovering.restore_everybody(
-        kube, settings, await hub_of(run), fetched, run.say, lambda text: run.note(f"warning: {text}")
-    )
-    return f"{plural(number, 'volume')} as of {minute(fetched.time)}"
-
-
-async def recover_accounts(run: Run) -> str:
-    """Put the hub's database back after it has been installed; what was done, in a line."""
-    from zerojhub.backup import recover as recovering
-    from zerojhub.backup.installed import find
-    from zerojhub.hub.standstill import standstill
-
-    kube, namespace = run[Access].kube, run.deployment.namespace
-    installed = await find(Crons.of(run[Access], namespace))
-    if claim := installed.hub().claim:
-        async with standstill(kube, namespace, run.deployment.release, run.say):
-            found = await installed.restore_hub(claim, "", run.say)
-        done = f"accounts as of {minute(found['time'])}"
-    else:
-        done = "the hub's database is not on a volume of the cluster: restore it where it is"
-    await recovering.unmark(kube, namespace)
-    return done
 
 
 async def _wanted(run: Run, settings: Settings) -> tuple[list[Manifest], list[Manifest]]:
