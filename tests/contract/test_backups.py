@@ -271,6 +271,22 @@ def test_files_are_restored_over_what_is_there_and_new_ones_stay(filled: Store) 
 
 
 @pytest.mark.backups
+def test_an_exact_restore_leaves_nothing_else_and_repairs_what_only_looks_the_same(filled: Store) -> None:
+    filled.restore(over=True, exact=True)
+    expected = read(filled.home)
+    assert {*expected} == {"work", "work/a[1]*.txt", "work/a1x.txt", "gone"}
+    damaged, lost = filled.home / "work" / "a1x.txt", filled.home / "lost+found"
+    about = damaged.stat()
+    damaged.write_text("strange")
+    os.utime(damaged, ns=(about.st_mtime_ns, about.st_mtime_ns))
+    (filled.home / ".new" / "er").mkdir(parents=True)
+    lost.mkdir()
+    filled.restore(over=True, exact=True)
+    lost.rmdir()
+    assert read(filled.home) == expected
+
+
+@pytest.mark.backups
 def test_a_path_means_itself_even_if_it_looks_like_a_pattern(filled: Store) -> None:
     restored = filled.restore(path="work/a[1]*.txt", into="some/where")
     assert [str(each.relative_to(filled.home)) for each in sorted((filled.home / "some").rglob("*"))] == [
@@ -349,6 +365,9 @@ def test_the_hubs_accounts_come_back(place: dict[str, str], tmp_path: Path) -> N
     assert connection.execute("select name from users").fetchall() == [("ada",)]
     connection.close()
     assert hub.do("verify", root=copy, home=None, all=True, sample=5)["sample"] == 1
+    hub.do("restore hub", path=str(tmp_path / "new volume" / "folder"), copy=copy)
+    folder = tmp_path / "new volume" / "folder"
+    assert {each.stat().st_uid for each in (folder, folder / DATABASE)} == {1000 if os.geteuid() == 0 else os.geteuid()}
 
 
 @pytest.mark.backups

@@ -16,7 +16,7 @@ import pytest
 
 from tests.unit.kubernetes import Cluster
 from zerojhub import deployment
-from zerojhub.backup import night, objects, pod, recover, state, store, worker
+from zerojhub.backup import installed, night, objects, pod, recover, state, store, worker
 from zerojhub.backup.night import Night
 from zerojhub.backup.pod import Settings, Volume
 from zerojhub.cli.backup import inside_home, moment
@@ -322,6 +322,29 @@ def test_secrets_are_tried_before_they_count():
     assert anyio.run(work, Cluster(Secret=[wanted[0], tried])) == 0
     other = {**tried, "data": {"password": "b3RoZXI="}}
     assert anyio.run(work, Cluster(Secret=[wanted[0], other])) == 1
+
+
+def test_backups_pause_with_their_hub_and_resume_unless_a_person_has_suspended_them():
+    async def work(suspended: bool) -> tuple[list[Any], list[str]]:
+        spec = {"schedule": "0 3 * * *", **({"suspend": True} if suspended else {})}
+        owned = {"ownerReferences": [{"uid": "c"}], "namespace": "class", "creationTimestamp": "1"}
+        jobs = [
+            {
+                "metadata": {"name": name, **owned},
+                "status": {"conditions": [{"type": end, "status": "True"}] * bool(end)},
+            }
+            for name, end in (("running", ""), ("last night's", "Complete"), ("failed", "Failed"))
+        ]
+        meta: dict[str, Any] = {"name": pod.NAME, "namespace": "class", "uid": "c"}
+        cluster = Cluster(CronJob=[{"metadata": meta, "spec": spec, "status": {}}], Job=jobs, Pod=[])
+        crons = Crons(cluster, "class", (1, 34))
+        await installed.pause(crons, lambda text: None)
+        meta["annotations"] = cluster.applied[0]["metadata"]["annotations"] if cluster.applied else {}
+        await installed.resume(crons)
+        return [each["spec"]["suspend"] for each in cluster.applied], cluster.deleted
+
+    assert anyio.run(work, False) == ([True, None], ["running"])
+    assert anyio.run(work, True) == ([], ["running"])
 
 
 # -- what is overdue ----------------------------------------------------------------------------------------------------

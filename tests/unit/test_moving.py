@@ -31,7 +31,7 @@ from zerojhub.data.reattach import Decision
 from zerojhub.deployment import Deployment, load
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.release import InstalledRelease
-from zerojhub.moving import address, move, plan, pull, rehearsal
+from zerojhub.moving import address, move, plan, pull, rehearsal, switch
 from zerojhub.moving.plan import Place, Progress
 from zerojhub.openstack import magnum, neutron
 from zerojhub.report.move import show_finished, show_move_plan, show_moved
@@ -62,25 +62,25 @@ def planned(world: World) -> plan.Plan:
     return anyio.run(work)
 
 
-def there(world: World, *, kill_at: int = 0) -> move.Moved:
+def there(world: World, *, kill_at: int = 0) -> switch.Moved:
     """`zerojhub move`; killed at that write, if it is one of its writes."""
 
-    async def work() -> move.Moved:
+    async def work() -> switch.Moved:
         old, new = world.runs()
         sides = await world.look(old), await world.look(new)
         return await move.there(*sides, await plan.make(*sides))
 
-    moved: move.Moved = killed_at(world, kill_at, work)
+    moved: switch.Moved = killed_at(world, kill_at, work)
     return moved
 
 
-def back(world: World, *, kill_at: int = 0) -> move.Moved:
-    async def work() -> move.Moved:
+def back(world: World, *, kill_at: int = 0) -> switch.Moved:
+    async def work() -> switch.Moved:
         old, new = world.runs()
         sides = await world.look(old), await world.look(new)
         return await move.back(*sides, await plan.make(*sides))
 
-    moved: move.Moved = killed_at(world, kill_at, work)
+    moved: switch.Moved = killed_at(world, kill_at, work)
     return moved
 
 
@@ -294,7 +294,6 @@ POSTGRES = {"hub": {"db": {"type": "postgres"}}}
     ("old", "new", "problem"),
     [
         ({}, {}, None),
-        ({}, {"project": "p2"}, "b is in another project or region than a, .*with backups"),
         ({}, {"chart": "jupyterhub-3.3.8"}, "the hub has chart jupyterhub-4.0.0, and b an older one, 3.3.8"),
         ({"moved_to": "c"}, {}, "the hub of a moves to c, not to b"),
         ({"moved_to": "b"}, {}, None),
@@ -309,6 +308,7 @@ POSTGRES = {"hub": {"db": {"type": "postgres"}}}
             {},
             "every user has a namespace of their own",
         ),
+        ({"values": {}}, {"values": {"fullnameOverride": "x"}}, "fullnameOverride was empty, and is x: .*leave it as"),
     ],
 )
 def test_what_cannot_work_is_a_problem_of_the_plan(tmp_path, old, new, problem):
@@ -320,6 +320,18 @@ def test_what_cannot_work_is_a_problem_of_the_plan(tmp_path, old, new, problem):
     found = [str(each) for each in plan.structural(here, there, values)]
     assert len(found) == (problem is not None)
     assert all(re.search(problem, each) for each in found)
+
+
+def test_volumes_do_not_go_to_another_project_and_it_is_said_what_does(tmp_path):
+    for each in ("old", "new"):
+        (tmp_path / each).mkdir()
+    here, near, far = (
+        side(tmp_path / folder, f"name: {name}, cluster: {{template: t}}", chart="jupyterhub-4.0.0", project=project)
+        for folder, name, project in (("old", "a", "p1"), ("new", "b", "p1"), ("new", "b", "p2"))
+    )
+    assert plan.other_project(here, near) == []
+    (problem,) = plan.other_project(here, far)
+    assert re.fullmatch(r"\S+:1: b is in another project or region than a, .* \(add --copy: .*\)", str(problem))
 
 
 def test_people_are_told_what_the_move_does_not_do_for_them(tmp_path, monkeypatch):
@@ -613,8 +625,8 @@ def test_the_images_are_those_that_the_hub_and_its_users_start_from():
 # -- the end ------------------------------------------------------------------------------------------------------------
 
 
-def finish(world: World) -> move.Finished:
-    async def work() -> move.Finished:
+def finish(world: World) -> switch.Finished:
+    async def work() -> switch.Finished:
         old, new = world.runs()
         sides = await world.look(old), await world.look(new)
         return await move.finish(*sides, await plan.make(*sides))
@@ -642,7 +654,7 @@ def test_the_old_deployment_is_deleted_only_after_the_hub_has_moved(world, torn_
         finish(world)
     assert torn_down == []
     there(world)
-    assert finish(world) == move.Finished(3, [], None)
+    assert finish(world) == switch.Finished(3, [], None)
     assert torn_down == [("class", None)]
 
 
@@ -792,14 +804,14 @@ def test_a_plan_is_printed_for_people_and_for_programs(world, capsys):
 
 
 def test_what_a_move_did_is_said_beside_the_url(capsys):
-    show_moved(move.Moved("http://hub/", 3, 52.4, True), Output.table, back=True, quiet=False)
+    show_moved(switch.Moved("http://hub/", 3, 52.4, True), Output.table, back=True, quiet=False)
     shown = capsys.readouterr()
     assert shown.out == "url: http://hub/\n"
     assert "moved 3 volumes back, 52 s without a hub" in shown.err
     assert "the accounts are those from before the move" in shown.err
-    show_moved(move.Moved("http://hub/", 3, None, False), Output.table, back=False, quiet=True)
+    show_moved(switch.Moved("http://hub/", 3, None, False), Output.table, back=False, quiet=True)
     assert capsys.readouterr().err == ""
-    show_finished(move.Finished(3, [], "shared"), "class", Output.table)
+    show_finished(switch.Finished(3, [], "shared"), "class", Path("hub.yaml"), Output.table)
     assert capsys.readouterr().out == (
         "class is deleted; 3 volumes of the new hub verified; cluster shared is not class's alone, and stays\n"
     )

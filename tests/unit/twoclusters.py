@@ -23,11 +23,11 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.hub.names import Scheme
 from zerojhub.hub.release import InstalledRelease
 from zerojhub.hub.standstill import moved_to
-from zerojhub.moving import move, plan, pull, rehearsal, sides, stop
-from zerojhub.moving.sides import REHEARSAL, Side
+from zerojhub.moving import move, plan, pull, rehearsal, sides, stop, switch
+from zerojhub.moving.sides import COPIED, REHEARSAL, Side
 from zerojhub.openstack import cinder, leftovers, magnum
 from zerojhub.run import Run, Silent
-from zerojhub.stages import STAGES, Address, Chart, Endpoint, Values, Volumes
+from zerojhub.stages import STAGES, Access, Address, Chart, Endpoint, Values, Volumes, chart
 
 HUB_CLAIM = "hub-db-dir"
 CREATED = "2026-01-01T00:00:00Z"
@@ -185,6 +185,8 @@ class Rendered:
 class World:
     """The project. `kill_at`: the number of the write at which the command is killed."""
 
+    cluster_type = LiveCluster
+
     def __init__(
         self, *, namespaces: tuple[str, str] = ("class", "class2"), people: tuple[str, ...] = ("ada", "ada-b")
     ):
@@ -195,7 +197,7 @@ class World:
         self.copy: dict[str, Any] = {}
         self.schemas = {"c1": 1, "c2": 1}
         """What the hub of each cluster makes of the database."""
-        self.old, self.new = LiveCluster(self, "c1", namespaces[0]), LiveCluster(self, "c2", namespaces[1])
+        self.old, self.new = self.cluster_type(self, "c1", namespaces[0]), self.cluster_type(self, "c2", namespaces[1])
         self.deployments = {
             cluster: Deployment.model_validate(
                 {"name": name, "cloud": "fake", "cluster": {"template": "t"}, "hub": {"namespace": cluster.namespace}}
@@ -205,11 +207,11 @@ class World:
         for cluster in (self.old, self.new):
             cluster.add("Namespace", {"metadata": {"name": cluster.namespace}})
         for name in (*people, ""):
-            self._home(name)
+            self.home(name)
         self.old.install()
         self.old.kind("Pod").append(self.old.pod("jupyter-ada", "singleuser-server", "claim-ada"))
 
-    def _home(self, user: str) -> None:
+    def home(self, user: str) -> None:
         claim, id = (f"claim-{user}", f"v-{user}") if user else (HUB_CLAIM, "v-hub")
         tag = {"cinder.csi.openstack.org/cluster": "c1"}
         self.volumes[id] = {
@@ -259,6 +261,8 @@ class World:
     async def look(self, run: Run) -> Side:
         cluster = self.cluster_of(run)
         found = Run(run.deployment, Silent(), run.cloud)
+        reach: Any = SimpleNamespace(kube=cluster, version="v1.34.4", road="api")
+        found[Access] = reach
         hub = cluster.kind("Deployment")
         url = f"http://{cluster.uuid}/" if cluster.hub_runs() else None
         record: Any = {"uuid": cluster.uuid, "name": run.deployment.name, "labels": {}}
@@ -267,7 +271,9 @@ class World:
             running=running,
             cluster=record,
             kube=cluster,
-            here=SimpleNamespace(claims=cluster.kind("PersistentVolumeClaim")),
+            here=SimpleNamespace(
+                claims=cluster.kind("PersistentVolumeClaim"), volumes=cluster.kind("PersistentVolume")
+            ),
             items=[],
             require_kube=lambda: cluster,
             require_answers=lambda: None,
@@ -275,7 +281,9 @@ class World:
         version = self.schemas[cluster.uuid]
         release = InstalledRelease(1, "deployed", f"jupyterhub-{version + 2}.0.0", "", {}) if hub else None
         mark = "class" if cluster.rehearses() else None
-        return Side(run, found, data, release, await moved_to(cluster, cluster.namespace), mark)
+        (namespace,) = cluster.kind("Namespace")
+        copied_from = namespace["metadata"].get("annotations", {}).get(COPIED)
+        return Side(run, found, data, release, await moved_to(cluster, cluster.namespace), mark, copied_from)
 
     async def ensure(self, run: Run, stage: Any) -> None:
         """What the stages do that matter for a move."""
@@ -375,8 +383,9 @@ class World:
         monkeypatch.setattr(sides, "look", self.look)
         monkeypatch.setattr(stop, "_stop_servers", stop_servers)
         monkeypatch.setattr(plan, "structural", lambda *_: [])
-        for name in ("keep_secrets", "_announce"):
-            monkeypatch.setattr(move, name, nothing)
+        monkeypatch.setattr(plan, "project", lambda side: "the project of both")
+        monkeypatch.setattr(chart, "keep_secrets", nothing)
+        monkeypatch.setattr(switch, "announce", nothing)
         monkeypatch.setattr(plan, "merged_values", lambda side: {"hub": {"image": {"name": "hub", "tag": "1"}}})
         monkeypatch.setattr(pull, "pull", nothing)
         monkeypatch.setattr(move, "hub_of", self.hub_of)

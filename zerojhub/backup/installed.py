@@ -13,7 +13,6 @@ from zerojhub.backup.state import Noted
 from zerojhub.backup.work import Result, WorkFailed, perform, settings_of
 from zerojhub.backup.worker import COPY
 from zerojhub.errors import UserError, ZeroJHubError
-from zerojhub.hub.database import HUB
 from zerojhub.kube import follow
 from zerojhub.kube.follow import JobFailed
 from zerojhub.kube.kinds import PERSISTENT_VOLUME_CLAIM
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from zerojhub.kube.crons import Crons
     from zerojhub.text import Say
 
+PAUSED = "zerojhub.io/paused"
+"""The annotation of a cron job that was suspended because its hub has moved."""
 SAMPLE = 20
 """Files of each owner that `verify` restores."""
 
@@ -176,9 +177,7 @@ class Installed:
 
     async def restore_hub(self, claim: str, at: str, say: Say) -> Result:
         """Replace the database on the hub's volume. The hub must not run."""
-        task = _task("restore hub", self.hub()) | {"at": at}
-        volume = Volume(claim, HUB, writable=True)
-        return await perform(self.kube, self.settings, task, say, doing="restoring the hub's database", volume=volume)
+        return await work.restore_hub(self.kube, self.settings, claim, say, at=at)
 
 
 async def find(crons: Crons) -> Installed:
@@ -190,6 +189,25 @@ async def find(crons: Crons) -> Installed:
     )
     there, _ = owners([dict(each) for each in claims], database=settings.database)
     return Installed(crons, settings, noted, there)
+
+
+async def pause(crons: Crons, say: Say) -> None:
+    """Have no backup be made by itself until `resume`, and end one that is being made. Repeatable."""
+    there = await crons.kube.get(crons.kind, NAME, crons.namespace)
+    if there is None:
+        return
+    if not there["spec"].get("suspend"):
+        change = {"metadata": {"annotations": {PAUSED: "true"}}, "spec": {"suspend": True}}
+        await crons.kube.merge(crons.kind, NAME, crons.namespace, change)
+    await crons.end(NAME, say)
+
+
+async def resume(crons: Crons) -> None:
+    """Have backups be made on schedule again, if it was `pause` that suspended them."""
+    there = await crons.kube.get(crons.kind, NAME, crons.namespace)
+    if there and PAUSED in there["metadata"].get("annotations", {}):
+        change = {"metadata": {"annotations": {PAUSED: None}}, "spec": {"suspend": None}}
+        await crons.kube.merge(crons.kind, NAME, crons.namespace, change)
 
 
 def _task(action: str, owner: Owner) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from zerojhub.waiting import NotYet, wait_until
 if TYPE_CHECKING:
     from zerojhub.data.reattach import Hub
     from zerojhub.kube.client import Kube
+    from zerojhub.kube.types import PersistentVolumeClaim
     from zerojhub.text import Say
 
 MARK = "zerojhub-from-backup"
@@ -123,7 +124,7 @@ async def _restore(kube: Kube, settings: Settings, hub: Hub, entry: Entry, note:
     user, server, label = str(entry["user"]), entry.get("server", ""), entry["label"]
     name = entry.get("claim") or hub.scheme.claim(user, server)
     there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, hub.namespace)
-    state = there["metadata"].get("annotations", {}).get(RESTORED) if there else PENDING
+    state = restored_from(there) if there else PENDING
     if state != PENDING:
         if state is None:
             note(f"{label} has a volume already, which is left as it is")
@@ -136,10 +137,72 @@ async def _restore(kube: Kube, settings: Settings, hub: Hub, entry: Entry, note:
         note(f"{label} had no backup yet, and gets an empty volume")
         restored = "empty"
     else:
-        result = await work.restore(kube, settings, entry["name"], label, name, lambda text: None, over=True)
+        result = await work.restore(kube, settings, entry["name"], label, name, _unsaid, over=True)
         restored = str(result["id"])
-    await kube.merge(PERSISTENT_VOLUME_CLAIM, name, hub.namespace, {"metadata": {"annotations": {RESTORED: restored}}})
+    await set_restored(kube, name, hub.namespace, restored)
     return True
+
+
+@dataclass(frozen=True)
+class Home:
+    """A volume of the new hub that is to have exactly the files of a backup."""
+
+    entry: Entry
+    """Whose they are."""
+    claim: str
+    snapshot: str | None
+    """The ID of the backup; None for the last one there is."""
+
+
+async def bring_up_to_date(kube: Kube, settings: Settings, hub: Hub, homes: Sequence[Home], say: Say) -> int:
+    """Have each volume have the files of its backup, and no others; how many had not. Repeatable.
+
+    What is there already is only compared, so the second time takes little. ZeroJHubError for the first one that fails.
+    """
+    limit, done = anyio.CapacityLimiter(AT_ONCE), 0
+
+    async def bring_one(home: Home) -> bool:
+        nonlocal done
+        async with limit:
+            changed = await _bring(kube, settings, hub, home)
+        done += 1
+        say(f"{done} of {plural(len(homes), 'home')}: {home.entry['label']}")
+        return changed
+
+    return sum(await gather(*map(bring_one, homes)))
+
+
+async def _bring(kube: Kube, settings: Settings, hub: Hub, home: Home) -> bool:
+    entry, name = home.entry, home.claim
+    there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, hub.namespace)
+    if there is None:
+        manifest = claims.manifest(hub, name, entry["user"], entry.get("server", ""), entry.get("size") or "10Gi")
+        manifest["metadata"]["annotations"][RESTORED] = PENDING
+        await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
+    elif home.snapshot and restored_from(there) == home.snapshot:
+        return False
+    elif restored_from(there) != PENDING:
+        await set_restored(kube, name, hub.namespace, PENDING)
+    at = home.snapshot or ""
+    result = await work.restore(
+        kube, settings, entry["name"], entry["label"], name, _unsaid, at=at, over=True, exact=True
+    )
+    await set_restored(kube, name, hub.namespace, str(result["id"]))
+    return True
+
+
+def _unsaid(text: str) -> None:
+    """What one of several that are restored at the same time is doing."""
+
+
+def restored_from(claim: PersistentVolumeClaim) -> str | None:
+    """The ID of the backup whose files are on its volume; PENDING until they are, None if it was not created for them."""
+    return claim["metadata"].get("annotations", {}).get(RESTORED)
+
+
+async def set_restored(kube: Kube, claim: str, namespace: str, snapshot: str) -> None:
+    """Note on the claim what `restored_from` reads."""
+    await kube.merge(PERSISTENT_VOLUME_CLAIM, claim, namespace, {"metadata": {"annotations": {RESTORED: snapshot}}})
 
 
 async def note_again(kube: Kube, namespace: str, noted: Noted) -> None:

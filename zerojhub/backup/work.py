@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zerojhub.backup import pod
-from zerojhub.backup.night import node_of, result_of
+from zerojhub.backup.night import HUB_NAME, node_of, result_of
 from zerojhub.backup.pod import HOME, NAME, Settings, Task, Volume
 from zerojhub.data import pods
 from zerojhub.errors import ZeroJHubError
+from zerojhub.hub.database import HUB
 from zerojhub.kube.kinds import CONFIG_MAP, POD
 from zerojhub.waiting import NotYet, wait_until
 
@@ -73,6 +74,12 @@ async def perform(
     return result
 
 
+async def open_place(kube: Kube, settings: Settings, say: Say) -> None:
+    """Open the place of the backups with the password. WorkFailed if it does not open, or does not respond."""
+    task = {"action": "prepare", "name": HUB_NAME, "host": HUB_NAME}
+    await perform(kube, settings, task, say, doing=f"opening {settings.to}")
+
+
 async def restore(
     kube: Kube,
     settings: Settings,
@@ -85,8 +92,26 @@ async def restore(
     path: str = "",
     into: str | None = None,
     over: bool,
+    exact: bool = False,
 ) -> Result:
-    """Restore the files of the owner with that label, from their repository, on the volume of that claim. WorkFailed."""
+    """Restore the files of the owner with that label, from their repository, on the volume of that claim. WorkFailed.
+
+    `exact`: nothing else is on the volume then, and what was written is compared with the backup.
+    """
     task = {"action": "restore", "name": repository, "host": label, "at": at, "path": path, "into": into, "over": over}
+    task["exact"] = exact
     doing, volume = f"restoring the files of {label}", Volume(claim, HOME, writable=True)
     return await perform(kube, settings, task, say, doing=doing, volume=volume)
+
+
+async def restore_hub(kube: Kube, settings: Settings, claim: str, say: Say, *, at: str, folder: str = "") -> Result:
+    """Replace the database on the hub's volume, in that folder of it. The hub must not run. WorkFailed."""
+    task = {
+        "action": "restore hub",
+        "name": HUB_NAME,
+        "host": HUB_NAME,
+        "at": at,
+        "path": f"{HUB}/{folder}".rstrip("/"),
+    }
+    volume = Volume(claim, HUB, writable=True)
+    return await perform(kube, settings, task, say, doing="restoring the hub's database", volume=volume)

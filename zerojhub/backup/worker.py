@@ -264,13 +264,16 @@ def list_files(task: Task, repository: Repository) -> Result:
 
 
 def restore(task: Task, repository: Repository) -> Result:
-    """Restore files to a new folder of a home (`into`, by default with the date of the backup), or `over` what is there."""
+    """Restore files to a new folder of a home (`into`, by default with the date of the backup), or `over` what is there.
+
+    `exact`: then nothing else is in the home, and what was written is read again and compared.
+    """
     home, root = Path(str(task.get("home", HOME))), str(task.get("root", HOME))
     chosen, path = repository.chosen(task["at"]), str(task["path"]).strip("/")
     if path and not any(_is_at(node, f"{root}/{path}") for node in _around(repository, chosen, root, path)):
         raise Failed(f"{path} is not in the backup of {chosen['time'][:16]}")
     if task["over"]:
-        return chosen | {"into": ""} | _restore(repository, chosen, root, path, home)
+        return chosen | {"into": ""} | _restore(repository, chosen, root, path, home, exact=bool(task.get("exact")))
     into = str(task["into"] or _free(home, f"restored-{chosen['time'][:10]}")).strip("/")
     target = home / into
     partial = target.with_name(f".{target.name}.partial")
@@ -320,9 +323,13 @@ def _is_at(node: Result, path: str) -> bool:
     return bool(node.get("path") == path)
 
 
-def _restore(repository: Repository, chosen: Result, root: str, path: str, target: Path) -> Result:
-    include = [f"--include=/{escaped(path)}"] if path else []
-    words = ["restore", f"{chosen['id']}:{root}", f"--target={target}", "--json", "--sparse", *include]
+def _restore(
+    repository: Repository, chosen: Result, root: str, path: str, target: Path, *, exact: bool = False
+) -> Result:
+    which = [f"--include=/{escaped(path)}"] if path else []
+    if exact:
+        which = ["--delete", "--exclude=/lost+found", "--verify"]
+    words = ["restore", f"{chosen['id']}:{root}", f"--target={target}", "--json", "--sparse", *which]
     _, printed = repository.run(*words)
     summary = json.loads(printed.splitlines()[-1])
     return {"files": summary.get("files_restored", 0), "bytes": summary.get("bytes_restored", 0)}

@@ -25,13 +25,15 @@ from zerojhub.report.results import Output
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
-    from zerojhub.moving.move import Finished, Moved
     from zerojhub.moving.plan import Plan
     from zerojhub.moving.rehearsal import Rehearsed
+    from zerojhub.moving.switch import Finished, Moved
     from zerojhub.run import Run
 
 TO_DO = 3
 """Exit code of --plan if there is something to do."""
+MOST = 20
+"""Owners that are named in a question."""
 
 app = App()
 
@@ -40,6 +42,10 @@ app = App()
 @logs_in
 def move(
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Deployment file of the new cluster and hub.")],
+    copy: Annotated[
+        bool,
+        typer.Option("--copy", help="Copy all files through backups, to any project or cloud; the old volumes stay."),
+    ] = False,
     only_plan: Annotated[
         bool,
         typer.Option("--plan", help="Only show who moves, what differs and what cannot work (exit code 3 if to do)."),
@@ -61,32 +67,45 @@ def move(
     Creates the new cluster while people work. Then stops their servers and the hub, has the new cluster take over the
     volumes, starts the hub there and tests it. Run it again if it was interrupted. The old cluster stays until --finish.
 
+    Volumes cannot go to another project or cloud. With --copy, all files are backed up and restored there instead, while
+    people work, and when nobody does, what has changed since. One of the two files needs the section backup.
+
     Examples:
         zerojhub move --to new.hub.yaml --plan
         zerojhub move --to new.hub.yaml --rehearse
         zerojhub move --to new.hub.yaml
         zerojhub move --to new.hub.yaml --back
         zerojhub move --to new.hub.yaml --finish
+        zerojhub move --to elsewhere.hub.yaml --copy
     """
     if sum((only_plan, rehearse, go_back, end)) > 1:
         raise UserError("--plan, --rehearse, --back and --finish are different things to do", hint="give one of them")
+    if copy and rehearse:
+        raise UserError(
+            "--rehearse needs volumes that Cinder can copy, and --copy is for where it cannot",
+            hint="--copy --plan shows what cannot work",
+        )
 
     from zerojhub import graph
     from zerojhub.cli.run import load, with_runs
+    from zerojhub.moving import copying, rehearsal, sides
     from zerojhub.moving import move as moving
     from zerojhub.moving import plan as planning
-    from zerojhub.moving import rehearsal, sides
     from zerojhub.moving.plan import Progress
     from zerojhub.tasks import gather
 
     deployments = load(file, cloud), load(to, cloud, logging_in=False)
-    planning.refuse_alike(*deployments)
+    planning.refuse_alike(*deployments, copy=copy)
+    if copy:
+        copying.share_backups(*deployments)
     names = [each.name for each in deployments]
+    if names[0] == names[1]:
+        names = [f"{each.name} in {each.cloud}" for each in deployments]
 
     async def look(old: Run, new: Run) -> tuple[sides.Side, sides.Side, Plan]:
         with graph.step(new, "look") as step:
             here, there = await gather(sides.look(old), sides.look(new))
-            plan = await planning.make(here, there)
+            plan = await (copying.make if copy else planning.make)(here, there)
             step.detail = f"{plan.progress}, {plural(len(plan.volumes), 'volume')}"
         return here, there, plan
 
@@ -97,15 +116,17 @@ def move(
         here, built, plan = await look(old, new)
         plan.refuse()
         if plan.progress not in (Progress.moved, Progress.finished):
-            confirm(
-                f"Move {plural(len(plan.volumes), 'volume')} from {names[0]} to {names[1]}? Nobody can work for about"
-                f" {plan.downtime_seconds} s",
-                yes=yes,
-            )
-        return await moving.there(here, built, plan)
+            what = f"{plural(len(plan.volumes), 'volume')} from {names[0]} to {names[1]}"
+            how = f"Copy {what}, {plan.size_gb} GB, through {plan.through}" if copy else f"Move {what}"
+            last = "In the end nobody" if copy else "Nobody"
+            confirm(f"{how}? {last} can work for about {plan.downtime_seconds} s", yes=yes)
+        return await (copying.there if copy else moving.there)(here, built, plan)
 
     async def back(old: Run, new: Run) -> Moved:
         here, built, plan = await look(old, new)
+        if copy:
+            confirm(f"Have {names[0]} run the hub again? {await copying.left_behind(here, built)}", yes=yes)
+            return await copying.back(here, built, plan)
         confirm(
             f"Have {names[0]} run the hub again? All servers are stopped; if the new chart has upgraded the accounts, they"
             " are as before the move",
@@ -115,6 +136,14 @@ def move(
 
     async def finish(old: Run, new: Run) -> Finished:
         here, built, plan = await look(old, new)
+        if copy:
+            people = ", ".join(plan.people[:MOST]) + (" …" if len(plan.people) > MOST else "")
+            old_ones = f"{plural(len(plan.volumes), 'volume')}, {plan.size_gb} GB, of {people}"
+            confirm(
+                f"Delete {names[0]} and its cluster? {names[1]} has copies of everything; the old {old_ones} are kept",
+                yes=yes,
+            )
+            return await copying.finish(here, built, plan)
         confirm(f"Delete {names[0]} and its cluster? Its users' volumes are those of {names[1]} and stay", yes=yes)
         return await moving.finish(here, built, plan)
 
@@ -132,7 +161,8 @@ def move(
     elif rehearse:
         show_rehearsed(with_runs(try_it, deployments, quiet=quiet, verbose=verbose, locked=True), output)
     elif end:
-        show_finished(with_runs(finish, deployments, quiet=quiet, verbose=verbose, locked=True), names[0], output)
+        finished = with_runs(finish, deployments, quiet=quiet, verbose=verbose, locked=True)
+        show_finished(finished, names[0], file, output)
     else:
         work = back if go_back else there
         moved = with_runs(work, deployments, quiet=quiet, verbose=verbose, locked=True)

@@ -35,6 +35,19 @@ def manifest(hub: Hub, name: str, user: str | None, server: str, size: str) -> M
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 
 
+def hub_manifest(hub: Hub, name: str, release: str) -> Manifest:
+    """The claim of the hub's own volume, as its release would create it."""
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{hub.hub_request_gb:g}Gi"}},
+        "storageClassName": hub.hub_storage_class,
+    }
+    helm = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": hub.namespace}
+    labels = {"app.kubernetes.io/managed-by": "Helm", "component": "hub", "release": release}
+    meta = {"name": name, "namespace": hub.namespace, "labels": labels, "annotations": helm}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+
+
 def labels(user: str, hub: Hub) -> dict[str, str]:
     """The labels of a user's claim. Those of KubeSpawner 7 are in addition to those of its earlier versions."""
     found = {

@@ -27,6 +27,7 @@ from zerojhub.tasks import gather
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
+    from zerojhub.data.owner import Owner
     from zerojhub.kube.client import Kube
     from zerojhub.kube.types import Manifest, PersistentVolume, PersistentVolumeClaim
     from zerojhub.openstack.session import Cloud
@@ -107,12 +108,11 @@ def is_hub(volume: KeptVolume) -> bool:
     return volume.owner.user is None and volume.owner.claim.endswith(HUB_CLAIM)
 
 
-def claim_name(volume: KeptVolume, scheme: Scheme, *, accounts: bool) -> str:
-    """The name by which KubeSpawner will look for the claim.
+def claim_name(owner: Owner, scheme: Scheme, *, accounts: bool) -> str:
+    """The name by which KubeSpawner will look for the owner's claim.
 
     `accounts`: the hub has its database, in which KubeSpawner 7 has noted the name of each claim.
     """
-    owner = volume.owner
     if owner.user is None or (accounts and owner.safe and scheme.safe and owner.claim):
         return owner.claim
     try:
@@ -131,7 +131,7 @@ def decide(kept: Sequence[KeptVolume], hub: Hub, there: There) -> Decision:
 
 def _decide(kept: Sequence[KeptVolume], hub: Hub, there: There, *, accounts: bool) -> Decision:
     decision = Decision()
-    wanted = [(volume, claim_name(volume, hub.scheme, accounts=accounts)) for volume in kept]
+    wanted = [(volume, claim_name(volume.owner, hub.scheme, accounts=accounts)) for volume in kept]
     of_claim: dict[str, list[KeptVolume]] = {}
     for volume, claim in wanted:
         of_claim.setdefault(claim, []).append(volume)
@@ -298,16 +298,8 @@ async def claim_for_hub(kube: Kube, name: str, release: str, hub: Hub) -> None:
     ]
     if not reserved:
         raise ZeroJHubError(f"the hub's own volume, for claim {name}, is not there", hint="see: zerojhub data list")
-    spec = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": f"{hub.hub_request_gb:g}Gi"}},
-        "storageClassName": hub.hub_storage_class,
-        "volumeName": reserved[0],
-    }
-    helm = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": hub.namespace}
-    labels = {"app.kubernetes.io/managed-by": "Helm", "component": "hub", "release": release}
-    meta = {"name": name, "namespace": hub.namespace, "labels": labels, "annotations": helm}
-    manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+    manifest = claims.hub_manifest(hub, name, release)
+    manifest["spec"]["volumeName"] = reserved[0]
     await kube.create(kinds.PERSISTENT_VOLUME_CLAIM, manifest)
     await _bound(kube, name, hub.namespace)
 

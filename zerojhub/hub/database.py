@@ -17,6 +17,8 @@ from urllib.parse import quote
 HUB = "/srv/jupyterhub"
 """Where the hub's volume is in its pod, and in ours."""
 DATABASE = "jupyterhub.sqlite"
+USER = 1000
+"""The user and the group that the charts' hubs run as."""
 
 
 class DatabaseError(Exception):
@@ -57,17 +59,27 @@ def save_database(volume: Path, name: str) -> None:
 
 
 def replace_database(source: Path, volume: Path) -> None:
-    """Have the hub's volume contain this database. The one that is there is kept with the time in its name."""
+    """Have the hub's volume contain this database. The one that is there is kept with the time in its name.
+
+    `volume`: or the folder of it that the hub uses.
+    """
+    if not volume.exists():
+        volume.mkdir(parents=True)
+        if os.geteuid() == 0:
+            os.chown(volume, USER, USER)
     try:
         target = find_database(volume)
     except DatabaseError:
         target = volume / DATABASE
     about = target.stat() if target.exists() else volume.stat()
+    ids = about.st_uid, about.st_gid
+    if not target.exists():  # a new volume is root's
+        ids = about.st_uid or USER, about.st_gid or USER
     part = target.with_name(f"{DATABASE}.part")
     part.unlink(missing_ok=True)
     copy_database(source, part)
     if os.geteuid() == 0:
-        os.chown(part, about.st_uid, about.st_gid)
+        os.chown(part, *ids)
     part.chmod(stat.S_IMODE(about.st_mode) if target.exists() else 0o600)
     if target.exists():
         target.rename(target.with_name(f"{DATABASE}.{time.strftime('%Y%m%d%H%M%S', time.gmtime())}"))

@@ -136,6 +136,14 @@ class Crons:
         }
         return await self.kube.create(JOB, manifest)
 
+    async def end(self, name: str, say: Say) -> None:
+        """Delete those of its jobs that have not ended, with their pods, and wait until they are gone."""
+        cron, every = await gather(self.find(name), self.kube.list(JOB, self.namespace))
+        names = {job["metadata"]["name"] for job in _own(cron, every) if not jobs.has_ended(job)}
+        for each in names:
+            await self.kube.delete(JOB, each, self.namespace, dependents_first=True, wait=jobs.GRACE)
+        await jobs.wait_for_pods(self.kube, self.namespace, names, say)
+
     async def delete(self, name: str, say: Say) -> list[str]:
         """Delete the cron job with its jobs, their pods and what was created from its file, and wait until they are gone.
 

@@ -18,7 +18,7 @@ from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import Event, Job, JobSpec, Node, PersistentVolumeClaim, Pod
+    from zerojhub.kube.types import Condition, Event, Job, JobSpec, Node, PersistentVolumeClaim, Pod
     from zerojhub.text import Say
 
 GRACE = 120
@@ -81,10 +81,20 @@ class Surroundings:
 NOTHING = Surroundings()
 
 
+def _conditions(job: Job) -> dict[str, Condition]:
+    """Those that are true, by type."""
+    return {each["type"]: each for each in job["status"].get("conditions", []) if each["status"] == "True"}
+
+
+def has_ended(job: Job) -> bool:
+    """Has it succeeded or failed?"""
+    return bool({"Complete", "Failed"} & _conditions(job).keys())
+
+
 def row(job: Job, pods: Sequence[Pod], around: Surroundings = NOTHING) -> JobRow:
     """The state of the job with these pods."""
     spec, status, name = job["spec"], job["status"], job["metadata"]["name"]
-    conditions = {each["type"]: each for each in status.get("conditions", []) if each["status"] == "True"}
+    conditions = _conditions(job)
     failure, ended = conditions.get("Failed"), status.get("completionTime")
     state, detail = RUNNING, ""
     if "Complete" in conditions:

@@ -12,8 +12,13 @@ from zerojhub.stages import STAGES, Volumes
 from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from zerojhub.graph import AnyStage
+    from zerojhub.moving.plan import Plan
     from zerojhub.moving.sides import Side
+
+    MakePlan = Callable[[Side, Side], Awaitable[Plan]]
 
 
 def before_volumes() -> list[AnyStage]:
@@ -22,12 +27,15 @@ def before_volumes() -> list[AnyStage]:
     return [stage for stage in STAGES if stage not in later]
 
 
-async def build(old: Side, new: Side) -> tuple[Side, Side]:
-    """Create the new cluster, with the images of the hub, and look again: hours may have passed. Raises Problems."""
+async def build(old: Side, new: Side, make: MakePlan = planning.make) -> tuple[Side, Side]:
+    """Create the new cluster, with the images of the hub, and look again: hours may have passed. Raises Problems.
+
+    `make`: how the plan of this move is made.
+    """
     await graph.up(new.run, before_volumes())
     with graph.step(new.run, "look again"):
         old, new = await gather(sides.look(old.run), sides.look(new.run))
-        plan = await planning.make(old, new)
+        plan = await make(old, new)
     plan.refuse()
     if plan.progress is Progress.to_do and not new.installed:
         with graph.step(new.run, "images") as step:

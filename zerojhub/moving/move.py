@@ -1,4 +1,4 @@
-"""The move itself, there and back, and its end.
+"""The move of a hub with its volumes, there and back, and its end.
 
 Each of them looks first and does what is missing, so that it continues wherever an earlier run was stopped.
 """
@@ -6,61 +6,31 @@ Each of them looks first and does what is missing, so that it continues wherever
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zerojhub import graph
 from zerojhub.data import accounts, handover, reattach
 from zerojhub.data.keep import keep
 from zerojhub.errors import ZeroJHubError
-from zerojhub.hub import pods, standstill
-from zerojhub.hub.client import HubClient
-from zerojhub.hub.message import MOVING
-from zerojhub.hub.secrets import Secrets
+from zerojhub.hub import pods
 from zerojhub.kube.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM
-from zerojhub.moving import address, rehearsal, stop
+from zerojhub.moving import address, rehearsal, stop, switch
 from zerojhub.moving import plan as planning
 from zerojhub.moving.build import before_volumes, build
 from zerojhub.moving.plan import Plan, Progress
+from zerojhub.moving.switch import Finished, Moved
 from zerojhub.openstack import cinder, magnum
 from zerojhub.stage import Teardown
-from zerojhub.stages import STAGES, Address, Chart, Check, Endpoint, Values, Volumes
-from zerojhub.stages.chart import announce, keep_secrets, names_are_safe
+from zerojhub.stages import STAGES, Address, Chart, Endpoint, Volumes
+from zerojhub.stages.chart import names_are_safe
 from zerojhub.stages.volumes import hub_of
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
     from zerojhub.data.accounts import Database, Prepared
     from zerojhub.moving.sides import Side
-    from zerojhub.openstack.leftovers import KeptVolume
     from zerojhub.run import Run
     from zerojhub.text import Say
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What a move, or the way back, has done."""
-
-    url: str
-    """The hub's address now."""
-    volumes: int
-    """How many volumes its cluster has been given."""
-    downtime_seconds: float | None
-    """For how long there was no hub; None if an earlier run has stopped it."""
-    restored: bool
-    """The accounts are those from before the move."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What the end of a move has left."""
-
-    volumes: int
-    """How many volumes of the new hub are there."""
-    kept: list[KeptVolume]
-    """Volumes that no claim of the old hub had: they stay kept for the old deployment."""
-    cluster: str | None
-    """The old cluster, if zerojhub did not create it and so has left it."""
 
 
 async def there(old: Side, new: Side, plan: Plan) -> Moved:
@@ -71,7 +41,7 @@ async def there(old: Side, new: Side, plan: Plan) -> Moved:
         return Moved(new.run[Endpoint], len(plan.volumes), None, restored=False)
     await rehearsal.clean(old, new)
     if plan.progress is Progress.to_do:
-        await _announce(old, new.run)
+        await switch.announce(old, new.run)
     return await _transfer(*await build(old, new), back=False)
 
 
@@ -108,7 +78,6 @@ async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:
     """Stop the source's hub, hand its volumes over, and start the target's. `back`: the source is the new deployment."""
     run, cloud = target.run, target.run.cloud
     stopped = None if source.moved_to == target.name else time.monotonic()
-    downtime = None
     if source.installed:
         with graph.step(run, "stop") as step:
             await _stop(source, target, run.say)
@@ -138,50 +107,20 @@ async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:
         prepared = await _prepare_accounts(run, target, noted=source.namespace, wanted=target.namespace, back=True)
     elif target.installed and (database := await _database_of(target)):
         await _claim(run, target, database)
-    await standstill.mark(target.kube, target.namespace, None)
-    run.forget_answers()
-    for stage in graph.downstream(STAGES, Chart):
-        if stage is Check and stopped is not None:
-            downtime = time.monotonic() - stopped
-        if stage.applies(run.deployment):
-            await graph.ensure(run, stage)
-    return Moved(run[Endpoint], len(moved), downtime, restored=bool(prepared and prepared.restored))
-
-
-async def _announce(old: Side, run: Run) -> None:
-    """Say so on the pages of the old hub, if there is anybody who works. A hub that cannot is not changed."""
-    url = old.data.running.url
-    if not url or not old.installed or Values not in old.found:
-        return
-    with graph.step(run, "announce") as step:
-        try:
-            secrets = Secrets.of(old.run.folder, old.installed.values)
-            async with HubClient(url, secrets.api_token) as client:
-                working = [user.name for user in await client.users() if user.servers]
-            if working:
-                await announce(old.found, MOVING)
-            step.outcome, step.detail = "done", f"{plural(len(working), 'user')} with a running server"
-        except ZeroJHubError as error:
-            step.outcome, step.detail = "kept", f"not announced: {error}"
+    url, downtime = await switch.start(target, stopped)
+    return Moved(url, len(moved), downtime, restored=bool(prepared and prepared.restored))
 
 
 async def _stop(source: Side, target: Side, say: Say) -> None:
-    """Bring the source's hub to a standstill, keep all its volumes, and give the target its secrets."""
-    kube, namespace, installed = source.kube, source.namespace, source.require_release()
-    await stop.refuse_others(kube, namespace)
-    await standstill.mark(kube, namespace, target.name)
-    await keep_secrets(source.found, installed.values)
-    secrets = Secrets.of(source.run.folder, installed.values)
-    secrets.keep(target.run.folder)
-    url = source.data.running.url
-    await stop.stop(kube, namespace, source.release, url=url, token=secrets.api_token, say=say)
+    """Bring the source's hub to a standstill, and keep all its volumes."""
+    await switch.halt(source, target, say)
     await keep(
-        kube,
+        source.kube,
         source.run.cloud,
         deployment=source.name,
-        namespace=namespace,
+        namespace=source.namespace,
         cluster=source.party.cluster,
-        safe=names_are_safe(installed),
+        safe=names_are_safe(source.require_release()),
         say=say,
     )
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartValues
     from zerojhub.hub.release import InstalledRelease
 
-DOWNTIME, EACH = 60, 2
-"""Seconds without a hub that a move is expected to take: altogether, and for each person."""
+DOWNTIME, EACH, COPIED_EACH = 60, 2, 10
+"""Seconds without a hub that a move is expected to take: altogether, for each person, and for each one who is copied."""
 USABLE = {cinder.AVAILABLE, "in-use", "attaching", "detaching"}
 """The statuses of a volume that can move, by itself or once its pod has stopped."""
 
@@ -58,6 +58,8 @@ class Place(StrEnum):
     old = "old cluster"
     between = "between"
     new = "new cluster"
+    copied = "copied"
+    """On the old cluster, and the new one has a copy of what is on it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Moving:
     owner: str
     size_gb: int
     volume: str
-    """Cinder's UUID."""
+    """Cinder's UUID, or the PersistentVolume's name for one of another kind."""
     place: Place
 
 
@@ -91,6 +93,8 @@ class Plan:
     """What else people should know before."""
     problems: list[ZeroJHubError] = field(default_factory=list)
     """Why it cannot work."""
+    through: str | None = None
+    """The place of the backups through which everything is copied; None if the volumes themselves move."""
 
     @property
     def people(self) -> list[str]:
@@ -100,7 +104,12 @@ class Plan:
     @property
     def downtime_seconds(self) -> int:
         """What is expected."""
-        return DOWNTIME + EACH * len(self.people)
+        return DOWNTIME + (COPIED_EACH if self.through else EACH) * len(self.people)
+
+    @property
+    def size_gb(self) -> int:
+        """Of all volumes."""
+        return sum(each.size_gb for each in self.volumes)
 
     def refuse(self) -> None:
         """Raises Problems if it cannot work."""
@@ -108,8 +117,13 @@ class Plan:
             raise Problems(self.problems)
 
 
-def refuse_alike(old: Deployment, new: Deployment) -> None:
-    """UserError unless these are two deployments whose parts cannot be mistaken for one another's."""
+def refuse_alike(old: Deployment, new: Deployment, *, copy: bool = False) -> None:
+    """UserError unless these are two deployments whose parts cannot be mistaken for one another's.
+
+    `copy`: those in two clouds never are, because nothing of the one gets into the other.
+    """
+    if copy and old.cloud != new.cloud:
+        return
     if old.name == new.name:
         raise UserError(
             f"both deployments are named {old.name}, by which zerojhub tells their clusters and volumes apart",
@@ -126,21 +140,33 @@ def refuse_alike(old: Deployment, new: Deployment) -> None:
 
 async def make(old: Side, new: Side) -> Plan:
     """Look at everything that a move depends on. Changes nothing. ZeroJHubError if the old cluster does not respond."""
+    if new.copied_from == old.name:
+        raise UserError(
+            f"files of {old.name} were copied to {new.name} by an earlier run with --copy",
+            hint=f"give --copy again, or delete what was copied: zerojhub down --delete-data -f {new.run.deployment.path}",
+        )
     going = await leaving(old, new)
     moving = where(going, await cinder.volumes(old.run.cloud), old.name, new.name)
     if all(each.place is not Place.new for each in moving):
         old.data.require_answers()
     progress = how_far(old, new, moving)
-    problems = structural(old, new, merged_values(new) if Values in new.found else None)
+    problems = other_project(old, new) + structural(old, new, merged_values(new) if Values in new.found else None)
     if progress is Progress.to_do:
         old.require_release()
-        problems += _in_the_way(old, new)
+        problems += in_the_way(old, new)
         problems += [UserError(text) for text in unusable(going)]
-        if old.data.kube:
-            others = stop.others_of(await stop.users_of_volumes(old.data.kube, old.namespace))
-            problems += [UserError(f"pod {name} uses a volume; delete it first") for name in others]
-        problems += [UserError(text) for text in await misfits(new, going)]
+        problems += await other_pods(old)
+        if project(old) == project(new):
+            problems += [UserError(text) for text in await misfits(new, going)]
     return Plan(progress, moving, differences(old, new), remarks(old, new), problems)
+
+
+async def other_pods(old: Side) -> list[ZeroJHubError]:
+    """Pods that use volumes, and are none of the hub's."""
+    if old.data.kube is None:
+        return []
+    others = stop.others_of(await stop.users_of_volumes(old.data.kube, old.namespace))
+    return [UserError(f"pod {name} uses a volume; delete it first") for name in others]
 
 
 async def leaving(source: Side, target: Side) -> list[Leaving]:
@@ -173,14 +199,14 @@ def how_far(old: Side, new: Side, moving: Sequence[Moving]) -> Progress:
     """How far the move is."""
     places = {each.place for each in moving}
     if places <= {Place.new} and new.moved_to is None and new.data.running.url:
-        if old.moved_to == new.name or (places and _remains(old, new)):
+        if old.moved_to == new.name or (places and remains(old, new)):
             return Progress.moved
         if places and old.installed is None:
             return Progress.finished
     return Progress.under_way if old.moved_to == new.name or Place.between in places else Progress.to_do
 
 
-def _remains(old: Side, new: Side) -> bool:
+def remains(old: Side, new: Side) -> bool:
     """Is there still a cluster that was created for the old deployment, and for no other, although the hub is gone?"""
     cluster = old.data.cluster
     if cluster is None or old.installed or cluster["uuid"] == new.party.cluster:
@@ -188,17 +214,22 @@ def _remains(old: Side, new: Side) -> bool:
     return cluster["labels"].get(OWNER_LABEL) == old.name
 
 
+def other_project(old: Side, new: Side) -> list[ZeroJHubError]:
+    """That the volumes cannot be used where the new cluster is."""
+    if project(old) == project(new):
+        return []
+    return [
+        UserError(
+            f"{new.name} is in another project or region than {old.name}, and volumes cannot be moved there",
+            where=new.run.deployment.where("cloud"),
+            hint="add --copy: then the files go there through backups",
+        )
+    ]
+
+
 def structural(old: Side, new: Side, values: ChartValues | None) -> list[ZeroJHubError]:
     """What cannot work, however far the move is. `values`: the new hub's, merged; None if its chart is not known."""
     found: list[ZeroJHubError] = []
-    if _project(old) != _project(new):
-        found.append(
-            UserError(
-                f"{new.name} is in another project or region than {old.name}, and volumes cannot be moved there",
-                where=new.run.deployment.where("cloud"),
-                hint="take users' files and the accounts there with backups: zerojhub up --from-backup",
-            )
-        )
     if old.moved_to not in (None, new.name):
         found.append(
             UserError(
@@ -229,6 +260,16 @@ def _accounts(old: Side, new: Side, installed: InstalledRelease, values: ChartVa
     elif kinds[0] not in ("sqlite-pvc", "sqlite-memory") and old.namespace != new.namespace:
         hint = f"set hub.namespace: {old.namespace}"
         found.append(UserError("the database notes the namespace of each server", where=place, hint=hint))
+    prefixes = [str(at(each, "fullnameOverride") or "") for each in (installed.values, values)]
+    if prefixes[0] != prefixes[1]:
+        found.append(
+            UserError(
+                f"fullnameOverride was {prefixes[0] or 'empty'}, and is {prefixes[1] or 'empty'}: the new hub would look"
+                " for its accounts on a volume of another name",
+                where=place,
+                hint="leave it as it was",
+            )
+        )
     if at(installed.values, "hub", "config", "KubeSpawner", "enable_user_namespaces"):
         found.append(UserError("every user has a namespace of their own, which zerojhub cannot move"))
     return found
@@ -269,7 +310,7 @@ def as_detached(volume: KeptVolume) -> KeptVolume:
     )
 
 
-def _in_the_way(old: Side, new: Side) -> list[ZeroJHubError]:
+def in_the_way(old: Side, new: Side) -> list[ZeroJHubError]:
     """A hub, or claims, that the new cluster has already; not those of an earlier move that was undone, or of a rehearsal."""
     if old.name in (new.moved_to, new.rehearsal_of):
         return []
@@ -311,8 +352,8 @@ def _address(new: Side) -> str:
     return f"{scheme}://{wanted.host}/" if wanted.host else "a new one"
 
 
-def remarks(old: Side, new: Side) -> list[str]:
-    """What else people should know before."""
+def remarks(old: Side, new: Side, *, copied: bool = False) -> list[str]:
+    """What else people should know before. `copied`: files are, so it does not matter what kind of volume they are on."""
     found = []
     host = new.run.deployment.hub.host
     if host and host == old.run.deployment.hub.host:
@@ -330,7 +371,7 @@ def remarks(old: Side, new: Side) -> list[str]:
     if lost:
         found.append(f"{plural(len(lost), 'claim')} without a volume: {', '.join(each.owner for each in lost)}")
     foreign = [each for each in old.data.items if each.claim and not each.volume and each not in lost]
-    if foreign:
+    if foreign and not copied:
         names = ", ".join(str(each.claim) for each in foreign)
         found.append(f"not in Cinder, so to be set up by yourself: {names}")
     apart = [each for each in old.data.items if each.state in (VolumeState.kept, VolumeState.no_claim)]
@@ -344,7 +385,7 @@ def merged_values(side: Side) -> ChartValues:
     return side.found[Values].merged()
 
 
-def _project(side: Side) -> tuple[str | None, str | None]:
+def project(side: Side) -> tuple[str | None, str | None]:
     """The project and the region."""
     cloud = side.run.cloud
     return cloud.project_id, cloud.region.get_region_name(cloud.volume.type)

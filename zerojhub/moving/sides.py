@@ -9,10 +9,11 @@ from zerojhub import running
 from zerojhub.data.handover import Party
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub import standstill
+from zerojhub.kube.crons import Crons
 from zerojhub.kube.kinds import NAMESPACE
 from zerojhub.run import Run, Silent
 from zerojhub.running import Data
-from zerojhub.stages import STAGES, HelmProgram
+from zerojhub.stages import STAGES, Access, HelmProgram
 from zerojhub.stages.helm import hub_release
 from zerojhub.tasks import gather
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 REHEARSAL = "zerojhub.io/rehearsal-of"
 """The annotation of a namespace with the name of the deployment whose move is rehearsed in it."""
+COPIED = "zerojhub.io/copied-from"
+"""The annotation of a namespace with the name of the deployment whose files were copied to it, or are being copied."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Side:
     """The deployment that its hub moves to, or has moved to."""
     rehearsal_of: str | None = None
     """The deployment whose move was rehearsed there, if that was interrupted."""
+    copied_from: str | None = None
+    """The deployment whose files were copied there, or are being copied."""
 
     @property
     def name(self) -> str:
@@ -58,6 +63,11 @@ class Side:
     def party(self) -> Party:
         """Without a cluster it has an empty UUID."""
         return Party(self.name, self.namespace, self.data.cluster["uuid"] if self.data.cluster else "")
+
+    @property
+    def crons(self) -> Crons:
+        """The cron jobs of its namespace."""
+        return Crons.of(self.found[Access], self.namespace)
 
     @property
     def release(self) -> str:
@@ -91,4 +101,12 @@ async def look(run: Run) -> Side:
         return there["metadata"].get("annotations", {}) if there else {}
 
     release, annotations = await gather(installed(), marks())
-    return Side(run, silent, data, release, annotations.get(standstill.MARK), annotations.get(REHEARSAL))
+    return Side(
+        run,
+        silent,
+        data,
+        release,
+        annotations.get(standstill.MARK),
+        annotations.get(REHEARSAL),
+        annotations.get(COPIED),
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from zerojhub.moving.move import Finished, Moved
 from zerojhub.moving.plan import Plan, Progress
 from zerojhub.moving.rehearsal import Rehearsed
+from zerojhub.moving.switch import Finished, Moved
 from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import elapsed, plural
 
@@ -23,6 +24,7 @@ def show_move_plan(plan: Plan, output: Output) -> None:
         "progress": plan.progress,
         "people": len(plan.people),
         "downtime_seconds": plan.downtime_seconds,
+        "through": plan.through,
         "volumes": plan.volumes,
         "differences": plan.differences,
         "remarks": plan.remarks,
@@ -30,8 +32,8 @@ def show_move_plan(plan: Plan, output: Output) -> None:
     }
 
     def people() -> None:
-        total = sum(each.size_gb for each in plan.volumes)
-        print(f"move: {plan.progress}; {plural(len(plan.volumes), 'volume')}, {total} GB")
+        through = f", copied through {plan.through}" if plan.through else ""
+        print(f"move: {plan.progress}; {plural(len(plan.volumes), 'volume')}, {plan.size_gb} GB{through}")
         table(plan.volumes, ("owner", "size_gb", "place", "volume"), empty="no volumes")
         print()
         table(plan.differences, ("what", "old", "new"), empty="nothing differs")
@@ -81,7 +83,13 @@ def show_moved(moved: Moved, output: Output, *, back: bool, quiet: bool) -> None
 
 def _lines(moved: Moved, *, back: bool) -> list[str]:
     down = f", {elapsed(moved.downtime_seconds)} without a hub" if moved.downtime_seconds is not None else ""
-    found = [f"moved {plural(moved.volumes, 'volume')}{' back' if back else ''}{down}"]
+    if moved.copied and back:
+        return [
+            f"the hub is back{down}",
+            "what was written on the new cluster since is left there; zerojhub down deletes that cluster",
+        ]
+    done = "copied" if moved.copied else "moved"
+    found = [f"{done} {plural(moved.volumes, 'volume')}{' back' if back else ''}{down}"]
     if moved.restored:
         found.append(
             "the accounts are those from before the move: the old hub cannot read what the new one has upgraded"
@@ -93,10 +101,14 @@ def _lines(moved: Moved, *, back: bool) -> list[str]:
     return found
 
 
-def show_finished(finished: Finished, old: str, output: Output) -> None:
-    """What is there, and what is left of the old deployment."""
+def show_finished(finished: Finished, old: str, file: Path, output: Output) -> None:
+    """What is there, and what is left of the old deployment, whose file that is."""
     line = f"{old} is deleted; {plural(finished.volumes, 'volume')} of the new hub verified"
-    if finished.kept:
+    if finished.copied:
+        total = sum(each.size_gb for each in finished.kept)
+        kept = f", {len(finished.kept)} with {total} GB," if finished.kept else ""
+        line += f"; the old volumes{kept} are there as well; to delete them: zerojhub down --delete-data -f {file}"
+    elif finished.kept:
         line += (
             f"; {plural(len(finished.kept), 'volume')} kept for {old}: {', '.join(each.id for each in finished.kept)}"
         )

@@ -64,7 +64,6 @@ class Backup(Stage["Settings"]):
 
     async def do(self, run: Run, state: Missing[Settings] | Wrong[Settings]) -> None:
         from zerojhub.backup import objects, work
-        from zerojhub.backup.night import HUB_NAME
         from zerojhub.backup.pod import STATE
         from zerojhub.kube.client import OURS
         from zerojhub.kube.kinds import CONFIG_MAP, SECRET
@@ -79,8 +78,7 @@ class Backup(Stage["Settings"]):
             meta = {"name": STATE, "namespace": settings.namespace, "labels": OURS}
             await kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
         if untried:
-            task = {"action": "prepare", "name": HUB_NAME, "host": HUB_NAME}
-            await work.perform(kube, settings, task, run.say, doing=f"opening {settings.to}")
+            await work.open_place(kube, settings, run.say)
             name = secrets[-1]["metadata"]["name"]
             reached = {"metadata": {"annotations": {objects.READY: settings.to}}}
             await kube.merge(SECRET, name, settings.namespace, reached)
