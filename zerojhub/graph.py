@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -23,6 +23,10 @@ from zerojhub.tasks import task_group
 T = TypeVar("T")
 AnyStage: TypeAlias = type[Stage[Any]]
 Result = Literal["found", "missing", "wrong", "waiting", "failed"]
+
+
+class _Waited(Exception):
+    """Another command had the lock meanwhile: whatever was seen before may have changed."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,23 @@ async def require(run: Run, *wanted: AnyStage) -> None:
 
 async def ensure(run: Run, stage: AnyStage) -> None:
     """Do what is missing in this stage alone; the run has the values of the stages that it needs."""
+    await take_lock(run)
     await _visit(run, stage, [stage], doing=True, tolerant=False)
 
 
 async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] | None = None) -> list[StageStatus]:
     """Look at the stages, and do what is missing in those of `act` (all when None).
 
-    Raises the first failure, after the stages beside it have been cancelled.
+    Takes the deployment's lock before the first change. Raises the first failure, after the stages beside it have been
+    cancelled.
     """
     run.write_journal("up")
-    statuses = await _walk(run, stages, act=frozenset(stages if act is None else act))
+    changing = frozenset(stages if act is None else act)
+    try:
+        statuses = await _walk(run, stages, act=changing)
+    except _Waited:
+        run.forget_everything()
+        statuses = await _walk(run, stages, act=changing)
     run.write_journal("up done")
     return statuses
 
@@ -108,13 +119,14 @@ async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] 
 async def down(
     run: Run, stages: Sequence[AnyStage], teardown: Teardown, *, act: Collection[AnyStage] | None = None
 ) -> None:
-    """Undo the stages in reverse order, or only those of `act`.
+    """Undo the stages in reverse order, or only those of `act`. Takes the deployment's lock first.
 
     One whose needs are gone has nothing left to undo, and does not stop the rest.
 
     Raises the first failure, and Unavailable when a service kept failing: what is left is not known then.
     """
     run.write_journal("down")
+    await take_lock(run)
     # What would stop `up`, such as a chart that cannot be downloaded, must not keep anything from being removed.
     looked = await look(run, stages, checking=False)
     statuses = {status.stage: status for status in looked}
@@ -133,6 +145,23 @@ async def down(
             await _undo(run, stage(), teardown)
             shown.outcome = "removed"
     run.write_journal("down done")
+
+
+async def take_lock(run: Run) -> None:
+    """Have the deployment's lock when this returns. While another command has it, that is a step of the progress display."""
+    if run.may_change:
+        return
+    with ExitStack() as steps:
+        shown: list[Step] = []
+
+        def say(text: str) -> None:
+            if not shown:
+                shown.append(steps.enter_context(step(run, "lock")))
+            run.progress.say("lock", text)
+
+        await run.take_lock(say)
+        for each in shown:
+            each.outcome = "done"
 
 
 async def _undo(run: Run, stage: Stage[Any], teardown: Teardown) -> None:
@@ -187,9 +216,16 @@ async def _visit(
     stage, name = stage_class(), stage_class.name
     with step(run, name) as shown:
         try:
+            alone = run.may_change
             state = await stage.look(run)
             if not stage.needs:
                 await _check(run, [other for other in checked if stage_class in upstream(other)])
+            if doing and not alone and not isinstance(state, Found):
+                if await run.take_lock(run.say):
+                    raise _Waited
+                # Another command may have done it since the look.
+                run.forget_answers()
+                state = await stage.look(run)
             if doing and not isinstance(state, Found):
                 state = await _make(run, stage, state)
                 shown.outcome = "done"
@@ -279,6 +315,9 @@ def step(run: Run, name: str) -> Iterator[Step]:
     except ZeroJHubError as error:
         shown.outcome, shown.detail = "failed", ""
         run.write_journal("failed", name, str(error))
+        raise
+    except _Waited:
+        shown.outcome, shown.detail = "kept", "looking at everything again"
         raise
     except BaseException:
         shown.outcome, shown.detail = "kept", "stopped"

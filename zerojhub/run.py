@@ -16,8 +16,10 @@ import anyio
 
 from zerojhub import retry
 from zerojhub.deployment import Deployment
+from zerojhub.lock import Lock
 from zerojhub.machine.keys import AskPassphrase
 from zerojhub.openstack.session import Cloud
+from zerojhub.text import Say
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -78,6 +80,8 @@ class Run:
         self._values: dict[type[Provides[Any]], Any] = {}
         self._answers: dict[Hashable, _Answer] = {}
         self._closers: list[Callable[[], Awaitable[object]]] = []
+        self.lock: Lock | None = None
+        """The deployment's lock, for a command that changes something; whoever sets it has it given back at the end."""
 
     @property
     def folder(self) -> Path:
@@ -112,6 +116,20 @@ class Run:
     def forget_answers(self) -> None:
         """Ask everything again from now on: something was changed."""
         self._answers.clear()
+
+    def forget_everything(self) -> None:
+        """Ask everything again and find every value again: another command may have changed anything."""
+        self.forget_answers()
+        self._values.clear()
+
+    @property
+    def may_change(self) -> bool:
+        """Whether no other command changes the deployment: this one has the lock, or runs as part of one that has it."""
+        return self.lock is None or self.lock.held
+
+    async def take_lock(self, say: Say) -> bool:
+        """Have the deployment's lock when this returns. True if it had to wait (see `Lock.take`)."""
+        return self.lock is not None and await self.lock.take(say)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,22 @@ def practice_answers(site: Site) -> dict[str, Answer]:
 @pytest.fixture(scope="module")
 def real_answers(real_one: Cloud) -> dict[str, Answer]:
     return answers_of(real_one)
+
+
+@pytest.mark.parametrize("cloud", ["site", "real_one"])
+def test_a_subnet_pool_with_a_new_description_has_a_new_time(request: pytest.FixtureRequest, cloud: str) -> None:
+    """zerojhub takes a lock for stale by this time, and lists those of its own project by name."""
+    client = request.getfixturevalue(cloud).client("/network/v2.0", Accept="application/json")
+    body = {"subnetpool": {"name": "lock", "prefixes": ["192.0.2.0/24"], "description": "first"}}
+    pool = client.post("/subnetpools", json=body).raise_for_status().json()["subnetpool"]
+    assert pool["updated_at"] == pool["created_at"]
+    time.sleep(1.1)  # its times are whole seconds
+    path = f"/subnetpools/{pool['id']}"
+    client.put(path, json={"subnetpool": {"description": "second"}}).raise_for_status()
+    [shown] = client.get("/subnetpools", params={"name": "lock"}).json()["subnetpools"]
+    assert (shown["description"], shown["project_id"]) == ("second", pool["project_id"])
+    assert shown["updated_at"] > shown["created_at"] == pool["created_at"]
+    client.delete(path).raise_for_status()
 
 
 def comparable(body: Any) -> Any:

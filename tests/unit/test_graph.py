@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import ClassVar
 
 import anyio
@@ -583,3 +584,159 @@ def test_down_does_not_take_a_service_that_fails_for_nothing_to_remove(run, worl
     with pytest.raises(Unavailable):
         anyio.run(graph.down, run, STAGES, Teardown())
     assert world.log == []
+
+
+# -- the lock -----------------------------------------------------------------------------------------------------------
+
+
+class ToyLock:
+    """A lock that another command has at first, if `theirs` is what that one does until it gives the lock back."""
+
+    def __init__(self, world: World, theirs: Callable[[], object] | None = None, *, waits: bool = False):
+        self.world, self.theirs, self.waits = world, theirs, waits
+        self.held = False
+
+    async def take(self, say):
+        if self.held:
+            return False
+        self.world.log.append("take the lock")
+        if self.waits:
+            say("anna is at work")
+            await anyio.sleep(DURATION)
+        if self.theirs:
+            self.theirs()
+        self.held = True
+        return self.waits
+
+
+def test_a_run_that_finds_everything_takes_no_lock(run, world):
+    world.existing = {stage.name for stage in STAGES}
+    run.lock = ToyLock(world)
+    up(run)
+    assert world.log == []
+
+
+def test_plan_and_status_take_no_lock(run, world):
+    run.lock = ToyLock(world)
+    look(run)
+    assert world.log == []
+
+
+def test_the_lock_is_taken_once_before_the_first_change(run, world):
+    run.lock = ToyLock(world)
+    up(run)
+    assert (world.log[0], world.log[1], world.log.count("take the lock")) == ("take the lock", "first", 1)
+
+
+def test_what_another_command_did_between_the_look_and_the_lock_is_not_done_again(run, world):
+    run.lock = ToyLock(world, lambda: world.existing.add("first"))
+    up(run)
+    assert world.log[0] == "take the lock"
+    assert "first" not in world.log
+    assert run.progress.ends["first"] == ("there", "first exists")
+    assert run[First] == "FIRST"
+
+
+def test_a_stage_that_looked_before_another_one_took_the_lock_looks_again(run, world, monkeypatch):
+    """Right looks; Left takes the lock, and until then another command creates `right`; then Right goes on."""
+    looked, taken = anyio.Event(), anyio.Event()
+
+    async def left(self, run):
+        await looked.wait()
+        return await Toy.look(self, run)
+
+    async def right(self, run):
+        state = await Toy.look(self, run)
+        looked.set()
+        await taken.wait()
+        return state
+
+    def theirs():
+        world.existing.add("right")
+        taken.set()
+
+    world.existing = {"first"}
+    monkeypatch.setattr(Left, "look", left)
+    monkeypatch.setattr(Right, "look", right)
+    run.lock = ToyLock(world, theirs)
+    up(run, (First, Left, Right))
+    assert world.log == ["take the lock", "left"]
+
+
+def test_answers_from_before_the_lock_are_not_used(run, world):
+    asked = []
+
+    async def question():
+        asked.append("first" in world.existing)
+        return asked[-1]
+
+    class Asking(Toy):
+        name = "asking"
+
+        async def look(self, run):
+            return Found("there", "ASKING") if await run.once(question) else Missing("not there")
+
+    run.lock = ToyLock(world, lambda: world.existing.add("first"))
+    up(run, (Asking,))
+    assert asked == [False, True]
+    assert "asking" not in world.log
+
+
+def test_after_waiting_for_another_command_everything_is_looked_at_again(run, world):
+    """It may also have taken away what was seen before."""
+
+    def down():
+        world.existing.clear()
+
+    world.existing = {"first", "left"}
+    run.lock = ToyLock(world, down, waits=True)
+    statuses = up(run)
+    assert [status.state for status in statuses] == ["found"] * 4
+    assert (world.log[:2], set(world.log[2:4]), world.log[4:]) == (
+        ["take the lock", "first"],
+        {"left", "right"},
+        ["last"],
+    )
+
+
+def test_values_from_before_another_command_are_forgotten(run, world):
+    """A stage is `after` another one, which is gone."""
+    world.existing = {"last", "left", "right", "first"}
+
+    class Working(Curious):
+        name = "working"
+        needs = (First,)
+
+        async def look(self, run):
+            return await Toy.look(self, run) if run.get(Last) else Found("last is not there", "WORKING")
+
+    def gone():
+        world.existing.discard("last")
+
+    run.lock = ToyLock(world, gone, waits=True)
+    assert up(run, (*STAGES, Working), act=[Working])[-1].detail == "last is not there"
+
+
+def test_the_stage_that_waits_says_for_whom(run, world, monkeypatch):
+    said = []
+    monkeypatch.setattr(run.progress, "say", lambda name, text: said.append((name, text)))
+    run.lock = ToyLock(world, waits=True)
+    up(run)
+    assert ("first", "anna is at work") in said
+
+
+def test_down_takes_the_lock_before_it_looks(run, world):
+    """What another `up` creates until then is deleted as well."""
+    run.lock = ToyLock(world, lambda: world.existing.add("first"), waits=True)
+    anyio.run(graph.down, run, STAGES, Teardown())
+    assert (world.log[0], world.log[-1], world.existing) == ("take the lock", "undo first", set())
+    assert run.progress.ends["lock"] == ("done", "")
+
+
+def test_ensure_takes_the_lock_and_a_lock_that_is_free_is_no_step(run, world):
+    world.existing = {"first"}
+    anyio.run(graph.require, run, First)
+    run.lock = ToyLock(world)
+    anyio.run(graph.ensure, run, Left)
+    assert world.log == ["take the lock", "left"]
+    assert "lock" not in run.progress.ends

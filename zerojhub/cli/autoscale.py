@@ -16,6 +16,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.cli.run import on_cluster
@@ -47,6 +48,7 @@ def _duration(flag: str, text: str, default: str) -> Any:
 
 @app.command("enable")
 @logs_in
+@locks
 def enable(
     cluster: ClusterArgument,
     least: Annotated[int, typer.Option("--min", metavar="N", min=0, help="Minimum number of workers.")],
@@ -146,6 +148,7 @@ def logs(
 
 @app.command("protect")
 @logs_in
+@locks
 def protect(
     cluster: ClusterArgument,
     node: NodeArgument,
@@ -163,6 +166,7 @@ def protect(
 
 @app.command("unprotect")
 @logs_in
+@locks
 def unprotect(
     cluster: ClusterArgument,
     node: NodeArgument,
@@ -191,6 +195,7 @@ def _protect(cluster: str, node: str, cloud: str | None, output: Output, quiet: 
 
 @app.command("disable")
 @logs_in
+@locks
 def disable(
     cluster: ClusterArgument,
     nodegroup: Annotated[

@@ -21,6 +21,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.errors import UserError, ZeroJHubError
@@ -161,6 +162,7 @@ def status(
 
 @app.command()
 @logs_in
+@locks
 def restore(
     user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose files, by name.")] = None,
     hub: Annotated[bool, typer.Option("--hub", help="The hub's accounts instead: its database.")] = False,
@@ -245,6 +247,7 @@ def verify(
 
 @app.command()
 @logs_in
+@locks
 def prune(
     user: UserOption = None,
     file: FileOption = DEFAULT_FILE,

@@ -29,6 +29,7 @@ from zerojhub.cli.options import (
     WaitOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
@@ -219,6 +220,7 @@ def delete_cluster(
 
 @app.command("update")
 @logs_in
+@locks
 def update_cluster(
     name: NameArgument,
     operation: Annotated[str, typer.Argument(metavar="OPERATION", help="replace, remove or add.")],
@@ -254,6 +256,7 @@ def update_cluster(
 
 @app.command("resize")
 @logs_in
+@locks
 def resize_cluster(
     name: NameArgument,
     count: Annotated[int, typer.Argument(metavar="N", min=0, help="New number of workers.")],
@@ -287,6 +290,7 @@ def resize_cluster(
 
 @app.command("upgrade")
 @logs_in
+@locks
 def upgrade_cluster(
     name: NameArgument,
     kube_tag: Annotated[

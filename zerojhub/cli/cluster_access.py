@@ -17,6 +17,7 @@ from zerojhub.cli.options import (
     WaitOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
@@ -34,6 +35,7 @@ app = App()
 
 @app.command("credentials")
 @logs_in
+@locks
 def show_credentials(
     name: NameArgument,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show secrets unmasked.")] = False,
@@ -59,7 +61,7 @@ def show_credentials(
             return await credentials.rotate(run, connect, say, partial(confirm, yes=yes), show_secrets=show_secrets)
         return await credentials.read(await connect(), show_secrets=show_secrets), None
 
-    show_credential(*on_cluster(name, work, cloud, quiet), output)
+    show_credential(*on_cluster(name, work, cloud, quiet, locked=rotate), output)
 
 
 @app.command("rotate-ca")
@@ -123,6 +125,7 @@ def write_kubeconfig(
 
 
 @app.command("expose")
+@locks
 def expose(
     name: NameArgument,
     floating_ip: Annotated[
@@ -163,6 +166,7 @@ def give_floating_ip(name: str, floating_ip: str | None, cloud: str | None, quie
 
 
 @app.command("unexpose")
+@locks
 def unexpose(
     name: NameArgument,
     cloud: CloudOption = None,
@@ -212,5 +216,5 @@ def ssh(
     async def work(run: Run, connect: Connect, say: Say) -> list[str]:
         return await login.command(run, await connect(), node)
 
-    words = on_cluster(name, work, cloud, quiet) + (command or [])
+    words = on_cluster(name, work, cloud, quiet, locked=False) + (command or [])
     os.execvp(words[0], words)

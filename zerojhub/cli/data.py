@@ -16,6 +16,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
     offer,
 )
@@ -74,6 +75,7 @@ def list_volumes(
 
 @app.command()
 @logs_in
+@locks
 def adopt(
     volume: Annotated[str, typer.Argument(metavar="VOLUME", help="Volume, by name or UUID.")],
     user: Annotated[str | None, typer.Option("--user", metavar="USER", help="User who gets it.")] = None,
@@ -142,6 +144,7 @@ async def give_back(run: Run, volume_id: str) -> str | None:
 
 @app.command()
 @logs_in
+@locks
 def remove(
     name: UserArgument,
     backup: Annotated[
@@ -207,6 +210,7 @@ async def _back_up(data: Data, user: str) -> None:
 
 @app.command()
 @logs_in
+@locks
 def grow(
     name: UserArgument,
     size: Annotated[str, typer.Argument(metavar="SIZE", help="New size, such as 20Gi.")],
@@ -243,6 +247,7 @@ def grow(
 
 @app.command("copy")
 @logs_in
+@locks
 def copy_files(
     source: Annotated[str, typer.Argument(metavar="FROM", help="User whose files are copied.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="User who gets them.")],

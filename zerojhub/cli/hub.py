@@ -16,6 +16,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.errors import UserError
@@ -55,6 +56,7 @@ def url(file: FileOption = DEFAULT_FILE, cloud: CloudOption = None, output: Outp
 
 @app.command()
 @logs_in
+@locks
 def check(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -144,6 +146,7 @@ def stop(
 
 @app.command()
 @logs_in
+@locks
 def message(
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to announce, as plain text.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Show no announcement.")] = False,

@@ -17,6 +17,7 @@ from zerojhub.cli.options import (
     VerboseOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.errors import UserError
@@ -40,6 +41,7 @@ app = App()
 
 @app.command()
 @logs_in
+@locks
 def move(
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Deployment file of the new cluster and hub.")],
     copy: Annotated[

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, ClusterArgument, OutputOption, QuietOption, YesOption, confirm, logs_in
+from zerojhub.cli.options import (
+    CloudOption,
+    ClusterArgument,
+    OutputOption,
+    QuietOption,
+    YesOption,
+    confirm,
+    locks,
+    logs_in,
+)
 from zerojhub.cli.run import on_cluster
 from zerojhub.report.results import Output
 
@@ -38,6 +47,7 @@ def list_nodes(
 
 @app.command("fix-machine-id")
 @logs_in
+@locks
 def fix_machine_id(
     cluster: ClusterArgument,
     nodes: Annotated[

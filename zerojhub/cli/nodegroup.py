@@ -22,6 +22,7 @@ from zerojhub.cli.options import (
     WaitOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.cli.run import in_cloud, on_cluster, request
@@ -192,6 +193,7 @@ def update_group(
 
 @app.command("delete")
 @logs_in
+@locks
 def delete_group(
     cluster: ClusterArgument,
     groups: Annotated[list[str], typer.Argument(metavar="NODEGROUP", help="Node groups, by name or UUID.")],

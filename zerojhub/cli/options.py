@@ -7,7 +7,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -69,6 +69,9 @@ ClusterArgument = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Print every step's progress messages.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the change is complete.")]
+NoWaitOption = Annotated[
+    bool, typer.Option("--no-wait", help="Fail, instead of waiting, while another command works on the deployment.")
+]
 YesOption = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 ProjectOption = Annotated[
@@ -131,23 +134,62 @@ def logs_in(command: Function) -> Function:
 
     A command that has an option --user of its own, with another meaning, keeps it.
     """
-    added = {"identity": IdentityOption, "ssh_user": LoginOption}
-    if "user" in inspect.signature(command).parameters:
-        del added["ssh_user"]
 
-    @functools.wraps(command)
     def with_login(*, identity: Path | None = None, ssh_user: str | None = None, **arguments: object) -> object:
         login.set(Login(identity and Path(os.path.expanduser(identity)).absolute(), ssh_user))
         return command(**arguments)
 
+    added: dict[str, tuple[Any, object]] = {"identity": (IdentityOption, None), "ssh_user": (LoginOption, None)}
+    if "user" in inspect.signature(command).parameters:
+        del added["ssh_user"]
+    return _with_options(command, with_login, added)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a command takes a deployment's lock."""
+
+    command: str
+    """What others read: `up`, `cluster resize`."""
+    patient: bool = True
+    """Wait while another command has it."""
+
+
+turn: ContextVar[Turn | None] = ContextVar("turn", default=None)
+"""Of the command that runs, if it has the decorator `locks`; zerojhub/cli/run.py makes the lock with it."""
+
+
+def locks(command: Function) -> Function:
+    """Give a command that takes a deployment's lock the option --no-wait.
+
+    One that has --wait/--no-wait already, for its change to be complete, waits for neither.
+    """
+    added: dict[str, tuple[Any, object]] = {"context": (typer.Context, None)}
+    has_its_own = "wait" in inspect.signature(command).parameters
+    if not has_its_own:
+        added["no_wait"] = (NoWaitOption, False)
+
+    def with_turn(*, context: typer.Context, no_wait: bool = False, **arguments: object) -> object:
+        patient = bool(arguments["wait"]) if has_its_own else not no_wait
+        turn.set(Turn(context.command_path.partition(" ")[2], patient))
+        return command(**arguments)
+
+    return _with_options(command, with_turn, added)
+
+
+def _with_options(
+    command: Function, instead: Callable[..., object], added: Mapping[str, tuple[Any, object]]
+) -> Function:
+    """`instead` as the command, with the command's options and those added: an annotation and a default for each."""
+    functools.update_wrapper(instead, command)
     signature = inspect.signature(command, eval_str=True)
     more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in added.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in added.items()
     ]
     # Typer reads a command's options from its signature.
-    vars(with_login)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *more])
-    return cast(Function, with_login)
+    vars(instead)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *more])
+    return cast(Function, instead)
 
 
 def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zerojhub.cli.options import DEFAULT_FILE, ask_passphrase, login
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.cli.options import DEFAULT_FILE, Turn, ask_passphrase, login, turn
+from zerojhub.errors import UserError
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
@@ -36,15 +36,18 @@ def with_run(
     verbose: bool = False,
     silent: bool = False,
     locked: bool = False,
+    later: bool = False,
     chart: str | None = None,
 ) -> Answer:
     """Load the deployment and run `work(run)`.
 
     `silent`: without progress, for commands that only look. `locked`: only one such command at a time for the deployment.
-    `chart`: in place of the deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
+    `later`: `work` takes the lock itself before it changes something, as `graph.up` does. `chart`: in place of the
+    deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
     """
     import anyio
 
+    from zerojhub import graph
     from zerojhub.report import Progress
     from zerojhub.run import Run, Silent
 
@@ -56,12 +59,15 @@ def with_run(
 
     async def start() -> Answer:
         run = Run(deployment, Silent() if silent else progress, ask_passphrase=ask_passphrase)
-        try:
+        async with AsyncExitStack() as ends:
+            if locked:
+                await ends.enter_async_context(_lockable(run, run.note))
+            ends.push_async_callback(run.close)
+            if locked and not later:
+                await graph.take_lock(run)
             return await work(run)
-        finally:
-            await run.close()
 
-    with Progress(quiet=quiet, verbose=verbose) as progress, lock(deployment, wanted=locked):
+    with Progress(quiet=quiet, verbose=verbose) as progress:
         return anyio.run(start)
 
 
@@ -76,23 +82,24 @@ def with_runs(
     """Run `work(first, second)` on two deployments. `locked`: only one command at a time on each of them."""
     import anyio
 
+    from zerojhub import graph
     from zerojhub.report import Progress
     from zerojhub.run import Run
 
     async def start() -> Answer:
         first, second = (Run(each, progress, ask_passphrase=ask_passphrase) for each in deployments)
-        try:
+        async with AsyncExitStack() as ends:
+            # In the same order in either direction, or two commands might wait for each other.
+            ordered = sorted((first, second), key=lambda run: run.deployment.name) if locked else []
+            for run in ordered:
+                await ends.enter_async_context(_lockable(run, run.note))
+            ends.push_async_callback(first.close)
+            ends.push_async_callback(second.close)
+            for run in ordered:
+                await graph.take_lock(run)
             return await work(first, second)
-        finally:
-            await second.close()
-            await first.close()
 
-    first, second = deployments
-    with (
-        Progress(quiet=quiet, verbose=verbose) as progress,
-        lock(first, wanted=locked),
-        lock(second, wanted=locked),
-    ):
+    with Progress(quiet=quiet, verbose=verbose) as progress:
         return anyio.run(start)
 
 
@@ -209,23 +216,25 @@ def on_cluster(
     `locked`: only one such command at a time; commands that only look run at any time.
     """
     from zerojhub import graph
+    from zerojhub.report.failures import show_note
     from zerojhub.run import Run, Silent
     from zerojhub.stages import Access
 
     async def start(here: Cloud, say: Say) -> Answer:
-        deployment = await _adopted(here, name, cloud)
-        with lock(deployment, wanted=locked):
-            run = Run(deployment, Silent(), here, ask_passphrase)
+        run = Run(await _adopted(here, name, cloud), Silent(), here, ask_passphrase)
 
-            async def connect() -> Reach:
-                run.forget_answers()
-                await graph.require(run, Access)
-                return run[Access]
+        async def connect() -> Reach:
+            run.forget_answers()
+            await graph.require(run, Access)
+            return run[Access]
 
-            try:
-                return await work(run, connect, say)
-            finally:
-                await run.close()
+        async with AsyncExitStack() as ends:
+            if locked:
+                await ends.enter_async_context(_lockable(run, show_note))
+            ends.push_async_callback(run.close)
+            if locked:
+                await run.take_lock(say)
+            return await work(run, connect, say)
 
     return in_cloud(name, start, cloud, quiet)
 
@@ -246,30 +255,18 @@ def _as_step(name: str, *, quiet: bool) -> Iterator[Say]:
             progress.end(name, outcome)
 
 
-@contextmanager
-def lock(deployment: Deployment, *, wanted: bool) -> Iterator[None]:
-    """Hold the deployment's lock. ZeroJHubError with the process that holds it already."""
-    if not wanted:
+@asynccontextmanager
+async def _lockable(run: Run, note: Say) -> AsyncIterator[None]:
+    """Within: the run can take its deployment's lock, which is given back at the end. `note` reports a line that stays."""
+    from zerojhub.lock import Lock
+    from zerojhub.openstack import clusters, magnum
+
+    async def name() -> str:
+        """Of the deployment that the cluster belongs to, for all commands on the cluster to agree."""
+        cluster = await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+        return clusters.owner_of(cluster) if cluster else run.deployment.name
+
+    taken = turn.get() or Turn("workshop start")
+    run.lock = Lock(run.cloud, name, run.folder, taken.command, note=note, patient=taken.patient)
+    async with run.lock.kept():
         yield
-        return
-    import os
-
-    from filelock import FileLock, Timeout
-
-    from zerojhub.run import folder_of
-
-    path = folder_of(deployment) / "lock"
-    held = FileLock(path, timeout=0)
-    try:
-        held.acquire()
-    except Timeout:
-        holder = path.with_name("lock.pid")
-        pid = holder.read_text().strip() if holder.exists() else "unknown"
-        raise ZeroJHubError(
-            f"another zerojhub (process {pid}) is working on {deployment.name}", hint="wait for it, or stop it"
-        ) from None
-    try:
-        path.with_name("lock.pid").write_text(f"{os.getpid()}\n")
-        yield
-    finally:
-        held.release()

@@ -20,6 +20,7 @@ from zerojhub.cli.options import (
     YesOption,
     completed,
     confirm,
+    locks,
     logs_in,
 )
 from zerojhub.errors import UserError
@@ -60,6 +61,7 @@ StageArgument = Annotated[
 
 @app.command()
 @logs_in
+@locks
 def up(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -140,7 +142,9 @@ def _up(
         statuses = await graph.up(run, stages, act=act)
         return run.get(Endpoint), statuses
 
-    url, statuses = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True, chart=chart)
+    url, statuses = with_run(
+        work, file, cloud, quiet=quiet, verbose=verbose, locked=True, later=not from_backup, chart=chart
+    )
     show_up(url, statuses, output, quiet=quiet)
 
 
@@ -251,6 +255,7 @@ def _exit_code(statuses: list[StageStatus]) -> None:
 
 @app.command()
 @logs_in
+@locks
 def down(
     file: FileOption = DEFAULT_FILE,
     cloud: CloudOption = None,
@@ -298,6 +303,7 @@ def list_stages(output: OutputOption = Output.table) -> None:
 
 @stage_app.command("run")
 @logs_in
+@locks
 def run_stage(
     name: StageArgument,
     file: FileOption = DEFAULT_FILE,

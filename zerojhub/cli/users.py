@@ -17,6 +17,7 @@ from zerojhub.cli.options import (
     QuietOption,
     YesOption,
     confirm,
+    locks,
     logs_in,
     set_defaults,
 )
@@ -104,6 +105,7 @@ def add(
 
 @app.command()
 @logs_in
+@locks
 def remove(
     names: NamesArgument = None,
     csv: CSVOption = None,

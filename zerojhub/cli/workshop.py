@@ -138,5 +138,5 @@ def _begin(workshop: type[Workshop], *, quiet: bool) -> None:
     cloud = _use_practice()
     if workshop.hub:
         with pages.untouched(workshop) as file:
-            with_run(lambda run: graph.up(run, STAGES), file, None, quiet=quiet, locked=True)
+            with_run(lambda run: graph.up(run, STAGES), file, None, quiet=quiet, locked=True, later=True)
     anyio.run(workshops.begin, workshop, cloud)

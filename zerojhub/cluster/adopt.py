@@ -15,8 +15,7 @@ async def deployment_of(cloud: Cloud, name: str, cloud_name: str | None) -> Depl
     UserError when there is no such cluster.
     """
     cluster = await magnum.get_cluster(cloud, name)
-    owner = cluster["labels"].get(clusters.OWNER_LABEL) or cluster["name"]
-    return Deployment(name=owner, cloud=cloud_name, cluster=_as_it_is(cluster))
+    return Deployment(name=clusters.owner_of(cluster), cloud=cloud_name, cluster=_as_it_is(cluster))
 
 
 async def running(cloud: Cloud, deployment: Deployment) -> Deployment:

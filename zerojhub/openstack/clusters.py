@@ -15,6 +15,11 @@ OWNER_LABEL = "zerojhub_cluster"
 """The label with the deployment that a cluster was created for: `down` deletes no other."""
 
 
+def owner_of(cluster: Cluster) -> str:
+    """The name of the deployment that the cluster was created for, or else of one that adopts it: the cluster's own."""
+    return cluster["labels"].get(OWNER_LABEL) or cluster["name"]
+
+
 def autoscaled(cluster: Cluster) -> bool:
     """Was the cluster created with autoscaling?"""
     return cluster["labels"].get("auto_scaling_enabled", "").lower() == "true"

@@ -1,4 +1,4 @@
-"""Neutron (networking API v2.0): networks, ports, floating IPs, security group rules and the floating IP quota.
+"""Neutron (networking API v2.0): networks, ports, floating IPs, security group rules, subnet pools, the floating IP quota.
 
 Types have the keys that the product reads, as the Networking API reference names them.
 """
@@ -10,7 +10,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from zerojhub import retry
-from zerojhub.answers import Number
+from zerojhub.answers import Number, Time
 from zerojhub.openstack.session import Cloud
 
 
@@ -56,6 +56,17 @@ class SecurityGroupRule(TypedDict):
     description: NotRequired[str | None]
     port_range_min: int | None
     port_range_max: int | None
+
+
+class SubnetPool(TypedDict):
+    """A subnet pool, of the project or shared with it. Its times are those of Neutron's clock, in whole seconds."""
+
+    id: str
+    name: str
+    project_id: str
+    description: NotRequired[str | None]
+    created_at: NotRequired[Time]
+    updated_at: NotRequired[Time]
 
 
 class QuotaUsage(TypedDict):
@@ -165,6 +176,34 @@ async def allow_tcp(cloud: Cloud, security_group_id: str, port: int, description
 
 async def delete_security_group_rule(cloud: Cloud, rule_id: str) -> None:
     await cloud.network.delete(f"/security-group-rules/{rule_id}")
+
+
+async def subnet_pools(cloud: Cloud, name: str) -> list[SubnetPool]:
+    """The project's own subnet pools of this name."""
+    pools = await cloud.network.all("/subnetpools", "subnetpools", SubnetPool, name=name)
+    return [pool for pool in pools if pool["project_id"] == cloud.project_id]
+
+
+async def create_subnet_pool(cloud: Cloud, name: str, prefix: str, description: str) -> SubnetPool:
+    """Create a subnet pool of the addresses. No other may have this name and description."""
+    body = {"subnetpool": {"name": name, "prefixes": [prefix], "description": description}}
+
+    async def create() -> SubnetPool:
+        return await cloud.network.post("/subnetpools", body, SubnetPool, within="subnetpool")
+
+    async def look() -> SubnetPool | None:
+        return next((each for each in await subnet_pools(cloud, name) if each.get("description") == description), None)
+
+    return await retry.settle(create, look)
+
+
+async def describe_subnet_pool(cloud: Cloud, pool_id: str, description: str) -> None:
+    """Change the description; with a new one, Neutron also changes the time of the last update."""
+    await cloud.network.put(f"/subnetpools/{pool_id}", {"subnetpool": {"description": description}})
+
+
+async def delete_subnet_pool(cloud: Cloud, pool_id: str) -> None:
+    await cloud.network.delete(f"/subnetpools/{pool_id}")
 
 
 async def floating_ip_quota(cloud: Cloud) -> tuple[int, int]:

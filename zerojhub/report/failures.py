@@ -25,6 +25,11 @@ def show_fault(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def show_note(text: str) -> None:
+    """Something that the user should know, in a command that reports one step only."""
+    print(text, file=sys.stderr)
+
+
 def show_stopped(text: str) -> None:
     """That the command was interrupted; the text says what that means."""
     print(f"stopped: {text}", file=sys.stderr)

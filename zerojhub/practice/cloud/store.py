@@ -114,6 +114,7 @@ class Store:
         self.server_events: list[Record] = []
         self.networks, self.subnets, self.routers, self.ports = Table(), Table(), Table(), Table()
         self.security_groups, self.security_group_rules, self.floatingips = Table(), Table(), Table()
+        self.subnetpools = Table()
         self.volumes, self.volume_types, self.attachments, self.snapshots = Table(), Table(), Table(), Table()
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
@@ -214,6 +215,7 @@ class Store:
                     "floatingip": len(own(self.floatingips)),
                     "security_group": len(own(self.security_groups)),
                     "security_group_rule": len(own(self.security_group_rules)),
+                    "subnetpool": len(own(self.subnetpools)),
                 }
             case "volume":
                 volumes, snapshots = own(self.volumes), own(self.snapshots)

@@ -17,6 +17,7 @@ def to_response(refusal: Refusal) -> JSONResponse:
 MISSING = {
     "networks": ("NetworkNotFound", "Network {} could not be found."),
     "subnets": ("SubnetNotFound", "Subnet {} could not be found."),
+    "subnetpools": ("SubnetPoolNotFound", "Subnet pool {} could not be found."),
     "routers": ("RouterNotFound", "Router {} could not be found"),
     "ports": ("PortNotFound", "Port {} could not be found."),
     "security-groups": ("SecurityGroupNotFound", "Security group {} does not exist"),
@@ -38,6 +39,7 @@ def disallowed(*rules: str) -> Refusal:
 
 REQUIRED = {
     "subnets": ("network_id", "ip_version"),
+    "subnetpools": ("name", "prefixes"),
     "ports": ("network_id",),
     "security-group-rules": ("direction", "security_group_id"),
 }

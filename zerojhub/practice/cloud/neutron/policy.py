@@ -15,6 +15,7 @@ SETTABLE: dict[str, tuple[str, ...]] = {
         "admin_state_up security_groups allowed_address_pairs extra_dhcp_opts device_id device_owner "
         "port_security_enabled binding:vnic_type"
     ),
+    "subnetpools": ("default_quota",),
     "routers": words("admin_state_up routes"),
     "security-groups": ("stateful",),
     "security-group-rules": (),
@@ -24,6 +25,7 @@ ADMINISTRATORS: dict[str, tuple[str, ...]] = {
         "shared router:external provider:network_type provider:physical_network provider:segmentation_id"
     ),
     "ports": words("binding:host_id binding:profile"),
+    "subnetpools": words("shared is_default"),
     "routers": words("distributed ha"),
 }
 

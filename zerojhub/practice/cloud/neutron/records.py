@@ -1,4 +1,4 @@
-"""Neutron's records: networks, subnets, routers, ports and security groups.
+"""Neutron's records: networks, subnets, subnet pools, routers, ports and security groups.
 
 In reality every machine is on the single practice network; all networks recorded here take their addresses from it.
 """
@@ -29,6 +29,7 @@ def tables(store: Store) -> dict[str, Table]:
     return {
         "networks": store.networks,
         "subnets": store.subnets,
+        "subnetpools": store.subnetpools,
         "routers": store.routers,
         "ports": store.ports,
         "security-groups": store.security_groups,
@@ -101,6 +102,7 @@ def new_subnet(
     *,
     dhcp: bool = True,
     nameservers: list[str] | None = None,
+    pool: Record | None = None,
 ) -> Record:
     check_quota(store, project, "subnet")
     try:
@@ -120,7 +122,7 @@ def new_subnet(
         "enable_dhcp": dhcp,
         "dns_nameservers": nameservers or [],
         "host_routes": [],
-        "subnetpool_id": None,
+        "subnetpool_id": pool["id"] if pool else None,
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
         "service_types": [],
@@ -128,6 +130,46 @@ def new_subnet(
     }
     network["subnets"].append(subnet["id"])
     return store.subnets.add(subnet)
+
+
+def new_subnet_pool(store: Store, project: str, name: str, wanted: Record) -> Record:
+    """A pool of the prefixes; subnets with its ID take theirs from it."""
+    check_quota(store, project, "subnetpool")
+    for prefix in wanted["prefixes"]:
+        try:
+            ipaddress.IPv4Network(prefix)
+        except ValueError:
+            raise Refusal(400, f"Invalid input for prefixes. Reason: '{prefix}' is not a valid IP subnet.") from None
+    prefixes = [ipaddress.IPv4Network(prefix) for prefix in wanted["prefixes"]]
+    least = wanted.get("min_prefixlen", 8)
+    pool = {
+        **common(project, name),
+        "ip_version": 4,
+        "prefixes": [str(prefix) for prefix in ipaddress.collapse_addresses(prefixes)],
+        "min_prefixlen": str(least),
+        "default_prefixlen": str(wanted.get("default_prefixlen", least)),
+        "max_prefixlen": str(wanted.get("max_prefixlen", 32)),
+        "default_quota": wanted.get("default_quota"),
+        "address_scope_id": None,
+        "is_default": False,
+        "shared": False,
+    }
+    return store.subnetpools.add(pool)
+
+
+def prefix_of(store: Store, pool: Record, length: int | None) -> str:
+    """A prefix of the pool, of this length, that no subnet has yet."""
+    taken = [ipaddress.IPv4Network(each["cidr"]) for each in store.subnets.where(subnetpool_id=pool["id"])]
+    for prefix in map(ipaddress.IPv4Network, pool["prefixes"]):
+        length = length or max(int(pool["default_prefixlen"]), prefix.prefixlen)
+        for part in prefix.subnets(new_prefix=length) if length >= prefix.prefixlen else ():
+            if not any(part.overlaps(each) for each in taken):
+                return str(part)
+    raise Refusal(
+        503,
+        f"Failed to allocate subnet: Insufficient prefix space to allocate subnet size /{length}.",
+        "SubnetAllocationError",
+    )
 
 
 def mac_address(address: str) -> str:
@@ -280,6 +322,9 @@ def forget(store: Store, kind: str, ident: str) -> None:
             raise Refusal(409, f"Unable to complete operation on subnet {ident}: {reason}", "SubnetInUse")
         with contextlib.suppress(KeyError, ValueError):
             store.networks[record["network_id"]]["subnets"].remove(ident)
+    if kind == "subnetpools" and store.subnets.where(subnetpool_id=ident):
+        message = "Unable to delete subnet pool: Subnet pool has existing allocations."
+        raise Refusal(400, message, "SubnetPoolDeleteError")
     if kind == "routers":
         ports = store.ports.where(device_id=ident)
         if ids := ", ".join(port["id"] for port in ports if port["device_owner"] != GATEWAY):

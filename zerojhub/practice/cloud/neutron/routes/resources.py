@@ -1,4 +1,4 @@
-"""Networks, subnets, routers, ports and security groups: requests that all kinds have in common."""
+"""Networks, subnets, subnet pools, routers, ports and security groups: requests that all kinds have in common."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from zerojhub.practice.cloud.neutron.records import (
     new_rule,
     new_security_group,
     new_subnet,
+    new_subnet_pool,
+    prefix_of,
     render,
     set_gateway,
 )
@@ -134,7 +136,11 @@ def new_record(call: Call, kind: str, body: Any) -> Record:
             record = new_network(store, project, name)
         case "subnets":
             network = get(store, "networks", wanted.get("network_id", ""))
-            record = new_subnet(store, project, network, name, wanted.get("cidr") or store.network)
+            pool = get(store, "subnetpools", wanted["subnetpool_id"]) if wanted.get("subnetpool_id") else None
+            cidr = wanted.get("cidr") or (prefix_of(store, pool, wanted.get("prefixlen")) if pool else store.network)
+            record = new_subnet(store, project, network, name, cidr, pool=pool)
+        case "subnetpools":
+            record = new_subnet_pool(store, project, name, wanted)
         case "routers":
             gateway = (wanted.get("external_gateway_info") or {}).get("network_id")
             record = new_router(store, project, name, get(store, "networks", gateway) if gateway else None, [])
