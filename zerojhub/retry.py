@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
+from zerojhub.clocks import date_of
 from zerojhub.errors import ZeroJHubError
 from zerojhub.text import Say, plural
 
@@ -255,7 +255,7 @@ def of_status(service: str, status: int, headers: Mapping[str, str]) -> Fault | 
     """The fault that an answer with this HTTP status is; None if the answer is final."""
     if status not in STATUSES:
         return None
-    return Fault(service, str(status), retry_after=seconds_of(headers.get("Retry-After")))
+    return Fault(service, str(status), retry_after=seconds_of(headers.get("Retry-After"), headers.get("Date")))
 
 
 def of_exception(service: str, error: BaseException) -> Fault | None:
@@ -303,13 +303,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         todo += [one for one in inner if isinstance(one, BaseException) and not isinstance(one, ZeroJHubError)]
 
 
-def seconds_of(retry_after: str | None) -> float | None:
-    """The seconds that a Retry-After header asks to wait, given as seconds or as a date; None without a valid one."""
+def seconds_of(retry_after: str | None, date: str | None = None) -> float | None:
+    """The seconds that a Retry-After header asks to wait, given as seconds or as a date; None without a valid one.
+
+    `date`: the answer's own. Only the difference of the two dates counts, not this machine's clock.
+    """
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    try:
-        then = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+    then = date_of(text)
+    if then is None:
         return None
-    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+    return max((then - (date_of(date) or datetime.now(UTC))).total_seconds(), 0.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 
+from zerojhub.clocks import Clock
 from zerojhub.kube.client import Kube, KubeError
 from zerojhub.kube.kinds import NODE, POD
 from zerojhub.retry import OutcomeUnknown, of_status
@@ -19,6 +20,7 @@ class Cluster(Kube):
 
     def __init__(self, **objects: Objects) -> None:
         self.objects = objects
+        self.clock = Clock()
         self.applied: Objects = []
         self.deleted: list[str] = []
         self.refusals: dict[str, int] = {}

@@ -395,7 +395,7 @@ def test_what_a_claim_has_lost_before_is_not_taken_for_what_it_had_last(project)
     project.answer(f"POST {VOLUMES}/v0/metadata", Answer(200, {}))
     cluster: Any = {"uuid": "c1", "stack_id": None}
     tagged = {**CSI, "csi.storage.k8s.io/pvc/name": "claim-ada", "cinder.csi.openstack.org/cluster": "c1"}
-    now = kept.now()
+    now = kept.now(Cloud("fake"))
     listed(project, tagged, tagged | ADA.metadata() | {KEPT: now}, cluster=cluster)
     deployment = Deployment.model_validate({"name": "class", "cloud": "fake", "cluster": {"template": "t"}})
     anyio.run(kept.mark_rest, Cloud("fake"), cluster, deployment)

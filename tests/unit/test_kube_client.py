@@ -380,6 +380,8 @@ class Authority:
     """A CA, and the certificates it signs, in PEM."""
 
     def __init__(self) -> None:
+        self.ahead = datetime.timedelta()
+        """How far its clock is ahead."""
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
         ca = x509.BasicConstraints(ca=True, path_length=None)
@@ -399,7 +401,7 @@ class Authority:
         return self._sign(subject, key.public_key(), x509.SubjectAlternativeName([host])), private.decode()
 
     def _sign(self, subject: x509.Name, key: Any, extension: x509.ExtensionType) -> str:
-        now = datetime.datetime.now(datetime.UTC)
+        now = datetime.datetime.now(datetime.UTC) + self.ahead
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
         builder = builder.serial_number(x509.random_serial_number()).add_extension(extension, critical=False)
         builder = builder.not_valid_before(now - datetime.timedelta(days=1))

@@ -36,13 +36,13 @@ def test_what_is_late_is_named_first():
         resource("kube-minion", "CREATE_IN_PROGRESS", 0.5),
         resource("kube-master", "CREATE_IN_PROGRESS", 6),
     ]
-    said = stacks.progress(listed)
+    said = stacks.progress(listed, datetime.now(UTC))
     assert re.fullmatch(r"1 of 5 resources, now kube-master \(6 min 0\d s, late\), kube-minion", said), said
 
 
 def test_nothing_under_way():
-    assert stacks.progress([]) == ""
-    assert stacks.progress([resource("network", "CREATE_COMPLETE")]) == "1 of 1 resources"
+    assert stacks.progress([], datetime.now(UTC)) == ""
+    assert stacks.progress([resource("network", "CREATE_COMPLETE")], datetime.now(UTC)) == "1 of 1 resources"
 
 
 def test_what_was_aborted_is_no_reason():

@@ -174,4 +174,4 @@ async def status(crons: Crons, to: str) -> Status | None:
     )
     if cron is None:
         return None
-    return decide(cron, noted, [each["metadata"]["name"] for each in claims], to, datetime.now(UTC))
+    return decide(cron, noted, [each["metadata"]["name"] for each in claims], to, crons.kube.clock.now())

@@ -121,7 +121,7 @@ async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
     """What is being created right now, and what of it is late; empty when nothing can be seen."""
     with contextlib.suppress(Unavailable):  # the wait goes on without these details
         if resources := await stacks.resources(cloud, cluster):
-            return stacks.progress(resources)
+            return stacks.progress(resources, cloud.orchestration.clock.now())
         return servers.progress(await servers.of(cloud, cluster))
     return ""
 

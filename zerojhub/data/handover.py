@@ -130,7 +130,7 @@ async def hand_over(kube: Kube, cloud: Cloud, items: Sequence[Leaving], source: 
     async def hand_one(each: Leaving) -> None:
         nonlocal done
         async with limit:
-            await _mark(cloud, each.volume.id, each.volume.owner, source, target, since=kept.now())
+            await _mark(cloud, each.volume.id, each.volume.owner, source, target, since=kept.now(cloud))
             if each.claim:
                 await kube.delete(PERSISTENT_VOLUME_CLAIM, each.claim, source.namespace, wait=DELETE_TIMEOUT)
             await _forget(kube, each.persistent)

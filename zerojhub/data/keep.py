@@ -57,7 +57,7 @@ async def keep(
                 hint=f"copy its files if somebody needs them, then: kubectl -n {namespace} delete pvc {of}",
             )
     say(f"keeping {plural(len(wanted), 'volume')}")
-    limit, since = anyio.CapacityLimiter(AT_ONCE), now()
+    limit, since = anyio.CapacityLimiter(AT_ONCE), now(cloud)
 
     async def keep_one(claim: PersistentVolumeClaim, volume: PersistentVolume) -> None:
         async with limit:

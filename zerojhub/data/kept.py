@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from zerojhub.data.owner import (
     CLUSTER,
@@ -113,21 +112,21 @@ async def mark(cloud: Cloud, volume_id: str, owner: Owner, *, since: str = "", h
     `since`: as in `KeptVolume`, if not until now. `had`: the keys of its metadata if it may have been somebody else's, of whom
     nothing stays.
     """
-    wanted = owner.metadata() | leftovers.KEEP | {KEPT: since or now()}
+    wanted = owner.metadata() | leftovers.KEEP | {KEPT: since or now(cloud)}
     await cinder.set_metadata(cloud, volume_id, wanted)
     for key in RECORDED:
         if key in had and key not in wanted:
             await cinder.delete_metadata(cloud, volume_id, key)
 
 
-def now() -> str:
-    """What is recorded as the time at which a volume is kept (ISO 8601)."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(cloud: Cloud) -> str:
+    """What is recorded as the time at which a volume is kept (ISO 8601). Cinder's: such times are compared."""
+    return cloud.volume.clock.now().isoformat(timespec="seconds")
 
 
 async def unmark(cloud: Cloud, volume_id: str, cluster: str) -> None:
     """Record that the cluster has it now."""
-    await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster, GIVEN_BACK: now()})
+    await cinder.set_metadata(cloud, volume_id, {CLUSTER: cluster, GIVEN_BACK: now(cloud)})
     await cinder.delete_metadata(cloud, volume_id, KEPT)
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from typing_extensions import TypedDict
 
-from zerojhub import masking, retry
+from zerojhub import clocks, masking, retry
 from zerojhub.answers import Unexpected, checked
+from zerojhub.clocks import Clock
 from zerojhub.errors import ZeroJHubError
 from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
@@ -114,6 +115,7 @@ class Kube:
         self._extensions = {"sni_hostname": server_name} if server_name else {}
         self._renewing = anyio.Lock()
         self._replaced: list[httpx.AsyncClient] = []
+        self.clock = Clock()
         self.renew: Callable[[], Awaitable[Kube]] | None = None
         """Connects with new credentials when the API server no longer accepts the current ones."""
 
@@ -376,6 +378,7 @@ class Kube:
                 answer = await self._send(method, path, params=params, content=data, headers=headers, timeout=timeout)
             except (httpx.RequestError, ssl.SSLError) as error:  # SSLError: the client certificate is rejected
                 raise self._no_response(error) from None
+            self.clock.hear(answer.headers)
             if answer.is_error:
                 raise _rejection(answer, method, path)
             try:
@@ -406,7 +409,7 @@ class Kube:
         fault, where = retry.of_exception(SERVICE, error), str(self._client.base_url)
         silence = "the Kubernetes API does not respond"
         if fault is None:
-            return KubeError(f"{silence}: {error or type(error).__name__}", where=where)
+            return KubeError(f"{silence}: {error or type(error).__name__}", where=where, hint=clocks.hint(error))
         return Transient(fault, KubeUnavailable(f"{silence}: {fault.answer}", where=where))
 
 

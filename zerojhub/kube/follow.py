@@ -16,9 +16,9 @@ from zerojhub.kube.jobs import (
     BLOCKED,
     COMPLETE,
     FAILED,
-    NOTHING,
     SUSPENDED,
     JobRow,
+    Surroundings,
     find,
     pods_of,
     row,
@@ -92,7 +92,8 @@ async def wait(kube: Kube, job: Job, say: Say, log: Log | None = None) -> JobRow
             if found and _is_deleted(found):
                 found = None
             started = found is None or any(pod["status"]["phase"] == "Running" for pod in pods)
-            now = row(found or latest, pods, NOTHING if started else await surroundings(kube, namespace))
+            around = Surroundings(now=kube.clock.now()) if started else await surroundings(kube, namespace)
+            now = row(found or latest, pods, around)
             if now.state in (COMPLETE, FAILED, SUSPENDED):
                 return now
             if found is None:

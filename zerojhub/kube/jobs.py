@@ -71,11 +71,13 @@ def is_work_queue(spec: JobSpec) -> bool:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a pod needs to start: the events and volume claims of its namespace, and the nodes."""
+    """What a pod needs to start: the events and volume claims of its namespace, and the nodes. And the time."""
 
     events: Sequence[Event] = ()
     claims: Sequence[PersistentVolumeClaim] = ()
     nodes: Sequence[Node] = ()
+    now: datetime | None = None
+    """The API server's time; None: this machine's."""
 
 
 NOTHING = Surroundings()
@@ -116,7 +118,7 @@ def row(job: Job, pods: Sequence[Pod], around: Surroundings = NOTHING) -> JobRow
         succeeded=status.get("succeeded", 0),
         failed=status.get("failed", 0),
         started=status.get("startTime"),
-        seconds=_seconds(status.get("startTime"), ended),
+        seconds=_seconds(status.get("startTime"), ended, around.now or datetime.now(UTC)),
         detail=detail,
     )
 
@@ -182,10 +184,10 @@ def _finished(pod: Pod) -> str:
     return max((state["terminated"].get("finishedAt") or "" for state in states if "terminated" in state), default="")
 
 
-def _seconds(started: str | None, ended: str | None) -> int:
+def _seconds(started: str | None, ended: str | None, now: datetime) -> int:
     if started is None:
         return 0
-    until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
+    until = datetime.fromisoformat(ended) if ended else now
     return max(0, round((until - datetime.fromisoformat(started)).total_seconds()))
 
 
@@ -216,9 +218,8 @@ async def listed(kube: Kube, namespace: str) -> list[JobRow]:
 
 
 async def surroundings(kube: Kube, namespace: str) -> Surroundings:
-    return Surroundings(
-        *await gather(kube.list(EVENT, namespace), kube.list(PERSISTENT_VOLUME_CLAIM, namespace), kube.list(NODE))
-    )
+    found = await gather(kube.list(EVENT, namespace), kube.list(PERSISTENT_VOLUME_CLAIM, namespace), kube.list(NODE))
+    return Surroundings(*found, kube.clock.now())
 
 
 async def delete(kube: Kube, namespace: str, name: str, say: Say) -> None:

@@ -179,7 +179,7 @@ async def _copy(old: Side, new: Side, chosen: Sequence[Leaving], say: Say) -> No
 
     async def copy_one(each: Leaving) -> str:
         marks = replace(each.volume.owner, cluster=old.party.cluster).metadata() | {
-            KEPT: now(),
+            KEPT: now(cloud),
             COPY_OF: each.volume.id,
         }
         name = f"zerojhub-rehearsal-{each.volume.name}"

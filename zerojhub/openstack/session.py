@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeVar
 import anyio.to_thread
 from typing_extensions import TypedDict
 
-from zerojhub import masking, retry
+from zerojhub import clocks, masking, retry
 from zerojhub.answers import Unexpected, checked
+from zerojhub.clocks import Clock
 from zerojhub.errors import CloudError, Unavailable, UserError
 from zerojhub.openstack.clouds_yaml import Clouds
 from zerojhub.retry import Fault, Transient
@@ -119,7 +120,9 @@ class Cloud:
                 raise Transient(fault, Unavailable(fault.answer, where=f"identity at {auth_url}", hint=hint)) from error
             if isinstance(error, ksa.ConnectionError | ksa.DiscoveryFailure | ksa.NotFound):
                 raise UserError(
-                    f"Keystone of cloud {self.name} does not respond: {one_line(str(error))}", where=auth_url, hint=hint
+                    f"Keystone of cloud {self.name} does not respond: {one_line(str(error))}",
+                    where=auth_url,
+                    hint=clocks.hint(error) or hint,
                 ) from error
             raise UserError(f"cloud {self.name}: {one_line(str(error))}", where=auth_url) from error
         except OSError as error:  # a certificate or key that is there, but is none
@@ -214,6 +217,7 @@ class Service:
         self._cloud, self.type, self._version, self._microversion = cloud, service_type, version, microversion
         self.max_microversion: tuple[int, ...] | None = None
         """The newest microversion that the service has, once it has answered and if it says so (Magnum does)."""
+        self.clock = Clock()
 
     @cached_property
     def endpoint(self) -> str:
@@ -332,9 +336,12 @@ class Service:
         except ksa.ClientException as error:
             if fault := fault_of(self.type, error):
                 raise Transient(fault, Unavailable(fault.answer, where=self.type)) from error
-            raise CloudError(f"{self.type} does not respond: {one_line(str(error))}") from error
+            raise CloudError(
+                f"{self.type} does not respond: {one_line(str(error))}", hint=clocks.hint(error)
+            ) from error
         except MISREAD as error:  # in the body of an error
             raise CloudError(f"{UNEXPECTED}: {type(error).__name__} {one_line(str(error))}", where=self.type) from error
+        self.clock.hear(answer.headers)
         if newest := re.search(r"(\d+)\.(\d+)$", answer.headers.get("OpenStack-API-Maximum-Version", "")):
             self.max_microversion = (int(newest[1]), int(newest[2]))
         where = " ".join(filter(None, [self.type, answer.headers.get("X-Openstack-Request-Id")]))

@@ -42,14 +42,18 @@ async def resources(
     return found
 
 
-def progress(listed: Sequence[heat.StackResource]) -> str:
-    """What is in progress, in a few words: "7 of 12 resources, now kube-master (6 min 02 s, late)"; empty for none."""
+def progress(listed: Sequence[heat.StackResource], now: datetime) -> str:
+    """What is in progress, in a few words: "7 of 12 resources, now kube-master (6 min 02 s, late)"; empty for none.
+
+    `now`: Heat's time.
+    """
     done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
     # A nested stack is in progress because something in it is.
     busy = [each for each in listed if each["resource_status"].endswith("IN_PROGRESS") and not _is_stack(each)]
-    now = [_with_time(each) for each in sorted(busy, key=_seconds, reverse=True)[:3]]
+    times = sorted(((_seconds(each, now), each["resource_name"]) for each in busy), key=lambda time: -time[0])
+    shown = [_with_time(name, seconds) for seconds, name in times[:3]]
     counted = f"{len(done)} of {len(listed)} resources" if listed else ""
-    return f"{counted}, now {', '.join(dict.fromkeys(now))}" if now else counted
+    return f"{counted}, now {', '.join(dict.fromkeys(shown))}" if shown else counted
 
 
 def failure(listed: Sequence[heat.StackResource]) -> str | None:
@@ -64,13 +68,12 @@ def _is_stack(resource: heat.StackResource) -> bool:
     return any(link["rel"] == "nested" for link in resource.get("links", []))
 
 
-def _seconds(resource: heat.StackResource) -> float:
+def _seconds(resource: heat.StackResource, now: datetime) -> float:
     since = datetime.fromisoformat(resource["updated_time"])
-    return (datetime.now(UTC) - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
+    return (now - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
 
 
-def _with_time(resource: heat.StackResource) -> str:
-    seconds = _seconds(resource)
+def _with_time(name: str, seconds: float) -> str:
     if seconds < 60:
-        return resource["resource_name"]
-    return f"{resource['resource_name']} ({elapsed(seconds)}{', late' if seconds > LATE else ''})"
+        return name
+    return f"{name} ({elapsed(seconds)}{', late' if seconds > LATE else ''})"
