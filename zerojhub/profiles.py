@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from zerojhub import files
 from zerojhub.errors import UserError
 from zerojhub.shipped import shipped
 from zerojhub.text import nearest
@@ -53,9 +53,7 @@ def write(name: str, target: Path) -> list[Path]:
         before, *after = file.read_text().split(PASSWORD)
         text = before + "".join(secrets.token_urlsafe(24) + part for part in after)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            files.create(path, text.encode(), mode=mode)
         except OSError as error:
             raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(text)
     return [path for path, _ in places.values()]

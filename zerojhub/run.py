@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -169,9 +169,9 @@ class Run:
                     self.write_journal("close", detail=f"{type(error).__name__}: {error}")
 
     def write_journal(self, event: str, stage: str = "", detail: str = "") -> None:
-        """Add a line to the journal: for people, never read back."""
+        """Add a line to the journal: for people, never read back, and no reason to stop if it cannot be written."""
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, "stage": stage, "detail": detail}
-        with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
+        with suppress(OSError), (self.folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import anyio.to_thread
 
+from zerojhub import files
 from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.client import Kube, KubeError, KubeUnavailable, connect
 from zerojhub.kube.kinds import NAMESPACE
@@ -64,8 +64,7 @@ async def by_api(run: Run, cluster: Cluster) -> Reach:
 
     async def made() -> Kube:
         config = await kubeconfig.make(run.cloud, cluster)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(config, file)
+        files.write(path, json.dumps(config).encode())
         return await anyio.to_thread.run_sync(lambda: connect(config))
 
     try:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 from pathlib import Path
 
+from zerojhub import files
+
 
 class HostKeys:
     """The pins of one deployment.
@@ -28,7 +30,7 @@ class HostKeys:
         """Pin these keys for the server at the address, in place of all earlier pins of the address."""
         others = [line for line in self._lines() if not line.startswith(f"{address} ")]
         pins = [f"{address} {key} {server}" for key in keys]
-        self.path.write_text("".join(f"{line}\n" for line in [*others, *pins]))
+        files.write(self.path, "".join(f"{line}\n" for line in [*others, *pins]).encode())
 
     def removal(self, address: str) -> str:
         """The command that removes the pins of the address."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from zerojhub import masking
+from zerojhub import files, masking
 from zerojhub.errors import UserError
 from zerojhub.machine import keyfiles
 from zerojhub.machine.keyfiles import KeyFile, key_material
@@ -138,8 +138,7 @@ def make_private_key(path: Path) -> None:
     """Write a new ed25519 private key to `path`, which must not exist, with mode 0600 from the first byte on."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(keyfiles.openssh_format(Ed25519PrivateKey.generate()))
+    files.create(path, keyfiles.openssh_format(Ed25519PrivateKey.generate()))
 
 
 def agent_keys() -> set[str]:

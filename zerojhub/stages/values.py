@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerojhub import __version__
+from zerojhub import __version__, files
 from zerojhub.deployment import HubSpec, TemplateSpec
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.helm import program
@@ -59,7 +59,7 @@ class Rendered:
     def remember(self, folder: Path) -> None:
         """Have no later run render them again."""
         if not self.is_proven(folder):
-            (folder / PROVEN).write_text("\n".join([*_proven(folder), self.fingerprint][-MOST_PROVEN:]))
+            files.write(folder / PROVEN, "\n".join([*_proven(folder), self.fingerprint][-MOST_PROVEN:]).encode())
 
     def merged(self) -> ChartValues:
         """The user's values with the defaults of the chart."""
