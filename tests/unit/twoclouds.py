@@ -22,6 +22,7 @@ from zerojhub import restoring
 from zerojhub.backup import pod, work
 from zerojhub.backup.installed import Installed
 from zerojhub.backup.night import STATE_KEY, Owner
+from zerojhub.backup.recover import PENDING, restored_from
 from zerojhub.deployment import BackupSpec
 from zerojhub.kube.labels import USERNAME
 from zerojhub.moving import copying, plan
@@ -182,6 +183,8 @@ class TwoClouds(World):
             assert kube is self.new
             assert not self.new.hub_runs()
             assert task.get("exact") or task["action"] == "restore hub"
+            claim = await kube.get("v1/PersistentVolumeClaim", volume.claim)
+            assert restored_from(claim) == PENDING, "a copy that is not complete would be taken for one that is"
             there, kept = kube.volume(volume.claim), self.store[task["name"]]
             at = task["at"] or list(kept)[-1]
             there["half"] = "of a file"
