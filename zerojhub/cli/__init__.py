@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from zerojhub.cli.commands import Commands
+from zerojhub.cli.given import is_given
 from zerojhub.cli.help import App
 from zerojhub.cli.options import (
     DEFAULT_FILE,
@@ -24,7 +25,6 @@ from zerojhub.cli.options import (
     QuietOption,
     VerboseOption,
     YesOption,
-    is_given,
     set_defaults,
 )
 from zerojhub.report.results import Output

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import Default
 
+from zerojhub.cli.given import convert_if_given
 from zerojhub.cli.usage import unknown_command
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -36,6 +37,10 @@ class Formatter(Protocol):
 class Command(TyperCommand):
     """A command with this help."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        convert_if_given(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return usage(self, ctx)
 
@@ -45,6 +50,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group of commands with this help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        convert_if_given(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*usage(self, ctx), "COMMAND [ARGS]..."]

@@ -201,12 +201,6 @@ def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     return complete
 
 
-def is_given(context: typer.Context, name: str) -> bool:
-    """Whether the option was given, on the command line or in the environment."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
-
-
 def set_defaults(context: typer.Context, given: dict[str, object]) -> None:
     """Make options given before the command defaults of those of the command (`zerojhub -o json status`).
 
