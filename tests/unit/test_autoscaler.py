@@ -243,7 +243,7 @@ def test_the_reason_that_no_node_comes_is_told(monkeypatch, groups, reason, mess
     async def room(*_):
         return lacking
 
-    monkeypatch.setattr(clusters, "capacity_problems", room)
+    monkeypatch.setattr(clusters, "lacking_for_nodes", room)
     cloud: Any = None
     said: Any = {"reason": reason, "message": message} if reason else None
     refused = "0/2 nodes are available"

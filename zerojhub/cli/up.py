@@ -186,7 +186,8 @@ def plan(
     from zerojhub.cli.run import with_run
     from zerojhub.stages import STAGES
 
-    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, silent=True)
+    # Without progress, but with the warnings of what would be created.
+    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, quiet=True)
     show_plan(statuses, output)
     _exit_code(statuses)
 

@@ -187,7 +187,7 @@ async def why_no_node(cloud: Cloud, groups: Sequence[GroupStatus], decision: Eve
     if "in backoff" in message:
         return f"the cloud provides no node, retrying later: {failed or 'the last one could not be created'}"
     for group in scaled:
-        if lacking := await clusters.capacity_problems(cloud, {"flavor_id": group.flavor}, 0, 1):
+        if lacking := await clusters.lacking_for_nodes(cloud, {}, group.flavor, 1):
             return f"no quota for another node: {lacking[0]}"
     if "Insufficient" in message:
         flavors = ", ".join(sorted({group.flavor for group in scaled if group.flavor}))

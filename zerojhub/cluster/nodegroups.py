@@ -16,6 +16,7 @@ from zerojhub.openstack.magnum import (
     NodeGroupRequest,
     PatchOperation,
     Taint,
+    TemplateFields,
 )
 from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say
@@ -71,6 +72,11 @@ def choose(groups: Sequence[NodeGroup], wanted: str) -> NodeGroup:
 
 async def get_one(cloud: Cloud, cluster: str, wanted: str) -> NodeGroup:
     return choose(await listed(cloud, cluster), wanted)
+
+
+def fields_of(labels: dict[str, str] | None, docker_volume_size: int | None) -> TemplateFields:
+    """What decides which volumes the nodes of a group have."""
+    return {"labels": labels or {}, "docker_volume_size": docker_volume_size}
 
 
 def request(
@@ -142,9 +148,9 @@ async def create(
         except UserError as error:
             found.append(error)
     if not found:
-        found += await clusters.capacity_problems(
-            cloud, {"flavor_id": body.get("flavor_id") or before["flavor_id"]}, 1, count
-        )
+        flavor = body.get("flavor_id") or before["flavor_id"]
+        like = fields_of(body.get("labels", before["labels"]), body.get("docker_volume_size"))
+        found += await clusters.lacking_for_nodes(cloud, like, flavor, count)
     if found:
         raise Problems(found)
     created = await magnum.create_nodegroup(cloud, before["uuid"], body)

@@ -102,7 +102,8 @@ async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: A
 async def check_room(cloud: Cloud, group: NodeGroup, count: int) -> None:
     """Problems when the quotas do not allow `count` nodes in the group."""
     more = count - group["node_count"]
-    if found := await clusters.capacity_problems(cloud, {"flavor_id": group["flavor_id"]}, 0, more):
+    like = nodegroups.fields_of(group.get("labels"), group.get("docker_volume_size"))
+    if found := await clusters.lacking_for_nodes(cloud, like, group["flavor_id"], more):
         raise Problems(found)
 
 

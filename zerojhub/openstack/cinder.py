@@ -41,6 +41,14 @@ class Snapshot(TypedDict):
     volume_id: str
 
 
+class QuotaUsage(TypedDict):
+    """A limit (-1 is unlimited), what is used of it, and what is being created."""
+
+    limit: int
+    in_use: int
+    reserved: int
+
+
 class ZoneName(TypedDict):
     """An availability zone."""
 
@@ -86,6 +94,16 @@ async def set_metadata(cloud: Cloud, volume_id: str, metadata: dict[str, str]) -
 async def delete_metadata(cloud: Cloud, volume_id: str, key: str) -> None:
     """Delete an item of its metadata, if it is there. The key has no slash: clouds do not find it in the path then."""
     await cloud.volume.delete(f"/volumes/{volume_id}/metadata/{key}")
+
+
+async def quotas(cloud: Cloud) -> dict[str, QuotaUsage]:
+    """The project's quotas by resource, `volumes` and `gigabytes` among them, with those of volume types.
+
+    CloudError where the cloud has no Cinder, or the project may not see them.
+    """
+    path = f"/os-quota-sets/{cloud.project_id}"
+    answer = await cloud.volume.get(path, dict[str, QuotaUsage | str], within="quota_set", usage=True)
+    return {name: usage for name, usage in answer.items() if not isinstance(usage, str)}  # the project's ID
 
 
 async def zones(cloud: Cloud) -> list[str]:

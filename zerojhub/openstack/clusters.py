@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import cast
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import magnum, quota, templates
+from zerojhub.openstack import magnum, needs, nova, quota, templates, zones
 from zerojhub.openstack.magnum import Cluster, ClusterOptions, ClusterRequest, ClusterTemplate, TemplateFields
 from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
@@ -90,15 +89,21 @@ async def create(
     if not options.get("keypair") and not chosen.get("keypair_id") and not is_cluster_api(chosen):
         found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))
     combined = _overridden(chosen, options)
-    found += await templates.problems(cloud, combined)
-    found += await capacity_problems(cloud, combined, options["master_count"], options["node_count"])
-    if floating_ips and not is_cluster_api(chosen):
-        found += await quota.floating_ip_shortages(cloud, floating_ips)
+    masters, workers = options["master_count"], options["node_count"]
+    flavors = await nova.flavors(cloud)
+    found += await templates.problems(cloud, combined, flavors)
+    found += problems_of_masters(combined, masters)
+    wanted = needs.of_cluster(combined, masters, workers, flavors)
+    if not is_cluster_api(chosen):
+        wanted["floating_ips"] += floating_ips
+    found += await quota.lacking(cloud, wanted)
+    zone = combined["labels"].get(zones.LABEL)
+    found += (await zones.zones(cloud)).problems(zone) if zone else []
     if found:
         raise Problems(found)
     request: ClusterRequest = {**options, "cluster_template_id": chosen["uuid"]}
     if request.pop("merge_labels", False):
-        request["labels"] = chosen["labels"] | options["labels"]
+        request["labels"] = combined["labels"]
     return await magnum.create_cluster(cloud, request)
 
 
@@ -106,21 +111,21 @@ def _overridden(template: ClusterTemplate, options: ClusterOptions) -> TemplateF
     """The template's fields, as the options for a cluster override them."""
     keypair = options.get("keypair") or template.get("keypair_id")
     own = {key: value for key, value in options.items() if key in TemplateFields.__annotations__}
+    if options.get("merge_labels"):
+        own["labels"] = template["labels"] | options["labels"]
     return cast(TemplateFields, {**template, **own, "keypair_id": keypair})  # keys of the same name have the same type
 
 
-async def capacity_problems(cloud: Cloud, template: TemplateFields, masters: int, workers: int) -> list[ZeroJHubError]:
-    """What the project's quotas, or the number of masters, do not allow."""
-    found: list[ZeroJHubError] = []
+def problems_of_masters(template: TemplateFields, masters: int) -> list[UserError]:
+    """Why a cluster of the template cannot have so many masters."""
     if masters > 1 and not template.get("master_lb_enabled"):
-        found.append(UserError(f"{masters} masters need a template with master_lb_enabled", hint="or one master"))
-    counts: dict[str, int] = {}
-    for flavor, number in ((template.get("master_flavor_id"), masters), (template.get("flavor_id"), workers)):
-        if flavor:
-            counts[flavor] = counts.get(flavor, 0) + number
-    with contextlib.suppress(UserError):  # an unknown flavor is a problem of the template, and reported with it
-        found += await quota.compute_shortages(cloud, counts)
-    return found
+        return [UserError(f"{masters} masters need a template with master_lb_enabled", hint="or one master")]
+    return []
+
+
+async def lacking_for_nodes(cloud: Cloud, template: TemplateFields, flavor: str | None, count: int) -> list[UserError]:
+    """Where the quotas are too small for so many more nodes of the flavor. `template`: what else the nodes have."""
+    return await quota.lacking(cloud, needs.of_nodes(template, flavor, count, await nova.flavors(cloud)))
 
 
 async def get_idle(cloud: Cloud, name: str) -> Cluster:

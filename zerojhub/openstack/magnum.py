@@ -200,6 +200,8 @@ class NodeGroup(NodeGroupName):
     min_node_count: int | None
     max_node_count: int | None
     is_default: bool
+    labels: NotRequired[dict[str, str] | None]
+    docker_volume_size: NotRequired[int | None]
     status: NotRequired[str | None]
     stack_id: NotRequired[str | None]
     node_addresses: NotRequired[list[str] | None]

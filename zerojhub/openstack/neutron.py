@@ -1,4 +1,4 @@
-"""Neutron (networking API v2.0): networks, ports, floating IPs, security group rules, subnet pools, the floating IP quota.
+"""Neutron (networking API v2.0): networks, ports, floating IPs, security group rules, subnet pools and quotas.
 
 Types have the keys that the product reads, as the Networking API reference names them.
 """
@@ -74,12 +74,6 @@ class QuotaUsage(TypedDict):
 
     limit: Number
     used: Number
-
-
-class Quota(TypedDict):
-    """The project's quotas."""
-
-    floatingip: QuotaUsage
 
 
 async def networks(cloud: Cloud, *, external: bool = False) -> list[Network]:
@@ -206,7 +200,7 @@ async def delete_subnet_pool(cloud: Cloud, pool_id: str) -> None:
     await cloud.network.delete(f"/subnetpools/{pool_id}")
 
 
-async def floating_ip_quota(cloud: Cloud) -> tuple[int, int]:
-    """The project's quota of floating IPs and what is used of it. CloudError where the project may not see it."""
-    quota = await cloud.network.get(f"/quotas/{cloud.project_id}/details.json", Quota, within="quota")
-    return int(quota["floatingip"]["limit"]), int(quota["floatingip"]["used"])
+async def quotas(cloud: Cloud) -> dict[str, QuotaUsage]:
+    """The project's quotas by resource, such as `port`. CloudError where the project may not see them."""
+    path = f"/quotas/{cloud.project_id}/details.json"
+    return await cloud.network.get(path, dict[str, QuotaUsage], within="quota")

@@ -1,4 +1,4 @@
-"""Nova (compute API v2.1, microversion 2.60): servers, flavors, keypairs and the project's limits.
+"""Nova (compute API v2.1, microversion 2.60): servers, flavors, keypairs, zones and the project's limits.
 
 Types have the keys that the product reads, as the Compute API reference names them.
 """
@@ -78,6 +78,19 @@ class Console(TypedDict):
     output: str | None
 
 
+class ZoneState(TypedDict):
+    """Whether servers can be created in a zone."""
+
+    available: bool
+
+
+class Zone(TypedDict):
+    """An availability zone."""
+
+    zoneName: str
+    zoneState: ZoneState
+
+
 class Limits(TypedDict, total=False):
     """The project's absolute limits and their usage; -1 is unlimited, memory in MB."""
 
@@ -151,6 +164,12 @@ async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
 
 async def delete_keypair(cloud: Cloud, name: str) -> None:
     await cloud.compute.delete(f"/os-keypairs/{name}")
+
+
+async def zones(cloud: Cloud) -> list[str]:
+    """The names of the availability zones in which servers can be created."""
+    listed = await cloud.compute.get("/os-availability-zone", list[Zone], within="availabilityZoneInfo")
+    return [zone["zoneName"] for zone in listed if zone["zoneState"]["available"]]
 
 
 async def limits(cloud: Cloud) -> Limits:

@@ -1,4 +1,4 @@
-"""Octavia (load balancer API v2): the project's load balancers.
+"""Octavia (load balancer API v2): the project's load balancers and their quota.
 
 Types have the keys that the product reads, as the Load Balancer API reference names them.
 """
@@ -22,6 +22,17 @@ class LoadBalancer(TypedDict):
     operating_status: str
     provisioning_status: str
     created_at: Time
+
+
+class Quota(TypedDict):
+    """Limits of the project; -1 is unlimited."""
+
+    load_balancer: int
+
+
+async def quota(cloud: Cloud) -> int:
+    """How many load balancers the project may have. CloudError where the cloud has no Octavia."""
+    return (await cloud.load_balancer.get(f"/lbaas/quotas/{cloud.project_id}", Quota, within="quota"))["load_balancer"]
 
 
 async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:

@@ -6,15 +6,16 @@ of another engine, and the cluster created from it fails a quarter of an hour la
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from zerojhub.deployment import TemplateSpec
 from zerojhub.errors import CloudError, Problems, UserError, ZeroJHubError
-from zerojhub.openstack import magnum, names
+from zerojhub.openstack import magnum, names, neutron, nova
 from zerojhub.openstack.magnum import ClusterTemplate, PatchOperation, TemplateFields, TemplateRequest
+from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
 from zerojhub.tasks import gather
 
@@ -119,27 +120,49 @@ async def _refuse_in_use(cloud: Cloud, template: ClusterTemplate, hint: str) -> 
         raise UserError(f"template {template['name']} is used by {', '.join(users)}", hint=hint)
 
 
-async def problems(cloud: Cloud, template: TemplateFields) -> list[ZeroJHubError]:
-    """All that would stop a cluster of this template (a request, or one that exists)."""
+async def problems(
+    cloud: Cloud, template: TemplateFields, flavors: Sequence[nova.Flavor] | None = None
+) -> list[ZeroJHubError]:
+    """All that would stop a cluster of this template (a request, or one that exists). `flavors`: if they are known."""
     found: list[ZeroJHubError] = [*driver_problems(template)]
+    if flavors is None:
+        flavors = await nova.flavors(cloud)
 
-    async def resolve(find: Callable[[Cloud, str], Awaitable[object]], wanted: str) -> None:
+    async def resolve(find: Awaitable[object]) -> None:
         try:
-            await find(cloud, wanted)
+            await find
         except UserError as error:
             found.append(error)
 
-    parts: set[tuple[Callable[[Cloud, str], Awaitable[object]], str | None]] = {
-        (names.image, template.get("image_id")),
-        (names.keypair, template.get("keypair_id")),
-        (names.flavor, template.get("flavor_id")),
-        (names.flavor, template.get("master_flavor_id")),
-        (partial(names.network, external=True), template.get("external_network_id")),
-        (names.network, template.get("fixed_network")),
-        (names.subnet, template.get("fixed_subnet")),
-    }
-    await gather(*(resolve(find, wanted) for find, wanted in parts if wanted))
+    async def flavor(wanted: str) -> None:
+        names.one("flavor", wanted, flavors)
+
+    parts: list[tuple[Callable[[str], Awaitable[object]], str | None]] = [
+        (partial(names.image, cloud), template.get("image_id")),
+        (partial(names.keypair, cloud), template.get("keypair_id")),
+        (partial(names.network, cloud), template.get("fixed_network")),
+        (partial(names.subnet, cloud), template.get("fixed_subnet")),
+        *((flavor, wanted) for wanted in {template.get("flavor_id"), template.get("master_flavor_id")}),
+    ]
+    await gather(
+        resolve(_external_network(cloud, template)), *(resolve(find(wanted)) for find, wanted in parts if wanted)
+    )
     return found
+
+
+async def _external_network(cloud: Cloud, template: TemplateFields) -> None:
+    """UserError for an external network that is not there or not the only one of its name.
+
+    Cluster API takes the only one there is when the template names none, and fails when there are several.
+    """
+    if wanted := template.get("external_network_id"):
+        await names.network(cloud, wanted, external=True)
+    elif is_cluster_api(template) and len(listed := await neutron.networks(cloud, external=True)) > 1:
+        ids = ", ".join(f"{each['name']} ({each['id']})" for each in listed)
+        raise UserError(
+            f"the template names no external network, and there are {len(listed)}: {ids}",
+            hint="choose one with external_network in the template",
+        )
 
 
 def driver_problems(template: TemplateFields) -> list[UserError]:

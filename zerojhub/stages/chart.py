@@ -13,22 +13,29 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from zerojhub import graph
+from zerojhub.data import reattach
 from zerojhub.data.keep import keep
-from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.errors import Problems, UserError, ZeroJHubError
+from zerojhub.hub import needs
+from zerojhub.hub.charts import at
 from zerojhub.hub.pods import is_stopped
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.labels import USER_SERVER
 from zerojhub.kube.types import Deployment
+from zerojhub.openstack import quota
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.retry import Fault, OutcomeUnknown
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
+from zerojhub.stages import cluster
 from zerojhub.stages.access import Access
 from zerojhub.stages.cluster import Cluster
 from zerojhub.stages.helm import HelmProgram, hub_release
+from zerojhub.stages.kept import find as find_kept
 from zerojhub.stages.storage import StorageClass
-from zerojhub.stages.values import Values
+from zerojhub.stages.template import find as find_template
+from zerojhub.stages.values import Rendered, Values, kubernetes_of, render
 from zerojhub.stages.volumes import Volumes
 from zerojhub.tasks import gather
 from zerojhub.text import plural
@@ -85,6 +92,25 @@ class Chart(Stage[Release]):
     needs = (Cluster, HelmProgram, StorageClass, Values, Volumes)
     undo_needs = (Cluster, Access)
 
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        """Room in the quotas for what a new cluster's hub creates besides; a warning if there is none for its users."""
+        template = await cluster.missing(run)
+        if template is None:
+            return []  # `do` checks it for a cluster that is there
+        try:
+            rendered = await run.once(render, run, kubernetes_of(run, await find_template(run)))
+        except UserError:
+            return []  # reported by the stage `values`
+        room, of_cluster = await run.once(quota.room, run.cloud), await cluster.needed(run, template)
+        of_both = of_cluster + await _needed(run, rendered)
+        reported = [
+            str(each) for each in quota.shortages(room, of_cluster)
+        ]  # by the stage `cluster`, unless there are more
+        lacking = [each for each in quota.shortages(room, of_both) if str(each) not in reported]
+        if not lacking and not reported:
+            await _warn_for_users(run, rendered, room, of_both)
+        return [*lacking]
+
     async def look(self, run: Run) -> Found[Release] | Missing[Release] | Wrong[Release]:
         from zerojhub.hub.release import difference
         from zerojhub.hub.secrets import Secrets
@@ -123,6 +149,8 @@ class Chart(Stage[Release]):
         # what a move has changed, such as the type of a Service.
         deployments = await _deployments(run)
         stopped = not deployments or any(map(is_stopped, deployments))
+        if installed is None and (lacking := await quota.lacking(run.cloud, await _needed(run, run[Values]))):
+            raise Problems(lacking)
         if installed is None or difference(installed, chart, values) or stopped:
             await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
@@ -153,6 +181,25 @@ class Chart(Stage[Release]):
         if await namespaces.is_ours(kube, namespace) and not await kube.list(kinds.PERSISTENT_VOLUME_CLAIM, namespace):
             run.say(f"deleting namespace {namespace}")
             await kube.delete(kinds.NAMESPACE, namespace, wait=120)
+
+
+async def _needed(run: Run, rendered: Rendered) -> quota.Needs:
+    """What the hub takes of the quotas. Kept volumes are given back to it."""
+    kept = await run.once(find_kept, run)
+    has_volume = kept.has_accounts or any(map(reattach.is_hub, kept.volumes))
+    service_type = at(rendered.user.values, "proxy", "service", "type") or run.deployment.hub.expose
+    return needs.of_hub(rendered.merged(), service_type, run.deployment.storage.type, has_volume=has_volume)
+
+
+async def _warn_for_users(run: Run, rendered: Rendered, room: quota.Room, others: quota.Needs) -> None:
+    """Say so if not every user whom the values name will get a volume, or not even one if they name none."""
+    kept = {each.owner.user for each in (await run.once(find_kept, run)).volumes}
+    named = needs.named_users(rendered.merged())
+    count = len(named - kept) if named else 1
+    of_users = needs.of_users(rendered.merged(), count, run.deployment.storage.type)
+    if lacking := quota.shortages(room, others + of_users):
+        whose = f"the {plural(count, 'user')} whom the values name" if named else "users"
+        run.note(f"warning: no room for the volumes of {whose}: {'; '.join(map(str, lacking))}")
 
 
 async def _moved(run: Run) -> ZeroJHubError | None:

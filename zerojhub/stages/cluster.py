@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from zerojhub.cluster import lifecycle
 from zerojhub.cluster.delete import delete
 from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import clusters, magnum, quota, templates
+from zerojhub.openstack import clusters, magnum, needs, nova, quota, templates, zones
 from zerojhub.openstack.magnum import Cluster as MagnumCluster
-from zerojhub.openstack.magnum import ClusterRequest
+from zerojhub.openstack.magnum import ClusterRequest, TemplateFields
+from zerojhub.openstack.roads import road_of
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
+from zerojhub.stages.floating_ip import own as own_floating_ips
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
 from zerojhub.text import plural
@@ -29,21 +33,16 @@ class Cluster(Stage[MagnumCluster]):
 
     async def check(self, run: Run) -> list[ZeroJHubError]:
         """Everything that the template names, and room in the quotas for what would be created."""
-        template = await expected(run)
-        if template is None or await find(run) is not None:
+        wanted = await missing(run)
+        if wanted is None:
             return []
-        spec = run.deployment.cluster
-        # The cluster gets a keypair of its own, whatever the template says.
-        wanted = template | {"keypair_id": None}
-        if spec.flavor:
-            wanted["flavor_id"] = spec.flavor
-        if spec.master_flavor:
-            wanted["master_flavor_id"] = spec.master_flavor
-        problems = await templates.problems(run.cloud, wanted)
-        problems += await clusters.capacity_problems(run.cloud, wanted, spec.masters, spec.workers)
-        if not run.deployment.access.floating_ip:
-            problems += await quota.floating_ip_shortages(run.cloud, 1)
-        return problems
+        problems = await templates.problems(run.cloud, wanted, await run.once(nova.flavors, run.cloud))
+        problems += clusters.problems_of_masters(wanted, run.deployment.cluster.masters)
+        problems += quota.shortages(await run.once(quota.room, run.cloud), await needed(run, wanted))
+        zone, there = wanted["labels"].get(zones.LABEL), await run.once(zones.zones, run.cloud)
+        if warning := there.warning(zone):
+            run.note(f"warning: {warning}")
+        return problems + there.problems(zone)
 
     async def look(self, run: Run) -> Found[MagnumCluster] | Missing[MagnumCluster] | Wrong[MagnumCluster]:
         cluster = await find(run)
@@ -81,6 +80,43 @@ class Cluster(Stage[MagnumCluster]):
             return
         await kept.mark_rest(run.cloud, cluster, run.deployment)
         await delete(run.cloud, cluster, run.say, data=False)
+
+
+async def missing(run: Run) -> TemplateFields | None:
+    """The template as the deployment overrides it, if there is one and no cluster of it yet."""
+    template = await expected(run)
+    if template is None or await find(run) is not None:
+        return None
+    spec = run.deployment.cluster
+    own = {
+        # The cluster gets a keypair of its own, whatever the template says.
+        "keypair_id": None,
+        "flavor_id": spec.flavor or template.get("flavor_id"),
+        "master_flavor_id": spec.master_flavor or template.get("master_flavor_id"),
+        "docker_volume_size": spec.docker_volume_size or template.get("docker_volume_size"),
+        "fixed_network": spec.fixed_network or template.get("fixed_network"),
+        "fixed_subnet": spec.fixed_subnet or template.get("fixed_subnet"),
+        "floating_ip_enabled": template.get("floating_ip_enabled", False)
+        if spec.floating_ip_enabled is None
+        else spec.floating_ip_enabled,
+        "labels": template["labels"] | {name: str(value) for name, value in spec.labels.items()},
+    }
+    return cast(TemplateFields, {**template, **own})  # keys and types are those of the template
+
+
+async def needed(run: Run, template: TemplateFields) -> quota.Needs:
+    """What the deployment's cluster takes of the quotas, with the floating IP of its own."""
+    spec, access = run.deployment.cluster, run.deployment.access
+    needed = needs.of_cluster(template, spec.masters, spec.workers, await run.once(nova.flavors, run.cloud))
+    reached_by_ssh = road_of(run.deployment, template) == "ssh"
+    if (
+        reached_by_ssh
+        and not access.floating_ip
+        and not template["floating_ip_enabled"]
+        and not await own_floating_ips(run)
+    ):
+        needed["floating_ips"] += 1
+    return needed
 
 
 async def find(run: Run) -> MagnumCluster | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import cinder, leftovers, magnum
+from zerojhub.openstack import cinder, leftovers, magnum, zones
 from zerojhub.openstack.session import if_allowed
 from zerojhub.run import Run
 from zerojhub.stage import Found, Stage, Teardown
@@ -24,6 +24,17 @@ class Kept(Stage[kept.Found]):
 
     name = "kept"
     needs = (Preflight,)
+
+    async def check(self, run: Run) -> list[ZeroJHubError]:
+        """Warns of volumes that no server of a new cluster could use; `up` leaves them alone."""
+        found = await run.once(find, run)
+        if found.volumes and await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name) is None:
+            there = await run.once(zones.zones, run.cloud)
+            for each in found.volumes:
+                if there.without_servers(each.zone):
+                    whose = f"volume {each.id} of {each.owner.label}, {each.size_gb} GB"
+                    run.note(f"warning: {whose}, is in zone {each.zone}, which has no servers")
+        return []
 
     async def look(self, run: Run) -> Found[kept.Found]:
         found = await run.once(find, run)
