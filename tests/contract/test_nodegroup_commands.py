@@ -4,20 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import anyio
 import pytest
 import yaml
 
 from tests.contract.clouds import Site
 from tests.contract.conftest import Magnum, Program, practice, program_in
+from tests.unit.kubernetes import Changing
+from zerojhub.cluster import marks
+from zerojhub.kube.marker import Marks
+from zerojhub.kube.reach import Reach
 from zerojhub.practice import profile
+from zerojhub.run import Run
+from zerojhub.stages import Access
 
 MARKS = ("--node-labels", "gpu=a100,rack=3", "--node-taints", "nvidia.com/gpu:NoSchedule,b=c:NoExecute")
 TAINTS = [
     {"key": "nvidia.com/gpu", "value": "", "effect": "NoSchedule"},
     {"key": "b", "value": "c", "effect": "NoExecute"},
 ]
+
+
+@pytest.fixture(autouse=True)
+def kube(monkeypatch: pytest.MonkeyPatch) -> Changing:
+    """The cluster's Kubernetes, without nodes, in which commands get at once."""
+    kube = Changing(Node=[])
+
+    async def connected(run: Run, *_: object) -> None:
+        run[Access] = cast(Reach, SimpleNamespace(kube=kube))
+
+    monkeypatch.setattr("zerojhub.graph.require", connected)
+    return kube
+
+
+def installed(kube: Changing) -> dict[str, Marks]:
+    """What the program in the cluster gives new nodes."""
+    return anyio.run(marks.current, cast(Reach, SimpleNamespace(kube=kube)))
 
 
 @pytest.fixture
@@ -34,13 +59,16 @@ def group_of(program: Program, name: str = "gpu") -> dict[str, Any]:
     return shown
 
 
-def test_labels_are_merged_or_replaced_and_nodes_have_their_own(site: Site, program: Program, hub: str) -> None:
+def test_labels_are_merged_or_replaced_and_nodes_have_their_own(
+    site: Site, program: Program, hub: str, kube: Changing
+) -> None:
     create = ("nodegroup", "create", "hub")
     program.zerojhub(*create, "gpu", "--nodes", "0", *MARKS, "--labels", "a=2,b=3", "--docker-volume-size", "12")
     group = group_of(program)
     assert group["labels"] == {"kube_tag": "v1.34.4", "a": "2", "b": "3"}
     assert (group["node_labels"], group["node_taints"]) == ({"gpu": "a100", "rack": "3"}, TAINTS)
     assert group["docker_volume_size"] == 12
+    assert installed(kube) == {"gpu": {"labels": {"gpu": "a100", "rack": "3"}, "taints": TAINTS}}
     [shown] = site.asked("coe nodegroup show hub gpu")
     assert (shown["node_labels"], shown["node_taints"]) == (group["node_labels"], group["node_taints"])
     program.zerojhub(*create, "own", "--nodes", "0", "--labels", "b=3", "--replace-labels", "--role", "other")
@@ -49,14 +77,16 @@ def test_labels_are_merged_or_replaced_and_nodes_have_their_own(site: Site, prog
     assert program.json("nodegroup", "list", "hub", "--role", "none") == []
 
 
-def test_node_labels_and_taints_are_replaced_and_removed(program: Program, hub: str) -> None:
+def test_node_labels_and_taints_are_replaced_and_removed(program: Program, hub: str, kube: Changing) -> None:
     program.zerojhub("nodegroup", "create", "hub", "gpu", "--nodes", "0", *MARKS)
     update = ("nodegroup", "update", "hub", "gpu")
     changed = program.json(*update, "--node-labels", "gpu=h100", "--max", "3")
     assert (changed["node_labels"], changed["node_taints"], changed["max_node_count"]) == ({"gpu": "h100"}, TAINTS, 3)
     changed = program.json(*update, "--node-taints", "")
     assert (changed["node_labels"], changed["node_taints"]) == ({"gpu": "h100"}, [])
+    assert installed(kube) == {"gpu": {"labels": {"gpu": "h100"}, "taints": []}}
     assert program.json(*update, "--node-labels", "")["node_labels"] == {}
+    assert installed(kube) == {}
     error = program.zerojhub(*update, code=2).stderr
     assert "nothing to change was given (--min, --max, --node-labels or --node-taints)" in error
 
@@ -87,7 +117,7 @@ def test_masters_have_none(program: Program, hub: str) -> None:
     assert "node_labels may not be set on master nodegroups" in error
 
 
-def test_a_magnum_before_them_says_so(tmp_path: Path) -> None:
+def test_with_a_magnum_before_them_the_cluster_has_them(tmp_path: Path, kube: Changing) -> None:
     older = yaml.safe_load((Path(profile.__file__).with_name("profiles") / "both.yaml").read_text())
     for service in older["services"]:
         if service["name"] == "magnum":
@@ -96,11 +126,21 @@ def test_a_magnum_before_them_says_so(tmp_path: Path) -> None:
     with practice(tmp_path, tmp_path / "older.yaml") as site, program_in(tmp_path, site) as program:
         site.client("/compute/v2.1").post("/os-keypairs", json={"keypair": {"name": "mykey"}}).raise_for_status()
         program.zerojhub("cluster", "create", "hub", "--template", "kubernetes-v1.34.4", "--keypair", "mykey")
-        said = "too old for labels and taints of nodes (that came with microversion 1.14, and this one has 1.13)"
-        assert said in program.zerojhub("nodegroup", "create", "hub", "gpu", *MARKS, code=2).stderr
-        update = ("nodegroup", "update", "hub", "default-worker")
-        assert said in program.zerojhub(*update, "--node-labels", "a=b", code=2).stderr
-        assert program.json(*update, "--max", "3")["max_node_count"] == 3
+        program.zerojhub("nodegroup", "create", "hub", "gpu", "--nodes", "0", *MARKS)
+        assert installed(kube) == {"gpu": {"labels": {"gpu": "a100", "rack": "3"}, "taints": TAINTS}}
+        update = ("nodegroup", "update", "hub")
+        changed = program.json(*update, "gpu", "--node-labels", "gpu=h100", "--max", "3")
+        assert (changed["node_labels"], changed["node_taints"], changed["max_node_count"]) == (
+            {"gpu": "h100"},
+            TAINTS,
+            3,
+        )
+        assert installed(kube) == {"gpu": {"labels": {"gpu": "h100"}, "taints": TAINTS}}
+        error = program.zerojhub(*update, "default-master", "--node-labels", "a=b", code=2).stderr
+        assert "masters have no labels and taints of their own" in error
+        assert program.json(*update, "default-worker", "--max", "3")["max_node_count"] == 3
+        program.zerojhub("nodegroup", "delete", "hub", "gpu", "--yes")
+        assert installed(kube) == {}
         assert not {"node_labels", "node_taints"} & group_of(program, "default-worker").keys()
         magnum = site.client("/container-infra/v1", **{"OpenStack-API-Version": "container-infra latest"})
         answer = magnum.post("/clusters/hub/nodegroups", json={"name": "gpu", "node_labels": {"a": "b"}})

@@ -80,6 +80,40 @@ class Cluster(Kube):
         return [each for each in self.applied if each["kind"] == NODE.rpartition("/")[2]]
 
 
+class Changing(Cluster):
+    """One whose nodes change as they are patched, and whose Deployment is available once it is applied."""
+
+    conflicts = 0
+    """How many patches somebody else anticipates."""
+
+    async def apply(self, manifest):
+        await super().apply(manifest)
+        if manifest["kind"] == "Deployment":
+            status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+            manifest["metadata"]["generation"] = 1
+            self.objects["Deployment"] = [manifest | {"status": status}]
+
+    async def merge(self, kind, name, namespace, change):
+        if self.conflicts:
+            self.conflicts -= 1
+            raise KubeError("conflict", status=409)
+        nodes = self.objects["Node"]
+        [index] = [index for index, each in enumerate(nodes) if each["metadata"]["name"] == name]
+        nodes[index] = patched(nodes[index], change)
+
+
+def patched(node: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """The node as Kubernetes has it after the merge patch."""
+
+    def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in (old | new).items() if value is not None}
+
+    meta = node["metadata"]
+    labels = merged(meta["labels"], patch["metadata"]["labels"])
+    notes = merged(meta["annotations"], patch["metadata"]["annotations"])
+    return {"metadata": meta | {"labels": labels, "annotations": notes}, "spec": patch["spec"]}
+
+
 def _fits(labels: dict[str, str], key: str, value: str) -> bool:
     if key.endswith("!"):
         return labels.get(key[:-1]) != value

@@ -92,6 +92,7 @@ def show_group(
 
 
 @app.command("create")
+@logs_in
 def create_group(
     cluster: ClusterArgument,
     group: Annotated[str, typer.Argument(metavar="NODEGROUP", help="Name of the new node group.")],
@@ -129,12 +130,15 @@ def create_group(
 ) -> None:
     """Add a node group to a cluster.
 
+    Where Magnum or its driver does not give nodes their labels and taints, they are set through Kubernetes, and a program in
+    the cluster marks nodes that join later.
+
     Examples:
         zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
         zerojhub nodegroup create k8s gpu --node-labels gpu=a100 --node-taints nvidia.com/gpu:NoSchedule
     """
     from zerojhub.cli.arguments import parse_labels, parse_taints
-    from zerojhub.cluster import nodegroups
+    from zerojhub.cluster import marks, nodegroups
 
     body = nodegroups.request(
         group,
@@ -149,16 +153,18 @@ def create_group(
         node_labels=parse_labels(node_labels, "--node-labels") if node_labels else None,
         node_taints=parse_taints(node_taints) if node_taints else None,
     )
-    created = in_cloud(
-        cluster,
-        lambda here, say: nodegroups.create(here, cluster, body, say, merge_labels=merge_labels, wait=wait),
-        cloud,
-        quiet,
-    )
+    how = {"merge_labels": merge_labels, "wait": wait}
+    if node_labels or node_taints:
+        created = on_cluster(
+            cluster, lambda run, connect, say: marks.create(run, connect, body, say, **how), cloud, quiet
+        )
+    else:
+        created = in_cloud(cluster, lambda here, say: nodegroups.create(here, cluster, body, say, **how), cloud, quiet)
     show_done(created, output, "created node group")
 
 
 @app.command("update")
+@logs_in
 def update_group(
     cluster: ClusterArgument,
     group: Group,
@@ -179,7 +185,7 @@ def update_group(
         zerojhub nodegroup update k8s gpu --node-labels gpu=a100,rack=3
     """
     from zerojhub.cli.arguments import parse_labels, parse_taints
-    from zerojhub.cluster import nodegroups
+    from zerojhub.cluster import marks, nodegroups
 
     change = nodegroups.change(
         least,
@@ -187,7 +193,14 @@ def update_group(
         parse_labels(node_labels, "--node-labels") if node_labels else None,
         parse_taints(node_taints) if node_taints else None,
     )
-    changed = in_cloud(cluster, lambda here, say: nodegroups.update(here, cluster, group, change, say), cloud, quiet)
+    if change.keys() & {"node_labels", "node_taints"}:
+        changed = on_cluster(
+            cluster, lambda run, connect, say: marks.update(run, connect, group, change, say), cloud, quiet
+        )
+    else:
+        changed = in_cloud(
+            cluster, lambda here, say: nodegroups.update(here, cluster, group, change, say), cloud, quiet
+        )
     report.show_updated(changed, output)
 
 

@@ -130,10 +130,11 @@ async def create(
     """Add a group. Problems with its names, bounds, labels and quota, before Magnum is asked.
 
     `merge_labels`: add its labels to the cluster's. That is done here: a Magnum before OpenStack Victoria cannot.
+    A Magnum that does not know labels and taints of nodes does not get any.
     """
     before = await clusters.get_idle(cloud, cluster)
     groups = await of(cloud, before["uuid"])
-    found = _problems_of_marks(cloud, body.get("node_labels"), body.get("node_taints"))
+    found: list[ZeroJHubError] = [*node_marks.problems(body.get("node_labels") or {}, body.get("node_taints") or [])]
     if merge_labels and "labels" in body:
         body["labels"] = before["labels"] | body["labels"]
     if body["name"] in [group["name"] for group in groups]:
@@ -153,17 +154,14 @@ async def create(
         found += await clusters.lacking_for_nodes(cloud, like, flavor, count)
     if found:
         raise Problems(found)
+    if not magnum.marks_nodes(cloud):
+        body = {**body}
+        body.pop("node_labels", None)
+        body.pop("node_taints", None)
     created = await magnum.create_nodegroup(cloud, before["uuid"], body)
     if wait:
         await lifecycle.wait_until_idle(cloud, before["uuid"], say, minutes=MINUTES, before=before)
     return created
-
-
-def _problems_of_marks(cloud: Cloud, labels: dict[str, str] | None, taints: list[Taint] | None) -> list[ZeroJHubError]:
-    """What is wrong with labels and taints of nodes. UserError when Magnum is too old for any."""
-    if labels is not None or taints is not None:
-        magnum.require(cloud, 14, "labels and taints of nodes")
-    return [*node_marks.problems(labels or {}, taints or [])]
 
 
 async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChange, say: Say) -> NodeGroup:
@@ -172,7 +170,7 @@ async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChang
         raise UserError("nothing to change was given", hint="--min, --max, --node-labels or --node-taints")
     current = await clusters.get_idle(cloud, cluster)
     group = choose(await of(cloud, current["uuid"]), wanted)
-    if found := _problems_of_marks(cloud, change.get("node_labels"), change.get("node_taints")):
+    if found := node_marks.problems(change.get("node_labels") or {}, change.get("node_taints") or []):
         raise Problems(found)
     least = change.get("min_node_count", group["min_node_count"] or 0)
     most = change.get("max_node_count", group["max_node_count"])
@@ -189,11 +187,15 @@ async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChang
         patch.append({"op": "replace", "path": "/max_node_count", "value": most} if most is not None else removed)
     # Magnum reads them in texts.
     marks = {"node_labels": change.get("node_labels"), "node_taints": change.get("node_taints")}
-    patch += [
-        {"op": "replace", "path": f"/{key}", "value": repr(value)} for key, value in marks.items() if value is not None
-    ]
-    await magnum.update_nodegroup(cloud, current["uuid"], group["uuid"], patch)
-    await lifecycle.wait_until_idle(cloud, current["uuid"], say, minutes=MINUTES)
+    if magnum.marks_nodes(cloud):
+        for key, value in marks.items():
+            if value is not None:
+                patch.append({"op": "replace", "path": f"/{key}", "value": repr(value)})
+    elif group["role"] == "master" and marks.keys() & change.keys():
+        raise UserError("masters have no labels and taints of their own")
+    if patch:
+        await magnum.update_nodegroup(cloud, current["uuid"], group["uuid"], patch)
+        await lifecycle.wait_until_idle(cloud, current["uuid"], say, minutes=MINUTES)
     return await magnum.show_nodegroup(cloud, current["uuid"], group["uuid"])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from zerojhub.cluster import Ask, Connect, lifecycle, nodegroups
+from zerojhub.cluster import Ask, Connect, lifecycle, marks, nodegroups
 from zerojhub.errors import CloudError, Problems, UserError, ZeroJHubError
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import drain, kinds
@@ -97,6 +97,9 @@ async def remove_group(run: Run, connect: Connect, wanted: str, say: Say, ask: A
     group = await nodegroups.removable(run.cloud, cluster["uuid"], wanted)
     async with _drained(run.cloud, connect, cluster, group, group["node_count"], [], say, ask):
         await nodegroups.delete(run.cloud, cluster, group, say, wait=wait)
+    if not magnum.marks_nodes(run.cloud) or group.get("node_labels") or group.get("node_taints"):
+        with suppress(ZeroJHubError):  # of a cluster that does not respond: its next group of the name is marked alike
+            await marks.forget(await connect(), group["name"], say)
 
 
 async def check_room(cloud: Cloud, group: NodeGroup, count: int) -> None:

@@ -12,7 +12,7 @@ from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import repository
 from zerojhub.hub.watch import Watch
 from zerojhub.kube import kinds
-from zerojhub.kube.nodes import NODE_GROUP
+from zerojhub.kube.marker import group_of
 from zerojhub.kube.reach import Reach
 from zerojhub.kube.types import Node
 from zerojhub.openstack import clusters, magnum
@@ -206,7 +206,7 @@ async def verified(reach: Reach, wanted: str, others: Collection[str]) -> tuple[
 
     ZeroJHubError with the nodes that do not have the wanted one although they should.
     """
-    found = [(node_versions(node), group_of(node)) for node in await reach.kube.list(kinds.NODE)]
+    found = [(node_versions(node), group_of(node) or "") for node in await reach.kube.list(kinds.NODE)]
     behind = sorted({group for node, group in found if group in others and node.kubelet != wanted})
     late = [f"{node.name} {node.kubelet}" for node, group in found if node.kubelet != wanted and group not in others]
     if reach.version != wanted:
@@ -214,11 +214,6 @@ async def verified(reach: Reach, wanted: str, others: Collection[str]) -> tuple[
     if late:
         raise ZeroJHubError(f"Magnum reports that the upgrade is complete, but {', '.join(late)} is not {wanted}")
     return [node for node, _ in found], behind
-
-
-def group_of(node: Node) -> str:
-    """The node's group in Magnum; empty if no label says it."""
-    return node["metadata"].get("labels", {}).get(NODE_GROUP, "")
 
 
 def node_versions(node: Node) -> NodeVersions:

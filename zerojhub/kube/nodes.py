@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from zerojhub.errors import UserError
 from zerojhub.kube.kinds import NODE
+from zerojhub.kube.marker import group_of
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
     from zerojhub.kube.types import Node
 
 MASTER_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
-NODE_GROUP = "magnum.openstack.org/nodegroup"
-"""The label with the name of the node's group in Magnum."""
 PROTECTED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 """The annotation that keeps the autoscaler from removing a node (cluster-autoscaler FAQ)."""
 
@@ -45,7 +44,7 @@ def row(node: Node) -> NodeRow:
         name=node["metadata"]["name"],
         role="master" if is_master(node) else "worker",
         ready=is_ready(node),
-        nodegroup=node["metadata"].get("labels", {}).get(NODE_GROUP),
+        nodegroup=group_of(node),
         address=address_of(node),
         server=server_id(node),
         machine_id=node["status"]["nodeInfo"]["machineID"],

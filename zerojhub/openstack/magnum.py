@@ -508,6 +508,11 @@ async def rotate_ca(cloud: Cloud, cluster_uuid: str) -> None:
     await _begin(cloud, cluster_uuid, lambda: cloud.container_infra.patch(f"/certificates/{cluster_uuid}", None))
 
 
+def marks_nodes(cloud: Cloud) -> bool:
+    """Whether Magnum, which has answered a request before, keeps labels and taints of nodes. Not every driver sets them."""
+    return (cloud.container_infra.max_microversion or (1, 14)) >= (1, 14)
+
+
 def require(cloud: Cloud, minor: int, what: str) -> None:
     """UserError unless Magnum, which has answered a request before, speaks microversion 1.`minor`.
 
