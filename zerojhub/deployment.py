@@ -153,6 +153,8 @@ class ClusterSpec(Section):
     """Existing subnet of that network. Default: the template's."""
     floating_ip_enabled: StrictBool | None = None
     """Assign a floating IP to each server. Default: as in the template."""
+    discovery_url: str | None = None
+    """URL at which the members of etcd find each other (Heat drivers). Default: one of the service that Magnum is configured with."""
     timeout: int = Field(60, ge=1)
     """Minutes after which Magnum aborts the creation."""
 

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Shell
 from tests.contract.clouds import Cloud
 from tests.contract.session import PUBLIC_KEY
+from zerojhub.openstack import hot
 
 HUB = """
 name: course
@@ -28,6 +29,7 @@ cluster:
     labels: {kube_tag: v1.34.4}
   docker_volume_size: 20
   labels: {course: physics}
+  discovery_url: https://discovery.example.org/abc
 """
 LABELLED = """
 heat_template_version: 2018-08-31
@@ -79,7 +81,8 @@ def test_it_renders_makes_shows_and_deletes_a_stack(cloud: Cloud, shell: Shell) 
     assert "already exists" in shell.zerojhub(*create, code=2).stderr
     assert [stack["stack_name"] for stack in shell.json("heat", "list") if stack["id"] == made["id"]] == ["k"]
     shown = {each["output_key"]: each["output_value"] for each in shell.json("heat", "show", "k")["outputs"]}
-    assert shown == {name: cluster[name] for name in ("api_address", "node_addresses")}
+    assert shown == {name: cluster.get(name) for name in hot.ATTRIBUTES}
+    assert shown["discovery_url"] == "https://discovery.example.org/abc"
     assert "did you mean" in shell.zerojhub("heat", "show", "kk", code=2).stderr
     shell.zerojhub("heat", "delete", "k", "--yes", "-q")
     assert magnum.get("/clusters/hub").status_code == 404

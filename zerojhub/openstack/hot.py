@@ -54,6 +54,12 @@ TEMPLATE_ONLY = (
     "labels",
 )
 """Options of a deployment's cluster that Heat has for a cluster template only."""
+ATTRIBUTES = (
+    *("api_address", "cluster_template_id", "coe_version", "container_version", "create_timeout", "discovery_url"),
+    *("keypair", "master_addresses", "master_count", "name", "node_addresses", "node_count", "stack_id", "status"),
+    "status_reason",
+)
+"""What Heat's OS::Magnum::Cluster tells of the cluster."""
 ALLOWED = {
     "coe": ("kubernetes", "swarm", "mesos"),
     "docker_storage_driver": ("devicemapper", "overlay"),
@@ -157,6 +163,7 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
             "node_count": {"get_param": "workers"},
             "master_count": spec.masters,
             "create_timeout": spec.timeout,
+            **({"discovery_url": spec.discovery_url} if spec.discovery_url else {}),
         },
     }
     return {
@@ -167,10 +174,7 @@ def render(deployment: Deployment, keypair: str | None) -> Template:
             "workers": {"type": "number", "default": spec.workers, "constraints": [{"range": {"min": 1}}]},
         },
         "resources": resources,
-        "outputs": {
-            "api_address": {"value": {"get_attr": ["cluster", "api_address"]}},
-            "node_addresses": {"value": {"get_attr": ["cluster", "node_addresses"]}},
-        },
+        "outputs": {name: {"value": {"get_attr": ["cluster", name]}} for name in ATTRIBUTES},
     }
 
 

@@ -151,6 +151,8 @@ def request(run: Run) -> ClusterRequest:
         body["fixed_network"] = spec.fixed_network
     if spec.fixed_subnet:
         body["fixed_subnet"] = spec.fixed_subnet
+    if spec.discovery_url:
+        body["discovery_url"] = spec.discovery_url
     if spec.floating_ip_enabled is not None:
         body["floating_ip_enabled"] = spec.floating_ip_enabled
     return body
