@@ -192,7 +192,7 @@ def test_a_kubeconfig_for_kubectl(cloud, school, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["replace", "master_count=3"], "the number of masters is fixed"),
+        (["replace", "master_count=3"], "the number of masters changes with"),
         (["replace", "name=other"], "a cluster keeps the name"),
         (["add", "node_count=3"], "node_count cannot be added"),
         (["replace", "labels=a=b"], "labels are read when the cluster is created"),
@@ -215,7 +215,7 @@ def test_node_groups(cloud, school):
     refused(cloud, *create, said="has a node group named 'gpu'")
     resize = ["cluster", "resize", school.name]
     refused(cloud, *resize, "3", "--nodegroup", "gpu", said="between 0 and 2 nodes, not 3")
-    refused(cloud, *resize, "2", "--nodegroup", "default-master", said="has the masters")
+    refused(cloud, *resize, "2", "--nodegroup", "default-master", said="fix the number of masters")
     cloud.zerojhub(*resize, "1", "--nodegroup", "gpu")
     assert (school.groups()["gpu"]["node_count"], len(school.nodes())) == (1, 4)
     update = ["nodegroup", "update", school.name, "gpu"]

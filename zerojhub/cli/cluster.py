@@ -259,7 +259,7 @@ def update_cluster(
 @locks
 def resize_cluster(
     name: NameArgument,
-    count: Annotated[int, typer.Argument(metavar="N", min=0, help="New number of workers.")],
+    count: Annotated[int, typer.Argument(metavar="N", min=0, help="New number of nodes.")],
     nodegroup: NodeGroupOption = None,
     nodes_to_remove: Annotated[
         list[str] | None,
@@ -272,12 +272,13 @@ def resize_cluster(
     quiet: QuietOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Change the number of workers.
+    """Change the number of workers, or of masters where the driver can.
 
-    Nodes are drained before they are removed. If that stops user servers, the command names the users and asks first.
+    Workers are drained before they are removed. If that stops user servers, the command names the users and asks first.
 
     Examples:
         zerojhub cluster resize k8s 3
+        zerojhub cluster resize k8s 3 --nodegroup default-master
         zerojhub cluster resize k8s 1 --nodes-to-remove k8s-x2x3-node-0
     """
     from zerojhub.cluster.resize import resize

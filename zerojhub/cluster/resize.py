@@ -1,4 +1,7 @@
-"""More workers, or fewer: nodes are drained before they are removed, and nobody's server is stopped without asking."""
+"""More nodes, or fewer: workers are drained before they are removed, and nobody's server is stopped without asking.
+
+Masters are left to the drivers of Cluster API, which know the order in which etcd's members come and go.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from zerojhub.kube.reach import Reach
 from zerojhub.kube.types import Node
 from zerojhub.openstack import clusters, magnum, updates
 from zerojhub.openstack.magnum import Cluster, NodeGroup, PatchOperation
+from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
 from zerojhub.run import Run
 from zerojhub.tasks import gather
@@ -36,7 +40,9 @@ async def resize(
         groups = await nodegroups.of(run.cloud, cluster["uuid"])
     else:
         groups = await nodegroups.workers_of(run.cloud, cluster)
-    group = workers(groups, group_name)
+    group = nodegroups.choose(groups, group_name) if group_name else workers(groups, None)
+    if group["role"] == "master":
+        return await _resize_masters(run.cloud, cluster, group, count, leaving, say, ask)
     check_bounds(group, count)
     fewer = group["node_count"] - count
     if fewer <= 0 and leaving:
@@ -48,6 +54,39 @@ async def resize(
     async with _drained(run.cloud, connect, cluster, group, fewer, leaving, say, ask) as servers:
         await magnum.resize_cluster(run.cloud, cluster["uuid"], count, nodegroup=group["uuid"], remove=servers)
         return await lifecycle.wait_until_idle(run.cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+
+
+async def _resize_masters(
+    cloud: Cloud, cluster: Cluster, group: NodeGroup, count: int, leaving: list[str], say: Say, ask: Ask
+) -> Cluster:
+    """Resize the group of masters. UserError with the reason where that is impossible."""
+    before = group["node_count"]
+    template = await magnum.get_template(cloud, cluster["cluster_template_id"])
+    if template.get("driver") and not is_cluster_api(template):
+        hint = f"create another cluster with --masters {count}, and bring the hub there: zerojhub move"
+        raise UserError("Magnum's Heat drivers fix the number of masters when the cluster is created", hint=hint)
+    if count % 2 == 0:
+        hint = f"{max(count - 1, 1)} or {count + 1}: etcd's members decide by majority"
+        raise UserError(f"the number of masters must be odd, not {count}", hint=hint)
+    if leaving:
+        raise UserError("--nodes-to-remove is for workers: the driver chooses the masters that leave")
+    if count == before and not cluster["status"].endswith("FAILED"):
+        return cluster
+    if count > before:
+        await check_room(cloud, group, count)
+    else:
+        ask(f"Remove {plural(before - count, 'master')} of cluster {cluster['name']}? Its API may fail meanwhile.")
+    try:
+        await magnum.resize_cluster(cloud, cluster["uuid"], count, nodegroup=group["uuid"], remove=[])
+    except CloudError as error:
+        if error.status == 400:
+            raise UserError(f"Magnum does not resize these masters: {error.message}") from error
+        raise
+    after = await lifecycle.wait_until_idle(cloud, cluster["uuid"], say, minutes=MINUTES, before=cluster)
+    if after["master_count"] != count:
+        message = f"Magnum has finished, but cluster {cluster['name']} has {plural(after['master_count'], 'master')}"
+        raise ZeroJHubError(message, hint=f"zerojhub cluster show {cluster['name']}")
+    return after
 
 
 async def update(
@@ -116,9 +155,7 @@ def workers(groups: list[NodeGroup], wanted: str | None) -> NodeGroup:
         return next(group for group in groups if group["is_default"] and group["role"] != "master")
     group = nodegroups.choose(groups, wanted)
     if group["role"] == "master":
-        raise UserError(
-            f"node group {group['name']} has the masters: their number is fixed when the cluster is created"
-        )
+        raise UserError(f"node group {group['name']} has the masters", hint="name a group of workers")
     return group
 
 

@@ -328,7 +328,7 @@ async def _begin(cloud: Cloud, uuid: str, request: Callable[[], Awaitable[object
 
     async def seen() -> bool | NotYet:
         now = await show_cluster(cloud, uuid)
-        shown = ("status", "cluster_template_id", "node_count")
+        shown = ("status", "cluster_template_id", "node_count", "master_count")
         begun = before is None or now is None or any(now.get(key) != before.get(key) for key in shown)
         return True if begun else NotYet()
 

@@ -10,7 +10,7 @@ from zerojhub.errors import UserError
 from zerojhub.openstack.magnum import PatchOperation
 
 FIXED = {
-    "master_count": "the number of masters is fixed when the cluster is created",
+    "master_count": "the number of masters changes with `zerojhub cluster resize --nodegroup default-master`, where the driver can",
     "name": "a cluster keeps the name it was created with",
     "discovery_url": "etcd's members used it once, to find each other",
     "labels": "labels are read when the cluster is created; `zerojhub cluster upgrade` changes kube_tag",
