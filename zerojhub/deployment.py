@@ -175,8 +175,8 @@ class AccessSpec(Section):
 class HelmSpec(Section):
     """The Helm program that installs the hub."""
 
-    version: Annotated[str, _matching(r"3\.\d+\.\d+", "a version of Helm 3, such as 3.16.4")] | None = None
-    """Version of Helm 3. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
+    version: Annotated[str, _matching(r"[34]\.\d+\.\d+", "a version of Helm 3 or 4, such as 3.16.4")] | None = None
+    """Version of Helm 3 or 4. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
     sha256: Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits in lower case")] | None = None
     """SHA-256 checksum of the Helm archive. Required for a version that zerojhub does not know."""
 

@@ -15,14 +15,14 @@ from tests.contract.clouds import Site
 from tests.contract.conftest import Magnum, Program, practice, program_in
 from tests.unit.kubernetes import Changing
 from zerojhub.cluster import marks
-from zerojhub.kube.marker import Marks
+from zerojhub.kube.marker import Mark, Marks
 from zerojhub.kube.reach import Reach
 from zerojhub.practice import profile
 from zerojhub.run import Run
 from zerojhub.stages import Access
 
 MARKS = ("--node-labels", "gpu=a100,rack=3", "--node-taints", "nvidia.com/gpu:NoSchedule,b=c:NoExecute")
-TAINTS = [
+TAINTS: list[Mark] = [
     {"key": "nvidia.com/gpu", "value": "", "effect": "NoSchedule"},
     {"key": "b", "value": "c", "effect": "NoExecute"},
 ]

@@ -32,8 +32,8 @@ def nodes(kubernetes: Kubernetes, tmp_path: Path) -> Nodes:
 
 
 def join(kubernetes: Kubernetes, tmp_path: Path, name: str, group: str) -> None:
-    node = {"apiVersion": "v1", "kind": "Node"}
-    node |= {"metadata": {"name": name, "labels": {"magnum.openstack.org/nodegroup": group}}}
+    meta = {"name": name, "labels": {"magnum.openstack.org/nodegroup": group}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": meta}
     (tmp_path / name).write_text(json.dumps(node))
     kubernetes.kubectl("create", "-f", str(tmp_path / name))
 

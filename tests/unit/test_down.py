@@ -16,6 +16,7 @@ from zerojhub.data import kept
 from zerojhub.data.owner import KEPT, Owner
 from zerojhub.deployment import Deployment
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.helm.program import Program
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.report import Progress
 from zerojhub.run import Run
@@ -69,7 +70,7 @@ def undo(run: Run, monkeypatch: pytest.MonkeyPatch, *, helm: bool) -> Helm:
     found = Helm()
 
     async def ensure(run: Run, stage: Any) -> None:
-        run[stage] = "/usr/local/bin/helm"
+        run[stage] = Program("/usr/local/bin/helm", "v3.18.4")
 
     async def no_release(run: Run) -> None:
         assert HelmProgram in run
@@ -78,7 +79,7 @@ def undo(run: Run, monkeypatch: pytest.MonkeyPatch, *, helm: bool) -> Helm:
     monkeypatch.setattr(chart, "hub_release", no_release)
     monkeypatch.setattr(chart, "_helm", lambda run, timeout=0: found)
     if helm:
-        run[HelmProgram] = "/usr/local/bin/helm"
+        run[HelmProgram] = Program("/usr/local/bin/helm", "v3.18.4")
 
     async def work() -> None:
         with run.step("chart"):

@@ -21,7 +21,7 @@ from zerojhub.deployment import HelmSpec
 from zerojhub.errors import CommandTimeout, UserError, ZeroJHubError
 from zerojhub.helm import program
 from zerojhub.helm.client import Helm, HelmError, ReleaseNotFound, run_as_given
-from zerojhub.helm.program import FIND, fits
+from zerojhub.helm.program import FIND, Program, fits
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 from zerojhub.machine.local import LocalMachine
@@ -38,7 +38,9 @@ PROGRAM = b"#!/bin/sh\necho v3.18.4\n"
         ("v3.22", None, True),
         ("v3.8.0+g1f2c3d", None, True),
         ("v3.7.2", None, False),
-        ("v4.0.0", None, False),
+        ("v4.0.0", None, True),
+        ("v4.2.4", "4.2.4", True),
+        ("v5.0.0", None, False),
         ("v2.17.0", None, False),
         ("", None, False),
         ("v3.18.4+gd80839c", "3.18.4", True),
@@ -151,8 +153,8 @@ def reach_of(machine: Any) -> Reach:
     return Reach(machine=machine, kubeconfig="/etc/admin.conf", kube=kube, address=None, version="v1.34.4")
 
 
-def helm_on(machine: Any) -> Helm:
-    return Helm(reach_of(machine), "/opt/helm", timeout=60)
+def helm_on(machine: Any, version: str = "v3.18.4") -> Helm:
+    return Helm(reach_of(machine), Program("/opt/helm", version), timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +180,26 @@ def test_helm_runs_on_the_machine_with_its_kubeconfig_and_gets_values_on_standar
     ((argv, options),) = machine.calls
     assert argv == ["/opt/helm", "upgrade", "hub", "--timeout", "60", "--kubeconfig", "/etc/admin.conf"]
     assert options == {"input": b"secret: 1", "sudo": True, "timeout": 90, "check": False}
+
+
+@pytest.mark.parametrize(
+    ("call", "same", "options"),
+    [
+        (lambda helm: helm.install_or_upgrade("hub", "chart.tgz", {}), ["upgrade", "hub"], ["--server-side=false"]),
+        (lambda helm: helm.rollback("hub", 3), ["rollback", "hub"], ["--server-side=false"]),
+        (lambda helm: helm.uninstall("hub", wait=True), ["uninstall", "hub"], ["--wait=legacy"]),
+        (lambda helm: helm.history("hub"), ["history", "hub"], []),
+    ],
+)
+def test_helm_4_does_the_same_as_helm_3(call, same, options):
+    words: dict[str, list[str]] = {}
+    for version in ("v3.18.4", "v4.2.4"):
+        machine = Recorder(Result(0, b"{}", b""))
+        anyio.run(lambda: call(helm_on(machine, version)))  # noqa: B023  # it runs at once
+        [(words[version], _)] = machine.calls
+        assert words[version][1:3] == same
+    assert [word for word in words["v4.2.4"] if word not in words["v3.18.4"]] == options
+    assert {word for word in words["v3.18.4"] if word not in words["v4.2.4"]} <= {"--wait"}
 
 
 def test_helm_gets_characters_that_yaml_has_no_escapes_for_as_they_are():

@@ -40,6 +40,13 @@ BANNER = "#" * 81
             + HINT,
             ["templates/_h.tpl:1: .Values.a.b.c: nil pointer evaluating interface {}.b"],
         ),
+        (  # Helm 4
+            'Error: x/templates/a.yaml:1:3\n  executing "x/templates/a.yaml" at <include "out" .>:\n    error calling '
+            'include:\nx/templates/_h.tpl:2:6\n  executing "out" at <include "in" .>:\n    error calling include:\n'
+            'x/templates/_h.tpl:1:27\n  executing "in" at <.Values.a.b.c>:\n    nil pointer evaluating interface {}.b'
+            + HINT,
+            ["templates/_h.tpl:1: .Values.a.b.c: nil pointer evaluating interface {}.b"],
+        ),
         (
             'Error: template: x/templates/a.yaml:1:15: executing "x/templates/a.yaml" at <b64enc>: wrong type for value; '
             "expected string; got float64" + HINT,

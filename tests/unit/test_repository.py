@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from zerojhub import deployment, stages
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.helm.program import Program
 from zerojhub.hub import charts, download, repository
 from zerojhub.hub.constraints import allows, in_words
 from zerojhub.hub.release import InstalledRelease
@@ -435,7 +436,7 @@ def look(served, tmp_path, monkeypatch):
         run: Any = Run(deployment.load(path), Silent())
         run[Template] = {"labels": {"kube_tag": "v1.30.1"}}
         if cluster:
-            run[Access], run[HelmProgram] = SimpleNamespace(version=cluster), "helm"
+            run[Access], run[HelmProgram] = SimpleNamespace(version=cluster), Program("helm", "v3.18.4")
         release = InstalledRelease(1, "deployed", installed, "", {}) if installed else None
         monkeypatch.setattr(stages.values, "hub_release", lambda run: returned(release))
         # With whatever Helm this machine has, or without.

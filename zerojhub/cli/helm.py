@@ -49,12 +49,12 @@ def helm(
         found = await running.look(run, graph.with_needs([HelmProgram]))
         show_drift(found.drift)
         namespace = run.deployment.namespace
-        return await run_as_given(found.reach, found.run[HelmProgram], arguments, namespace=namespace, input=data)
+        return await run_as_given(found.reach, found.run[HelmProgram].path, arguments, namespace=namespace, input=data)
 
     async def for_cluster(run: Run, connect: Connect, say: Say) -> Result:
         reach = await connect()
         await graph.ensure(run, HelmProgram)
-        return await run_as_given(reach, run[HelmProgram], arguments, namespace="default", input=data)
+        return await run_as_given(reach, run[HelmProgram].path, arguments, namespace="default", input=data)
 
     if cluster:
         result = on_cluster(cluster, for_cluster, cloud, quiet=True, locked=False)

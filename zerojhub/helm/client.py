@@ -10,7 +10,9 @@ from pyhelm3 import Command
 
 from zerojhub import retry
 from zerojhub.errors import CommandTimeout, ZeroJHubError
+from zerojhub.helm.program import Program
 from zerojhub.helm.template import parse, readable
+from zerojhub.helm.versions import adapted
 from zerojhub.kube.reach import Reach
 from zerojhub.machine import Result
 from zerojhub.retry import Fault, Transient
@@ -65,14 +67,15 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
     the Kubernetes API those that only read are run again, and the others raise OutcomeUnknown.
     """
 
-    def __init__(self, reach: Reach, executable: str, *, timeout: int = 300):
-        super().__init__(executable=executable, kubeconfig=reach.kubeconfig, default_timeout=f"{timeout}s")
+    def __init__(self, reach: Reach, program: Program, *, timeout: int = 300):
+        super().__init__(executable=program.path, kubeconfig=reach.kubeconfig, default_timeout=f"{timeout}s")
+        self._major = program.major
         self._run = partial(reach.machine.run, sudo=reach.sudo, check=False)
         self._timeout = timeout + 30
 
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:
         """Run a command of Helm's, given without the program, and return its standard output."""
-        argv = [self._executable, *map(str, command), "--kubeconfig", self._kubeconfig]
+        argv = [self._executable, *adapted([*map(str, command)], self._major), "--kubeconfig", self._kubeconfig]
 
         reads = command[0] in READS
 

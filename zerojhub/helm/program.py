@@ -24,8 +24,8 @@ from zerojhub.tls import trusted
 
 VERSION = "3.18.4"
 """The Helm version that is downloaded when the deployment names none."""
-LEAST = (3, 8)
-"""The oldest Helm that has every option used here."""
+LEAST = {3: 8, 4: 0}
+"""Major version of Helm -> the oldest minor version that has every option used here."""
 SERVICE = "get.helm.sh"
 """As progress calls it."""
 URL = "https://get.helm.sh/helm-v{version}-{platform}.tar.gz"
@@ -49,6 +49,18 @@ done; true
 
 class Offline(ZeroJHubError):
     """This machine cannot download Helm."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """An installed Helm. `version` is what it calls itself, such as `v3.18.4`."""
+
+    path: str
+    version: str
+
+    @property
+    def major(self) -> int:
+        return int(self.version[1:].partition(".")[0])
 
 
 @dataclass(frozen=True)
@@ -81,12 +93,11 @@ def archive(wanted: HelmSpec, platform: str) -> Archive:
     return Archive(URL.format(version=version, platform=platform), checksum)
 
 
-async def installed(machine: Machine, places: Sequence[str]) -> list[tuple[str, str]]:
-    """The version and path of every Helm at these places, and of those in PATH and ~/.local/bin."""
+async def installed(machine: Machine, places: Sequence[str]) -> list[Program]:
+    """Every Helm at these places, and those in PATH and ~/.local/bin."""
     answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
-    return [
-        (version, path) for version, _, path in (line.partition(" ") for line in answer.stdout.decode().splitlines())
-    ]
+    lines = (line.partition(" ") for line in answer.stdout.decode().splitlines())
+    return [Program(path, version) for version, _, path in lines]
 
 
 def fits(version: str, wanted: str | None) -> bool:
@@ -96,10 +107,10 @@ def fits(version: str, wanted: str | None) -> bool:
         return False
     if wanted:
         return version.partition("+")[0] == f"v{wanted}"
-    return int(match[1]) == LEAST[0] and int(match[2]) >= LEAST[1]
+    return int(match[2]) >= LEAST.get(int(match[1]), sys.maxsize)
 
 
-async def installed_here(wanted: HelmSpec) -> list[tuple[str, str]]:
+async def installed_here(wanted: HelmSpec) -> list[Program]:
     """As `installed`, on this machine: also those downloaded before, and the one next to the running Python."""
     machine = LocalMachine()
     places = [str(Path(sys.executable).parent / "helm")]
@@ -110,7 +121,7 @@ async def installed_here(wanted: HelmSpec) -> list[tuple[str, str]]:
 
 async def fitting_here(wanted: HelmSpec) -> str | None:
     """The path of a Helm that fits on this machine; None if there is none."""
-    return next((path for version, path in await installed_here(wanted) if fits(version, wanted.version)), None)
+    return next((each.path for each in await installed_here(wanted) if fits(each.version, wanted.version)), None)
 
 
 async def here(wanted: HelmSpec, say: Say) -> str:
@@ -155,7 +166,7 @@ async def download(archive: Archive, say: Say, *, attempts: int = retry.ATTEMPTS
 
 
 def _offline(archive: Archive, why: str) -> Offline:
-    return Offline(f"cannot be downloaded: {why}", where=archive.url, hint="install Helm 3 on this machine, in PATH")
+    return Offline(f"cannot be downloaded: {why}", where=archive.url, hint="install Helm on this machine, in PATH")
 
 
 def _unpack(content: bytes, program: Path) -> None:

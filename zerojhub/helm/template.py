@@ -22,9 +22,9 @@ SURROGATES = re.compile(rb"\\u(d[89ab]..)\\u(d[c-f]..)|\\.")
 FAIL = re.compile(r"execution error at \((?P<file>\S+?):\d+(?::\d+)?\): ?")
 """What precedes the words of a template's `fail` or `required`."""
 EXECUTING = re.compile(
-    r'template: (?P<file>\S+?):(?P<line>\d+)(?::\d+)?: executing ".*?" at <(?P<what>.*?)>: ', re.DOTALL
+    r'(?P<file>[^\s:]+):(?P<line>\d+)(?::\d+)?(?:: |\n\s+)executing ".*?" at <(?P<what>.*?)>:\s+', re.DOTALL
 )
-"""One for each template on the way to the one that failed."""
+"""One for each template on the way to the one that failed. Helm 4 breaks their lines."""
 PARSING = re.compile(r"parse error at \((?P<file>\S+?):(?P<line>\d+)(?::\d+)?\): ")
 NOT_YAML = re.compile(r"YAML parse error on (?P<file>\S+): (?:error converting YAML to JSON: )?(?:yaml: )?")
 SCHEMA = "values don't meet the specifications of the schema"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerojhub import retry
 from zerojhub.errors import MachineError, UserError, ZeroJHubError
 from zerojhub.helm import program
-from zerojhub.helm.program import CHECKSUMS, LEAST, Archive
+from zerojhub.helm.program import CHECKSUMS, LEAST, Archive, Program
 from zerojhub.machine import Machine
 from zerojhub.machine.local import LocalMachine
 from zerojhub.run import Run
@@ -31,7 +31,7 @@ install -D --mode=755 "$work/helm" "$3"
 """
 
 
-class HelmProgram(Stage[str]):
+class HelmProgram(Stage[Program]):
     """Helm for the cluster, at a pinned version with a verified checksum.
 
     Downloads it to the machine where it runs: the master, or this one. A master without internet access gets a copy over
@@ -50,18 +50,18 @@ class HelmProgram(Stage[str]):
         where = str(run.deployment.path)
         return [UserError(f"no checksum is known for Helm {wanted.version}", where=where, hint=hint)]
 
-    async def look(self, run: Run) -> Found[str] | Missing[str]:
+    async def look(self, run: Run) -> Found[Program] | Missing[Program]:
         machine, wanted = run[Access].machine, run.deployment.helm
         local = isinstance(machine, LocalMachine)
         found = await (program.installed_here(wanted) if local else program.installed(machine, SHARED))
-        for version, path in found:
-            if program.fits(version, wanted.version):
-                return Found(f"{version} on {machine.name}", path)
-        need = wanted.version or f"{LEAST[0]}.{LEAST[1]} or a later 3"
-        others = ", ".join(version for version, _ in found)
+        for each in found:
+            if program.fits(each.version, wanted.version):
+                return Found(f"{each.version} on {machine.name}", each)
+        need = wanted.version or f"3.{LEAST[3]} or later"
+        others = ", ".join(each.version for each in found)
         return Missing(f"{machine.name} has {f'Helm {others}' if others else 'no Helm'}, but {need} is needed")
 
-    async def do(self, run: Run, state: Missing[str] | Wrong[str]) -> None:
+    async def do(self, run: Run, state: Missing[Program] | Wrong[Program]) -> None:
         machine = run[Access].machine
         archive = program.archive(run.deployment.helm, platform := await program.platform_of(machine))
         if isinstance(machine, LocalMachine):
@@ -102,7 +102,7 @@ class HelmProgram(Stage[str]):
             copy = await program.download(archive, run.say, attempts=1 if own else retry.ATTEMPTS)
         except program.Offline as error:
             if not own:
-                wanted = run.deployment.helm.version or "3"
+                wanted = run.deployment.helm.version or program.VERSION
                 raise ZeroJHubError(
                     f"neither {machine.name} nor this machine can download Helm: {error.where} {error.message}",
                     hint=f"install Helm {wanted} on this machine, in PATH: it will be copied",

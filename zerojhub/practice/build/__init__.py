@@ -29,6 +29,8 @@ class More(StrEnum):
     """What upgrades start from: the Kubernetes versions in OLDER, and the images of older charts."""
     object_store = "object-store"
     """Swift with its S3 API, and restic to back up to it."""
+    helm_4 = "helm-4"
+    """Helm 4, beside Helm 3."""
 
 
 class Progress(Protocol):
@@ -67,7 +69,7 @@ class Parts:
         go = golang.Go(self.tools)
         self.root = debian.machine_root(self.tools)
         self.kubernetes = {version: golang.kubernetes(go, version) for version in (*OLDER, KUBERNETES)}
-        self.helm = golang.helm(go)
+        self.helm, self.helm_4 = golang.helm(go), golang.helm_4(go)
         self.swift = pypi.swift(self.tools)
         self.restic = golang.restic(go)
         own = (golang.cloud_controllers(go), golang.cinder_csi(go), golang.csi_registrar(go))
@@ -84,6 +86,7 @@ class Parts:
         """The required parts and the requested ones."""
         further = [self.kubernetes[version] for version in OLDER] if More.older in more else []
         further += [self.swift, self.restic] if More.object_store in more else []
+        further += [self.helm_4] if More.helm_4 in more else []
         return [self.root, *dict.fromkeys(self.static.values()), self.helm, *further]
 
     def there(self, more: Collection[More] = ()) -> bool:

@@ -19,7 +19,7 @@ from zerojhub.text import Say
 SOURCES = Path(__file__).parent / "go"
 GO_NEEDED = (1, 26)
 """The newest Go version that a module requires."""
-HELM = "v3.22.0"
+HELM, HELM_4 = "v3.22.0", "v4.2.4"
 COREDNS = "v1.12.4"
 RESTIC = "v0.19.1"
 CLOUD_PROVIDER = ("k8s.io/cloud-provider-openstack", "v1.34.1")
@@ -194,6 +194,17 @@ def helm(go: Go) -> Recipe:
         go.build(source, "./cmd/helm", folder / "helm", say, mod="readonly", stamps=stamps)
 
     return Recipe("helm", (HELM,), make)
+
+
+def helm_4(go: Go) -> Recipe:
+    """Helm 4, which finds the Kubernetes version to render for in its own dependencies."""
+
+    def make(folder: Path, say: Say) -> None:
+        stamps = [f"helm.sh/helm/v4/internal/version.version={HELM_4}"]
+        source = go.download("helm.sh/helm/v4", HELM_4)
+        go.build(source, "./cmd/helm", folder / "helm-4", say, mod="readonly", stamps=stamps)
+
+    return Recipe("helm-4", (HELM_4,), make)
 
 
 def restic(go: Go) -> Recipe:
