@@ -84,7 +84,7 @@ def test_node_labels_and_taints_are_replaced_and_removed(program: Program, hub: 
     assert (changed["node_labels"], changed["node_taints"], changed["max_node_count"]) == ({"gpu": "h100"}, TAINTS, 3)
     changed = program.json(*update, "--node-taints", "")
     assert (changed["node_labels"], changed["node_taints"]) == ({"gpu": "h100"}, [])
-    assert installed(kube) == {"gpu": {"labels": {"gpu": "h100"}, "taints": []}}
+    assert installed(kube) == {"gpu": Marks(labels={"gpu": "h100"}, taints=[])}
     assert program.json(*update, "--node-labels", "")["node_labels"] == {}
     assert installed(kube) == {}
     error = program.zerojhub(*update, code=2).stderr

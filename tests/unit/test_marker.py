@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -78,6 +82,48 @@ def test_the_program_needs_no_other_file():
     assert "zerojhub" not in {
         line.split()[1].partition(".")[0] for line in source.splitlines() if line[:5] in ("from ", "impor")
     }
+
+
+class Api(BaseHTTPRequestHandler):
+    """Kubernetes' API with these nodes; the second one joins while it is watched."""
+
+    nodes: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        if "watch=true" not in self.path:
+            listed = self.nodes[: 1 if self.nodes[0]["spec"]["taints"] == [] else 2]
+            self.wfile.write(json.dumps({"metadata": {"resourceVersion": "7"}, "items": listed}).encode())
+            return
+        assert "resourceVersion=7" in self.path
+        for kind, node in (("MODIFIED", self.nodes[0]), ("DELETED", self.nodes[1]), ("ADDED", self.nodes[1])):
+            self.wfile.write(json.dumps({"type": kind, "object": node}).encode() + b"\n")
+
+    def do_PATCH(self) -> None:
+        assert self.headers["Authorization"] == "Bearer word"
+        assert self.headers["Content-Type"] == "application/merge-patch+json"
+        name, text = self.path.rpartition("/")[2], self.rfile.read(int(self.headers["Content-Length"]))
+        [index] = [index for index, each in enumerate(self.nodes) if each["metadata"]["name"] == name]
+        self.nodes[index] = patched(self.nodes[index], json.loads(text))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep requests out of the test's output."""
+
+
+def test_the_program_marks_nodes_that_are_there_and_waits_for_those_that_join(tmp_path):
+    (tmp_path / "token").write_text("word")
+    Api.nodes = [node("first"), node("second")]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        Thread(target=partial(server.serve_forever, 0.01), daemon=True).start()
+        nodes = marker.Nodes(f"http://127.0.0.1:{server.server_port}", tmp_path)
+        nodes.wait({"gpu": GPU}, nodes.mark({"gpu": GPU}))
+        assert [each["spec"]["taints"] for each in Api.nodes] == [[TAINT], []]
+        nodes.mark({"gpu": GPU})
+        assert [each["spec"]["taints"] for each in Api.nodes] == [[TAINT], [TAINT]]
+        server.shutdown()
 
 
 def ensure(kube: Changing, wanted: Marks, group: str = "gpu", *, populated: bool = True) -> None:
