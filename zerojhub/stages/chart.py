@@ -103,9 +103,8 @@ class Chart(Stage[Release]):
             return []  # reported by the stage `values`
         room, of_cluster = await run.once(quota.room, run.cloud), await cluster.needed(run, template)
         of_both = of_cluster + await _needed(run, rendered)
-        reported = [
-            str(each) for each in quota.shortages(room, of_cluster)
-        ]  # by the stage `cluster`, unless there are more
+        # The stage `cluster` reports what the cluster lacks.
+        reported = [str(each) for each in quota.shortages(room, of_cluster)]
         lacking = [each for each in quota.shortages(room, of_both) if str(each) not in reported]
         if not lacking and not reported:
             await _warn_for_users(run, rendered, room, of_both)
@@ -149,7 +148,7 @@ class Chart(Stage[Release]):
         # what a move has changed, such as the type of a Service.
         deployments = await _deployments(run)
         stopped = not deployments or any(map(is_stopped, deployments))
-        if installed is None and (lacking := await quota.lacking(run.cloud, await _needed(run, run[Values]))):
+        if installed is None and (lacking := await _lacking(run)):
             raise Problems(lacking)
         if installed is None or difference(installed, chart, values) or stopped:
             await namespaces.ensure(run[Access].kube, namespace)
@@ -189,6 +188,13 @@ async def _needed(run: Run, rendered: Rendered) -> quota.Needs:
     has_volume = kept.has_accounts or any(map(reattach.is_hub, kept.volumes))
     service_type = at(rendered.user.values, "proxy", "service", "type") or run.deployment.hub.expose
     return needs.of_hub(rendered.merged(), service_type, run.deployment.storage.type, has_volume=has_volume)
+
+
+async def _lacking(run: Run) -> list[UserError]:
+    """Where the quotas have no room for a new hub. One that was somewhere else before gets what that has released."""
+    if (await run.once(find_kept, run)).has_accounts:
+        return []
+    return await quota.lacking(run.cloud, await _needed(run, run[Values]))
 
 
 async def _warn_for_users(run: Run, rendered: Rendered, room: quota.Room, others: quota.Needs) -> None:

@@ -108,13 +108,8 @@ async def needed(run: Run, template: TemplateFields) -> quota.Needs:
     """What the deployment's cluster takes of the quotas, with the floating IP of its own."""
     spec, access = run.deployment.cluster, run.deployment.access
     needed = needs.of_cluster(template, spec.masters, spec.workers, await run.once(nova.flavors, run.cloud))
-    reached_by_ssh = road_of(run.deployment, template) == "ssh"
-    if (
-        reached_by_ssh
-        and not access.floating_ip
-        and not template["floating_ip_enabled"]
-        and not await own_floating_ips(run)
-    ):
+    addressed = access.floating_ip or template["floating_ip_enabled"] or road_of(run.deployment, template) == "api"
+    if not addressed and not await own_floating_ips(run):
         needed["floating_ips"] += 1
     return needed
 
