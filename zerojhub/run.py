@@ -41,7 +41,10 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Progress that nobody sees."""
+    """Progress that nobody sees, except notes where somebody takes them."""
+
+    def __init__(self, take_note: Callable[[str], None] = lambda text: None):
+        self._take_note = take_note
 
     def start(self, name: str) -> None:
         pass
@@ -53,7 +56,7 @@ class Silent:
         pass
 
     def note(self, text: str) -> None:
-        pass
+        self._take_note(text)
 
     def end(self, name: str, outcome: str, detail: str = "") -> None:
         pass

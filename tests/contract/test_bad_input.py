@@ -170,7 +170,7 @@ def test_a_chart_that_cannot_be_rendered_in_advance_is_said(cloud, tmp_path, own
     assert said.startswith(
         "chart own 1.0.0 with values.yaml; the chart was not rendered in advance: https://get.helm.sh/"
     )
-    assert said.endswith("(install Helm 3 on this machine, in PATH)")
+    assert said.endswith("(install Helm on this machine, in PATH)")
     told = cloud.zerojhub("up", "-f", tmp_path / "hub.yaml", "--only", "values", "--quiet").stderr
     assert "warning: the chart was not rendered in advance: https://get.helm.sh/" in told
     assert detail() == "chart own 1.0.0 with values.yaml"

@@ -35,15 +35,16 @@ def with_run(
     quiet: bool = False,
     verbose: bool = False,
     silent: bool = False,
+    notes: bool = False,
     locked: bool = False,
     later: bool = False,
     chart: str | None = None,
 ) -> Answer:
     """Load the deployment and run `work(run)`.
 
-    `silent`: without progress, for commands that only look. `locked`: only one such command at a time for the deployment.
-    `later`: `work` takes the lock itself before it changes something, as `graph.up` does. `chart`: in place of the
-    deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
+    `silent`: without progress, for commands that only look; `notes`: but with what the user should know. `locked`: only one such
+    command at a time for the deployment. `later`: `work` takes the lock itself before it changes something, as `graph.up` does.
+    `chart`: in place of the deployment's. Raises what `work` raises, and UserError for an invalid deployment file.
     """
     import anyio
 
@@ -58,7 +59,8 @@ def with_run(
         deployment.hub.chart = str(path.absolute()) if chart not in CHART_NAMES and path.exists() else chart
 
     async def start() -> Answer:
-        run = Run(deployment, Silent() if silent else progress, ask_passphrase=ask_passphrase)
+        shown = (Silent(progress.note) if notes else Silent()) if silent else progress
+        run = Run(deployment, shown, ask_passphrase=ask_passphrase)
         async with AsyncExitStack() as ends:
             if locked:
                 await ends.enter_async_context(_lockable(run, run.note))

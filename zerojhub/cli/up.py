@@ -186,8 +186,7 @@ def plan(
     from zerojhub.cli.run import with_run
     from zerojhub.stages import STAGES
 
-    # Without progress, but with the warnings of what would be created.
-    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, quiet=True)
+    statuses = with_run(lambda run: graph.look(run, STAGES), file, cloud, silent=True, notes=True)
     show_plan(statuses, output)
     _exit_code(statuses)
 
