@@ -16,6 +16,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.openstack_client import openstack
+
 PROGRAM = Path(sys.executable).with_name("zerojhub")
 ROOT = Path(__file__).parents[1]
 GIVEN_CHARTS = list(filter(None, os.environ.get("ZEROJHUB_TEST_CHART", "").split(os.pathsep)))
@@ -42,7 +44,7 @@ PERSONAL = re.compile(r"OS_.*|KUBECONFIG|SSH_AUTH_SOCK|FORCE_COLOR|COLUMNS|LC_AL
 
 # `make check` tries the same few examples every time, `make test-all` new ones for minutes.
 hypothesis.settings.register_profile("few", max_examples=10, deadline=None, derandomize=True, database=None)
-hypothesis.settings.register_profile("many", max_examples=300, deadline=None, database=None, print_blob=True)
+hypothesis.settings.register_profile("many", max_examples=100, deadline=None, database=None, print_blob=True)
 
 
 def pytest_configure() -> None:
@@ -95,7 +97,7 @@ class Shell:
 
     def openstack(self, *words: str, code: int = 0):
         """What the ordinary client says, as JSON where it can."""
-        done = self.run(PROGRAM.with_name("openstack"), *words, timeout=120)
+        done = openstack(*words, folder=self.folder, environment=self.environment)
         assert done.returncode == code, done.stderr
         return done.stdout
 

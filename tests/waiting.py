@@ -13,9 +13,13 @@ PATIENCE = 180
 
 
 def until(look: Callable[[], T], pause: float = 0.5) -> T:
-    """What `look` returns, as soon as it is something. Raises AssertionError when it never is."""
+    """What `look` returns, as soon as it is something. Raises AssertionError when it never is. Between two looks it pauses, and
+    as long as a look takes: what starts a program each time leaves the processor to what is waited for."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not after {PATIENCE} s"
-        time.sleep(pause)
-    return found
+    while True:
+        started = time.monotonic()
+        if found := look():
+            return found
+        ended = time.monotonic()
+        assert ended < deadline, f"not after {PATIENCE} s"
+        time.sleep(max(pause, ended - started))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.contract.ground import InstantGround
+from tests.openstack_client import openstack
 from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.faults import HUB, Faults
 from zerojhub.practice.machines.front import Front, listen
@@ -99,7 +98,7 @@ class Cloud:
         raise NotImplementedError
 
     def openstack(self, *commands: str) -> str:
-        """The output of these `openstack` commands, run in one process: the client takes three seconds to start."""
+        """The output of these `openstack` commands, run in one process."""
         printed, refused = self._openstack(commands)
         assert not refused, refused
         return printed
@@ -117,19 +116,13 @@ class Cloud:
         return refused
 
     def _openstack(self, commands: tuple[str, ...]) -> tuple[str, str]:
-        done = subprocess.run(
-            [Path(sys.executable).with_name("openstack")],
-            input="\n".join(commands),
-            env={
-                "OS_CLIENT_CONFIG_FILE": str(self.clouds),
-                "OS_CLOUD": "practice",
-                "HOME": str(self.clouds.parent),
-                "SHELL": "/bin/sh",
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        environment = {
+            "OS_CLIENT_CONFIG_FILE": str(self.clouds),
+            "OS_CLOUD": "practice",
+            "HOME": str(self.clouds.parent),
+            "SHELL": "/bin/sh",
+        }
+        done = openstack(folder=Path.cwd(), environment=environment, commands="\n".join(commands))
         return done.stdout, done.stderr
 
     def hold(self) -> None:
