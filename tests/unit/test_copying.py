@@ -391,7 +391,9 @@ def test_what_is_wrong_with_these_files_is_said_in_one_line(tmp_path):
 def test_deployments_in_two_clouds_may_have_one_name(tmp_path):
     old, new = deployment(tmp_path, "class", "here", PLACE), deployment(tmp_path, "class", "there", PLACE)
     plan.refuse_alike(old, new, copy=True)
-    with pytest.raises(UserError, match="both deployments are named class"):
+    with pytest.raises(
+        UserError, match=r"both deployments are named class.*; or add --copy, if it is in another cloud"
+    ):
         plan.refuse_alike(old, new)
 
 

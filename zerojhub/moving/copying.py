@@ -242,7 +242,7 @@ async def finish(old: Side, new: Side, plan: Plan) -> Finished:
 
 async def left_behind(old: Side, new: Side) -> str:
     """What going back leaves on the new cluster, in a sentence."""
-    noted = await state.read(old.kube, old.namespace)
+    noted: Noted = await state.read(old.kube, old.namespace) if old.data.kube else {}
     copied = noted.get("owners", {}).get(HUB_NAME, {}).get("last_good", "")
     used = {str(each.user) for each in new.data.items if each.user and (each.last_used or "") > copied} - {CHECK}
     who = ", ".join(sorted(used)) or "nobody, as far as is known,"

@@ -125,10 +125,13 @@ def refuse_alike(old: Deployment, new: Deployment, *, copy: bool = False) -> Non
     if copy and old.cloud != new.cloud:
         return
     if old.name == new.name:
+        other = (
+            "or add --copy, if it is in another cloud" if old.cloud != new.cloud else "hub.namespace can stay as it is"
+        )
         raise UserError(
             f"both deployments are named {old.name}, by which zerojhub tells their clusters and volumes apart",
             where=new.where("name"),
-            hint="give the new one another name; hub.namespace can stay as it is",
+            hint=f"give the new one another name; {other}",
         )
     if (old.cluster_name, old.namespace) == (new.cluster_name, new.namespace):
         raise UserError(
