@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Say = Callable[[str], None]
 """Reports in one line what is being done right now."""
+
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def plural(number: int, noun: str) -> str:
@@ -25,7 +28,23 @@ def elapsed(seconds: float) -> str:
 
 def one_line(text: str) -> str:
     """The text with every run of white space, line breaks included, as one space, and nothing that moves a cursor."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split()))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str, *, lines: bool = False, colours: bool = False) -> str:
+    """The text with a replacement character for each that a terminal would obey: escapes, marks of another direction.
+
+    `lines` keeps line breaks and tabs, `colours` also the sequences that set a colour.
+    """
+    if text.isprintable():
+        return text
+    kept = _COLOUR.split(text) if colours else [text]
+    for index in range(0, len(kept), 2):  # the others are the colours
+        kept[index] = "".join(
+            each if each.isprintable() or (lines and each in "\n\t") else "\N{REPLACEMENT CHARACTER}"
+            for each in kept[index]
+        )
+    return "".join(kept)
 
 
 def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:

@@ -17,7 +17,8 @@ import yaml
 from zerojhub import report
 from zerojhub.backup.pod import PROGRAMS
 from zerojhub.errors import UserError
-from zerojhub.report import jobs, progress, results
+from zerojhub.kube import marker
+from zerojhub.report import board, failures, jobs, progress, results
 from zerojhub.report.results import Listing, ListOutput, Output
 
 
@@ -189,6 +190,73 @@ def test_progress_has_colours_on_a_terminal_unless_no_color_is_set(monkeypatch, 
     assert any(f"\x1b[{code}m" in shown for code in (32, 31)) is coloured
 
 
+HOSTILE = "k8s\x1b]0;owned\x07\x9b2J\u202etxt.exe\nNAME"
+"""A name that would set the terminal's title, clear its screen, turn the direction of writing and begin a line of its own."""
+HARMLESS = "k8s\ufffd]0;owned\ufffd\ufffd2J\ufffdtxt.exe"
+
+
+@pytest.mark.parametrize("output", [Output.json, Output.yaml])
+def test_programs_get_a_hostile_name_as_it_is(capsys, output):
+    results.show_table([{"name": HOSTILE}], ("name",), output)
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert (json.loads(text) if output is Output.json else yaml.safe_load(text)) == [{"name": HOSTILE}]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_hostile_name_controls_no_terminal(monkeypatch, capsys, terminal):
+    """In tables, lines, errors, steps and the board."""
+    screen = on_terminal(monkeypatch) if terminal else None
+    monkeypatch.setenv("COLUMNS", "200")
+    cluster = {"name": HOSTILE, "status": HOSTILE}
+    results.table([cluster], ("name", "status"))
+    results.show_fields(cluster, Output.table)
+    results.show_rows([cluster], ("name",), Listing(ListOutput.csv))
+    results.show_done({"name": HOSTILE, "uuid": "u1"}, Output.table, "created cluster")
+    failures.show_error(UserError("no such cluster", where=HOSTILE, hint=HOSTILE))
+    failures.show_fault(HOSTILE)
+    with progress.Progress(verbose=True) as shown:
+        shown.start("cluster")
+        shown.say("cluster", HOSTILE)
+        shown.note(HOSTILE)
+        shown.end("cluster", "done", HOSTILE)
+    with board.Board() as live:
+        live.show(board.Look([], None, None, trouble=HOSTILE))
+    text = screen.getvalue() if screen else "".join(capsys.readouterr())
+    assert len(re.findall("k8s\ufffd\\]0;owned\ufffd+2J\ufffdtxt.exe", text)) >= 10  # Rich leaves BEL out
+    left = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text) if terminal else text  # colours, and the steps that are redrawn
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", left)
+
+
+def test_a_log_on_a_terminal_keeps_its_colours_only_and_in_a_pipe_all_it_has(monkeypatch, capsys):
+    line = f"\x1b[31mred\x1b[0m {HOSTILE}\n"
+    results.show_text(line)
+    assert capsys.readouterr().out == line
+    screen = on_terminal(monkeypatch)
+    results.show_text(line)
+    jobs.JobLog(Output.table)("pi-1", line)
+    assert screen.getvalue() == 2 * f"\x1b[31mred\x1b[0m {HARMLESS}\nNAME\n" + "\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-x", "'-x"),
+     ("-5", "-5"), ("+4.5", "+4.5"), ("-", "-"), (-5, "-5"), ("ada", "ada")],
+)  # fmt: skip
+def test_a_spreadsheet_computes_nothing_of_a_name(capsys, value, cell):
+    results.show_rows([{"name": value}], ("name",), Listing(ListOutput.csv))
+    assert capsys.readouterr().out == f"name\n{cell}\n"
+
+
+def test_the_report_package_prints_nothing_that_could_control_a_terminal():
+    folder = Path(report.__file__).parent
+    for file in folder.glob("*.py"):
+        text = file.read_text()
+        if prints(file) and file.name != "plain.py":
+            assert re.search(r"^from zerojhub\.report\.plain import .*\bprint\b", text, re.M), file
+        assert file.name == "plain.py" or "import Console" not in text, file
+
+
 def prints(file: Path) -> list[int]:
     """The lines of a module that write to standard output or standard error."""
     text = file.read_text()
@@ -202,7 +270,7 @@ def prints(file: Path) -> list[int]:
 def test_only_the_report_package_prints():
     """Except for the practice cloud, whose daemons write their own logs, and for programs that run in the cluster."""
     package = Path(report.__file__).parents[1]
-    elsewhere = {package.parent / path for path in PROGRAMS.values()}
+    elsewhere = {package.parent / path for path in PROGRAMS.values()} | {Path(marker.__file__)}
     modules = {file: file.relative_to(package).parts[0] for file in package.rglob("*.py") if file not in elsewhere}
     printing = {file: part for file, part in modules.items() if part != "practice" and prints(file)}
     assert set(printing.values()) == {"report"}, printing

@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar, cast
 import typer
 
 from zerojhub.report.results import ListOutput, Output
+from zerojhub.text import printable
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -228,7 +229,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UserError(f"no terminal to ask on: {question}", hint="confirm with --yes")
     with _asking():
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(printable(question), abort=True, err=True)
 
 
 def offer(question: str, *, yes: bool) -> bool:
@@ -236,7 +237,7 @@ def offer(question: str, *, yes: bool) -> bool:
     if yes or not sys.stdin.isatty():
         return False
     with _asking():
-        return typer.confirm(question, default=True, err=True)
+        return typer.confirm(printable(question), default=True, err=True)
 
 
 def ask_passphrase(question: str) -> str | None:

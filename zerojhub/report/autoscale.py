@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zerojhub.cluster.autoscale import Bounds
 from zerojhub.cluster.autoscale_status import AutoscaleStatus
 from zerojhub.openstack.magnum import NodeGroup
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import plural
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from zerojhub.backup.installed import Snapshot, Verified
 from zerojhub.backup.state import Status, elapsed_days
+from zerojhub.report.plain import print
 from zerojhub.report.results import ListOutput, Output, show, show_line, show_list, table
 from zerojhub.text import minute, plural
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zerojhub.report.plain import console, print
 from zerojhub.report.results import Output
 from zerojhub.report.stages import show_status
 from zerojhub.text import plural
@@ -47,11 +48,9 @@ class Board:
     """A board on standard output, which is a terminal. A context manager; the last state stays on the screen."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(highlight=False)
-        self._live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+        self._live = Live(console=console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis")
 
     def __enter__(self) -> Board:
         self._live.start()

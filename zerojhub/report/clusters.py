@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from zerojhub.report.plain import print
 from zerojhub.report.results import (
     Listing,
     Output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.cluster.credentials import Credential, Replaced
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, table
 
 

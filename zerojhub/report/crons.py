@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import plural
 

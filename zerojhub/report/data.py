@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from zerojhub.data.copy import Copied
 from zerojhub.data.grow import Grown
 from zerojhub.data.inventory import Item
+from zerojhub.report.plain import print
 from zerojhub.report.results import ListOutput, Output, show_line, show_list, table
 from zerojhub.text import minute
 

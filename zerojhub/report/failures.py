@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.report.plain import print
 from zerojhub.text import one_line
 
 

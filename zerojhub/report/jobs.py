@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zerojhub.report.plain import print, print_foreign
 from zerojhub.report.results import Output, show, show_line, table
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class JobLog:
     def _print(self, source: str, line: str) -> None:
         colour = self._sources.setdefault(source, COLOURS[len(self._sources) % len(COLOURS)])
         if not self._several and len(self._sources) == 1:
-            print(line, flush=True)
+            print_foreign(line, flush=True)
             return
         name = f"\x1b[{colour}m{source}\x1b[0m" if self._coloured else source
-        print(f"{name} | {line}", flush=True)
+        print_foreign(f"{name} | {line}", flush=True)
 
 
 def show_jobs(jobs: Sequence[JobRow], output: Output) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from zerojhub.moving.plan import Plan, Progress
 from zerojhub.moving.rehearsal import Rehearsed
 from zerojhub.moving.switch import Finished, Moved
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import elapsed, plural
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from zerojhub.kube.nodes import NodeRow
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, table
 
 COLUMNS = ("name", "role", "ready", "nodegroup", "server", "machine_id", "matches", "protected")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zerojhub.report.plain import print, print_data, print_foreign
 from zerojhub.report.results import Output, show, table
 
 FOLLOW_INTERVAL = 0.5
@@ -34,7 +35,7 @@ def show_status(found: Mapping[str, Any], output: Output) -> None:
 def show_environment(variables: Mapping[str, str]) -> None:
     """Shell commands that export the variables."""
     for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
+        print_data(f"export {name}={shlex.quote(value)}\n")
 
 
 def show_recording(
@@ -98,7 +99,7 @@ def _print_files(files: Sequence[Path], shape: Callable[[str], str], *, follow: 
             if lines and len(files) > 1:
                 print(f"==> {stream.name} <==")
             for line in lines:
-                print(shape(line))
+                print_foreign(shape(line))
         if not follow:
             return
         sys.stdout.flush()

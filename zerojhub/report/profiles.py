@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zerojhub.profiles import Profile
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, show_table
 
 

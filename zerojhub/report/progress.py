@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from zerojhub.text import elapsed
+from zerojhub.report.plain import console
+from zerojhub.text import elapsed, one_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -59,9 +60,7 @@ class Progress:
         self._width = 12
 
     def __enter__(self) -> Progress:
-        from rich.console import Console
-
-        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._console = console(file=sys.stderr, highlight=False, soft_wrap=True)
         if self._console.is_terminal and not self.quiet:
             from rich.live import Live
 
@@ -122,7 +121,7 @@ class Progress:
     def _row(self, mark: str, style: str, name: str, seconds: float, detail: str) -> Text:
         from rich.text import Text
 
-        return Text.assemble((mark, style), f" {name:<{self._width}} {elapsed(seconds):>7}  ", detail)
+        return Text.assemble((mark, style), f" {name:<{self._width}} {elapsed(seconds):>7}  ", one_line(detail))
 
     def _board(self) -> Group:
         from rich.console import Group

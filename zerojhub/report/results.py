@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,13 +14,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from zerojhub.errors import UserError
-from zerojhub.text import nearest
+from zerojhub.report.plain import print, print_data, print_foreign
+from zerojhub.text import nearest, printable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Row = Mapping[str, object] | DataclassInstance
     """A row of a table: an API's object, or one of our dataclasses."""
+
+
+FORMULA = re.compile(r"[=+\-@](?!\d*\.?\d*$)")
+"""How text begins that a spreadsheet would compute. Numbers and a lone sign are none."""
 
 
 class Output(StrEnum):
@@ -49,11 +55,11 @@ def show(result: object, output: Output, people: Callable[[], None]) -> None:
         return
     text = json.dumps(result, indent=2, default=_plain)
     if output is Output.json:
-        print(text)
+        print_data(f"{text}\n")
     else:
         from zerojhub import yamlfile
 
-        print(yamlfile.dump(json.loads(text)), end="")
+        print_data(yamlfile.dump(json.loads(text)))
 
 
 def show_line(result: object, output: Output, line: str) -> None:
@@ -87,19 +93,24 @@ def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], list
             raise UserError(f"no field {name!r} in the list", where="-c", hint=hint)
     chosen = listing.columns or columns
     if listing.output is ListOutput.csv:
-        _write_csv(chosen, ([_csv_cell(row.get(name)) for name in chosen] for row in rows))
+        _write_csv(chosen, ([row.get(name) for name in chosen] for row in rows))
         return
     shown = [{name: row.get(name) for name in chosen} for row in rows] if listing.columns else rows
     show(shown, Output(listing.output.value), lambda: table(rows, chosen))
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    csv.writer(sys.stdout, lineterminator="\n").writerows([columns, *rows])
+    lines = ([_csv_cell(cell) for cell in row] for row in rows)
+    csv.writer(sys.stdout, lineterminator="\n").writerows([columns, *lines])
 
 
 def _csv_cell(value: object) -> object:
-    """Mappings and lists as JSON, which programs can read."""
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    """Mappings and lists as JSON, which programs can read; text so that no spreadsheet takes it for a formula."""
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if FORMULA.match(value) else printable(value)
 
 
 def show_list(
@@ -118,13 +129,13 @@ def note(line: str) -> None:
 
 
 def show_text(text: str) -> None:
-    """Text as it is: a log, a picture."""
-    print(text, end="")
+    """What another program has written, such as a log."""
+    print_foreign(text, end="")
 
 
 def show_pem(pem: str, output: Output) -> None:
     """A certificate, as text the one that other programs read."""
-    show({"pem": pem}, output, lambda: print(pem.rstrip("\n")))
+    show({"pem": pem}, output, lambda: print_data(f"{pem.rstrip()}\n"))
 
 
 def show_bytes(stdout: bytes, stderr: bytes) -> None:
@@ -176,7 +187,7 @@ def table(rows: Sequence[Row], columns: Sequence[str], *, empty: str = "none") -
         print(empty)
         return
     lines = [[column.upper() for column in columns]]
-    lines += [[_cell(row, column) for column in columns] for row in rows]
+    lines += [[printable(_cell(row, column)) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zerojhub.report.plain import print, print_data
 from zerojhub.report.results import Output, show, show_line, show_table, table
 from zerojhub.yamlfile import dump
 
@@ -16,7 +17,7 @@ COLUMNS = ("id", "stack_name", "stack_status", "creation_time")
 
 def show_template(template: Mapping[str, object]) -> None:
     """A Heat template as YAML."""
-    print(dump(template), end="")
+    print_data(dump(template))
 
 
 def show_stacks(stacks: Sequence[Stack], output: Output) -> None:

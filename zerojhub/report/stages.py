@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zerojhub.graph import AnyStage, StageStatus
 from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show, show_line, table
 from zerojhub.text import minute, plural
 

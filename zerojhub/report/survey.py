@@ -7,6 +7,7 @@ from pathlib import Path
 from zerojhub.cluster.survey import Survey
 from zerojhub.errors import UserError
 from zerojhub.report.map import drawn
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, note, show, show_text, table
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from zerojhub.text import printable
+
 NAMESPACE = "http://www.w3.org/2000/svg"
 LETTER = 0.6
 """The average width of a letter relative to its height, in common system fonts."""
@@ -16,7 +18,7 @@ class Drawing:
         self._root = ElementTree.Element("svg", xmlns=NAMESPACE, role="img")
         self._root.set("aria-labelledby", "title description")
         for tag, text in (("title", title), ("desc", description)):
-            ElementTree.SubElement(self._root, tag, id="description" if tag == "desc" else tag).text = text
+            ElementTree.SubElement(self._root, tag, id="description" if tag == "desc" else tag).text = printable(text)
         ElementTree.SubElement(self._root, "style").text = style
 
     def box(self, x: float, y: float, width: float, height: float, kind: str, *, round: float = 10) -> None:
@@ -31,7 +33,7 @@ class Drawing:
 
     def text(self, x: float, y: float, words: str, kind: str, *, size: float = 14, width: float | None = None) -> None:
         """Text with its base line at y, shortened in the middle if it is wider than `width`."""
-        self._add("text", kind, x=x, y=y, font_size=size).text = shortened(words, width, size)
+        self._add("text", kind, x=x, y=y, font_size=size).text = shortened(printable(words), width, size)
 
     def finished(self, width: float, height: float) -> str:
         """The file's text, for a page of this size."""
