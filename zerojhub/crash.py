@@ -62,8 +62,7 @@ def write(text: str) -> Path:
     name = time.strftime("crash-%Y-%m-%d-%H%M%S-", time.gmtime()) + f"{os.getpid()}.txt"
     content = text.encode(errors="backslashreplace")
     try:
-        folder = platformdirs.user_state_path("zerojhub") / "crashes"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = files.private_folder(platformdirs.user_state_path("zerojhub") / "crashes")
         files.write(path := folder / name, content)
     except OSError:
         files.write(path := Path(tempfile.gettempdir()) / f"zerojhub-{name}", content)

@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import anyio
 
-from zerojhub import retry
+from zerojhub import files, retry
 from zerojhub.deployment import Deployment
 from zerojhub.lock import Lock
 from zerojhub.machine.keys import AskPassphrase
@@ -187,10 +187,9 @@ class _Answer:
 
 
 def folder_of(deployment: Deployment) -> Path:
-    """The deployment's own folder, created if needed (0700)."""
+    """The deployment's own folder, created if needed (0700). Raises OSError if somebody else could have changed it."""
     import platformdirs
 
     cloud = (deployment.cloud or os.environ.get("OS_CLOUD") or "environment").replace("/", "_")
     folder = platformdirs.user_state_path("zerojhub") / "deployments" / f"{cloud}--{deployment.name}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    return files.private_folder(folder)

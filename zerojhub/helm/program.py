@@ -77,6 +77,11 @@ class Archive:
 
         return platformdirs.user_cache_path("zerojhub") / "helm" / f"helm-{self.sha256[:12]}"
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the program is there, and nobody else can have put it there."""
+        return self.program.exists() and files.is_own(self.program)
+
 
 async def platform_of(machine: Machine) -> str:
     """`linux-amd64`, as get.helm.sh calls it."""
@@ -115,7 +120,8 @@ async def installed_here(wanted: HelmSpec) -> list[Program]:
     machine = LocalMachine()
     places = [str(Path(sys.executable).parent / "helm")]
     with contextlib.suppress(UserError):
-        places.insert(0, str(archive(wanted, await platform_of(machine)).program))
+        ours = archive(wanted, await platform_of(machine))
+        places[:0] = [str(ours.program)] if ours.is_kept else []
     return await installed(machine, places)
 
 
@@ -139,7 +145,7 @@ async def download(archive: Archive, say: Say, *, attempts: int = retry.ATTEMPTS
     """
     import httpx
 
-    if archive.program.exists():
+    if archive.is_kept:
         return archive.program
     say(f"downloading {archive.url}")
 

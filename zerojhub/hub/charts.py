@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import tarfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import anyio
 
+from zerojhub import files
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import download
 from zerojhub.hub.constraints import allows, in_words
@@ -21,6 +23,8 @@ from zerojhub.hub.repository import ChartVersion, matches
 from zerojhub.shipped import shipped
 from zerojhub.yamlfile import load
 
+LARGEST_FILE = 5 << 20
+"""Bytes of a file in a chart: Helm's own limit."""
 TEMPLATE = re.compile(r"(charts/[^/]+/)*templates/")
 """Paths of templates in a chart."""
 
@@ -100,13 +104,16 @@ class ChartArchive:
         wanted = {"Chart.yaml", "values.yaml", "values.schema.json"}
         found: dict[str, bytes] = {}
         try:
-            with tarfile.open(fileobj=io.BytesIO(self.content), mode="r:gz") as tar:
+            unpacked = gzip.GzipFile(fileobj=io.BytesIO(self.content)).read(download.LARGEST + 1)
+            if len(unpacked) > download.LARGEST:
+                raise UserError(f"unpacked, the chart is larger than {download.LARGEST >> 20} MiB", where=self.source)
+            with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as tar:
                 for member in tar:
                     folder, _, name = member.name.removeprefix("./").partition("/")
                     needed = folder and (name in wanted or TEMPLATE.match(name))
                     if needed and member.isfile() and (file := tar.extractfile(member)):
                         found[name] = file.read()
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise UserError(f"not a chart archive: {error}", where=self.source) from None
         if "Chart.yaml" not in found:
             raise UserError("not a chart: there is no Chart.yaml in it", where=self.source)
@@ -146,7 +153,7 @@ async def fetch(version: ChartVersion) -> ChartArchive:
 
 def _read(path: Path) -> ChartArchive:
     try:
-        content = _pack(path) if path.is_dir() else path.read_bytes()
+        content = _pack(path) if path.is_dir() else files.read(path, most=download.LARGEST)
     except OSError as error:
         raise UserError(f"the chart cannot be read: {error.strerror}", where=str(path)) from None
     return ChartArchive(content, str(path))
@@ -158,7 +165,7 @@ def _pack(folder: Path) -> bytes:
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("~")):
             info = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
-            data = path.read_bytes()
+            data = files.read(path, most=LARGEST_FILE)
             info.size, info.mode = len(data), 0o644
             tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from zerojhub import files
 from zerojhub.errors import UserError
 
 COLUMNS = {
@@ -56,7 +57,7 @@ def _checked(path: Path, names: list[str], source: str) -> ClassList:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.read(path).decode("utf-8-sig")
     except OSError as error:
         raise UserError(str(error.strerror).lower(), where=str(path)) from None
     except UnicodeDecodeError:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zerojhub import files, retry
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.tls import trusted
 
+if TYPE_CHECKING:
+    import httpx
+
 SERVICE = "chart repository"
 """Its name in reports of faults."""
 TIMEOUT = 30.0
 """Seconds without any data from the repository after which a download has failed."""
+LARGEST = 100 << 20
+"""Bytes of a chart, packed or not, and of a list of charts: Helm's own limit."""
 OFFLINE = (
     "set hub.chart: embedded for the chart that ships with zerojhub, or download this one on another machine and set "
     "hub.chart to its path"
@@ -32,8 +38,9 @@ async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
     async def attempt() -> bytes:
         try:
             timeout = httpx.Timeout(TIMEOUT, connect=5)
-            async with httpx.AsyncClient(follow_redirects=True, timeout=timeout, verify=trusted()) as client:
-                answer = await client.get(url)
+            client = httpx.AsyncClient(follow_redirects=True, timeout=timeout, verify=trusted())
+            async with client, client.stream("GET", url) as answer:
+                content = b"" if answer.is_error else await _received(answer, shown)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             words = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
             reason = f"{what} cannot be downloaded: {words}"
@@ -49,9 +56,19 @@ async def get(url: str, what: str, *, limit: int = retry.ATTEMPTS) -> bytes:
             if fault := retry.of_status(SERVICE, answer.status_code, answer.headers):
                 raise retry.Transient(fault, failed)
             raise failed
-        return answer.content
+        return content
 
     return await retry.attempts(attempt, repeatable=True, limit=limit)
+
+
+async def _received(answer: httpx.Response, where: str) -> bytes:
+    """What is downloaded; ZeroJHubError once it is too large to be a chart or a list of charts."""
+    content = bytearray()
+    async for part in answer.aiter_bytes():
+        content += part
+        if len(content) > LARGEST:
+            raise ZeroJHubError(f"the download is larger than {LARGEST >> 20} MiB", where=where)
+    return bytes(content)
 
 
 def cached(name: str) -> Path:

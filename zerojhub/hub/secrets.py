@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import stat
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ class Secrets:
         from zerojhub.yamlfile import dump
 
         path = folder / "secrets.yaml"
-        if _read(path) == asdict(self):
+        if _read(path) == asdict(self) and stat.S_IMODE(path.stat().st_mode) == 0o600:
             return
         files.write(path, dump(asdict(self)).encode())
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from zerojhub import masking
+from zerojhub import files, masking
 from zerojhub.errors import UserError
 from zerojhub.placeholders import placeholder, placeholder_in
 from zerojhub.text import nearest, one_line
@@ -188,15 +188,15 @@ class CloudsFile:
                     yield UserError(f"YAML reads {key} as {shown}, not as text", where=where, hint="put it in quotes")
 
 
-def find(files: Sequence[str], section: str) -> CloudsFile:
-    """The first of the files that openstacksdk can read.
+def find(paths: Sequence[str], section: str) -> CloudsFile:
+    """The first of these files that openstacksdk can read.
 
     UserError when only openstacksdk can read it: of a cloud that is there twice, it would silently take the last.
     """
     import yaml
 
     problems: list[UserError] = []
-    for path in map(Path, files):
+    for path in map(Path, paths):
         if not os.path.exists(path):
             continue
         try:
@@ -204,7 +204,7 @@ def find(files: Sequence[str], section: str) -> CloudsFile:
         except UserError as error:
             problems.append(error)
         try:
-            yaml.safe_load(path.read_text())
+            yaml.safe_load(files.read(path))
         except (OSError, ValueError, yaml.YAMLError):
             continue
         raise problems[-1]
@@ -213,7 +213,7 @@ def find(files: Sequence[str], section: str) -> CloudsFile:
 
 def _read(path: Path) -> Any:
     try:
-        content = path.read_bytes()
+        content = files.read(path)
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # YAML, but openstacksdk skips it
@@ -301,9 +301,9 @@ class Clouds:
             return UserError(
                 f"no cloud is selected ({listed})", where=str(self.clouds.path or "clouds.yaml"), hint=hint
             )
-        files = " or ".join(self._searched[:2])
+        places = " or ".join(self._searched[:2])
         source = "" if requested else ", which OS_CLOUD selects"
-        hint = f"add it to {files}, or set OS_CLIENT_CONFIG_FILE to the file that has it"
+        hint = f"add it to {places}, or set OS_CLIENT_CONFIG_FILE to the file that has it"
         if self._override and not Path(self._override).exists():
             hint = f"OS_CLIENT_CONFIG_FILE is {self._override}, which does not exist"
         return UserError(f"no cloud named {name!r} in clouds.yaml ({listed}){source}", hint=hint)

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from zerojhub import files
 from zerojhub.deployment import Deployment, TemplateSpec
 from zerojhub.errors import Problems, UserError
 from zerojhub.openstack.heat import Template, TemplateSource
@@ -123,7 +124,7 @@ def _merge(into: dict[str, object], other: dict[str, object]) -> None:
 def read_text(path: Path) -> str:
     """The text of a file. UserError if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return files.read(path).decode()
     except FileNotFoundError:
         raise UserError("no such file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from zerojhub import files
 from zerojhub.errors import UserError
 from zerojhub.yamlfile import go, pyyaml
 from zerojhub.yamlfile.compose import compose
@@ -55,8 +56,7 @@ def read_documents(path: Path) -> list[tuple[int, Any]]:
 
     `-` is standard input. Raises UserError with file:line.
     """
-    name, content = ("stdin", sys.stdin.buffer.read()) if str(path) == "-" else (str(path), _content(path))
-    return load_all(content, name)
+    return load_all(_content(path), "stdin" if str(path) == "-" else str(path))
 
 
 def load(content: bytes, name: str, rules: Rules = GO) -> Any:
@@ -124,7 +124,7 @@ def dump(document: Any) -> str:
 
 def _content(path: Path, missing_hint: str | None = None) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_all(sys.stdin.buffer) if str(path) == "-" else files.read(path)
     except FileNotFoundError:
         raise UserError("no such file", where=str(path), hint=missing_hint) from None
     except OSError as error:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 DEEPEST = 100
 """Levels of nesting in a document. Many more would exceed Python's recursion limit somewhere behind the reader."""
 
+MOST = 400_000
+"""Nodes in a text, which take seconds to read. Kubernetes takes no object that has as many."""
+
 PLACEHOLDER = re.compile(r"(?<![\"'\w])(?:\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|([@%])\w+\1(?!\w))")
 """What a template engine replaces, and YAML cannot contain without quotes."""
 
@@ -73,7 +76,7 @@ def compose(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
 def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
     import yaml
 
-    start, root = 1, None
+    start, root, count = 1, None, 0
     anchors: dict[str, Node] = {}
     parents: list[Sequence | Mapping] = []
     for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -103,6 +106,8 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
                 continue
             case _:
                 continue
+        if (count := count + 1) > MOST:
+            raise UserError(f"more than {MOST} keys and values", where=f"{name}:{line}")
         if parents:
             parent = parents[-1]
             if isinstance(parent, Mapping) and len(parent.children) % 2 == 0 and isinstance(node, Sequence | Mapping):
