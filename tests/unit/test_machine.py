@@ -112,9 +112,35 @@ def use(request):
 
 
 def test_words_arrive_as_they_are(use):
-    words = ["a b", "$HOME", "'", '"', "*", "a\nb", "\\", "", "ünï"]
+    words = [
+        "a b",
+        "$HOME",
+        "$(id)",
+        "`id`",
+        "; id",
+        "&& id",
+        "> id",
+        "'",
+        '"',
+        "*",
+        "a\nb",
+        "\\",
+        "",
+        "-n",
+        "{{ .Values }}",
+        "ünï",
+    ]
     result = use(lambda machine: machine.run(["printf", "%s|", *words]))
     assert result.stdout.decode() == "|".join(words) + "|"
+
+
+def test_other_programs_get_no_secrets_of_the_environment(monkeypatch):
+    for name in ("OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_API_KEY"):
+        monkeypatch.setenv(name, "Zq7-unguessable")
+    monkeypatch.setenv("OS_CLOUD", "mine")
+    given = anyio.run(LocalMachine().run, ["env"]).stdout.decode()
+    assert "Zq7" not in given
+    assert {f"PATH={os.environ['PATH']}", "OS_CLOUD=mine"} <= set(given.splitlines())
 
 
 def test_ten_megabytes_go_both_ways_at_once(use):
@@ -370,7 +396,7 @@ def test_only_the_key_that_fits_is_offered_from_the_agent(sshd, agent):
 def by_ssh(sshd, key, folder, monkeypatch) -> subprocess.CompletedProcess[str]:
     """Run `hostname` with the command line that `cluster ssh` makes."""
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
-    run = Run(Deployment.model_validate({"name": "hub", "cloud": "c", "cluster": {"template": "t"}}), Silent())
+    run = Run(Deployment.model_validate({"name": "hub", "cloud": "my cloud", "cluster": {"template": "t"}}), Silent())
     reach.pins(run).pin(f"[127.0.0.1]:{sshd.port}", "server", [sshd.host_key.rsplit(None, 1)[0]])
 
     async def words() -> list[str]:

@@ -212,9 +212,10 @@ def ssh(
     import os
 
     from zerojhub.cluster import ssh as login
+    from zerojhub.machine.local import environment
 
     async def work(run: Run, connect: Connect, say: Say) -> list[str]:
         return await login.command(run, await connect(), node)
 
     words = on_cluster(name, work, cloud, quiet, locked=False) + (command or [])
-    os.execvp(words[0], words)
+    os.execvpe(words[0], words, environment())

@@ -33,14 +33,14 @@ async def command(run: Run, reach: Reach, node: str | None) -> list[str]:
         raise UserError(
             "the nodes of this cluster have no SSH access", hint="zerojhub cluster kubeconfig, then kubectl"
         )
-    words = ["ssh", "-o", f"UserKnownHostsFile={pins(run).path}", "-o", "StrictHostKeyChecking=yes"]
+    words = ["ssh", "-o", f'UserKnownHostsFile="{pins(run).path}"', "-o", "StrictHostKeyChecking=yes"]
     words += ["-o", "IdentitiesOnly=yes", "-i", str(await _identity(run, reach.machine.key))]
     if node is None:
-        words += [reach.machine.name]
+        words += ["--", reach.machine.name]
     else:
         address = await _pinned_address(run, reach, node)
-        through = shlex.join([*words, "-W", "%h:%p", reach.machine.name])
-        words += ["-o", f"ProxyCommand={through}", f"{reach.machine.user}@{address}"]
+        through = shlex.join([*words, "-W", "%h:%p", "--", reach.machine.name])
+        words += ["-o", f"ProxyCommand={through}", "--", f"{reach.machine.user}@{address}"]
     key = reach.machine.key
     return _with_agent(words, key.loaded) if key.loaded and _is_encrypted(key) else words
 

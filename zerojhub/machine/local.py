@@ -13,6 +13,12 @@ import anyio
 
 from zerojhub.errors import CommandTimeout, MachineError
 from zerojhub.machine import Result, failure
+from zerojhub.masking import SECRET_NAME
+
+
+def environment() -> dict[str, str]:
+    """This program's environment for others that it runs: without the person's secrets, which are for OpenStack."""
+    return {name: value for name, value in os.environ.items() if not SECRET_NAME.search(name)}
 
 
 class LocalMachine:
@@ -32,7 +38,7 @@ class LocalMachine:
         command = ["sudo", "-n", "--", *argv] if sudo and os.geteuid() else argv
         try:
             # In a session of its own, it can be ended together with its children.
-            process = await anyio.open_process(command, start_new_session=True)
+            process = await anyio.open_process(command, env=environment(), start_new_session=True)
         except OSError as error:
             raise MachineError(f"{argv[0]}: {error.strerror}", where=self.name) from None
         try:
