@@ -105,6 +105,22 @@ def test_the_hub_reads_the_values_it_was_given():
     assert (read["custom"]["course"], read["Release"]["Name"]) == ("physics", "workshop")
 
 
+def test_the_syntax_of_templates_is_text_in_values():
+    text = "{{ .Release.Name }}{{ fail `executed` }}"
+    values = {
+        "hub": {
+            "templateVars": {"course": text},
+            "config": {"GitHubOAuthenticator": {"client_id": text}},
+            "labels": {},
+        },
+        "singleuser": {"extraEnv": {"COURSE": text}, "extraFiles": {"a": {"mountPath": "/a", "stringData": text}}},
+    }
+    resources = render(values)
+    read = yaml.safe_load(secret(resources)["values.yaml"])
+    assert read["hub"]["templateVars"]["course"] == read["singleuser"]["extraEnv"]["COURSE"] == text
+    assert "workshop{{" not in json.dumps(resources)
+
+
 def test_the_database_volume():
     claim = {"storage": "5Gi", "storageClassName": "cinder", "accessModes": ["ReadWriteMany"]}
     resources = render({"hub": {"db": {"pvc": claim}}})

@@ -100,6 +100,7 @@ async def test_a_users_pod_by_default(configure):
     assert {each["value"] for each in spec["tolerations"]} == {"user"}
     (block,) = spec["initContainers"]
     assert block["command"][0] == "iptables" and "169.254.169.254" in block["command"]
+    assert spec["automountServiceAccountToken"] is False
     assert config.KubeSpawner.namespace == "classes"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ class FakeCloud:
             answer = self._keystone(request)
             return replace(answer, body=self.keystone.get(request.path, answer.body))
         self.requests.append(request)
-        if request.headers["x-auth-token"] in self.revoked:
+        if request.headers.get("x-auth-token") in self.revoked:
             return Answer(401, {"error": {"message": "The request you have made requires authentication."}})
         answers = self.answers.get(f"{request.method} {request.path}")
         if not answers:
@@ -135,10 +136,13 @@ def clouds_yaml(path: Path, auth_url: str, *, password: str = PASSWORD) -> Path:
 
 
 @contextmanager
-def served() -> Iterator[FakeCloud]:
+def served(tls: ssl.SSLContext | None = None) -> Iterator[FakeCloud]:
     """The fake cloud, on its own port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
-    cloud = FakeCloud(f"http://127.0.0.1:{server.server_port}")
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is no failure
+    cloud = FakeCloud(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}")
     server.RequestHandlerClass.cloud = cloud  # type: ignore[attr-defined]  # of the class made two lines above
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

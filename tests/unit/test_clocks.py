@@ -15,9 +15,10 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.unit.authority import Authority
 from tests.unit.fakecloud import PROJECT, Answer, FakeCloud
 from tests.unit.kubernetes import Cluster as FakeKube
-from tests.unit.test_kube_client import Authority, ask, secure, tls_server, version
+from tests.unit.test_kube_client import ask, secure, tls_server, version
 from zerojhub import clocks, retry
 from zerojhub.backup import pod, state
 from zerojhub.clocks import Clock

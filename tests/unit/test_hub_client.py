@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from urllib.parse import unquote
 
 import anyio
 import httpx
@@ -52,6 +53,14 @@ def test_a_user_with_a_server(hub):
 def test_a_user_of_an_old_jupyterhub_without_servers(hub):
     hub.users["ada"] = {"name": "ada", "servers": None}
     assert ask("user", "ada") == User("ada", False, None, None, {})
+
+
+@pytest.mark.parametrize("name", ["../../proxy", "a/b", "a?b=c", "a#b", "a%2Fb", "a b", "$(id)", "\x1b[2J"])
+def test_a_name_is_one_part_of_the_path_whatever_is_in_it(hub, name):
+    ask("user", name)
+    path = hub.requests[-1].url.raw_path.decode()
+    assert path.rpartition("/")[0] == "/hub/api/users"
+    assert unquote(path.rpartition("/")[2]) == name
 
 
 def test_a_user_who_does_not_exist(hub):

@@ -87,6 +87,14 @@ def test_only_machines_are_led_to_our_metadata_service():
     assert ours == ["-A ZJH-ADDRESSES -i zjh0 -d 169.254.169.254/32 -p tcp --dport 80 -j REDIRECT --to-ports 9580"]
 
 
+def test_machines_reach_the_practice_cloud_and_a_name_server_of_this_machine_and_nothing_else():
+    from_machines = [line for line in rules(nat.Addresses()) if line.startswith("-A ZJH-INPUT -i zjh0")]
+    taken = [line for line in from_machines if "REJECT" not in line]
+    assert {line.partition("--dport ")[2].split()[0] for line in taken if "--dport" in line} == {"9580", "53"}
+    assert [line for line in taken if "--dport" not in line] == ["-A ZJH-INPUT -i zjh0 -p icmp -j RETURN"]
+    assert from_machines[-1] == "-A ZJH-INPUT -i zjh0 -j REJECT"
+
+
 def test_every_rule_lies_in_a_chain_of_ours():
     chains = {name for names in nat.chains().values() for name in names}
     lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.9"}, {"10.253.0.50": (Listener(1, (("10.253.0.1", 2),)),)}))
