@@ -3,7 +3,9 @@
 # make test: check, the APIs of the practice cloud, a journey on each road, a browser. Debian, as root.
 # make test-all: every test. make coverage: every test, and the lines that they run.
 # make docs: the documentation as a site, in docs/_build/html.
-# make dist: the wheel and the sdist, in dist, and their tests.
+# make dist: the wheel, the sdist and their bill of materials, in dist, and their tests.
+# make constraints: newer versions of the packages that all of these install. make audit: known vulnerabilities of them.
+# make benchmark: speed and memory, side by side with what a person would do instead.
 # Each target sets up what it needs; nothing has to be installed by hand.
 
 VENV := .venv
@@ -11,12 +13,13 @@ BIN := $(VENV)/bin
 PYTEST := -m pytest
 RUN := $(BIN)/python $(PYTEST)
 SIDE_BY_SIDE := $(BIN)/python -m tests.side_by_side
+CONSTRAINTS := tests/constraints.txt
 DEPLOYMENT := config/practice.yaml
 TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl iproute2 procps rabbitmq-server
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
 INSTALL := $(APT) install -y --no-install-recommends
 
-.PHONY: setup demo demo-stop check lint types unit unit-a-m unit-n-z docs docs-site dist test-setup test-packages test test-all coverage
+.PHONY: setup demo demo-stop check lint types unit unit-a-m unit-n-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
 .SILENT:
 
 setup: $(VENV)/.practice
@@ -27,9 +30,10 @@ $(BIN)/python:
 	python3 -m venv $(VENV)
 
 # What the demonstration needs is in the extra `practice`, what `make check` needs in `check`, what the tests need in `test`.
-$(VENV)/.practice $(VENV)/.check $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(BIN)/python
+$(VENV)/.practice $(VENV)/.check $(VENV)/.test: $(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	echo "· Python packages for $(@:$(VENV)/.%=%)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(@:$(VENV)/.%=%)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) \
+	    --editable '.[$(@:$(VENV)/.%=%)]'
 	touch $@
 
 # Each has what the one before it has.
@@ -66,6 +70,18 @@ docs: docs-site
 dist: $(VENV)/.check
 	$(RUN) -q tests/distribution
 	echo "dist: $$(echo dist/*)"
+
+constraints: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --universal --python-version 3.11 --no-header --no-annotate \
+	    --output-file $(CONSTRAINTS) pyproject.toml
+
+audit: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --progress-spinner off --no-deps --requirement $(CONSTRAINTS)
+
+benchmark: $(VENV)/.test
+	$(BIN)/python -m benchmarks
 
 docs-site: $(VENV)/.check
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html

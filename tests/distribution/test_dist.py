@@ -1,4 +1,7 @@
-"""The wheel and the sdist, in `dist/`: what is in them, and that zerojhub works when only the wheel is installed."""
+"""The wheel and the sdist, in `dist/`: what is in them, and that zerojhub works when only the wheel is installed.
+
+Beside them is their bill of materials, in CycloneDX: every package that the wheel was installed with, with its license.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import tarfile
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,9 +72,27 @@ def wheel() -> Path:
 def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment in which nothing but the wheel is installed."""
     folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True)
-    _run(str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel))
+    venv.create(folder)
+    _pip(folder / "bin", "install", "--quiet", "--constraint", str(ROOT / "tests/constraints.txt"), str(wheel))
     return folder / "bin"
+
+
+def _pip(folder: Path, *arguments: str) -> str:
+    """Run pip for the environment of these programs, in which it is not installed itself."""
+    python = str(folder / "python")
+    return _run(sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python, *arguments)
+
+
+@pytest.fixture(scope="session")
+def bill(bin_folder: Path) -> dict[str, Any]:
+    """The bill of materials of that environment, which is written to dist/."""
+    path = DIST / f"zerojhub-{__version__}.cdx.json"
+    options = ["--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--short-PURLs"]
+    _run(sys.executable, "-m", "cyclonedx_py", "environment", *options, "-o", str(path), str(bin_folder / "python"))
+    written = json.loads(path.read_text())
+    written["metadata"]["component"]["version"] = __version__  # which pyproject.toml does not have
+    path.write_text(json.dumps(written, indent=1) + "\n")
+    return written
 
 
 def _run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0) -> str:
@@ -119,9 +141,20 @@ def test_the_version_is_one(wheel, installed):
     assert installed("zerojhub", "--version") == f"zerojhub {__version__}\n"
 
 
-def test_every_module_finds_what_it_imports(installed):
-    installed("pip", "check")
+def test_every_module_finds_what_it_imports(installed, bin_folder):
+    _pip(bin_folder, "check")
     installed("python", "-c", EVERY_MODULE)
+
+
+def test_the_bill_of_materials_lists_what_is_installed(bill, bin_folder):
+    installed = {
+        each["name"].lower(): each["version"] for each in json.loads(_pip(bin_folder, "list", "--format=json"))
+    }
+    listed = {each["name"].lower(): each["version"] for each in (*bill["components"], bill["metadata"]["component"])}
+    assert listed == installed
+    assert {"zerojhub", "openstacksdk", "cryptography", "pyyaml"} <= set(listed)
+    assert all(each["purl"].startswith("pkg:pypi/") for each in bill["components"])
+    assert "file:" not in json.dumps(bill)  # the wheel was installed from a file on this machine
 
 
 def test_every_command_has_help(installed):

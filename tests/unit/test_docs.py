@@ -25,6 +25,7 @@ FENCE = re.compile(
     r"^```(?P<language>\S+|\{code-block\} yaml\n:caption: (?P<caption>[^\n]*)\n)\n(?P<text>.*?)^```", re.M | re.S
 )
 LEAST = {"name": "workshop", "cluster": {"template": "kubernetes-1-33-jammy"}}
+THREATS = ROOT / "docs" / "explanation" / "threat-model.md"
 ROOT_COMMAND = typer.main.get_command(cli.app)
 
 
@@ -102,3 +103,22 @@ def test_every_command_is_there_with_its_options(text):
 
 def names(command, context) -> set[str]:
     return {name for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)}
+
+
+def threats() -> list[list[str]]:
+    """The rows of the threat model: what could happen, what prevents it, its tests."""
+    lines = [line.strip("|").split("|") for line in THREATS.read_text().splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line] for line in lines]
+    return [row for row in rows if row[0] != "Threat" and set(row[0]) - set("- ")]
+
+
+@pytest.mark.parametrize("row", threats(), ids=lambda row: row[0][:60])
+def test_every_threat_has_tests_that_exist(row):
+    threat, prevention, named = row
+    assert threat
+    assert prevention
+    tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", named)
+    assert tests
+    assert named == ", ".join(f"`{path}::{name}`" for path, name in tests)
+    for path, name in tests:
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.M), f"{path}::{name}"
