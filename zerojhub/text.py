@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 Say = Callable[[str], None]
 """Reports in one line what is being done right now."""
@@ -94,6 +95,12 @@ def shown(value: object) -> str:
             return "a list"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def seconds_between(time: str, now: datetime) -> float:
+    """The seconds from a time in ISO 8601, which is in UTC unless it names a zone, until now."""
+    since = datetime.fromisoformat(time)
+    return (now - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
 
 
 def minute(time: str) -> str:

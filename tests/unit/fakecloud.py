@@ -71,6 +71,8 @@ class FakeCloud:
         self.answers: dict[str, list[Answer]] = {}
         self.keystone: dict[str, Any] = {}
         """Path -> the body of Keystone's response, in place of its own."""
+        self.in_token: dict[str, Any] = {}
+        """What Keystone says in a token besides."""
         self.requests: list[Request] = []
         """All requests except those to Keystone."""
         self.tokens = 0
@@ -117,6 +119,7 @@ class FakeCloud:
             "issued_at": "2026-01-01T00:00:00.000000Z",
             "expires_at": "2099-01-01T00:00:00.000000Z",
             "catalog": catalog,
+            **self.in_token,
         }
         return Answer(201, {"token": token}, {"X-Subject-Token": f"token {self.tokens}"})
 

@@ -29,6 +29,10 @@ class Cluster(Kube):
         """Kind -> what a watch sees."""
         self.before_list: Callable[[], None] = lambda: None
 
+    @property
+    def address(self):
+        return "127.0.0.1", 1  # where nothing listens
+
     async def list(self, kind, namespace=None, *, labels="", fields=""):
         self.before_list()
         found = self.objects.get(kind.rpartition("/")[2], [])
@@ -62,6 +66,9 @@ class Cluster(Kube):
         self.deleted.append(name)
         objects = self.objects.get(kind.rpartition("/")[2], [])
         objects[:] = [each for each in objects if each["metadata"]["name"] != name]
+
+    async def force_delete(self, pod, namespace):
+        await self.delete(POD, pod, namespace)
 
     async def evict(self, pod, namespace):
         if status := self.refusals.get(pod):

@@ -212,6 +212,15 @@ def test_deleting_what_does_not_exist_is_no_error(server, kube):
     assert json.loads(server.requests[0][2]) == {"propagationPolicy": "Background"}
 
 
+def test_a_pod_of_a_dead_node_is_deleted_without_its_kubelet(server, kube):
+    server.answers = {f"DELETE {POD_PATH}": [(200, {}), (404, ""), (403, {"message": "no"})]}
+    for _ in range(2):
+        kube(lambda kube: kube.force_delete("p", "hub"))
+    assert json.loads(server.requests[0][2])["gracePeriodSeconds"] == 0
+    with pytest.raises(KubeError, match="no"):
+        kube(lambda kube: kube.force_delete("p", "hub"))
+
+
 @pytest.mark.parametrize("status", [403, 409, 422, 429, 500, 503])
 def test_deleting_fails_for_every_other_refusal(server, kube, status):
     server.answers = {f"DELETE {POD_PATH}": [(status, {"message": "no"})]}

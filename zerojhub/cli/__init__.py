@@ -1,6 +1,6 @@
 """The command line: one thin module per command group. Errors are printed here, once, as one line; exit codes:
 
-0 done, 1 failed, 2 the user's input is wrong, 3 `plan` or `status` found something to do, 70 a bug in zerojhub (the error
+0 done, 1 failed, 2 the user's input is wrong, 3 `plan`, `status` or `doctor` found something to do, 70 a bug in zerojhub (the error
 names a crash report), 130 interrupted.
 """
 

@@ -19,6 +19,10 @@ COMMANDS = {
     "up": ("up", "Create what is missing between the project and a working hub, and print its URL."),
     "plan": ("up", "Show what `up` would do and why (exit code 3 if there is something to do)."),
     "status": ("up", "Show the state of every stage and the hub's URL (exit code 3 if something differs)."),
+    "doctor": (
+        "doctor",
+        "Find what is wrong with a hub or a cluster, why it matters, and what to do (exit code 3 if something is).",
+    ),
     "show": ("show", "Show what the deployment consists of: servers, users, load balancers and volumes."),
     "down": (
         "up",

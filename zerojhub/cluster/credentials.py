@@ -39,6 +39,10 @@ ROTATION_TIMEOUT = 180
 """Seconds for a driver to put the new credential into the cluster after Magnum has reported the rotation."""
 
 
+class NoCredential(ZeroJHubError):
+    """The cluster holds no credential: it has no cloud provider (exit code 1)."""
+
+
 @dataclass(frozen=True)
 class Held:
     """The credential that a cluster holds."""
@@ -112,13 +116,13 @@ async def rotate(run: Run, connect: Connect, say: Say, ask: Ask, *, show_secrets
 
 
 async def held(reach: Reach) -> Held:
-    """The credential that the cluster holds, and where. ZeroJHubError when there is none."""
+    """The credential that the cluster holds, and where. NoCredential when there is none."""
     if reach.address:
         for path in FILES:
             answer = await reach.machine.run(["cat", path], sudo=True, check=False)
             if answer.code == 0:
                 return Held(path, parse({path: answer.stdout.decode()}))
-        raise ZeroJHubError(f"the master has no {FILES[0]}", hint="a cluster without a cloud provider has none")
+        raise NoCredential(f"the master has no {FILES[0]}", hint="a cluster without a cloud provider has none")
     for namespace in NAMESPACES:
         if secret := await reach.kube.get(kinds.SECRET, OBJECT, namespace):
             files = {
@@ -127,7 +131,7 @@ async def held(reach: Reach) -> Held:
             }
             return Held(f"Secret {namespace}/{OBJECT}", parse(files), namespace)
     places = " or ".join(f"{namespace}/{OBJECT}" for namespace in NAMESPACES)
-    raise ZeroJHubError(f"the cluster has no Secret {places}", hint="a cluster without a cloud provider has none")
+    raise NoCredential(f"the cluster has no Secret {places}", hint="a cluster without a cloud provider has none")
 
 
 def parse(files: dict[str, str]) -> dict[str, str]:
@@ -149,7 +153,18 @@ def parse(files: dict[str, str]) -> dict[str, str]:
 
 
 async def refusal(settings: dict[str, str]) -> str | None:
-    """Why Keystone refuses the credential; None when it accepts it. Asked from this machine, at the URL in the settings."""
+    """Why Keystone refuses the credential, or why it cannot be asked; None when it accepts it."""
+    try:
+        return await refused(settings)
+    except Unavailable as error:
+        return error.message
+
+
+async def refused(settings: dict[str, str], verify: bool | str | None = None) -> str | None:
+    """Why Keystone refuses the credential; None when it accepts it. Asked from this machine, at the URL in the settings.
+
+    `verify`: as requests has it, if not as the settings say. Raises Unavailable when Keystone does not answer there.
+    """
 
     def attempt() -> str | None:
         from keystoneauth1 import session
@@ -168,21 +183,18 @@ async def refusal(settings: dict[str, str]) -> str | None:
             auth = v3.Password(
                 url, user_id=settings.get("user-id"), password=settings["password"], trust_id=settings.get("trust-id")
             )
-        verify = settings.get("tls-insecure", "false") != "true"
+        secure = settings.get("tls-insecure", "false") != "true" if verify is None else verify
         try:
-            session.Session(auth=auth, verify=verify, timeout=READ_TIMEOUT).get_token()
+            session.Session(auth=auth, verify=secure, timeout=READ_TIMEOUT).get_token()
         except ClientException as error:
             if fault := fault_of("identity", error):
                 raise Transient(fault, Unavailable(one_line(str(error)))) from error
             return one_line(str(error))
         return None
 
-    try:
-        return await retry.attempts(
-            lambda: anyio.to_thread.run_sync(attempt, abandon_on_cancel=True), repeatable=True, limit=ATTEMPTS
-        )
-    except Unavailable as error:
-        return error.message
+    return await retry.attempts(
+        lambda: anyio.to_thread.run_sync(attempt, abandon_on_cancel=True), repeatable=True, limit=ATTEMPTS
+    )
 
 
 async def _tested(credential: Held, *, show_secrets: bool) -> Credential:

@@ -15,7 +15,7 @@ from zerojhub.openstack import clusters, magnum, servers, stacks
 from zerojhub.openstack.clusters import recovery_hint
 from zerojhub.openstack.magnum import Cluster, ClusterName, ClusterOptions
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import Say, elapsed, one_line
+from zerojhub.text import Say, elapsed, one_line, seconds_between
 from zerojhub.waiting import NotYet, wait_until
 
 PAUSE = (1.0, 3.0)
@@ -29,6 +29,13 @@ START_GRACE = 30
 
 USUAL_MINUTES = 14
 """What creating a cluster with one master and one worker takes on a usual cloud (user guide)."""
+
+DEFAULT_MINUTES = 60
+"""The timeout of a cluster that Magnum shows none of."""
+
+
+class Stalled(ZeroJHubError):
+    """A cluster has been in progress for longer than it may take (exit code 1)."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,13 @@ async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, be
         if before and not _differs(cluster, before) and waited < START_GRACE:
             return NotYet()
         if cluster["status"].endswith("FAILED"):
-            raise ZeroJHubError(await failure(cloud, cluster), hint=recovery_hint(cluster))
+            reason = await failure(cloud, cluster)
+            raise ZeroJHubError(reason, hint=recovery_hint(cluster, reason))
         if not cluster["status"].endswith("IN_PROGRESS"):
             return cluster
         progress = await current_progress(cloud, cluster)
         if waited > minutes * 60 + TIMEOUT_GRACE:
-            raise ZeroJHubError(await stall(cloud, cluster, progress, minutes))
+            raise Stalled(await stall(cloud, cluster, progress, minutes))
         usual = f" (usually {USUAL_MINUTES} min)" if cluster["status"].startswith("CREATE") else ""
         return NotYet(f"{cluster['status']}{f': {progress}' if progress else ''}{usual}")
 
@@ -128,20 +136,42 @@ async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
 
 async def failure(cloud: Cloud, cluster: Cluster) -> str:
     """Why the cluster failed, down to the resource and the server's fault; and whether it is usable all the same."""
+    return f"{await cause(cloud, cluster)}; {await verdict(cloud, cluster)}"
+
+
+async def cause(cloud: Cloud, cluster: Cluster) -> str:
+    """Why the cluster failed, down to the resource and the server's fault, or to how its boot ended."""
     faults = [f"{name}: {one_line(reason)}" for name, reason in (cluster.get("faults") or {}).items() if reason]
+    found = await servers.of(cloud, cluster)
+    creating = cluster["status"].startswith("CREATE")
     deepest = (
-        servers.failure(await servers.of(cloud, cluster))
+        servers.failure(found)
+        or (await servers.boot_failure(cloud, found) if creating else None)
         or stacks.failure(await stacks.resources(cloud, cluster))
         or "; ".join(dict.fromkeys(faults))
     )
     reason = cluster.get("status_reason") or "Magnum gives no reason"
     chain = [f"cluster {cluster['name']} is {cluster['status']}", reason, *([deepest] if deepest else [])]
-    return f"{': '.join(chain)}; {await verdict(cloud, cluster)}"
+    return ": ".join(chain)
+
+
+def in_progress_for(cloud: Cloud, cluster: Cluster) -> float:
+    """The seconds for which something has been in progress; 0 when nothing is, or Magnum does not say since when."""
+    status = cluster["status"]
+    since = cluster.get("created_at") if status.startswith("CREATE") else cluster.get("updated_at")
+    return seconds_between(since, cloud.container_infra.clock.now()) if since and status.endswith("IN_PROGRESS") else 0
+
+
+def is_overdue(cloud: Cloud, cluster: Cluster) -> bool:
+    """Has something been in progress for longer than Magnum itself waits?"""
+    minutes = cluster.get("create_timeout") or DEFAULT_MINUTES
+    return in_progress_for(cloud, cluster) > minutes * 60 + TIMEOUT_GRACE
 
 
 async def stall(cloud: Cloud, cluster: Cluster, progress: str, minutes: int) -> str:
     """Why the wait ends here: what is still in progress, a server's fault, and whether the cluster is usable all the same."""
-    fault = servers.failure(await servers.of(cloud, cluster))
+    found = await servers.of(cloud, cluster)
+    fault = servers.failure(found) or await servers.boot_failure(cloud, found)
     at = "".join(f": {text}" for text in (progress and f"still at {progress}", fault) if text)
     summary = f"cluster {cluster['name']} is {cluster['status']} after {elapsed(minutes * 60)}{at}"
     return f"{summary}; {await verdict(cloud, cluster)}"

@@ -41,10 +41,26 @@ async def verdict(cloud: Cloud, cluster: Cluster) -> str:
     if not cluster.get("api_address"):
         return "not usable: it has no API yet"
     try:
-        async with connected(cloud, cluster) as kube:
-            nodes = await kube.list(NODE)
+        ready, nodes = await _nodes(cloud, cluster)
     except ZeroJHubError:
         return "not usable: its API does not answer"
-    ready = [node for node in nodes if is_ready(node)]
     usable = "usable all the same" if ready else "not usable"
-    return f"{usable}: its API answers, {len(ready)} of {len(nodes)} nodes are ready"
+    return f"{usable}: its API answers, {ready} of {nodes} nodes are ready"
+
+
+async def is_complete(cloud: Cloud, cluster: Cluster) -> bool:
+    """Does the cluster's API answer, with as many nodes ready as the cluster is to have?"""
+    if not cluster.get("api_address"):
+        return False
+    try:
+        ready, _ = await _nodes(cloud, cluster)
+    except ZeroJHubError:
+        return False
+    return ready >= cluster["master_count"] + cluster["node_count"]
+
+
+async def _nodes(cloud: Cloud, cluster: Cluster) -> tuple[int, int]:
+    """How many of its nodes are ready, and how many there are."""
+    async with connected(cloud, cluster) as kube:
+        nodes = await kube.list(NODE)
+    return sum(is_ready(node) for node in nodes), len(nodes)

@@ -119,6 +119,12 @@ class Kube:
         self.renew: Callable[[], Awaitable[Kube]] | None = None
         """Connects with new credentials when the API server no longer accepts the current ones."""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port at which this client reaches the API server: perhaps this end of a tunnel."""
+        url = self._client.base_url
+        return url.host, url.port or 443
+
     async def version(self) -> str:
         """The API server's version, such as `v1.34.4`."""
         version: str = await self._request("GET", "/version", of=str, within="gitVersion")
@@ -225,6 +231,15 @@ class Kube:
                 await wait_until(is_gone, timeout=wait, pause=(0.3, 1))
             except TimedOut:
                 raise KubeError(f"{kind} {name} still exists {wait:g} s after it was deleted") from None
+
+    async def force_delete(self, pod: str, namespace: str) -> None:
+        """Delete the pod without waiting for its kubelet to say that it has ended. Only for a node that is off."""
+        body = {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}
+        try:
+            await self._request("DELETE", _path("v1/Pod", namespace, pod), body=body)
+        except KubeError as error:
+            if error.status != 404:
+                raise
 
     async def evict(self, pod: str, namespace: str) -> None:
         """Evict the pod from its node; OutcomeUnknown also while a disruption budget forbids it (429)."""

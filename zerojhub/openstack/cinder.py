@@ -5,9 +5,12 @@ Types have the keys that the product reads, as the Block Storage API reference n
 
 from __future__ import annotations
 
+from typing import NotRequired
+
 from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.answers import Time
 from zerojhub.openstack.session import Cloud
 
 AVAILABLE = "available"
@@ -30,6 +33,8 @@ class Volume(TypedDict):
     availability_zone: str | None
     created_at: str
     """ISO 8601, in UTC, without a zone."""
+    updated_at: NotRequired[Time | None]
+    """The same, of its last change."""
     attachments: list[Attachment]
     metadata: dict[str, str]
 

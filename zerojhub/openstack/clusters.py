@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
-from zerojhub.openstack import magnum, needs, nova, quota, templates, zones
+from zerojhub.openstack import magnum, needs, nova, quota, reasons, templates, zones
 from zerojhub.openstack.magnum import Cluster, ClusterOptions, ClusterRequest, ClusterTemplate, TemplateFields
 from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
@@ -24,13 +24,22 @@ def autoscaled(cluster: Cluster) -> bool:
     return cluster["labels"].get("auto_scaling_enabled", "").lower() == "true"
 
 
-def recovery_hint(cluster: Cluster) -> str | None:
-    """What to do about a cluster that failed, if there is anything."""
-    if cluster["status"] != "CREATE_FAILED":
-        return None
-    if OWNER_LABEL in cluster["labels"]:
-        return "delete it with `zerojhub down`, then run `zerojhub up` again"
-    return f"delete it: zerojhub cluster delete {cluster['name']}"
+def recovery_hint(cluster: Cluster, reason: str = "") -> str | None:
+    """What to do about a cluster that failed, if there is anything: about the reason first, then about the cluster."""
+    name, ours = cluster["name"], OWNER_LABEL in cluster["labels"]
+    match cluster["status"]:
+        case "CREATE_FAILED" if ours:
+            remedy = "delete it with `zerojhub down`, then run `zerojhub up` again"
+        case "CREATE_FAILED":
+            remedy = f"delete it: zerojhub cluster delete {name}"
+        case "DELETE_FAILED":
+            remedy = f"delete it again: {'zerojhub down' if ours else f'zerojhub cluster delete {name}'}"
+        case "UPDATE_FAILED" | "ROLLBACK_FAILED":
+            remedy = f"have Magnum try again: zerojhub cluster resize {name} {cluster['node_count']}"
+        case _:
+            return None
+    known = reasons.meaning(reason)
+    return f"{known.do}; then {remedy}" if known else remedy
 
 
 def options(

@@ -14,6 +14,7 @@ from typing import Literal, NotRequired, TypeVar
 from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.answers import Time
 from zerojhub.errors import CloudError, UserError
 from zerojhub.openstack.names import refuse_several, unknown
 from zerojhub.openstack.session import Cloud
@@ -145,7 +146,10 @@ class Cluster(ClusterName):
     coe_version: NotRequired[str | None]
     node_addresses: NotRequired[list[str] | None]
     master_addresses: NotRequired[list[str] | None]
-    updated_at: NotRequired[str | None]
+    created_at: NotRequired[Time | None]
+    updated_at: NotRequired[Time | None]
+    create_timeout: NotRequired[int | None]
+    """Minutes."""
 
 
 class Taint(TypedDict):

@@ -33,8 +33,38 @@ class Port(TypedDict):
 
     id: str
     name: str
+    network_id: str
     device_id: str
     security_groups: list[str]
+
+
+class Gateway(TypedDict):
+    """Where a router leads to."""
+
+    network_id: str
+
+
+class Router(TypedDict):
+    """A router; None for one that leads nowhere."""
+
+    id: str
+    name: str
+    external_gateway_info: Gateway | None
+
+
+class SecurityGroup(TypedDict):
+    """A security group."""
+
+    id: str
+    name: str
+    description: str | None
+
+
+class Availability(TypedDict):
+    """How many addresses a network has, and how many of them are in use."""
+
+    total_ips: int
+    used_ips: int
 
 
 class FloatingIP(TypedDict):
@@ -86,8 +116,23 @@ async def subnets(cloud: Cloud) -> list[Subnet]:
     return await cloud.network.all("/subnets", "subnets", Subnet)
 
 
-async def ports(cloud: Cloud) -> list[Port]:
-    return await cloud.network.all("/ports", "ports", Port)
+async def routers(cloud: Cloud) -> list[Router]:
+    return await cloud.network.all("/routers", "routers", Router)
+
+
+async def availability(cloud: Cloud, network_id: str) -> Availability:
+    """How many addresses of a network are in use. CloudError for everyone but administrators, on most clouds."""
+    path = f"/network-ip-availabilities/{network_id}"
+    return await cloud.network.get(path, Availability, within="network_ip_availability")
+
+
+async def security_groups(cloud: Cloud) -> list[SecurityGroup]:
+    return await cloud.network.all("/security-groups", "security_groups", SecurityGroup)
+
+
+async def ports(cloud: Cloud, **query: str) -> list[Port]:
+    """The project's ports; `query` filters by their keys, such as `network_id` and `device_owner`."""
+    return await cloud.network.all("/ports", "ports", Port, **query)
 
 
 async def get_port(cloud: Cloud, port_id: str) -> Port:

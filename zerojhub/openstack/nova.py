@@ -10,8 +10,12 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from zerojhub import retry
+from zerojhub.answers import Time
 from zerojhub.machine.keyfiles import key_material
 from zerojhub.openstack.session import Cloud
+
+SHUTDOWN, CRASHED = 4, 6
+"""Power states of a server that does not run (nova.compute.power_state)."""
 
 
 class Address(TypedDict):
@@ -33,7 +37,11 @@ class EmbeddedFlavor(TypedDict, total=False):
     original_name: str
 
 
-class Server(TypedDict):
+PowerState = TypedDict("PowerState", {"OS-EXT-STS:power_state": NotRequired[int | None]})
+"""What the hypervisor says of a server; the key cannot be written as an attribute."""
+
+
+class Server(PowerState):
     """A server (Compute API reference, "Show Server Details")."""
 
     id: str
@@ -42,6 +50,7 @@ class Server(TypedDict):
     addresses: dict[str, list[Address]]
     flavor: EmbeddedFlavor
     fault: NotRequired[Fault]
+    created: NotRequired[Time]
 
 
 class Flavor(TypedDict):
@@ -70,6 +79,12 @@ class Interface(TypedDict):
     """A network interface of a server."""
 
     port_id: str
+
+
+class AttachedVolume(TypedDict):
+    """A volume that is attached to a server."""
+
+    volumeId: str
 
 
 class Console(TypedDict):
@@ -115,6 +130,30 @@ async def servers(cloud: Cloud, **query: str) -> list[Server]:
 
 async def find_server(cloud: Cloud, server_id: str) -> Server | None:
     return await cloud.compute.find(f"/servers/{server_id}", Server, within="server")
+
+
+def is_off(server: Server) -> bool:
+    """Is it certain that nothing runs on it? Not of one in ERROR whose hypervisor says nothing: it may run all the same."""
+    power = server.get("OS-EXT-STS:power_state")
+    if server["status"] == "SHUTOFF":
+        return power in (None, SHUTDOWN, CRASHED)
+    return server["status"] == "ERROR" and power in (SHUTDOWN, CRASHED)
+
+
+async def detach_volume(cloud: Cloud, server_id: str, volume_id: str) -> None:
+    """Request that the volume is detached from the server."""
+    path = f"/servers/{server_id}/os-volume_attachments"
+
+    async def detach() -> bool:
+        # Nova refuses it (400) for a volume that is being detached.
+        await cloud.compute.delete(f"{path}/{volume_id}", repeatable=False)
+        return True
+
+    async def look() -> bool | None:
+        listed = await cloud.compute.get(path, list[AttachedVolume], within="volumeAttachments")
+        return None if any(each["volumeId"] == volume_id for each in listed) else True
+
+    await retry.settle(detach, look)
 
 
 def addresses(server: Server) -> list[str]:

@@ -5,6 +5,8 @@ Types have the keys that the product reads, as the Load Balancer API reference n
 
 from __future__ import annotations
 
+from typing import NotRequired
+
 from typing_extensions import TypedDict
 
 from zerojhub import retry
@@ -22,6 +24,7 @@ class LoadBalancer(TypedDict):
     operating_status: str
     provisioning_status: str
     created_at: Time
+    updated_at: NotRequired[Time | None]
 
 
 class Quota(TypedDict):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict
 
-from zerojhub.openstack import magnum, nova, stacks
-from zerojhub.openstack.session import Cloud
+from zerojhub.openstack import magnum, nova, reasons, stacks
+from zerojhub.openstack.session import Cloud, if_allowed
 from zerojhub.text import one_line
 
 
@@ -51,6 +51,18 @@ def failure(servers: Sequence[nova.Server]) -> str | None:
     for server in servers:
         if reason := _fault(server):
             return f"server {server['name']}: {one_line(reason)}"
+    return None
+
+
+async def boot_failure(cloud: Cloud, servers: Sequence[nova.Server]) -> str | None:
+    """How the boot of one of them ended, as its console log says; None when all booted, or nobody may read it."""
+    for server in servers:
+        if server["status"] == "ACTIVE":
+            log = ""
+            with if_allowed():
+                log = await nova.console_log(cloud, server)
+            if line := reasons.boot_failure(log):
+                return f"server {server['name']} does not boot: {one_line(line)}"
     return None
 
 

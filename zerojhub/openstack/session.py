@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, cast
 
 import anyio.to_thread
 from typing_extensions import TypedDict
@@ -32,7 +32,9 @@ from zerojhub.retry import Fault, Transient
 from zerojhub.text import one_line
 
 if TYPE_CHECKING:
+    from keystoneauth1.access import AccessInfoV3
     from keystoneauth1.exceptions import ClientException, HttpError
+    from keystoneauth1.identity import BaseIdentityPlugin
     from keystoneauth1.session import Session
     from openstack.config.cloud_region import CloudRegion
     from requests import Response
@@ -63,6 +65,7 @@ class Cloud:
         self.volume = Service(self, "block-storage")
         self.load_balancer = Service(self, "load-balancer", version="v2.0")
         self.orchestration = Service(self, "orchestration")
+        self.identity = Service(self, "identity", version="v3")
 
     @cached_property
     def _clouds(self) -> Clouds:
@@ -153,6 +156,23 @@ class Cloud:
                 self.session.invalidate()
 
     @property
+    def access(self) -> AccessInfoV3:
+        """Whom the current token is for, and how it was obtained; authenticates if there is none."""
+        self.log_in()
+        with self.reading_keystone():
+            return cast("AccessInfoV3", self._auth.get_access(self.session))
+
+    @property
+    def auth_url(self) -> str:
+        """The address of Keystone, which is reachable from here."""
+        return str(self._auth.auth_url)
+
+    @property
+    def _auth(self) -> BaseIdentityPlugin:
+        """How this program logs in; every kind of credential that it takes is one of Keystone's."""
+        return cast("BaseIdentityPlugin", self.session.auth)
+
+    @property
     def project_id(self) -> str | None:
         """The project that the credentials are scoped to; None when they are not scoped to one."""
         with self.reading_keystone():
@@ -168,6 +188,10 @@ def if_allowed() -> Iterator[None]:
         raise
     except CloudError:
         pass
+
+
+class NoService(CloudError):
+    """The cloud's catalog does not have the service."""
 
 
 class Page(TypedDict):
@@ -240,17 +264,17 @@ class Service:
         has_version = re.search(r"/v\d[\d.]*(/[^/]+)?$", url)
         return url if has_version or not self._version else f"{url}/{self._version}"
 
-    def _not_in_catalog(self) -> CloudError:
+    def _not_in_catalog(self) -> NoService:
         catalog = self._cloud.region.get_service_catalog()
         offered = catalog.get_endpoints_data(service_type=self.type).get(self.type, []) if catalog else []
         message = f"cloud {self._cloud.name} has no {self.type} service in its catalog"
         if not offered:
-            return CloudError(message)
+            return NoService(message)
         regions = ", ".join(sorted({str(each.region_name) for each in offered}))
         interfaces = ", ".join(sorted({str(each.interface) for each in offered}))
         region, interface = self._cloud.region.get_region_name(self.type), self._cloud.region.get_interface(self.type)
         hint = f"set region_name (of {regions}) or interface (of {interfaces}) in clouds.yaml"
-        return CloudError(f"{message} for region {region} and interface {interface}", hint=hint)
+        return NoService(f"{message} for region {region} and interface {interface}", hint=hint)
 
     async def get(self, path: str, kind: type[T], *, within: str | None = None, **query: Any) -> T:
         """The decoded answer."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from zerojhub.openstack import heat, magnum
 from zerojhub.openstack.session import Cloud, if_allowed
-from zerojhub.text import elapsed, one_line
+from zerojhub.text import elapsed, one_line, seconds_between
 
 DEPTH = 3
 """Levels of nested stacks between a cluster's own stack and its servers."""
@@ -69,8 +69,7 @@ def _is_stack(resource: heat.StackResource) -> bool:
 
 
 def _seconds(resource: heat.StackResource, now: datetime) -> float:
-    since = datetime.fromisoformat(resource["updated_time"])
-    return (now - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
+    return seconds_between(resource["updated_time"], now)
 
 
 def _with_time(name: str, seconds: float) -> str:

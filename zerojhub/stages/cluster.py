@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from zerojhub.cluster import lifecycle
+from zerojhub.cluster import lifecycle, usable
 from zerojhub.cluster.delete import delete
 from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
@@ -17,7 +17,7 @@ from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.floating_ip import own as own_floating_ips
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.template import Template, expected
-from zerojhub.text import plural
+from zerojhub.text import elapsed, plural
 
 
 class Cluster(Stage[MagnumCluster]):
@@ -48,20 +48,27 @@ class Cluster(Stage[MagnumCluster]):
         cluster = await find(run)
         if cluster is None:
             return Missing(f"there is no cluster {run.deployment.cluster_name}")
-        status, reason = cluster["status"], cluster.get("status_reason") or "no reason given"
-        progress = f"see: zerojhub cluster show {cluster['name']}"
+        status, progress = cluster["status"], f"see: zerojhub cluster show {cluster['name']}"
+        if status in ("CREATE_FAILED", "DELETE_FAILED"):
+            reason = await lifecycle.failure(run.cloud, cluster)
+            return Wrong(reason, hint=clusters.recovery_hint(cluster, reason))
         if status.startswith("DELETE"):
             return Wrong(f"cluster {cluster['name']} is {status}", hint=progress)
-        if status == "CREATE_FAILED":
-            return Wrong(await lifecycle.failure(run.cloud, cluster), hint=clusters.recovery_hint(cluster))
+        if await is_complete_unnoticed(run, cluster):
+            late = elapsed(lifecycle.in_progress_for(run.cloud, cluster))
+            return Found(
+                f"{cluster['name']}: {status} for {late}, but its API answers and its nodes are ready", cluster
+            )
         if status.endswith("IN_PROGRESS"):
             # One that is being resized or upgraded works; an autoscaler may resize it at any time.
-            usable = cluster if status.startswith("UPDATE") else None
-            return Missing(f"cluster {cluster['name']} is {status}", usable, progress)
+            works = cluster if status.startswith("UPDATE") else None
+            return Missing(f"cluster {cluster['name']} is {status}", works, progress)
         masters, workers = plural(cluster["master_count"], "master"), plural(cluster["node_count"], "worker")
         detail = f"{cluster['name']}: {masters}, {workers}"
         if status.endswith("FAILED"):
-            detail += f"; {status}: {reason}"
+            detail += f"; {await lifecycle.cause(run.cloud, cluster)}"
+            if hint := clusters.recovery_hint(cluster, detail):
+                detail += f" ({hint})"
         autoscaled = run.deployment.autoscale or clusters.autoscaled(cluster)
         if cluster["node_count"] != run.deployment.cluster.workers and not autoscaled:
             detail += f" ({run.deployment.cluster.workers} requested)"
@@ -70,9 +77,15 @@ class Cluster(Stage[MagnumCluster]):
     async def do(self, run: Run, state: Missing[MagnumCluster] | Wrong[MagnumCluster]) -> None:
         cluster = await find(run)
         if isinstance(state, Wrong):
-            raise ZeroJHubError(state.detail, hint=clusters.recovery_hint(cluster) if cluster else None)
+            raise ZeroJHubError(state.detail, hint=state.hint)
         uuid = cluster["uuid"] if cluster else await magnum.create_cluster(run.cloud, request(run))
-        await lifecycle.wait_until_idle(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
+        try:
+            await lifecycle.wait_until_idle(run.cloud, uuid, run.say, minutes=run.deployment.cluster.timeout)
+        except lifecycle.Stalled:
+            run.forget_answers()
+            late = await find(run)
+            if late is None or not await is_complete_unnoticed(run, late):
+                raise
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         cluster = await find(run)
@@ -117,6 +130,12 @@ async def needed(run: Run, template: TemplateFields) -> quota.Needs:
 async def find(run: Run) -> MagnumCluster | None:
     """The deployment's cluster, if it exists. UserError when several have the name."""
     return await run.once(magnum.find_cluster, run.cloud, run.deployment.cluster_name)
+
+
+async def is_complete_unnoticed(run: Run, cluster: MagnumCluster) -> bool:
+    """Is the creation over, although Magnum has been waiting for it for longer than it should?"""
+    overdue = cluster["status"] == "CREATE_IN_PROGRESS" and lifecycle.is_overdue(run.cloud, cluster)
+    return overdue and await usable.is_complete(run.cloud, cluster)
 
 
 def request(run: Run) -> ClusterRequest:

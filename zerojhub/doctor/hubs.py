@@ -1,0 +1,54 @@
+"""What runs in the hubs' namespaces: pods, claims and Deployments that are not ready, and room for the next user."""
+
+from __future__ import annotations
+
+from zerojhub.doctor.finding import Finding
+from zerojhub.doctor.subject import Subject
+from zerojhub.kube import explain, kinds
+from zerojhub.openstack import clusters, needs, nova, quota
+from zerojhub.text import one_line, seconds_between
+
+START_SECONDS = 300
+"""For a pod to become ready: its image may be large, and its node may have to be created first."""
+HOME_GB = 10
+"""The size of a user's volume that there has to be room for: the chart's default."""
+
+
+async def not_ready(subject: Subject) -> list[Finding]:
+    """What is wrong with the pods, claims and Deployments of each hub, with the events' and the logs' reasons."""
+    kube = await subject.kube()
+    pods = await subject.objects(kinds.POD)
+    ages = {
+        f"pod {each['metadata']['name']}": seconds_between(each["metadata"]["creationTimestamp"], kube.clock.now())
+        for each in pods
+    }
+    found = []
+    for namespace in await subject.namespaces():
+        for trouble in await explain.why_not_ready(kube, namespace):
+            if not trouble.lasting and ages.get(trouble.subject, START_SECONDS) < START_SECONDS:
+                continue
+            kind, _, name = trouble.subject.rpartition(" ")
+            object_kind = {"volume claim": "pvc"}.get(kind, kind)
+            why = "a user waits for it" if kind == "pod" and name.startswith("jupyter-") else "the hub needs it"
+            do = f"kubectl -n {namespace} describe {object_kind} {name}"
+            found.append(Finding(kind, f"{namespace}/{name}", None, one_line(trouble.why), why, do))
+    return found
+
+
+async def without_room(subject: Subject) -> list[Finding]:
+    """Quotas without room for another user's volume, or for a node that the autoscaler or Magnum has to add."""
+    cluster, found = subject.cluster, []
+    growing = clusters.autoscaled(cluster) or cluster["status"] in ("CREATE_FAILED", "UPDATE_FAILED")
+    problems = []
+    if growing:
+        template, flavor = await subject.template(), cluster["flavor_id"]
+        node = needs.of_nodes(template, flavor, 1, await nova.flavors(subject.cloud))
+        problems += [(each, "no node can be added") for each in await quota.lacking(subject.cloud, node)]
+    home = needs.of_volumes(1, HOME_GB)
+    why = "nobody who logs in for the first time gets a volume"
+    problems += [(each, why) for each in await quota.lacking(subject.cloud, home)]
+    show = subject.openstack("quota show --usage")
+    for problem, why in problems:
+        do = f"delete what nobody uses, or ask your cloud's operators for more: {show}"
+        found.append(Finding("quota", subject.cloud.name, None, problem.message.removeprefix("quota: "), why, do))
+    return found
