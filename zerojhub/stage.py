@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from zerojhub.deployment import Deployment
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack.leftovers import KeptVolume
+from zerojhub.openstack.remains import Traces
 from zerojhub.run import Provides, Run
 
 T = TypeVar("T")
@@ -51,6 +52,12 @@ class Teardown:
     doomed: Collection[str] = ()
     """The IDs of the volumes to delete. All others are kept."""
     kept: list[KeptVolume] = field(default_factory=list)
+    traces: Traces = field(default_factory=Traces)
+    """How to recognize what was created for the deployment, for a look at whether all of it is gone."""
+
+    def describe(self, text: str) -> None:
+        """Note what a stage has written on what it created."""
+        self.traces = replace(self.traces, descriptions=(*self.traces.descriptions, text))
 
 
 class Stage(Provides[T]):

@@ -272,7 +272,10 @@ def test_the_volumes_that_are_going_to_be_deleted_are_listed_first(capsys):
 
 
 def test_the_volumes_that_were_kept_as_data(data):
-    assert data(stages.show_kept, [KEPT]) == {"kept": [{"id": "v1", "name": "pvc-1", "size_gb": 10, "owner": "ada"}]}
+    assert data(stages.show_kept, [KEPT]) == {
+        "kept": [{"id": "v1", "name": "pvc-1", "size_gb": 10, "owner": "ada"}],
+        "left": [],
+    }
 
 
 def test_a_status_is_printed_once_for_each_change(capsys):

@@ -31,6 +31,7 @@ from zerojhub.text import plural
 if TYPE_CHECKING:
     from zerojhub.backup.state import Status as Backups
     from zerojhub.graph import AnyStage, StageStatus
+    from zerojhub.openstack.remains import Remains
     from zerojhub.run import Run
     from zerojhub.running import Running
 
@@ -267,11 +268,14 @@ def down(
 ) -> None:
     """Delete the hub and everything created for it. Users' volumes and accounts are kept; the next `up` gives them back.
 
+    Then looks whether anything is left that was created for it, and lists it with the command that deletes it.
+
     Examples:
         zerojhub down --yes
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import load, with_run
+    from zerojhub.openstack import remains
     from zerojhub.stage import Teardown
     from zerojhub.stages import STAGES
 
@@ -285,8 +289,16 @@ def down(
         confirm(f"Delete hub {name} AND ALL USERS' DATA ({plural(len(doomed), 'volume')}, {gb} GB)?", yes=yes)
     else:
         confirm(f"Delete hub {name}; users' volumes are kept?", yes=yes)
-    with_run(lambda run: graph.down(run, STAGES, teardown), file, cloud, quiet=quiet, verbose=verbose, locked=True)
-    show_kept(teardown.kept, output)
+
+    async def work(run: Run) -> list[Remains]:
+        await graph.down(run, STAGES, teardown)
+        with graph.step(run, "remains") as step:
+            found = await remains.left(run.cloud, teardown.traces)
+            step.outcome, step.detail = "kept", plural(len(found), "resource") if found else "nothing is left"
+        return found
+
+    left = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True)
+    show_kept(teardown.kept, output, left)
 
 
 @stage_app.command("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zerojhub.doctor.finding import Finding
 from zerojhub.doctor.subject import Subject
 from zerojhub.kube import explain, kinds
-from zerojhub.openstack import clusters, needs, nova, quota
+from zerojhub.openstack import clusters, needs, quota
 from zerojhub.text import one_line, seconds_between
 
 START_SECONDS = 300
@@ -41,9 +41,8 @@ async def without_room(subject: Subject) -> list[Finding]:
     growing = clusters.autoscaled(cluster) or cluster["status"] in ("CREATE_FAILED", "UPDATE_FAILED")
     problems = []
     if growing:
-        template, flavor = await subject.template(), cluster["flavor_id"]
-        node = needs.of_nodes(template, flavor, 1, await nova.flavors(subject.cloud))
-        problems += [(each, "no node can be added") for each in await quota.lacking(subject.cloud, node)]
+        lacking = await clusters.lacking_for_nodes(subject.cloud, await subject.template(), cluster["flavor_id"], 1)
+        problems += [(each, "no node can be added") for each in lacking]
     home = needs.of_volumes(1, HOME_GB)
     why = "nobody who logs in for the first time gets a volume"
     problems += [(each, why) for each in await quota.lacking(subject.cloud, home)]

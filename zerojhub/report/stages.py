@@ -15,6 +15,7 @@ from zerojhub.text import minute, plural
 if TYPE_CHECKING:
     from zerojhub.backup.state import Status as Backups
     from zerojhub.data.saved import Saved
+    from zerojhub.openstack.remains import Remains
 
 
 def show_up(url: str | None, statuses: Sequence[StageStatus], output: Output, *, quiet: bool) -> None:
@@ -88,17 +89,19 @@ def show_stages(stages: Sequence[AnyStage], output: Output) -> None:
     show(rows, output, lambda: table(rows, ("name", "needs", "does")))
 
 
-def show_kept(kept: Sequence[KeptVolume], output: Output) -> None:
-    """The volumes that `down` left."""
+def show_kept(kept: Sequence[KeptVolume], output: Output, left: Sequence[Remains] = ()) -> None:
+    """The volumes that `down` kept, and what is left although it was to go."""
 
     def people() -> None:
+        for each in left:
+            print(f"left: {each.kind} {each.name or each.id}; delete it: {each.command}")
         if kept:
             total = sum(volume.size_gb for volume in kept)
             print(f"kept: {plural(len(kept), 'volume')}, {total} GB; the next `zerojhub up` gives them back")
             table(kept, ("owner", "size_gb", "id", "name"))
             print("delete them: zerojhub down --delete-data")
 
-    show({"kept": list(kept)}, output, people)
+    show({"kept": list(kept), "left": list(left)}, output, people)
 
 
 def show_undone(before: Saved, output: Output) -> None:

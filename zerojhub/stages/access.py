@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from zerojhub.cluster import reach
+import contextlib
+from dataclasses import replace
+
+from zerojhub.cluster import credentials, reach
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.kube.reach import Reach
 from zerojhub.openstack import masters, neutron
+from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.openstack.roads import road_of
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
@@ -59,8 +63,20 @@ class Access(Stage[Reach]):
         await neutron.attach_floating_ip(run.cloud, floating_ip["id"], await masters.port_of(run.cloud, server))
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
+        if run[Cluster]["labels"].get(OWNER_LABEL) == run.deployment.name and Access in run:
+            await _note_credential(run, teardown)
         reach.pins(run).path.unlink(missing_ok=True)
         reach.own_kubeconfig(run, run[Cluster]).unlink(missing_ok=True)
+
+
+async def _note_credential(run: Run, teardown: Teardown) -> None:
+    """Which credential the cluster holds, which is to be revoked with it."""
+    with contextlib.suppress(ZeroJHubError, LookupError):
+        held = await credentials.held(run[Access])
+        if held.kind == "trust":
+            teardown.traces = replace(teardown.traces, trust=held.id)
+        elif held.kind == "application credential":
+            teardown.traces = replace(teardown.traces, application_credential=held.id)
 
 
 async def current(run: Run) -> neutron.FloatingIP | None:

@@ -65,6 +65,7 @@ class Address(Stage[HubAddress]):
     async def undo(self, run: Run, teardown: Teardown) -> None:
         for rule in await neutron.security_group_rules(run.cloud, description=_mark(run)):
             await neutron.delete_security_group_rule(run.cloud, rule["id"])
+        teardown.describe(_mark(run))
 
 
 async def public_service(kube: Kube, release: Release) -> Service:

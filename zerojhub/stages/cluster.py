@@ -8,7 +8,7 @@ from zerojhub.cluster import lifecycle, usable
 from zerojhub.cluster.delete import delete
 from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
-from zerojhub.openstack import clusters, magnum, needs, nova, quota, templates, zones
+from zerojhub.openstack import clusters, magnum, needs, nova, quota, remains, templates, zones
 from zerojhub.openstack.magnum import Cluster as MagnumCluster
 from zerojhub.openstack.magnum import ClusterRequest, TemplateFields
 from zerojhub.openstack.roads import road_of
@@ -92,6 +92,7 @@ class Cluster(Stage[MagnumCluster]):
         if cluster is None or cluster["labels"].get(clusters.OWNER_LABEL) != run.deployment.name:
             return
         await kept.mark_rest(run.cloud, cluster, run.deployment)
+        teardown.traces = await remains.note(run.cloud, cluster, teardown.traces)
         await delete(run.cloud, cluster, run.say, data=False)
 
 

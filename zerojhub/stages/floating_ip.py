@@ -52,6 +52,7 @@ class FloatingIP(Stage[Address | None]):
     async def undo(self, run: Run, teardown: Teardown) -> None:
         for floating_ip in await own(run):
             await neutron.delete_floating_ip(run.cloud, floating_ip["id"])
+        teardown.describe(mark(run))
 
 
 async def on_master(run: Run) -> Address | None:
