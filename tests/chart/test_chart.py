@@ -118,7 +118,7 @@ def test_the_syntax_of_templates_is_text_in_values():
     resources = render(values)
     read = yaml.safe_load(secret(resources)["values.yaml"])
     assert read["hub"]["templateVars"]["course"] == read["singleuser"]["extraEnv"]["COURSE"] == text
-    assert "workshop{{" not in json.dumps(resources)
+    assert "workshop{{" not in json.dumps(list(resources.values()))
 
 
 def test_the_database_volume():

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from zerojhub.doctor.finding import Diagnosis, Fix, Unchecked
+from zerojhub.report.plain import print
 from zerojhub.report.results import Output, show
 from zerojhub.text import one_line, plural
 
