@@ -217,6 +217,8 @@ class HubSpec(Section):
     """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host` and `https`, and a chart other than `embedded`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
+    address: str | None = None
+    """Floating IP of the load balancer: `keep` to keep it when the load balancer is deleted, or an existing one of the project. Default: a new one, released with the hub. See [Names and addresses](../how-to/names.md)."""
     open_to_anyone: StrictBool = False
     """Allow a hub that anyone can log in to on a public address. Otherwise zerojhub refuses it."""
 
@@ -238,6 +240,17 @@ class HubSpec(Section):
         if host is not None and not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?", host):
             raise PydanticCustomError("host", "must be a host name, such as hub.example.org")
         return host
+
+    @field_validator("address")
+    @classmethod
+    def _is_an_address_of_a_load_balancer(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address not in (None, "keep") and not (_is_address(address) and ":" not in address):
+            raise PydanticCustomError("address", "must be keep, or a floating IP such as 203.0.113.7")
+        if address and info.data.get("expose") == "NodePort":
+            raise PydanticCustomError(
+                "address", "is for a load balancer: with expose: NodePort, set access.floating_ip"
+            )
+        return address
 
     @field_validator("https")
     @classmethod

@@ -154,6 +154,19 @@ def test_a_host_without_a_certificate_may_be_an_address(tmp_path, host):
     assert deployment.load(path).hub.host == host.strip("'")
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("kept", "must be keep, or a floating IP such as 203.0.113.7, not 'kept'"),
+        ("'2001:db8::7'", "must be keep, or a floating IP such as 203.0.113.7, not '2001:db8::7'"),
+        ("keep, expose: NodePort", "is for a load balancer: with expose: NodePort, set access.floating_ip"),
+    ],
+)
+def test_an_address_that_a_load_balancer_cannot_have(tmp_path, address, said):
+    text = f"name: a\ncluster: {{template: t}}\nhub: {{address: {address}}}\n"
+    assert refused(tmp_path, text) == f":3: hub.address: {said}"
+
+
 def refused(folder: Path, text: str) -> str:
     """The line about the file, without its path."""
     path = write(folder, text)

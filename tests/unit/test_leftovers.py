@@ -107,6 +107,17 @@ def test_floating_ips_by_their_description(project):
     assert deleted(project) == ["a", "b"]
 
 
+def test_the_address_of_a_load_balancer_that_somebody_keeps_is_detached(project):
+    name = f"kube_service_{UUID}_hub_proxy-public"
+    project.answer("GET /load-balancer/v2.0/lbaas/loadbalancers", Answer(200, {"loadbalancers": [balancer(name)]}))
+    kept = [record(FloatingIP, id="kept", description="zerojhub:hub: the hub's address")]
+    project.answer("GET /network/v2.0/floatingips", Answer(200, {"floatingips": kept}))
+    project.answer("PUT /network/v2.0/floatingips/kept", Answer(200, {}))
+    anyio.run(leftovers.delete_rest, Cloud("fake"), cluster())
+    assert deleted(project) == [f"id of {name}"]
+    assert [each.body for each in project.requests if each.method == "PUT"] == [{"floatingip": {"port_id": None}}]
+
+
 def test_ports_that_no_server_has(project):
     ports = [
         record(Port, id="a", name="hub-x1y2z3-node-0-port"),

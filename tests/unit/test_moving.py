@@ -36,8 +36,8 @@ from zerojhub.moving.plan import Place, Progress
 from zerojhub.openstack import magnum, neutron
 from zerojhub.report.move import show_finished, show_move_plan, show_moved
 from zerojhub.report.results import Output
-from zerojhub.run import Run
-from zerojhub.stages import Chart, Cluster, Values
+from zerojhub.run import Run, Silent
+from zerojhub.stages import Chart, Cluster, Values, kept_address
 
 TAG = "cinder.csi.openstack.org/cluster"
 
@@ -503,9 +503,9 @@ def test_nothing_is_rehearsed_after_the_move_has_begun(world, tried):
 
 
 def test_a_rehearsed_hub_does_nothing_by_itself_and_takes_no_address(tmp_path):
-    hub = "hub: {host: hub.example.org, https: true, contact: a@example.org}"
+    hub = "hub: {host: hub.example.org, https: true, contact: a@example.org, address: keep}"
     alone = rehearsal.on_its_own(deployment(tmp_path, f"name: a, cluster: {{template: t}}, {hub}"))
-    assert (alone.hub.host, alone.hub.https, alone.hub.contact) == (None, False, None)
+    assert (alone.hub.host, alone.hub.https, alone.hub.contact, alone.hub.address) == (None, False, None, None)
     assert alone.path == tmp_path / "hub.yaml"
     mine = {
         "cull": {"users": True},
@@ -527,29 +527,96 @@ def test_a_rehearsed_hub_does_nothing_by_itself_and_takes_no_address(tmp_path):
 FLOATING = {"proxy": {"service": {"loadBalancerIP": "192.0.2.7"}}}
 
 
-@pytest.mark.parametrize(("values", "kept"), [(FLOATING, True), ({}, False)])
-def test_the_old_load_balancer_leaves_an_address_that_both_want_and_keeps_it_for_the_new(monkeypatch, values, kept):
+class Neutron:
+    """The floating IP of the old hub, whose load balancer is deleted after some looks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, description: str, looks: int = 2) -> None:
+        self.ip = {"id": "f", "floating_ip_address": "192.0.2.7", "description": description, "port_id": "old"}
+        self.looks, self.described = looks, list[str]()
+
+        async def floating_ips(cloud: Any, **query: str) -> list[dict[str, Any]]:
+            return [self.ip]
+
+        async def get_floating_ip(cloud: Any, ident: str) -> dict[str, Any]:
+            self.looks -= 1
+            return self.ip if self.looks > 0 else self.ip | {"port_id": None}
+
+        async def describe_floating_ip(cloud: Any, ident: str, description: str) -> None:
+            self.ip["description"] = description
+            self.described.append(description)
+
+        async def load_balancers(run: Run) -> list[dict[str, Any]]:
+            return [{"vip_port_id": run.deployment.name}]
+
+        for each in (floating_ips, get_floating_ip, describe_floating_ip):
+            monkeypatch.setattr(neutron, each.__name__, each)
+        monkeypatch.setattr(kept_address, "load_balancers", load_balancers)
+
+
+def party(wanted: str | None, name: str, values: Any = None, **parts: Any) -> Any:
+    document = {"name": name, "cloud": "c", "cluster": {"template": "t"}, "hub": {"address": wanted}}
+    run = Run(Deployment.model_validate(document), Silent(), MagicMock())
+    return SimpleNamespace(
+        run=run, release="class", namespace="class", installed=values and SimpleNamespace(values=values), **parts
+    )
+
+
+OWN, NEW = "zerojhub:old: the hub's address", "zerojhub:new: the hub's address"
+ALLOCATED = "Floating IP for Kubernetes external service class/proxy-public from cluster c1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "description", "described"),
+    [
+        ((None, FLOATING), (None, FLOATING), "", []),
+        ((None, FLOATING), ("192.0.2.7", {}), "mine", []),
+        (("keep", FLOATING), ("192.0.2.7", {}), OWN, []),
+        (("keep", FLOATING), ("keep", {}), OWN, [OWN, NEW]),
+        (("keep", {"hub": {}}), ("keep", {}), ALLOCATED, [OWN, NEW]),
+        ((None, {"hub": {}}), (None, FLOATING), "", None),
+        ((None, FLOATING), ("keep", {}), "mine", None),
+        (("keep", FLOATING), (None, {}), OWN, None),
+        (("keep", FLOATING), ("keep", {}), NEW, None),
+    ],
+    ids=[
+        "values",
+        "values and file",
+        "kept and named",
+        "kept",
+        "not kept yet",
+        *("differ", "mine", "no", "has its own"),
+    ],
+)
+def test_the_old_load_balancer_leaves_an_address_that_both_want_and_keeps_it_for_the_new(
+    monkeypatch, old, new, description, described
+):
     labels = {"release": "class", "component": "proxy-public"}
     service = {
         "metadata": {"name": "proxy-public", "namespace": "class", "labels": labels},
         "spec": {"type": "LoadBalancer"},
     }
-    cluster = FakeCluster(Service=[service])
-    ports: list[str | None] = ["p", "p", None]
-
-    async def floating_ips(cloud: Any, floating_ip_address: str) -> list[dict[str, Any]]:
-        assert floating_ip_address == "192.0.2.7"
-        return [{"port_id": ports.pop(0) if len(ports) > 1 else ports[0]}]
-
-    monkeypatch.setattr(neutron, "floating_ips", floating_ips)
-    monkeypatch.setattr(plan, "merged_values", lambda side: FLOATING)
-    installed = SimpleNamespace(values=values)
-    old: Any = SimpleNamespace(installed=installed, release="class", namespace="class", kube=cluster, run=MagicMock())
-    new: Any = SimpleNamespace(found={Values: None})
-    anyio.run(address.free, old, new, lambda text: None)
+    cluster, project = FakeCluster(Service=[service]), Neutron(monkeypatch, description)
+    monkeypatch.setattr(plan, "merged_values", lambda side: new[1])
+    monkeypatch.setattr(plan, "project", lambda side: None)
+    source, target = party(old[0], "old", old[1], kube=cluster), party(new[0], "new", found={Values: None})
+    anyio.run(address.free, source, target, lambda text: None)
     changes = [(each["spec"]["type"], each["metadata"]["annotations"][address.KEEP]) for each in cluster.applied]
-    assert changes == [("ClusterIP", "true")] * kept
-    assert len(ports) == (1 if kept else 3)
+    assert changes == [("ClusterIP", "true")] * (described is not None)
+    assert project.described == (described or [])
+    assert (project.looks == 0) is (described is not None), "it is waited for"
+
+
+def test_an_address_that_the_new_load_balancer_has_already_is_not_waited_for(monkeypatch):
+    project = Neutron(monkeypatch, "", looks=9)
+    project.ip["port_id"] = "new"
+    monkeypatch.setattr(plan, "merged_values", lambda side: FLOATING)
+    monkeypatch.setattr(plan, "project", lambda side: None)
+    source, target = (
+        party(None, "old", FLOATING, kube=FakeCluster(Service=[])),
+        party(None, "new", found={Values: None}),
+    )
+    anyio.run(address.free, source, target, lambda text: None)
+    assert project.looks == 8
 
 
 # -- images -------------------------------------------------------------------------------------------------------------

@@ -144,6 +144,30 @@ def test_what_is_left_out_is_added(chart, written):
     assert sent["hub"]["loadRoles"]["zerojhub"]["services"] == ["zerojhub"]
 
 
+def test_an_address_that_is_known_is_asked_for(chart, written):
+    sent = values.completed({}, Secrets(), HubSpec(address="keep"), chart, "203.0.113.7")["proxy"]["service"]
+    assert sent == {"type": "LoadBalancer", "loadBalancerIP": "203.0.113.7"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "type: ClusterIP",
+            "hub.yaml:5: hub.address is for a load balancer, and the values have proxy.service.type: Clu",
+        ),
+        (
+            "loadBalancerIP: 192.0.2.1",
+            "config.yaml:1: loadBalancerIP: hub.address is 203.0.113.7 (leave it out, or set h",
+        ),
+        ("loadBalancerIP: 203.0.113.7", "None"),
+    ],
+)
+def test_an_address_and_values_that_contradict_each_other(written, text, said):
+    user = written(f"proxy: {{service: {{{text}}}}}\n")
+    assert said in str(values.without_balancer(user, HubSpec(address="203.0.113.7"), "hub.yaml:5"))
+
+
 def test_a_contact_and_a_host_become_a_certificate(chart, written):
     wanted = HubSpec(chart="z2jh", host="hub.example.org", https=True, contact="ada@example.org")
     letsencrypt = {"contactEmail": "ada@example.org"}

@@ -90,11 +90,18 @@ PRIVATE_NETWORKS = ";".join(
 (RFC 4291, 2.5.5.2)."""
 
 
-def completed(user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: ChartArchive) -> ChartValues:
-    """The values for Helm: the user's, unchanged, plus what the hub needs and they leave out."""
+def completed(
+    user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: ChartArchive, address: str | None = None
+) -> ChartValues:
+    """The values for Helm: the user's, unchanged, plus what the hub needs and they leave out.
+
+    `address`: the load balancer's, if it is known in advance.
+    """
     values = copy.deepcopy(user)
     proxy, hub = _section(values, "proxy"), _section(values, "hub")
     _section(proxy, "service").setdefault("type", wanted.expose)
+    if address:
+        proxy["service"].setdefault("loadBalancerIP", address)
     if wanted.contact:
         https = _section(proxy, "https")
         https.setdefault("enabled", True)
@@ -194,6 +201,20 @@ def is_public(values: ChartValues, expose: str) -> bool:
     if any(at(values, way, "enabled") for way in ("ingress", "httpRoute")):
         return True
     return (at(values, "proxy", "service", "type") or expose) != "ClusterIP"
+
+
+def without_balancer(user: UserValues, wanted: HubSpec, where: str) -> UserError | None:
+    """Why the hub's load balancer cannot have `hub.address`, which is at `where`, with these values; None if it can."""
+    service = at(user.values, "proxy", "service") or {}
+    if (kind := service.get("type") or wanted.expose) != "LoadBalancer":
+        return UserError(
+            f"hub.address is for a load balancer, and the values have proxy.service.type: {kind}", where=where
+        )
+    if (given := service.get("loadBalancerIP")) not in (None, wanted.address):
+        place = user.where(("proxy", "service", "loadBalancerIP"))
+        hint = f"leave it out, or set hub.address: {given}"
+        return UserError(f"loadBalancerIP: hub.address is {wanted.address}", where=place, hint=hint)
+    return None
 
 
 def _section(values: ChartValues, key: str) -> ChartValues:

@@ -8,7 +8,7 @@ from zerojhub import graph
 from zerojhub.moving import plan as planning
 from zerojhub.moving import pull, sides
 from zerojhub.moving.plan import Progress
-from zerojhub.stages import STAGES, Volumes
+from zerojhub.stages import STAGES, KeptAddress, Volumes
 from zerojhub.tasks import gather
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def before_volumes() -> list[AnyStage]:
-    """The stages that can be done while people work."""
-    later = graph.downstream(STAGES, Volumes)
+    """The stages that can be done while people work. A kept address is the old hub's until that stops."""
+    later = [KeptAddress, *graph.downstream(STAGES, Volumes)]
     return [stage for stage in STAGES if stage not in later]
 
 

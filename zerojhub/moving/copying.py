@@ -41,6 +41,7 @@ from zerojhub.openstack import magnum
 from zerojhub.stage import Teardown
 from zerojhub.stages import STAGES, Address, Backup, Chart, Endpoint, Values
 from zerojhub.stages.chart import names_are_safe
+from zerojhub.stages.kept_address import KEEP
 from zerojhub.stages.volumes import hub_of
 from zerojhub.text import plural
 
@@ -162,9 +163,9 @@ def _places(old: Side, new: Side) -> list[ZeroJHubError]:
     one_project = planning.project(old) == planning.project(new)
     if one_project and (old.name == new.name or (old.party.cluster and old.party == new.party)):
         found.append(UserError(f"{old.name} and {new.name} are the same", where=new.run.deployment.where("name")))
-    if not one_project and (wanted := address.shared(old, new)):
-        hint = "leave out proxy.service.loadBalancerIP, or give an address of that project"
-        found.append(UserError(f"the address {wanted} is in the project of {old.name}", hint=hint))
+    if not one_project and (wanted := address.wanted_by_both(old, new) - {KEEP}):
+        hint = "leave it out, or give an address of that project"
+        found.append(UserError(f"the address {' '.join(wanted)} is in the project of {old.name}", hint=hint))
     return found
 
 

@@ -25,6 +25,7 @@ from zerojhub.openstack import cinder
 from zerojhub.openstack.clusters import OWNER_LABEL
 from zerojhub.stages import Access, Cluster, Endpoint, StorageClass, Template, Values
 from zerojhub.stages.chart import names_are_safe
+from zerojhub.stages.kept_address import KEEP
 from zerojhub.stages.values import kubernetes_of
 from zerojhub.stages.volumes import hub_of
 from zerojhub.text import plural
@@ -367,9 +368,7 @@ def remarks(old: Side, new: Side, *, copied: bool = False) -> list[str]:
             host and host == old.run.deployment.hub.host
         ):
             found.append("register the new address with the provider that people log in with, or nobody can log in")
-        wanted = at(values, "proxy", "service", "loadBalancerIP")
-        if wanted and old.installed and wanted == at(old.installed.values, "proxy", "service", "loadBalancerIP"):
-            found.append(f"the hub keeps its address {wanted}")
+        found += _about_the_address(old, new, wanted_addresses(new, values))
     lost = [each for each in old.data.items if each.state in (VolumeState.no_volume, VolumeState.pending)]
     if lost:
         found.append(f"{plural(len(lost), 'claim')} without a volume: {', '.join(each.owner for each in lost)}")
@@ -381,6 +380,23 @@ def remarks(old: Side, new: Side, *, copied: bool = False) -> list[str]:
     if apart:
         found.append(f"stays with {old.name}, because no claim has it: {', '.join(str(each.volume) for each in apart)}")
     return found
+
+
+def wanted_addresses(side: Side, values: ChartValues) -> set[str]:
+    """What a side asks for as the address of its hub's load balancer: `keep`, floating IPs, or nothing."""
+    return set(filter(None, (side.run.deployment.hub.address, at(values, "proxy", "service", "loadBalancerIP"))))
+
+
+def _about_the_address(old: Side, new: Side, wanted: set[str]) -> list[str]:
+    if old.installed is None or not wanted:
+        return []
+    had = wanted_addresses(old, old.installed.values)
+    if both := wanted & had:
+        known = (had if KEEP in both else both) - {KEEP}
+        return [" ".join(["the hub keeps its address", *known])]
+    if KEEP in wanted:
+        return [f"the hub gets a new address; to keep its present one, set hub.address: {KEEP} for {old.name}, too"]
+    return []
 
 
 def merged_values(side: Side) -> ChartValues:

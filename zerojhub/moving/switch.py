@@ -14,7 +14,7 @@ from zerojhub.hub.client import HubClient
 from zerojhub.hub.message import MOVING
 from zerojhub.hub.secrets import Secrets
 from zerojhub.moving import stop
-from zerojhub.stages import STAGES, Chart, Check, Endpoint, Values, chart
+from zerojhub.stages import STAGES, Chart, Check, Endpoint, KeptAddress, Values, chart
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ async def start(target: Side, stopped: float | None) -> tuple[str, float | None]
     run, downtime = target.run, None
     await standstill.mark(target.kube, target.namespace, None)
     run.forget_answers()
+    if KeptAddress.applies(run.deployment):
+        await graph.ensure(run, KeptAddress)
+        await graph.ensure(run, Values)
     for stage in graph.downstream(STAGES, Chart):
         if stage is Check and stopped is not None:
             downtime = time.monotonic() - stopped

@@ -1,8 +1,8 @@
 """What a deleted cluster leaves in the project, found by names and tags that only its own resources have.
 
 Names as cloud-provider-openstack gives them: load balancers `kube_service_CLUSTER_NAMESPACE_SERVICE`, where CLUSTER is the
-cluster's UUID or its name, floating IPs described as `… from cluster CLUSTER`; volumes `pvc-…` with the metadata
-`cinder.csi.openstack.org/cluster`.
+cluster's UUID or its name, floating IPs described as `Floating IP for Kubernetes … from cluster CLUSTER`; volumes `pvc-…`
+with the metadata `cinder.csi.openstack.org/cluster`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ CLAIM_METADATA = "csi.storage.k8s.io/pvc/name"
 NAMESPACE_METADATA = "csi.storage.k8s.io/pvc/namespace"
 KEEP = {"janitor.capi.azimuth-cloud.com/keep": "true"}
 """Metadata without which the janitor of capi-helm-charts deletes the volumes of a deleted cluster's claims."""
+FOR_KUBERNETES = "Floating IP for Kubernetes"
+"""What cloud controllers begin the description of a floating IP with."""
 DETACH_TIMEOUT = 30
 """Seconds for the volumes of deleted servers to be detached."""
 
@@ -44,14 +46,27 @@ async def delete_rest(cloud: Cloud, cluster: magnum.Cluster, *, volumes_too: boo
     for balancer in await load_balancers(cloud, owners):
         port = balancer["vip_port_id"]
         for floating_ip in await neutron.floating_ips(cloud, port_id=port) if port else []:
-            await neutron.delete_floating_ip(cloud, floating_ip["id"])
+            await release(cloud, floating_ip)
         await octavia.delete_load_balancer(cloud, balancer["id"])
     ends = tuple(f" from cluster {owner}" for owner in owners)
     for floating_ip in await neutron.floating_ips(cloud):
-        if (floating_ip.get("description") or "").endswith(ends):
+        if is_of_service(floating_ip) and (floating_ip.get("description") or "").endswith(ends):
             await neutron.delete_floating_ip(cloud, floating_ip["id"])
     left = [as_kept(each) for each in await volumes(cloud, cluster)]
     return [volume for volume in left if not await delete_volume(cloud, volume.id)] if volumes_too else left
+
+
+def is_of_service(floating_ip: neutron.FloatingIP) -> bool:
+    """Did a cloud controller allocate it for a Service? Magnum goes by the same description (magnum/common/neutron.py)."""
+    return (floating_ip.get("description") or "").startswith(f"{FOR_KUBERNETES} ")
+
+
+async def release(cloud: Cloud, floating_ip: neutron.FloatingIP) -> None:
+    """Delete the floating IP of a load balancer if a cloud controller allocated it; else detach it: somebody keeps it."""
+    if is_of_service(floating_ip):
+        await neutron.delete_floating_ip(cloud, floating_ip["id"])
+    else:
+        await neutron.detach_floating_ip(cloud, floating_ip["id"])
 
 
 async def prefixes_of(cloud: Cloud, cluster: magnum.Cluster) -> tuple[str, ...]:

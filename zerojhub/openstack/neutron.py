@@ -176,6 +176,11 @@ async def detach_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:
     await cloud.network.put(f"/floatingips/{floating_ip_id}", {"floatingip": {"port_id": None}})
 
 
+async def describe_floating_ip(cloud: Cloud, floating_ip_id: str, description: str) -> None:
+    """Give the floating IP another description, by which those who release floating IPs know theirs."""
+    await cloud.network.put(f"/floatingips/{floating_ip_id}", {"floatingip": {"description": description}})
+
+
 async def delete_floating_ip(cloud: Cloud, floating_ip_id: str) -> None:
     await cloud.network.delete(f"/floatingips/{floating_ip_id}")
 

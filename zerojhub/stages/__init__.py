@@ -15,6 +15,7 @@ from zerojhub.stages.endpoint import Endpoint
 from zerojhub.stages.floating_ip import FloatingIP
 from zerojhub.stages.helm import HelmProgram
 from zerojhub.stages.kept import Kept
+from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.preflight import Preflight
 from zerojhub.stages.storage import StorageClass
@@ -35,6 +36,7 @@ __all__ = [
     "FloatingIP",
     "HelmProgram",
     "Kept",
+    "KeptAddress",
     "Keypair",
     "Preflight",
     "StorageClass",
@@ -49,6 +51,7 @@ STAGES: tuple[AnyStage, ...] = (
     Keypair,
     Template,
     FloatingIP,
+    KeptAddress,
     Cluster,
     Access,
     Autoscale,

@@ -10,17 +10,22 @@ from zerojhub.kube import nodes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.kinds import EVENT, NODE, SERVICE
 from zerojhub.kube.types import Event, Service, ServicePort
-from zerojhub.openstack import neutron
+from zerojhub.openstack import leftovers, neutron
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
 from zerojhub.stages.chart import Chart, Release
+from zerojhub.stages.kept_address import KeptAddress, load_balancers
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 ADDRESS_TIMEOUT = 600
 """Seconds for a load balancer to get its address."""
+EXCHANGE_TIMEOUT = 120
+"""Seconds for the cloud controllers to note the address that a load balancer was given."""
 
-ANNOTATIONS = tuple(f"loadbalancer.openstack.org/load-balancer-{what}" for what in ("id", "address"))
+NOTED = "loadbalancer.openstack.org/load-balancer-address"
+"""The annotation with the load balancer's address."""
+ANNOTATIONS = ("loadbalancer.openstack.org/load-balancer-id", NOTED)
 """What the cloud controllers annotate a Service with along with its load balancer, and leave behind without one."""
 
 
@@ -38,14 +43,16 @@ class HubAddress:
 class Address(Stage[HubAddress]):
     """The hub's address: a load balancer's, or a port behind the master's floating IP.
 
-    Waits for the load balancer's address and explains why there is none yet. A node port is opened in the master's security
-    group; `down` closes it again.
+    Waits for the load balancer's address and explains why there is none yet. A load balancer with another address than the
+    one that is kept for the hub gets that in its place. A node port is opened in the master's security group; `down` closes
+    it again.
     """
 
     name = "address"
     needs = (Chart,)
+    after = (KeptAddress,)
 
-    async def look(self, run: Run) -> Found[HubAddress] | Missing[HubAddress]:
+    async def look(self, run: Run) -> Found[HubAddress] | Missing[HubAddress] | Wrong[HubAddress]:
         from zerojhub.kube.explain import why_service
 
         service = await public_service(run[Access].kube, run[Chart])
@@ -55,12 +62,17 @@ class Address(Stage[HubAddress]):
         where = address.host if address.port is None else f"{address.host}:{address.port}"
         if address.kind == "NodePort" and not await _is_open(run, address.port):
             return Missing(f"port {address.port} is not open to the master")
+        kept = run.get(KeptAddress)
+        if address.kind == "LoadBalancer" and kept and kept["floating_ip_address"] not in addresses_of(service):
+            return Wrong(f"the load balancer has {where}, not {kept['floating_ip_address']}", address)
         return Found(f"{where} ({address.kind})", address)
 
     async def do(self, run: Run, state: Missing[HubAddress] | Wrong[HubAddress]) -> None:
         address = await _wait_for_address(run)
         if address.kind == "NodePort" and address.port:
             await _open_port(run, address.port)
+        if address.kind == "LoadBalancer" and (kept := run.get(KeptAddress)):
+            await _exchange(run, kept)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         for rule in await neutron.security_group_rules(run.cloud, description=_mark(run)):
@@ -95,6 +107,13 @@ async def address_of(run: Run, service: Service) -> HubAddress | None:
                     hint="set hub.host to the name under which your ingress serves it",
                 )
             return HubAddress(kind, run.deployment.hub.host, None, https)
+
+
+def addresses_of(service: Service) -> list[str]:
+    """The IP addresses of the service's load balancer; its name in the service's status does not hide them."""
+    listed = [each["ip"] for each in service["status"].get("loadBalancer", {}).get("ingress") or [] if each.get("ip")]
+    noted = service["metadata"].get("annotations", {}).get(NOTED)
+    return listed or ([noted] if noted else [])
 
 
 def uses_https(run: Run) -> bool:
@@ -148,6 +167,44 @@ async def _wait_for_address(run: Run) -> HubAddress:
         raise ZeroJHubError(late.reason, hint=NO_LOAD_BALANCER) from None
 
 
+async def _exchange(run: Run, kept: neutron.FloatingIP) -> None:
+    """Have the load balancer use this floating IP: cloud controllers leave one that it has already, whatever the Service asks for."""
+    wanted = kept["floating_ip_address"]
+    service = await public_service(run[Access].kube, run[Chart])
+    if wanted in addresses_of(service):
+        return
+    ports = [each["vip_port_id"] for each in await load_balancers(run) if each["vip_port_id"]]
+    if not ports:
+        raise ZeroJHubError(f"the load balancer of service {service['metadata']['name']} is not one of Octavia's")
+    run.say(f"exchanging the load balancer's floating IP for {wanted}")
+    attached = await neutron.floating_ips(run.cloud, port_id=ports[0])
+    if all(each["id"] != kept["id"] for each in attached):
+        for floating_ip in attached:
+            await leftovers.release(run.cloud, floating_ip)
+        await neutron.attach_floating_ip(run.cloud, kept["id"], ports[0])
+    await _have_synchronized(run, service)
+
+    async def look() -> bool | NotYet:
+        found = addresses_of(await public_service(run[Access].kube, run[Chart]))
+        return True if wanted in found else NotYet(f"waiting until service {service['metadata']['name']} has {wanted}")
+
+    try:
+        await wait_until(look, timeout=EXCHANGE_TIMEOUT, pause=(0.5, 2), say=run.say)
+    except TimedOut:
+        raise ZeroJHubError(
+            f"the load balancer does not use {wanted}", hint="see: openstack floating ip list"
+        ) from None
+
+
+async def _have_synchronized(run: Run, service: Service, change: dict[str, str | None] | None = None) -> None:
+    """Change an annotation of the Service, which cloud controllers look at again then."""
+    annotations: dict[str, str | None] = {"zerojhub.io/retried": str(int(time.time())), **(change or {})}
+    meta = service["metadata"]
+    await run[Access].kube.merge(
+        SERVICE, meta["name"], meta.get("namespace"), {"metadata": {"annotations": annotations}}
+    )
+
+
 NO_LOAD_BALANCER = "without a load balancer: set hub.expose: NodePort to use a port of the master's floating IP"
 
 
@@ -163,12 +220,9 @@ async def _retry_now(run: Run, service: Service, events: list[Event]) -> bool:
     failed = last_warning(events, meta["name"])
     if not failed:
         return False
-    annotations: dict[str, str | None] = {"zerojhub.io/retried": str(int(time.time()))}
     lost = "failed to get load balancer" in failed.get("message", "")
-    if lost and meta.get("annotations", {}).keys() >= set(ANNOTATIONS):
-        annotations |= dict.fromkeys(ANNOTATIONS)
-    change = {"metadata": {"annotations": annotations}}
-    await run[Access].kube.merge(SERVICE, meta["name"], meta.get("namespace"), change)
+    left = lost and meta.get("annotations", {}).keys() >= set(ANNOTATIONS)
+    await _have_synchronized(run, service, dict.fromkeys(ANNOTATIONS) if left else None)
     return True
 
 

@@ -68,7 +68,10 @@ def url_of(address: HubAddress, host: str | None, values: dict[str, Any]) -> str
     scheme = "https" if address.https else "http"
     port = "" if address.port in (None, {"http": 80, "https": 443}[scheme]) else f":{address.port}"
     base = str((values.get("hub") or {}).get("baseUrl") or "/").strip("/")
-    return f"{scheme}://{host or address.host}{port}/{base}{'/' if base else ''}"
+    named = host or address.host
+    if ":" in named and not named.startswith("["):
+        named = f"[{named}]"  # an IPv6 address
+    return f"{scheme}://{named}{port}/{base}{'/' if base else ''}"
 
 
 async def _problem(url: str) -> str | None:

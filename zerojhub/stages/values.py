@@ -20,6 +20,7 @@ from zerojhub.stage import Found, Stage
 from zerojhub.stages import cluster, template
 from zerojhub.stages.access import Access
 from zerojhub.stages.helm import HelmProgram, hub_release
+from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.template import Template
 
 if TYPE_CHECKING:
@@ -46,13 +47,15 @@ class Rendered:
     """About the chart's version."""
     warnings: tuple[str, ...] = ()
     """What may become a problem later."""
+    address: str | None = None
+    """The floating IP that is kept for the hub."""
 
     def values(self, secrets: Secrets, installed: dict[str, Any] | None = None) -> dict[str, Any]:
         """The values to give to Helm. `installed`: those of the release, whose announcement is kept, except that of a move."""
         from zerojhub.hub import message
         from zerojhub.hub.values import completed
 
-        values = completed(self.user.values, secrets, self.wanted, self.chart)
+        values = completed(self.user.values, secrets, self.wanted, self.chart, self.address)
         shown = message.shown(installed or {})
         return message.with_message(values, None if shown == message.MOVING else shown)
 
@@ -83,7 +86,7 @@ class Values(Stage[Rendered]):
 
     name = "values"
     needs = (Template,)
-    after = (HelmProgram,)
+    after = (HelmProgram, KeptAddress)
 
     async def check(self, run: Run) -> list[ZeroJHubError]:
         if await _may_keep_version(run):
@@ -101,6 +104,8 @@ class Values(Stage[Rendered]):
             )
         else:
             rendered = await run.once(render, run, kubernetes_of(run, run[Template]))
+        if kept := run.get(KeptAddress):
+            rendered = replace(rendered, address=kept["floating_ip_address"])
         source = rendered.user.path.name if rendered.user.path else "its default values"
         remark = f" ({rendered.remark})" if rendered.remark else ""
         detail = f"chart {rendered.chart.name} {rendered.chart.version} with {source}{remark}"
@@ -127,6 +132,9 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
             problems += filter(None, [values.lets_anyone_in(user, chart)])
         problems += filter(None, [lets_nobody_in(user, chart)])
+        if wanted.address:
+            place = run.deployment.where("hub", "address")
+            problems += filter(None, [values.without_balancer(user, wanted, place)])
     if problems:
         raise Problems(problems)
     warnings = tuple(filter(None, [may_let_nobody_in(user, chart), *settings.doubtful(user)]))

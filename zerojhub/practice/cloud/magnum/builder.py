@@ -216,12 +216,15 @@ class Builder(NodeGroups):
         store, cluster = self.store, self.cluster
         name = f"({re.escape(cluster['uuid'])}|{re.escape(cluster['name'])})"
         made = re.compile(rf"Kubernetes .+ from cluster {name}$")
+        made_for = re.compile(rf"Floating IP for Kubernetes .+ from cluster {name}$")
         for balancer in list(store.loadbalancers.values()):
             service = made.match(balancer["description"] or "")
             if not service and balancer["id"] != cluster.get("api_balancer"):
                 continue
             for floating in store.floatingips.where(port_id=balancer["vip_port_id"]):
-                if service or floating["id"] in cluster.get("floatingips", []):
+                # One that somebody else allocated is left, as Magnum and the janitor do.
+                allocated = made_for.match(floating["description"] or "")
+                if allocated or floating["id"] in cluster.get("floatingips", []):
                     await delete_floatingip(store, self.ground, floating)
             await octavia_records.delete_loadbalancer(store, self.ground, balancer)
 
