@@ -123,7 +123,14 @@ def ask(cloud: Cloud, client: httpx.Client, step: dict, session: dict, known: di
     """The response to a step, and its unmasked body. Adds what the step learns to `known`."""
     method, path, *version = filled(step["ask"], known)
     # A path that begins with the name of a service is whole.
-    whole = path.lstrip("/").split("/")[0] in ("identity", "container-infra", "network", "orchestration", "compute")
+    whole = path.lstrip("/").split("/")[0] in (
+        "identity",
+        "container-infra",
+        "network",
+        "orchestration",
+        "compute",
+        "dns",
+    )
     url = cloud.at(path if whole else filled(session.get("under", MAGNUM), known) + path)
     headers = {"OpenStack-API-Version": f"container-infra {version[0]}"} if version else {}
     headers |= filled(step.get("headers", {}), known)

@@ -33,7 +33,7 @@ def test_every_profile_that_comes_along_is_sound(name: str) -> None:
             "type: compute",
             "type: computer",
             "type: computer",
-            "services.2.type: the practice cloud has volumev3, block-storage, image, orchestration, identity",
+            "services.2.type: the practice cloud has volumev3, block-storage, dns, image, orchestration, identity",
         ),
         ("image: fedora-atomic-29", "image: fedora", "image: fedora", "no image 'fedora'"),
         ("flavor: m1.small", "flavor: m9", "flavor: m9", "no flavor 'm9'"),

@@ -66,6 +66,7 @@ class Cloud:
         self.load_balancer = Service(self, "load-balancer", version="v2.0")
         self.orchestration = Service(self, "orchestration")
         self.identity = Service(self, "identity", version="v3")
+        self.dns = Service(self, "dns", version="v2")
 
     @cached_property
     def _clouds(self) -> Clouds:
@@ -198,6 +199,7 @@ class Page(TypedDict):
     """A page of a list. Its items are at a key of the service's own."""
 
     next: NotRequired[str | None]
+    links: NotRequired[Any]
 
 
 class Link(TypedDict):
@@ -314,7 +316,7 @@ class Service:
                 raise
 
     async def all(self, path: str, key: str, kind: type[T], **query: Any) -> list[T]:
-        """Every item of a list, over all of its pages: the next one is in `KEY_links` or in `next`, by service."""
+        """Every item of a list, over all of its pages: the next one is in `KEY_links`, `next` or `links`, by service."""
         return await self.first(path, key, kind, None, query)
 
     async def first(self, path: str, key: str, kind: type[T], most: int | None, query: dict[str, Any]) -> list[T]:
@@ -328,6 +330,8 @@ class Service:
             page = answer.of(Page)
             links = answer.of(list[Link], f"{key}_links") if page.get(f"{key}_links") else []
             following = next((link["href"] for link in links if link["rel"] == "next"), page.get("next"))
+            if page.get("links") and isinstance(page["links"], dict):  # Designate's
+                following = answer.of(dict[str, str], "links").get("next")
             if not following:
                 return found
             here = following if following.startswith("http") else path + "?" + following.partition("?")[2]
@@ -438,6 +442,8 @@ def _said(body: object) -> str:
         case {"errors": [{"detail": str(text)}, *_]} if text:  # Magnum
             return text
         case {"errors": [{"title": str(text)}, *_]} | {"faultstring": str(text)}:  # Magnum, Octavia
+            return text
+        case {"errors": {"errors": [{"message": str(text)}, *_]}}:  # Designate, for what does not match its schema
             return text
         case dict():  # Keystone, Heat: error; Neutron: NeutronError; Nova, Cinder: the fault's name; or nothing around it
             for each in [*body.values(), body]:

@@ -1,4 +1,4 @@
-"""The practice cloud's process: the OpenStack APIs and the image registry, on this machine's ground.
+"""The practice cloud's process: the OpenStack APIs, the image registry and a name server, on this machine's ground.
 
 `python -m zerojhub.practice.daemon --port PORT --profile PROFILE` runs until SIGTERM, then cleans up after itself.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +26,10 @@ from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+    from zerojhub.practice.cloud.designate.records import Published
+
+log = logging.getLogger(__name__)
 
 MODULE = "zerojhub.practice.daemon"
 PORT = 9580
@@ -100,8 +107,9 @@ async def serve(port: int, wanted: str) -> None:
     try:
         password = write_clouds(state / "clouds.yaml", port)
         settings = Settings(password, state / "audit.jsonl", registry.app(built.images, build_older_images), chosen)
+        app = build_app(ground, settings)
         config = uvicorn.Config(
-            build_app(ground, settings),
+            app,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,
@@ -120,11 +128,25 @@ async def serve(port: int, wanted: str) -> None:
             wanted,
         )
         RECORD.write_text(json.dumps(asdict(about)))
-        await uvicorn.Server(config).serve(sockets)
+        async with named(app.state.store.published, ground.gateway):
+            await uvicorn.Server(config).serve(sockets)
     finally:
         await ground.down()
         RECORD.unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.asynccontextmanager
+async def named(zones: Mapping[str, Published], address: str) -> AsyncIterator[None]:
+    """Answer DNS queries at the address meanwhile. Without it everything else works, so that a taken port is only logged."""
+    from zerojhub.practice import nameserver
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(nameserver.served(zones, address, nameserver.PORT))
+        except OSError as error:
+            log.warning("no name server at %s port %s: %s", address, nameserver.PORT, error)
+        yield
 
 
 async def build_older_images() -> None:

@@ -262,6 +262,16 @@ class LoadBalancerQuota(Section):
     l7rule: int = UNLIMITED
 
 
+class DnsQuota(Section):
+    """Designate quotas of the project."""
+
+    zones: int = 10
+    zone_recordsets: int = 500
+    zone_records: int = 500
+    recordset_records: int = 20
+    api_export_size: int = 1000
+
+
 class MagnumQuota(Section):
     """Magnum quota of the project."""
 
@@ -275,6 +285,7 @@ class Quotas(Section):
     network: NetworkQuota = NetworkQuota()
     volume: VolumeQuota = VolumeQuota()
     load_balancer: LoadBalancerQuota = Field(default=LoadBalancerQuota(), alias="load-balancer")
+    dns: DnsQuota = DnsQuota()
     container_infra: MagnumQuota = Field(default=MagnumQuota(), alias="container-infra")
 
 

@@ -1,4 +1,4 @@
-"""Installs Keystone, Magnum, Neutron, Heat and Nova from PyPI in a virtual environment, once."""
+"""Installs Keystone, Magnum, Neutron, Heat, Nova and Designate from PyPI in a virtual environment, once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock
 
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 """Pinned versions of the services and their dependencies."""
-PACKAGES = ("keystone", "magnum", "neutron", "openstack-heat", "nova", "openstack-placement", "gunicorn")
+PACKAGES = ("keystone", "magnum", "neutron", "openstack-heat", "nova", "openstack-placement", "designate", "gunicorn")
 BROKER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """The program that Debian's `rabbitmq-server` wraps; the wrapper insists on root or a user named rabbitmq."""
 

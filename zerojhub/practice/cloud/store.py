@@ -10,10 +10,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zerojhub.practice.cloud import services
 from zerojhub.practice.profile import Profile
+
+if TYPE_CHECKING:
+    from zerojhub.practice.cloud.designate.records import Published
 
 Record = dict[str, Any]
 
@@ -118,6 +121,9 @@ class Store:
         self.volumes, self.volume_types, self.attachments, self.snapshots = Table(), Table(), Table(), Table()
         self.loadbalancers, self.listeners, self.pools = Table(), Table(), Table()
         self.members, self.healthmonitors = Table(), Table()
+        self.zones, self.recordsets = Table(), Table()
+        self.published: dict[str, Published] = {}
+        """The zones as the name server has them, by their names in small letters."""
         self.stacks, self.templates, self.clusters = Table(), Table(), Table()
         self.cluster_quotas = Table()
         """Magnum's quotas that an administrator has set, by project."""

@@ -184,18 +184,17 @@ class Service:
                     raise Refusal(400, "The server could not comply with the request: malformed JSON.") from None
             answer = await handler(call)
         except Refusal as refusal:
-            response = self.to_response(refusal)
+            response = self._refused(call, refusal)
             if refusal.status == 401:
                 response.headers["WWW-Authenticate"] = call.keystone
             # A refused microversion does not appear in the headers.
             headers = refusal.headers if refusal.status == 406 else headers
         except GroundError as error:
-            response = self.to_response(Refusal(500, str(error)))
+            response = self._refused(call, Refusal(500, str(error)))
         except Exception:
             log.exception("%s %s", call.method, call.url.path)
-            response = self.to_response(
-                Refusal(500, "The server has either erred or is incapable of performing the request.")
-            )
+            message = "The server has either erred or is incapable of performing the request."
+            response = self._refused(call, Refusal(500, message))
         else:
             if isinstance(answer, Response):
                 response = answer
@@ -206,6 +205,10 @@ class Service:
         for name, value in {**self.headers, **headers}.items():
             response.headers.setdefault(name, value)
         return response
+
+    def _refused(self, call: Call, refusal: Refusal) -> Response:
+        refusal.request_id = call.scope["state"]["request_id"]
+        return self.to_response(refusal)
 
 
 def rank(value: Any) -> tuple[bool, Any]:
