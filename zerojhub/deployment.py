@@ -210,7 +210,7 @@ class HubSpec(Section):
     ) = None
     """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
     host: str | None = None
-    """Host name in the URL. It must resolve to the hub; if it does not, `up` prints the address for the DNS record."""
+    """Host name in the URL: a full name, or only its first part in the project's zone. `up` creates its DNS record if the project has the zone, and prints it otherwise. See [Names and addresses](../how-to/names.md)."""
     https: StrictBool = False
     """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
     contact: Annotated[str, _matching(r"[^@\s]+@[^@\s]+", "an e-mail address")] | None = None
@@ -244,7 +244,7 @@ class HubSpec(Section):
     @field_validator("address")
     @classmethod
     def _is_an_address_of_a_load_balancer(cls, address: str | None, info: ValidationInfo) -> str | None:
-        if address not in (None, "keep") and not (_is_address(address) and ":" not in address):
+        if address not in (None, "keep") and not (is_address(address) and ":" not in address):
             raise PydanticCustomError("address", "must be keep, or a floating IP such as 203.0.113.7")
         if address and info.data.get("expose") == "NodePort":
             raise PydanticCustomError(
@@ -255,7 +255,7 @@ class HubSpec(Section):
     @field_validator("https")
     @classmethod
     def _has_a_name_for_a_certificate(cls, https: bool, info: ValidationInfo) -> bool:
-        if https and _is_address(host := info.data.get("host") or ""):
+        if https and is_address(host := info.data.get("host") or ""):
             raise PydanticCustomError("certificate", f"a certificate needs a host name, and {host} is an IP address")
         return https
 
@@ -270,12 +270,25 @@ class HubSpec(Section):
         return contact
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Is it an IP address, or one in brackets as in a URL?"""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
     return True
+
+
+class DnsSpec(Section):
+    """The zone of Designate in which the record of `hub.host` is kept."""
+
+    zone: Annotated[str, _matching(r"[\w-]+(\.[\w-]+)+\.?", "the name of a zone, such as example.org.")]
+    """Name of the zone. Without this section it is the nearest zone of the project above `hub.host`, if there is one."""
+
+    @field_validator("zone")
+    @classmethod
+    def _is_absolute(cls, zone: str) -> str:
+        return zone.rstrip(".") + "."
 
 
 class AutoscaleSpec(Section):
@@ -347,10 +360,23 @@ class Deployment(Section):
     helm: HelmSpec = HelmSpec()
     storage: StorageSpec = StorageSpec()
     hub: HubSpec = HubSpec()
+    dns: DnsSpec | None = None
     autoscale: AutoscaleSpec | None = None
     backup: BackupSpec | None = None
 
     _path: Path = PrivateAttr(Path("hub.yaml"))
+
+    @field_validator("dns")
+    @classmethod
+    def _has_the_host(cls, dns: DnsSpec | None, info: ValidationInfo) -> DnsSpec | None:
+        if dns is None or "hub" not in info.data:
+            return dns
+        host = info.data["hub"].host
+        if host is None or is_address(host):
+            raise PydanticCustomError("dns", "the record is for hub.host, which has to be a name")
+        if "." in host.rstrip(".") and not f"{host.rstrip('.')}.".lower().endswith(f".{dns.zone}".lower()):
+            raise PydanticCustomError("dns", f"hub.host, {host}, is not in the zone {dns.zone}")
+        return dns
 
     @property
     def path(self) -> Path:

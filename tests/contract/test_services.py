@@ -72,7 +72,7 @@ def test_a_service_that_the_profile_does_not_list_is_not_served(tmp_path: Path, 
 
 def test_every_service_has_the_same_files() -> None:
     folders = {Path(package.__file__ or "").parent for package in services.packages()}
-    assert len(folders) == 9
+    assert len(folders) == 10
     for folder in folders:
         # A real Swift stores everything itself.
         assert (folder / "records.py").exists() or folder.name == "swift"

@@ -22,7 +22,8 @@ HTTPS = {"name": "https", "port": 443, "nodePort": 30443}
 
 
 def service(kind, ports=(HTTP,), **ingress):
-    return {"spec": {"type": kind, "ports": list(ports)}, "status": {"loadBalancer": {"ingress": [ingress]}}}
+    status = {"loadBalancer": {"ingress": [ingress]}}
+    return {"metadata": {"name": "proxy-public"}, "spec": {"type": kind, "ports": list(ports)}, "status": status}
 
 
 def url(found, values=None, master="203.0.113.9", **wanted):
@@ -39,6 +40,11 @@ def url(found, values=None, master="203.0.113.9", **wanted):
 def test_a_load_balancer_by_address_or_name():
     assert url(service("LoadBalancer", ip="203.0.113.7")) == "http://203.0.113.7/"
     assert url(service("LoadBalancer", hostname="lb.example.org")) == "http://lb.example.org/"
+
+
+def test_an_ipv6_address_is_in_brackets():
+    assert url(service("LoadBalancer", ip="2001:db8::7")) == "http://[2001:db8::7]/"
+    assert url(service("LoadBalancer", ip="2001:db8::7"), host="[2001:db8::8]") == "http://[2001:db8::8]/"
 
 
 def test_a_load_balancer_without_an_address_has_no_url_yet():

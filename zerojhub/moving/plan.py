@@ -361,7 +361,10 @@ def remarks(old: Side, new: Side, *, copied: bool = False) -> list[str]:
     found = []
     host = new.run.deployment.hub.host
     if host and host == old.run.deployment.hub.host:
-        found.append(f"{host} must resolve to the new address when the hub has moved: lower the TTL of its DNS record")
+        found.append(
+            f"{host} must resolve to the new address when the hub has moved: lower the TTL of its DNS record, unless"
+            " zerojhub has created that"
+        )
     if new.found.get(Values):
         values = merged_values(new)
         if (authenticator(values) or "") in {name.replace("-", "") for name in OAUTH} and not (

@@ -13,7 +13,7 @@ from zerojhub.hub import standstill
 from zerojhub.hub.client import HubClient
 from zerojhub.hub.message import MOVING
 from zerojhub.hub.secrets import Secrets
-from zerojhub.moving import stop
+from zerojhub.moving import names, stop
 from zerojhub.stages import STAGES, Chart, Check, Endpoint, KeptAddress, Values, chart
 from zerojhub.text import plural
 
@@ -72,7 +72,7 @@ async def announce(old: Side, run: Run) -> None:
 
 
 async def halt(source: Side, target: Side, say: Say) -> None:
-    """Bring the source's hub to a standstill, and give the target its secrets. Repeatable.
+    """Bring the source's hub to a standstill, and give the target its secrets and its DNS record. Repeatable.
 
     Its backups pause as well: it has nothing new to back up, and the target may use the same place for backups.
     """
@@ -85,6 +85,7 @@ async def halt(source: Side, target: Side, say: Say) -> None:
     secrets.keep(target.run.folder)
     url = source.data.running.url
     await stop.stop(kube, namespace, source.release, url=url, token=secrets.api_token, say=say)
+    await names.hand_over(source, target)
 
 
 async def start(target: Side, stopped: float | None) -> tuple[str, float | None]:

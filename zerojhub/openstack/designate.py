@@ -25,7 +25,10 @@ class Zone(TypedDict):
 
 
 class RecordSet(TypedDict):
-    """All records of a type at a name. `status`: ACTIVE once the zone's name servers have them, before that PENDING or ERROR."""
+    """All records of a type at a name. `status`: ACTIVE once the zone's name servers have them, before that PENDING or ERROR.
+
+    `action`: what is being done to it. One that is being deleted (DELETE) is there until the name servers have deleted it.
+    """
 
     id: str
     zone_id: str
@@ -34,6 +37,7 @@ class RecordSet(TypedDict):
     records: list[str]
     description: str | None
     status: str
+    action: str
 
 
 class NameServer(TypedDict):

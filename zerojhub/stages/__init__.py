@@ -11,6 +11,7 @@ from zerojhub.stages.backup import Backup
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.check import Check
 from zerojhub.stages.cluster import Cluster
+from zerojhub.stages.dns import Dns
 from zerojhub.stages.endpoint import Endpoint
 from zerojhub.stages.floating_ip import FloatingIP
 from zerojhub.stages.helm import HelmProgram
@@ -32,6 +33,7 @@ __all__ = [
     "Chart",
     "Check",
     "Cluster",
+    "Dns",
     "Endpoint",
     "FloatingIP",
     "HelmProgram",
@@ -61,6 +63,7 @@ STAGES: tuple[AnyStage, ...] = (
     Volumes,
     Chart,
     Address,
+    Dns,
     Endpoint,
     Check,
     Backup,

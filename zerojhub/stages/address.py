@@ -15,6 +15,7 @@ from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.access import Access
 from zerojhub.stages.chart import Chart, Release
+from zerojhub.stages.host_name import host_of
 from zerojhub.stages.kept_address import KeptAddress, load_balancers
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -38,6 +39,8 @@ class HubAddress:
     host: str
     port: int | None
     https: bool
+    addresses: tuple[str, ...] = ()
+    """The IP addresses, as far as they are known."""
 
 
 class Address(Stage[HubAddress]):
@@ -97,16 +100,18 @@ async def address_of(run: Run, service: Service) -> HubAddress | None:
         case "LoadBalancer":
             ingress = (service["status"].get("loadBalancer", {}).get("ingress") or [{}])[0]
             host = ingress.get("ip") or ingress.get("hostname")
-            return HubAddress(kind, host, port["port"], https) if host else None
+            return HubAddress(kind, host, port["port"], https, tuple(addresses_of(service))) if host else None
         case "NodePort":
-            return HubAddress(kind, await _node_address(run), port.get("nodePort"), https)
+            address = await _node_address(run)
+            return HubAddress(kind, address, port.get("nodePort"), https, (address,))
         case _:
-            if not run.deployment.hub.host:
+            host = await host_of(run)
+            if not host:
                 raise ZeroJHubError(
                     f"the hub's service is a {kind}, which is not reachable from outside the cluster",
                     hint="set hub.host to the name under which your ingress serves it",
                 )
-            return HubAddress(kind, run.deployment.hub.host, None, https)
+            return HubAddress(kind, host, None, https)
 
 
 def addresses_of(service: Service) -> list[str]:

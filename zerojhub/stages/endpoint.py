@@ -6,12 +6,15 @@ from typing import Any
 
 import anyio
 
+from zerojhub.deployment import is_address
 from zerojhub.errors import ZeroJHubError
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Wrong
 from zerojhub.stages.access import Access
 from zerojhub.stages.address import Address, HubAddress
 from zerojhub.stages.chart import Chart
+from zerojhub.stages.dns import Dns, record
+from zerojhub.stages.host_name import host_of
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 ANSWER_TIMEOUT = 180
@@ -33,9 +36,14 @@ class Endpoint(Stage[str]):
 
     name = "endpoint"
     needs = (Address,)
+    after = (Dns,)
 
     async def look(self, run: Run) -> Found[str] | Missing[str]:
-        url = url_of(run[Address], run.deployment.hub.host, run[Chart].values)
+        url = url_of(run[Address], await host_of(run), run[Chart].values)
+        named = run.get(Dns)
+        if named and not named.ready:
+            # Who looks a name up too early does not find it for an hour: resolvers remember that there was nothing.
+            return Missing(f"{url}: {named.host} has no DNS record yet")
         problem = await _problem(url)
         for pause in LOOK_AGAIN:
             if problem:
@@ -46,7 +54,7 @@ class Endpoint(Stage[str]):
         return Found(url, url)
 
     async def do(self, run: Run, state: Missing[str] | Wrong[str]) -> None:
-        url = url_of(run[Address], run.deployment.hub.host, run[Chart].values)
+        url = url_of(run[Address], await host_of(run), run[Chart].values)
 
         async def answers() -> NotYet | None:
             problem = await _problem(url)
@@ -60,7 +68,7 @@ class Endpoint(Stage[str]):
                 say=lambda why: run.say(f"{url} does not work yet: {why}"),
             )
         except TimedOut as late:
-            raise ZeroJHubError(f"the hub does not answer at {url}: {late.reason}", hint=_advice(run)) from None
+            raise ZeroJHubError(f"the hub does not answer at {url}: {late.reason}", hint=await _advice(run)) from None
 
 
 def url_of(address: HubAddress, host: str | None, values: dict[str, Any]) -> str:
@@ -88,8 +96,12 @@ async def _problem(url: str) -> str | None:
     return None
 
 
-def _advice(run: Run) -> str:
-    address, host = run[Address], run.deployment.hub.host
+async def _advice(run: Run) -> str:
+    address, host = run[Address], await host_of(run)
+    if host and address.addresses and not is_address(host):
+        return (
+            f"{host} must resolve to {' '.join(address.addresses)}; the DNS record: {record(host, address.addresses)}"
+        )
     if host:
         return f"{host} must resolve to {address.host if address.host != host else run[Access].address}"
     if address.kind == "LoadBalancer":

@@ -20,6 +20,7 @@ from zerojhub.stage import Found, Stage
 from zerojhub.stages import cluster, template
 from zerojhub.stages.access import Access
 from zerojhub.stages.helm import HelmProgram, hub_release
+from zerojhub.stages.host_name import host_of
 from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.template import Template
 
@@ -121,7 +122,8 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     from zerojhub.hub.allowed import lets_nobody_in, may_let_nobody_in
     from zerojhub.hub.secrets import Secrets
 
-    wanted, where = run.deployment.hub, str(run.deployment.path)
+    wanted = run.deployment.hub.model_copy(update={"host": await host_of(run)})
+    where = str(run.deployment.path)
     chart, remark = await _chart(run, kubernetes, installed)
     user = values.UserValues(wanted.values)
     problems: list[ZeroJHubError] = [*values.problems(user, chart)]
@@ -138,7 +140,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     if problems:
         raise Problems(problems)
     warnings = tuple(filter(None, [may_let_nobody_in(user, chart), *settings.doubtful(user)]))
-    rendered = Rendered(chart, user, wanted, _fingerprint(run, chart, user, kubernetes), remark, warnings)
+    rendered = Rendered(chart, user, wanted, _fingerprint(run, wanted, chart, user, kubernetes), remark, warnings)
     if rendered.is_proven(run.folder):
         return rendered
     secrets = Secrets.of(run.folder, None)
@@ -179,11 +181,11 @@ def _proven(folder: Path) -> list[str]:
     return proven.read_text().split() if proven.exists() else []
 
 
-def _fingerprint(run: Run, chart: ChartArchive, user: UserValues, kubernetes: str | None) -> str:
+def _fingerprint(run: Run, wanted: HubSpec, chart: ChartArchive, user: UserValues, kubernetes: str | None) -> str:
     """SHA-256. The secrets that zerojhub generates are not in it: they look alike each time."""
     deployment = run.deployment
     names = [deployment.release, deployment.namespace, kubernetes]
-    parts = [__version__, chart.digest, user.values, deployment.hub.model_dump(mode="json"), names]
+    parts = [__version__, chart.digest, user.values, wanted.model_dump(mode="json"), names]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
