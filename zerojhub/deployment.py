@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     StrictBool,
@@ -24,7 +21,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from zerojhub.errors import Problems, UserError
+from zerojhub.logins import LoginSpec
 from zerojhub.placeholders import placeholder
+from zerojhub.section import Section, matching
 from zerojhub.text import nearest, requirement, shown
 from zerojhub.yamlfile import KeyPath, items, line_of, plain, read_yaml, written
 
@@ -33,33 +32,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def _matching(pattern: str, what: str) -> AfterValidator:
-    """Text that the whole pattern matches; `what` says in words what that is."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise PydanticCustomError("pattern", f"must be {what}")
-        return text
-
-    return AfterValidator(check)
-
-
 Name = Annotated[
     str,
     Field(max_length=242),
-    _matching(r"[a-zA-Z][a-zA-Z0-9_.-]*", "a letter, followed by letters, digits, '-', '_' and '.'"),
+    matching(r"[a-zA-Z][a-zA-Z0-9_.-]*", "a letter, followed by letters, digits, '-', '_' and '.'"),
 ]
 """A name that Magnum accepts for a cluster or template."""
 Labels = dict[str, str | int | bool | float]
 
 
 KNOWN_KEYS = "known keys: "
-
-
-class Section(BaseModel):
-    """A mapping in the file. The docstring of each key is its description in the reference (docs/_ext/reference.py)."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 Model = TypeVar("Model", bound=Section)
@@ -175,9 +157,9 @@ class AccessSpec(Section):
 class HelmSpec(Section):
     """The Helm program that installs the hub."""
 
-    version: Annotated[str, _matching(r"[34]\.\d+\.\d+", "a version of Helm 3 or 4, such as 3.16.4")] | None = None
+    version: Annotated[str, matching(r"[34]\.\d+\.\d+", "a version of Helm 3 or 4, such as 3.16.4")] | None = None
     """Version of Helm 3 or 4. Default: an installed Helm 3.8 or later; if there is none, zerojhub installs a known version."""
-    sha256: Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits in lower case")] | None = None
+    sha256: Annotated[str, matching(r"[0-9a-f]{64}", "64 hexadecimal digits in lower case")] | None = None
     """SHA-256 checksum of the Helm archive. Required for a version that zerojhub does not know."""
 
 
@@ -185,7 +167,7 @@ class StorageSpec(Section):
     """Volumes for the hub and its users."""
 
     class_name: Annotated[
-        str, _matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "lower-case letters, digits, '-' and '.'")
+        str, matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "lower-case letters, digits, '-' and '.'")
     ] = Field("cinder", alias="class")
     """Storage class to create as the default if the cluster has no default storage class."""
     type: str | None = None
@@ -204,7 +186,7 @@ class HubSpec(Section):
     namespace: (
         Annotated[
             str,
-            _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "at most 63 lower-case letters, digits and '-' within"),
+            matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "at most 63 lower-case letters, digits and '-' within"),
         ]
         | None
     ) = None
@@ -213,7 +195,7 @@ class HubSpec(Section):
     """Host name in the URL: a full name, or only its first part in the project's zone. `up` creates its DNS record if the project has the zone, and prints it otherwise. See [Names and addresses](../how-to/names.md)."""
     https: StrictBool = False
     """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
-    contact: Annotated[str, _matching(r"[^@\s]+@[^@\s]+", "an e-mail address")] | None = None
+    contact: Annotated[str, matching(r"[^@\s]+@[^@\s]+", "an e-mail address")] | None = None
     """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host` and `https`, and a chart other than `embedded`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
@@ -282,7 +264,7 @@ def is_address(host: str) -> bool:
 class DnsSpec(Section):
     """The zone of Designate in which the record of `hub.host` is kept."""
 
-    zone: Annotated[str, _matching(r"[\w-]+(\.[\w-]+)+\.?", "the name of a zone, such as example.org.")]
+    zone: Annotated[str, matching(r"[\w-]+(\.[\w-]+)+\.?", "the name of a zone, such as example.org.")]
     """Name of the zone. Without this section it is the nearest zone of the project above `hub.host`, if there is one."""
 
     @field_validator("zone")
@@ -323,7 +305,7 @@ class BackupSpec(Section):
 
     to: Annotated[
         str,
-        _matching(
+        matching(
             r"(s3|rest):https?://[^@\s]+|swift:[^:/\s]+:/\S*",
             "s3:https://HOST/BUCKET, swift:CONTAINER:/PATH or rest:https://HOST/PATH, without a login",
         ),
@@ -337,7 +319,7 @@ class BackupSpec(Section):
     """File with the password that encrypts the backups (mode 0600). Without it nobody can read them: keep a copy elsewhere."""
     credentials_file: Path | None = None
     """File with the login to the store (mode 0600), a line `NAME=VALUE` for each of the variables that restic reads. Required for `s3:` and `swift:`."""
-    memory: Annotated[str, _matching(r"[1-9]\d*(Mi|Gi)", "an amount such as 512Mi or 1Gi")] = "1Gi"
+    memory: Annotated[str, matching(r"[1-9]\d*(Mi|Gi)", "an amount such as 512Mi or 1Gi")] = "1Gi"
     """Most memory that a backup of one user may take."""
 
     @field_validator("keep")
@@ -361,6 +343,7 @@ class Deployment(Section):
     storage: StorageSpec = StorageSpec()
     hub: HubSpec = HubSpec()
     dns: DnsSpec | None = None
+    login: LoginSpec | None = None
     autoscale: AutoscaleSpec | None = None
     backup: BackupSpec | None = None
 
@@ -425,6 +408,8 @@ def load(path: Path) -> Deployment:
         deployment.hub.values = deployment.directory / os.path.expanduser(deployment.hub.values)
     if deployment.access.private_key:
         deployment.access.private_key = deployment.directory / os.path.expanduser(deployment.access.private_key)
+    if deployment.login:
+        deployment.login.resolve_paths(deployment.directory)
     if backup := deployment.backup:
         backup.password_file = deployment.directory / os.path.expanduser(backup.password_file)
         if backup.credentials_file:

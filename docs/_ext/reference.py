@@ -54,7 +54,7 @@ def hub_yaml() -> Iterator[str]:
             yield from section(name, model)
             for inner_name, inner in model.model_fields.items():
                 if inner_model := model_of(inner):
-                    yield from section(f"{name}.{inner_name}", inner_model)
+                    yield from section(f"{name}.{inner.alias or inner_name}", inner_model)
     yield from section("cluster.template as a mapping", deployment.TemplateSpec)
 
 

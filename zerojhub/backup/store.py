@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerojhub import masking
+from zerojhub import masking, private
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read(wanted: BackupSpec) -> Login:
     problems: list[ZeroJHubError] = []
     password, variables = "", dict[str, str]()
     try:
-        password = _private(wanted.password_file).strip("\n")
+        password = private.read(wanted.password_file).strip("\n")
         if len(password) < SHORTEST or "\n" in password:
             problems.append(
                 UserError(
@@ -68,23 +68,10 @@ def read(wanted: BackupSpec) -> Login:
     return Login(password, variables)
 
 
-def _private(path: Path) -> str:
-    """The text of a file that only its owner may read."""
-    try:
-        mode, text = path.stat().st_mode, path.read_text()
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise UserError("is not text", where=str(path)) from None
-    if mode & 0o077:
-        raise UserError("others may read it", where=str(path), hint=f"chmod 600 {path.name}")
-    return text
-
-
 def _variables(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     problems: list[ZeroJHubError] = []
-    for number, line in enumerate(_private(path).splitlines(), 1):
+    for number, line in enumerate(private.read(path).splitlines(), 1):
         where, text = f"{path}:{number}", line.strip()
         if not text or text.startswith("#"):
             continue

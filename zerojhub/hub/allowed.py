@@ -1,4 +1,4 @@
-"""Whether anyone may log in: OAuth authenticators admit only those whom a setting allows."""
+"""Whom OAuth authenticators let in: only those whom a setting allows, which may be nobody, or everybody."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from zerojhub.errors import UserError
 from zerojhub.hub.authenticators import OAUTH, OTHERS
 from zerojhub.hub.charts import ChartArchive, at
-from zerojhub.hub.values import UserValues, merged
+from zerojhub.hub.values import UserValues, authenticator, merged
 
 OAUTH_SINCE = 3
 """The chart's first major version with OAuthenticator 16, in which no allow setting means nobody and not everybody."""
@@ -31,6 +31,20 @@ OAUTH_ALLOWS = re.compile(r"(?!allowed_idps|allow_unverified_email)(allow|any_al
 each have such a setting."""
 ALLOWS = re.compile(r"allow_all|allow_existing_users|allowed_(users|groups)|any_allow_config")
 """The same of other authenticators."""
+PUBLIC = {
+    "github": ("GitHubOAuthenticator", "GitHub", ("github_url",)),
+    "gitlab": ("GitLabOAuthenticator", "GitLab", ("gitlab_url",)),
+    "google": ("GoogleOAuthenticator", "Google", ("hosted_domain",)),
+}
+"""Providers of whom everyone can have an account: the authenticator's class, what people call it, and the settings that make
+it another provider or keep most people out."""
+PUBLIC_IDPS = {
+    "http://google.com/accounts/o8/id": "Google",
+    "http://github.com/login/oauth/authorize": "GitHub",
+    "http://orcid.org/oauth/authorize": "ORCID",
+    "http://login.microsoftonline.com/common/oauth2/v2.0/authorize": "Microsoft",
+}
+"""The same among those of CILogon, by their EntityIDs."""
 CHOSEN = ("hub", "config", "JupyterHub", "authenticator_class")
 IN_CODE = re.compile(r"(?i)authenticator|allow|admin_users|load_subconfig|exec\(")
 """Code that may set all this."""
@@ -41,9 +55,12 @@ def lets_nobody_in(user: UserValues, chart: ChartArchive) -> UserError | None:
     name = _admits_nobody(user, chart, OAUTH, OAUTH_ALLOWS) if chart.major >= OAUTH_SINCE else None
     if not name:
         return None
+    message = f"nobody could log in: {name} admits only users whom a setting allows, and there is none"
+    if user.underlying:
+        return UserError(message, where=user.where(CHOSEN), hint=user.underlying.rules)
     own = f"{OWN_SETTINGS[name]} or allowed_users" if name in OWN_SETTINGS else "allowed_users"
     return UserError(
-        f"nobody could log in: {name} admits only users whom a setting allows, and there is none",
+        message,
         where=user.where(CHOSEN),
         hint=f"set hub.config.{name}.{own}, or allow_all: true for everyone with an account there",
     )
@@ -57,6 +74,36 @@ def may_let_nobody_in(user: UserValues, chart: ChartArchive) -> str | None:
         if name
         else None
     )
+
+
+def may_let_everyone_in(user: UserValues, chart: ChartArchive) -> str | None:
+    """That everyone is let in who has an account that everyone can have, as a remark."""
+    values = merged(chart.defaults, user.values)
+    if provider := _public_provider(authenticator(values), at(values, "hub", "config")):
+        return f"everyone on the internet can have an account of {provider}, and everyone with one can log in"
+    return None
+
+
+def _public_provider(kind: str | None, config: Any) -> str | None:
+    """The provider of whom everyone can have an account, if everyone with one is let in."""
+    kind = (kind or "").removesuffix("o").removeprefix("local")  # GitHubOAuthenticator, local-github
+
+    def allows_all(*sections: str) -> bool:
+        return any(
+            at(config, section, "allow_all") is True for section in ("Authenticator", "OAuthenticator", *sections)
+        )
+
+    if kind in PUBLIC:
+        section, name, restrictions = PUBLIC[kind]
+        if allows_all(section) and not any(at(config, section, key) for key in restrictions):
+            return name
+    if kind == "cilogon":
+        section = "CILogonOAuthenticator"
+        for idps in (at(config, section, key) for key in ("idps", "allowed_idps")):
+            for idp, about in idps.items() if isinstance(idps, dict) else ():
+                if idp in PUBLIC_IDPS and (allows_all(section) or at(about, "allow_all") is True):
+                    return PUBLIC_IDPS[idp]
+    return None
 
 
 def _admits_nobody(

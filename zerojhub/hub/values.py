@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,21 +36,72 @@ SAFE_SINCE = 4
 """The chart's first major version with KubeSpawner 7, which names claims by the scheme `safe` (see zerojhub/hub/names.py)."""
 
 
-class UserValues:
-    """The user's values file, with the line of each key. Raises UserError if it is not a mapping."""
+@dataclass(frozen=True)
+class Underlying:
+    """Values that those of the user take precedence over: what `login` in the deployment file stands for."""
 
-    def __init__(self, path: Path | None):
-        self.path = path
+    values: ChartValues = field(repr=False)
+    where: str
+    """file:line of `login`."""
+    rules: str
+    """What to set there for somebody to be let in."""
+    classes: tuple[str, ...]
+    """The classes in hub.config with settings for its authenticator, in which the same setting is the same."""
+
+
+class UserValues:
+    """The user's values file, with the line of each key, over the values of `login`.
+
+    Raises UserError if it is not a mapping.
+    """
+
+    def __init__(self, path: Path | None, underlying: Underlying | None = None):
+        self.path, self.underlying = path, underlying
         document = read_yaml(path) if path else None
         self.document = {} if document is None else document
         if not isinstance(self.document, dict):
             raise UserError("a values file must be a mapping", where=f"{path}:1")
         self.values: ChartValues = plain(self.document)
+        if underlying:
+            self.values = _over(self.values, underlying)
         masking.remember_in(self.values)
 
     def where(self, place: KeyPath) -> str:
-        """`file:line` of the key, or of its nearest ancestor in the file."""
+        """`file:line` of the key, or of its nearest ancestor in the file; that of `login` if the key comes from there."""
+        if self.underlying and _has(self.underlying.values, place) and not _has(self.document, place):
+            return self.underlying.where
         return f"{self.path}:{line_of(self.document, place)}" if self.path else "the chart's default values"
+
+
+def _over(user: ChartValues, underlying: Underlying) -> ChartValues:
+    """The user's values, and of the underlying ones those that the user has not set in any of the authenticator's classes."""
+    own = (at(user, "hub", "config", name) for name in underlying.classes)
+    chosen = {key for section in own if isinstance(section, dict) for key in section}
+    below = copy.deepcopy(underlying.values)
+    for name in underlying.classes:
+        if name in below["hub"]["config"]:
+            section = below["hub"]["config"][name]
+            below["hub"]["config"][name] = {key: value for key, value in section.items() if key not in chosen}
+    found: ChartValues = _with_defaults(user, below)
+    return found
+
+
+def _with_defaults(values: Any, below: Any) -> Any:
+    """The values, with the keys that they lack. As opposed to Helm, a null is a value."""
+    if not isinstance(values, dict) or not isinstance(below, dict):
+        return values
+    return values | {
+        key: _with_defaults(values[key], value) if key in values else value for key, value in below.items()
+    }
+
+
+def _has(document: Any, place: KeyPath) -> bool:
+    for step in place:
+        try:
+            document = document[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 def problems(user: UserValues, chart: ChartArchive) -> list[UserError]:
@@ -189,6 +241,17 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
         hint="choose an authenticator, set hub.config.DummyAuthenticator.password, or allow it in the deployment file: "
         "hub: {open_to_anyone: true}",
     )
+
+
+def overruled(user: UserValues) -> str | None:
+    """That the user's values choose another authenticator than `login` in the deployment file; None if they do not."""
+    place = ("hub", "config", "JupyterHub", "authenticator_class")
+    if not user.underlying or not _has(user.document, place):
+        return None
+    chosen, meant = at(user.values, *place), at(user.underlying.values, *place)
+    if chosen == meant:
+        return None
+    return f"{user.where(place)}: authenticator_class {chosen} takes precedence over login at {user.underlying.where}"
 
 
 def is_public(values: ChartValues, expose: str) -> bool:

@@ -18,6 +18,7 @@ from zerojhub.stages.helm import HelmProgram
 from zerojhub.stages.kept import Kept
 from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.keypair import Keypair
+from zerojhub.stages.login import Login
 from zerojhub.stages.preflight import Preflight
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.template import Template
@@ -40,6 +41,7 @@ __all__ = [
     "Kept",
     "KeptAddress",
     "Keypair",
+    "Login",
     "Preflight",
     "StorageClass",
     "Template",
@@ -59,6 +61,7 @@ STAGES: tuple[AnyStage, ...] = (
     Autoscale,
     HelmProgram,
     StorageClass,
+    Login,
     Values,
     Volumes,
     Chart,

@@ -17,7 +17,7 @@ from zerojhub.hub import charts, repository
 from zerojhub.openstack.magnum import ClusterTemplate
 from zerojhub.run import Run
 from zerojhub.stage import Found, Stage
-from zerojhub.stages import cluster, template
+from zerojhub.stages import cluster, login, template
 from zerojhub.stages.access import Access
 from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.host_name import host_of
@@ -108,6 +108,8 @@ class Values(Stage[Rendered]):
         if kept := run.get(KeptAddress):
             rendered = replace(rendered, address=kept["floating_ip_address"])
         source = rendered.user.path.name if rendered.user.path else "its default values"
+        if run.deployment.login:
+            source = f"{source} and login.{run.deployment.login.kind.key}"
         remark = f" ({rendered.remark})" if rendered.remark else ""
         detail = f"chart {rendered.chart.name} {rendered.chart.version} with {source}{remark}"
         return Found("; ".join([detail, *rendered.warnings]), rendered)
@@ -119,13 +121,13 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
     `installed`: the version of Zero to JupyterHub's chart that the hub has. `of`: what has that Kubernetes version.
     """
     from zerojhub.hub import settings, values
-    from zerojhub.hub.allowed import lets_nobody_in, may_let_nobody_in
+    from zerojhub.hub.allowed import lets_nobody_in, may_let_everyone_in, may_let_nobody_in
     from zerojhub.hub.secrets import Secrets
 
     wanted = run.deployment.hub.model_copy(update={"host": await host_of(run)})
     where = str(run.deployment.path)
     chart, remark = await _chart(run, kubernetes, installed)
-    user = values.UserValues(wanted.values)
+    user = values.UserValues(wanted.values, await login.underlying(run, chart))
     problems: list[ZeroJHubError] = [*values.problems(user, chart)]
     if kubernetes and (misfit := chart.misfit(kubernetes)):
         hint = f"hub: {{chart: z2jh, version: {repository.fitting(kubernetes)}}} supports Kubernetes {kubernetes}"
@@ -139,7 +141,8 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
             problems += filter(None, [values.without_balancer(user, wanted, place)])
     if problems:
         raise Problems(problems)
-    warnings = tuple(filter(None, [may_let_nobody_in(user, chart), *settings.doubtful(user)]))
+    remarks = (may_let_nobody_in(user, chart), may_let_everyone_in(user, chart), values.overruled(user))
+    warnings = (*filter(None, remarks), *settings.doubtful(user))
     rendered = Rendered(chart, user, wanted, _fingerprint(run, wanted, chart, user, kubernetes), remark, warnings)
     if rendered.is_proven(run.folder):
         return rendered
