@@ -24,12 +24,12 @@ class Ended:
         return [line for line in self.stderr.splitlines() if line.startswith("error:")]
 
 
-def run(*command: str, code: int | None = None) -> Ended:
+def run(*command: str, code: int | None = None, stdin: str = "") -> Ended:
     """Run `zerojhub …` in the current directory, without a terminal, and hold it to its exit code where one is given."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["zerojhub", *command]),
-        mock.patch.object(sys, "stdin", io.StringIO()),
+        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
     ):

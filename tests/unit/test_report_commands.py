@@ -98,6 +98,9 @@ def test_a_proof_shows_the_seconds_of_each_step(text, data):
     seconds = {"log in": 0.1, "server": 4.4, "cell": 0.8, "stop": 2.2}
     assert data(hub.show_proof, proof) == {"works": True, "seconds": seconds}
     assert "log in" not in data(hub.show_proof, Proof(None, 4.36, 0.75, 2.2))["seconds"]
+    skipped = Proof(None, 4.36, 0.75, 2.2, "not tested: logging in")
+    assert text(hub.show_proof, skipped) == ["ok: server 4.4 s, cell 0.8 s, stop 2.2 s; not tested: logging in"]
+    assert data(hub.show_proof, skipped)["login"] == "not tested: logging in"
 
 
 def test_jobs_show_their_progress(text, data):

@@ -15,12 +15,13 @@ from zerojhub.cli.options import (
     OutputOption,
     QuietOption,
     YesOption,
+    ask_secret,
     confirm,
     locks,
     logs_in,
 )
 from zerojhub.errors import UserError
-from zerojhub.report.hub import show_message, show_proof, show_url
+from zerojhub.report.hub import show_message, show_proof, show_token, show_url
 from zerojhub.report.results import Output, show_drift, show_text
 from zerojhub.text import plural
 
@@ -62,28 +63,83 @@ def check(
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     quiet: QuietOption = False,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="NAME", help="Log in through the hub's form as this user, too; asks for the password."
+        ),
+    ] = None,
 ) -> None:
     """Test the hub: log in, start a server, run a cell, stop the server. Print how long each step took.
 
+    Where users log in at a provider, it tests how a login begins, and says what only a person can test. Without a terminal,
+    the password for --as is a line of standard input.
+
     Examples:
         zerojhub hub check
+        zerojhub hub check --as ada
     """
     from zerojhub import graph, running
     from zerojhub.cli.run import with_run
     from zerojhub.stages import Check, Endpoint
     from zerojhub.stages.check import prove
 
+    account = (person, ask_secret(f"password of {person}")) if person else None
+
     async def work(run: Run) -> tuple[Running, Proof]:
         found = await running.look(run, graph.with_needs([Endpoint]))
         found.require_url()
         with graph.step(found.run, Check.name) as step:
-            proof = await prove(found.run)
+            proof = await prove(found.run, account)
             step.outcome, step.detail = "done", str(proof)
         return found, proof
 
     found, proof = with_run(work, file, cloud, quiet=quiet, locked=True)
     show_drift(found.drift)
     show_proof(proof, output)
+
+
+@app.command()
+@logs_in
+def login(
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="URL of the hub.", show_default="the deployment's")
+    ] = None,
+    person: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Your name at the hub, where it has a login form.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, help="Days until the token expires.")] = 30,
+    file: FileOption = DEFAULT_FILE,
+    cloud: CloudOption = None,
+    output: OutputOption = Output.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Get an API token with which your own programs use the hub in your name, and keep it in a file that only you can read.
+
+    Asks for your password, where the hub has a login form. Where users log in at a provider: request a token on the hub's
+    page, and paste it. Without a terminal, the password or the token is a line of standard input.
+
+    Examples:
+        zerojhub hub login https://hub.example.org --as ada
+    """
+    import anyio
+
+    from zerojhub import running
+    from zerojhub.cli.run import with_run
+    from zerojhub.graph import with_needs
+    from zerojhub.hub import tokens
+    from zerojhub.stages import Endpoint
+
+    if url is None:
+        url = with_run(lambda run: running.look(run, with_needs([Endpoint])), file, cloud, silent=True).require_url()
+    hub = tokens.hub_url(url)
+    if anyio.run(tokens.has_form, hub):
+        if person is None:
+            raise UserError("whose token?", hint="--as NAME, your name at the hub")
+        token = anyio.run(tokens.by_password, hub, person, ask_secret(f"password of {person} at {hub}"), days)
+    else:
+        token = ask_secret(f"a token, which you can request at {hub}/hub/token").strip()
+    show_token(anyio.run(tokens.keep, hub, token), output, quiet=quiet)
 
 
 @app.command()

@@ -250,6 +250,18 @@ def ask_passphrase(question: str) -> str | None:
         return getpass.getpass(question, stream=sys.stderr)
 
 
+def ask_secret(question: str) -> str:
+    """Ask without echo; without a terminal, a line of standard input. UserError if there is nothing."""
+    from zerojhub import masking
+    from zerojhub.errors import UserError
+
+    secret = ask_passphrase(f"{question}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise UserError(f"{question}: nothing was given", hint="at the terminal, or as a line of standard input")
+    masking.remember(secret)
+    return secret
+
+
 @contextmanager
 def _asking() -> Iterator[None]:
     """No live progress overwrites the question, and Ctrl-C ends the program although its event loop waits for the answer."""

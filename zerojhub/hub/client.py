@@ -172,9 +172,16 @@ class HubClient:
         if answer.status_code != 404:
             self._checked(answer)
 
-    async def create_token(self, name: str, *, seconds: int) -> str:
-        """A token of the user that expires after so many seconds."""
-        body = {"expires_in": seconds, "note": "zerojhub check"}
+    async def create_token(
+        self, name: str, *, seconds: int, note: str = "zerojhub check", password: str | None = None
+    ) -> str:
+        """A token of the user that expires after so many seconds.
+
+        `password`: of the user, for a client without a token.
+        """
+        body: dict[str, object] = {"expires_in": seconds, "note": note}
+        if password is not None:
+            body["auth"] = {"username": name, "password": password}
         made: TokenModel = await self.json("POST", _path(name, "tokens"), of=TokenModel, body=body)
         return made["token"]
 

@@ -61,17 +61,19 @@ class Proof:
     server_seconds: float
     cell_seconds: float
     stop_seconds: float
+    login: str | None = None
+    """What could be seen of the login where it was skipped, and what could not."""
 
     def seconds(self) -> dict[str, float]:
         """The seconds of each step that was tried, by its name."""
-        steps = {
-            field.name.removesuffix("_seconds").replace("_", " "): getattr(self, field.name) for field in fields(self)
-        }
+        names = (field.name for field in fields(self) if field.name.endswith("_seconds"))
+        steps = {name.removesuffix("_seconds").replace("_", " "): getattr(self, name) for name in names}
         return {step: seconds for step, seconds in steps.items() if seconds is not None}
 
     def __str__(self) -> str:
-        """log in 0.1 s, server 4.4 s, cell 0.8 s, stop 2.2 s."""
-        return ", ".join(f"{step} {seconds:.1f} s" for step, seconds in self.seconds().items())
+        """log in 0.1 s, server 4.4 s, cell 0.8 s, stop 2.2 s; and what is known of the login."""
+        steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in self.seconds().items())
+        return "; ".join(filter(None, [steps, self.login]))
 
 
 async def recorded(kube: Kube, namespace: str, release: str, revision: int) -> Proof | None:

@@ -14,6 +14,7 @@ from zerojhub.text import plural
 if TYPE_CHECKING:
     from zerojhub.hub.client import User
     from zerojhub.hub.proof import Proof
+    from zerojhub.hub.tokens import KeptToken
     from zerojhub.hub.users import Leaving, UserRow
 
 
@@ -63,6 +64,18 @@ def show_message(message: str | None, output: Output) -> None:
 
 
 def show_proof(proof: Proof, output: Output) -> None:
-    """That the hub works, with the seconds of each step."""
+    """That the hub works, with the seconds of each step, and what is known of the login."""
     seconds = {step: round(taken, 1) for step, taken in proof.seconds().items()}
-    show({"works": True, "seconds": seconds}, output, lambda: print(f"ok: {proof}"))
+    login = {"login": proof.login} if proof.login else {}
+    show({"works": True, "seconds": seconds, **login}, output, lambda: print(f"ok: {proof}"))
+
+
+def show_token(kept: KeptToken, output: Output, *, quiet: bool) -> None:
+    """Where a token is; never the token."""
+
+    def people() -> None:
+        print(f"wrote {kept.file}: a token of {kept.user} at {kept.url}")
+        if not quiet:
+            print(f'next: curl -H "Authorization: token $(cat {kept.file})" {kept.url}/hub/api/user')
+
+    show(kept, output, people)

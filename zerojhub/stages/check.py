@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from zerojhub.hub import proof
+from dataclasses import replace
+
+from zerojhub.hub import entrance, proof
 from zerojhub.hub.client import HubClient
+from zerojhub.hub.login import log_in
 from zerojhub.hub.proof import Proof
 from zerojhub.hub.values import shared_password
 from zerojhub.run import Run
@@ -16,7 +19,8 @@ from zerojhub.stages.endpoint import Endpoint
 class Check(Stage[Proof]):
     """Test the hub: log in, start a server, run a cell, stop the server.
 
-    Done once for each revision of the release, as a user `zerojhub-check` that is deleted with its volume. `zerojhub hub
+    Done once for each revision of the release, as a user `zerojhub-check` that is deleted with its volume. Where users log in
+    at a provider, or with a password of their own, it tests how a login begins and says what it could not test. `zerojhub hub
     check` repeats it.
     """
 
@@ -34,12 +38,23 @@ class Check(Stage[Proof]):
         await prove(run)
 
 
-async def prove(run: Run) -> Proof:
-    """Prove the hub at `run[Endpoint]`, and record the proof with its release. ZeroJHubError for the step that fails."""
+async def prove(run: Run, account: tuple[str, str] | None = None) -> Proof:
+    """Prove the hub at `run[Endpoint]`, and record the proof with its release. ZeroJHubError for the step that fails.
+
+    `account`: name and password of somebody who can log in through the hub's form.
+    """
     kube, release = run[Access].kube, run[Chart]
     await proof.forget(kube, release.namespace, release.name)
     async with HubClient(run[Endpoint], release.secrets.api_token) as client:
+        seen = await _log_in_as(client, account) if account else await entrance.look(client, release.values)
         password = shared_password(release.values)
         proven = await proof.prove(client, kube, release.namespace, password=password, say=run.say)
+    proven = replace(proven, login=seen)
     await proof.record(kube, release.namespace, release.name, release.revision, proven)
     return proven
+
+
+async def _log_in_as(client: HubClient, account: tuple[str, str]) -> str:
+    name, password = account
+    await log_in(client.url, name, password)
+    return f"{name} can log in"
