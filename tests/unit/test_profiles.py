@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.command import run
 from tests.conftest import ROOT
 from zerojhub import deployment, profiles, yamlfile
 from zerojhub.hub import charts, settings, values
+from zerojhub.logins import KINDS
 
 NAMES = [profile.name for profile in profiles.listed()]
 
@@ -83,3 +85,57 @@ def test_nothing_is_overwritten(folder, there):
 def test_an_unknown_profile(folder):
     assert "did you mean 'classroom'?" in run("init", "clasroom", code=2).stderr
     assert "legacy-magnum" in run("init", "nothing-like-it", code=2).stderr
+
+
+KEYS = [kind.key for kind in KINDS]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "legacy-magnum"])
+@pytest.mark.parametrize("key", KEYS)
+def test_a_profile_with_another_login_lacks_only_what_its_user_knows(folder, chart, name, key):
+    done = run("init", name, "--login", key, "--host", "hub.example.org", code=0)
+    text = (folder / "hub.yaml").read_text()
+    for line in done.stdout.splitlines():
+        assert not line.startswith("  ") or f"  # {line.strip()}" in text
+    filled = re.sub(r"\bYOUR-[A-Z-]+(URL|ISSUER)\b", "https://login.example.org", text).replace(
+        "YOUR-ISSUER", "https://a.org"
+    )
+    filled = filled.replace("YOUR-ENTITY-ID", "https://idp.example.org").replace(
+        "YOUR-E-MAIL-ADDRESS", "me@example.org"
+    )
+    (folder / "hub.yaml").write_text(re.sub(r"\bYOUR-[A-Z-]+", "mine", filled))
+    loaded = deployment.load(folder / "hub.yaml")
+    assert loaded.login and loaded.login.kind.key == key
+    # Nothing of the profile's own authenticator is left to take precedence.
+    user = values.UserValues(loaded.hub.values)
+    assert "config" not in user.values.get("hub", {})
+    assert values.problems(user, chart) == []
+
+
+@pytest.mark.parametrize("key", ["github", "gitlab", "google", "cilogon", "oidc", "lti"])
+def test_the_callback_is_in_the_instructions(folder, key):
+    done = run("init", "https", "--login", key, "--host", "lab.example.org", code=0)
+    kind = next(kind for kind in KINDS if kind.key == key)
+    assert f"https://lab.example.org/{kind.callback_path}" in done.stdout
+    assert yamlfile.read_yaml(folder / "hub.yaml")["hub"]["host"] == "lab.example.org"
+
+
+def test_made_up_passwords_are_only_for_their_owner(folder):
+    run("init", "--login", "shared-password", code=0)
+    loaded = deployment.load(folder / "hub.yaml")
+    assert loaded.login
+    found = loaded.login.kind.read_secrets(str)
+    assert len(set(found.values())) == 2
+    assert all(len(password) >= 32 for password in found.values())
+
+
+def test_help_names_every_login():
+    shown = "".join(run("init", "--help", code=0).stdout.split())  # lines end at hyphens, too
+    assert all(key in shown for key in KEYS)
+
+
+def test_a_login_that_there_is_not(folder):
+    assert "did you mean 'github'?" in run("init", "--login", "githup", code=2).stderr
+    assert "--host is for --login" in run("init", "--host", "a.org", code=2).stderr
+    assert "chart 0.11.1" in run("init", "legacy-magnum", "--login", "ldap", code=2).stderr
+    assert list(folder.iterdir()) == []

@@ -15,12 +15,17 @@ def show_profiles(profiles: Sequence[Profile], output: Output) -> None:
     show_table(profiles, ("name", "what"), output)
 
 
-def show_written(written: Sequence[Path], file: Path, output: Output, *, quiet: bool) -> None:
-    """The files, and the next step. `file`: the deployment file as it was named."""
+def show_written(
+    written: Sequence[Path], file: Path, output: Output, *, steps: Sequence[str] = (), quiet: bool
+) -> None:
+    """The files, and the next step. `file`: the deployment file as it was named; `steps`: what to do for users to log in."""
 
     def people() -> None:
-        print(f"wrote {' and '.join(map(str, written))}")
+        *first, last = map(str, written)
+        print(f"wrote {', '.join(first)} and {last}")
         if not quiet:
+            for step in steps:
+                print(f"  {step}")
             print(f"next: set cloud and template in {file}, then run: zerojhub plan")
 
     show({"written": written}, output, people)
