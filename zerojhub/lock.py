@@ -44,6 +44,7 @@ from zerojhub.errors import CloudError, Unavailable, ZeroJHubError
 from zerojhub.openstack import neutron
 from zerojhub.openstack.neutron import SubnetPool
 from zerojhub.openstack.session import Cloud, if_allowed
+from zerojhub.retry import reported
 from zerojhub.tasks import task_group
 from zerojhub.text import Say, elapsed, one_line
 from zerojhub.waiting import NotYet, wait_until
@@ -193,8 +194,13 @@ class Lock:
                 yield
                 tasks.cancel_scope.cancel()
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(GIVING_BACK):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(GIVING_BACK) as scope, reported(self._note):
                 await self._give_back()
+            if scope.cancelled_caught:
+                self._note(
+                    f"warning: network: the lock of {self._name} could not be given back within {elapsed(GIVING_BACK)}:"
+                    f" the next command on this machine takes it over, one on another in {elapsed(SILENCE)}"
+                )
 
     async def _attempt(self) -> str | None:
         """Take the lock if it is free. Otherwise who has it, as in `Claim`."""
