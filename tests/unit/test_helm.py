@@ -179,7 +179,14 @@ def test_helm_runs_on_the_machine_with_its_kubeconfig_and_gets_values_on_standar
     assert anyio.run(helm_on(machine).run, ["upgrade", "hub", "--timeout", 60], b"secret: 1") == b"out"
     ((argv, options),) = machine.calls
     assert argv == ["/opt/helm", "upgrade", "hub", "--timeout", "60", "--kubeconfig", "/etc/admin.conf"]
-    assert options == {"input": b"secret: 1", "sudo": True, "timeout": 90, "check": False}
+    assert options == {"input": b"secret: 1", "sudo": True, "timeout": 90, "check": False, "repeatable": False}
+
+
+def test_over_a_connection_that_breaks_only_what_reads_is_run_again():
+    machine = Recorder(Result(0, b"[]", b""))
+    anyio.run(helm_on(machine).run, ["history", "hub"])
+    anyio.run(helm_on(machine).run, ["rollback", "hub"])
+    assert [options["repeatable"] for _, options in machine.calls] == [True, False]
 
 
 @pytest.mark.parametrize(

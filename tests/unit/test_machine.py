@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import os
@@ -12,18 +13,21 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paramiko import SFTPFile
 
 from tests.unit.sshagent import ssh_agent
 from tests.waiting import until
+from zerojhub import retry
 from zerojhub.cluster import reach, ssh
 from zerojhub.deployment import Deployment
 from zerojhub.errors import MachineError, UserError
@@ -32,11 +36,15 @@ from zerojhub.machine import keyfiles, keys
 from zerojhub.machine.keyfiles import openssh_format
 from zerojhub.machine.local import LocalMachine
 from zerojhub.machine.ssh import SSHMachine
+from zerojhub.retry import OutcomeUnknown
 from zerojhub.run import Run, Silent
+from zerojhub.tasks import task_group
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
     from zerojhub.machine.keyfiles import Loaded
+
+T = TypeVar("T")
 
 USER = getpass.getuser()
 BIG = os.urandom(10_000_000)
@@ -308,34 +316,224 @@ def sessions(server: int) -> list[int]:
     return found[1:]
 
 
-@pytest.mark.host
-def test_a_connection_that_is_cut_ends_what_waits_on_it(tmp_path):
-    server = Sshd(tmp_path).start()
-
-    async def cut():
-        assert server.process
-        await anyio.sleep(1)
-        for session in sessions(server.process.pid):
+def cut(server: Sshd) -> None:
+    """End the connections, as a network does."""
+    assert server.process
+    for session in sessions(server.process.pid):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(session, signal.SIGKILL)
 
-    async def main():
+
+async def cut_once(server: Sshd, when: Callable[[], bool]) -> None:
+    """End the connections as soon as something has happened."""
+    while not when():
+        await anyio.sleep(0.01)
+    cut(server)
+
+
+def over_broken(server: Sshd, work: Callable[[SSHMachine], Awaitable[T]], when: Callable[[], bool]) -> T:
+    """What the work returns, while its connection is ended once."""
+
+    async def main() -> T:
         machine = await server.connect()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(cut)
-            with pytest.raises(MachineError, match="connection broke"):
-                await machine.run(["sleep", "30"], check=False)
-        with pytest.raises(MachineError):
+        try:
+            async with task_group() as tasks:
+                tasks.start_soon(cut_once, server, when)
+                result = await work(machine)
+                tasks.cancel_scope.cancel()
+            return result
+        finally:
+            await machine.close()
+
+    return anyio.run(main)
+
+
+COUNTED = """
+echo began >> "$1"
+[ "$(wc -l < "$1")" -gt 1 ] || sleep 30
+echo ended >> "$1"
+echo answer
+"""
+"""Takes long the first time, and counts how often it was begun and ended."""
+
+
+@pytest.fixture
+def own_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """One whose connections may be cut."""
+    server = Sshd(tmp_path_factory.mktemp("sshd")).start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.host
+def test_a_command_that_may_be_repeated_is_when_its_connection_breaks(own_sshd, tmp_path):
+    log = tmp_path / "log"
+    argv = ["sh", "-c", COUNTED, "counted", str(log)]
+    result = over_broken(own_sshd, lambda machine: machine.run(argv, repeatable=True), log.exists)
+    assert result.stdout == b"answer\n"
+    assert log.read_text().split() == ["began", "began", "ended"]
+
+
+@pytest.mark.host
+def test_of_any_other_command_nobody_knows_whether_it_was_done_and_it_is_ended(own_sshd, tmp_path):
+    log = tmp_path / "log"
+    argv = ["sh", "-c", COUNTED, "counted", str(log)]
+
+    async def work(machine: SSHMachine) -> bytes:
+        with pytest.raises(OutcomeUnknown, match="the connection broke"):
+            await machine.run(argv)
+        assert log.read_text().split() == ["began"]
+        # Whoever looks then does so over a new connection, and finds that nothing goes on over there.
+        found = await machine.run(["pgrep", "-f", f"[c]ounted {log}"], check=False)
+        return found.stdout
+
+    assert over_broken(own_sshd, work, log.exists) == b""
+
+
+@pytest.mark.host
+def test_a_stage_whose_command_was_lost_looks_before_it_does_it_again(own_sshd, tmp_path):
+    """As the engine does: `retry.settle`."""
+    log = tmp_path / "log"
+
+    async def work(machine: SSHMachine) -> str:
+        async def act() -> str:
+            await machine.run(["sh", "-c", f"echo done >> {log}; sleep 30"])
+            return "acted"
+
+        async def look() -> str | None:
+            there = await machine.run(["test", "-e", str(log)], check=False, repeatable=True)
+            return "found" if there.code == 0 else None
+
+        return await retry.settle(act, look)
+
+    assert over_broken(own_sshd, work, log.exists) == "found"
+    assert log.read_text() == "done\n"
+
+
+def parts() -> set[Path]:
+    return set(Path("/tmp").glob(".zerojhub-*"))
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("how", ["put", "write"])
+def test_a_file_arrives_whole_although_the_connection_breaks_in_the_middle(own_sshd, tmp_path, monkeypatch, how):
+    source, there, before = tmp_path / "source", tmp_path / "there", parts()
+    source.write_bytes(BIG)
+    send = SFTPFile.write
+    sent: list[int] = []
+
+    def slowly(self: SFTPFile, data: bytes) -> None:
+        """The first time, only a part of it arrives before the connection breaks."""
+        if sent:
+            return send(self, data)
+        send(self, data[: len(data) // 2])
+        sent.append(len(data))
+        time.sleep(3)
+        send(self, data[len(data) // 2 :])
+
+    monkeypatch.setattr(SFTPFile, "write", slowly)
+
+    async def work(machine: SSHMachine) -> None:
+        if how == "put":
+            await machine.put(source, str(there), mode=0o755)
+        else:
+            await machine.write(str(there), BIG, mode=0o755)
+
+    over_broken(own_sshd, work, lambda: bool(sent))
+    assert there.read_bytes() == BIG
+    assert there.stat().st_mode & 0o777 == 0o755
+    assert parts() == before
+
+
+@pytest.mark.host
+def test_a_tunnel_goes_on_over_a_new_connection(own_sshd, tmp_path):
+    (tmp_path / "page").write_bytes(b"hello")
+    with socket.create_server(("127.0.0.1", 0)) as target:
+
+        def answer() -> None:
+            while True:
+                try:
+                    near, _ = target.accept()
+                except OSError:
+                    return
+                with near:
+                    near.sendall(b"hello")
+
+        threading.Thread(target=answer, daemon=True).start()
+
+        def read(port: int) -> bytes:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as near:
+                return near.recv(5)
+
+        async def work(machine: SSHMachine) -> list[bytes]:
+            port = await machine.forward("127.0.0.1", target.getsockname()[1])
+            first = await anyio.to_thread.run_sync(read, port)
+            cut(own_sshd)
+            while machine._transport.is_active():
+                await anyio.sleep(0.01)
+            return [first, await anyio.to_thread.run_sync(read, port)]
+
+        assert over_broken(own_sshd, work, lambda: False) == [b"hello", b"hello"]
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.host
+def test_a_connection_that_broke_before_a_command_began_is_none_of_its_business(own_sshd):
+    """Whatever the command is: it was not sent yet."""
+
+    async def work(machine: SSHMachine) -> bytes:
+        cut(own_sshd)
+        return (await machine.run(["echo", "done"])).stdout
+
+    assert over_broken(own_sshd, work, lambda: False) == b"done\n"
+
+
+@pytest.mark.host
+def test_a_connection_on_which_nobody_answers_is_made_again(own_sshd, monkeypatch):
+    """As after a laptop has slept: it is there, but only seems so."""
+    monkeypatch.setattr("zerojhub.machine.ssh.CONNECT", 1)
+
+    async def work(machine: SSHMachine) -> bytes:
+        assert own_sshd.process
+        stopped = sessions(own_sshd.process.pid)
+        for session in stopped:
+            os.kill(session, signal.SIGSTOP)
+        try:
+            return (await machine.run(["echo", "done"])).stdout
+        finally:
+            for session in stopped:
+                os.kill(session, signal.SIGCONT)
+
+    assert over_broken(own_sshd, work, lambda: False) == b"done\n"
+
+
+@pytest.mark.host
+def test_a_machine_that_is_gone_for_good_is_tried_again_and_then_an_error(own_sshd, pauses):
+    async def main() -> None:
+        machine = await own_sshd.connect()
+        cut(own_sshd)
+        own_sshd.stop()
+        with pytest.raises(MachineError, match=r"does not respond: .*, after 5 attempts"):
             await machine.run(["true"])
-        with pytest.raises(MachineError):
+        with pytest.raises(MachineError, match="does not respond"):
             await machine.write("/tmp/never", b"")
         await machine.close()
 
-    started = time.monotonic()
-    try:
-        anyio.run(main)
-    finally:
-        server.stop()
-    assert time.monotonic() - started < 25
+    anyio.run(main)
+    assert len(pauses) >= 4
+
+
+@pytest.mark.host
+def test_a_command_that_is_killed_over_there_is_not_taken_for_a_lost_connection(own_sshd):
+    async def main() -> None:
+        machine = await own_sshd.connect()
+        try:
+            with pytest.raises(MachineError, match="was killed"):
+                await machine.run(["sh", "-c", "kill -9 $PPID"])
+        finally:
+            await machine.close()
+
+    anyio.run(main)
 
 
 def test_the_host_key_may_be_given_as_a_fingerprint(sshd):

@@ -135,7 +135,7 @@ async def own_credential(reach: Reach) -> tuple[dict[str, str], str | None]:
     settings = (await credentials.held(reach)).settings
     ca = None
     if settings.get("ca-file"):
-        answer = await reach.machine.run(["cat", settings["ca-file"]], sudo=True, check=False)
+        answer = await reach.machine.run(["cat", settings["ca-file"]], sudo=True, check=False, repeatable=True)
         ca = answer.stdout.decode() if answer.code == 0 else None
     return settings, ca
 

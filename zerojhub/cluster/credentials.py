@@ -119,7 +119,7 @@ async def held(reach: Reach) -> Held:
     """The credential that the cluster holds, and where. NoCredential when there is none."""
     if reach.address:
         for path in FILES:
-            answer = await reach.machine.run(["cat", path], sudo=True, check=False)
+            answer = await reach.machine.run(["cat", path], sudo=True, check=False, repeatable=True)
             if answer.code == 0:
                 return Held(path, parse({path: answer.stdout.decode()}))
         raise NoCredential(f"the master has no {FILES[0]}", hint="a cluster without a cloud provider has none")

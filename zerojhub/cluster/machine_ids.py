@@ -83,8 +83,10 @@ async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> None:
     try:
         say(f"node {name}: writing {FILE}")
         # Written in place: the file may be a mount of its own.
-        await machine.run(["tee", FILE], input=f"{nodes.machine_id_of(server['id'])}\n".encode(), sudo=True)
-        await machine.run(["systemctl", "restart", "kubelet"], sudo=True)
+        await machine.run(
+            ["tee", FILE], input=f"{nodes.machine_id_of(server['id'])}\n".encode(), sudo=True, repeatable=True
+        )
+        await machine.run(["systemctl", "restart", "kubelet"], sudo=True, repeatable=True)
     finally:
         await machine.close()
     await wait_until_shown(reach, node, say)

@@ -84,7 +84,11 @@ async def _pinned_address(run: Run, reach: Reach, name: str) -> str:
         raise UserError(f"node {name} has no server in this project")
     keys = await host_keys(run, address, server)
     if only_fingerprints(keys):
-        scanned = (await reach.machine.run(["ssh-keyscan", "-T", "10", address])).stdout.decode().splitlines()
+        scanned = (
+            (await reach.machine.run(["ssh-keyscan", "-T", "10", address], repeatable=True))
+            .stdout.decode()
+            .splitlines()
+        )
         lines = [" ".join(line.split()[1:3]) for line in scanned if not line.startswith("#")]
         pins(run).pin(address, server["id"], [line for line in lines if fingerprint(line) in keys])
     return address

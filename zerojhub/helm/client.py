@@ -82,7 +82,7 @@ class Helm(Command):  # type: ignore[misc]  # pyhelm3 has no types
         async def attempt() -> bytes:
             limit = min(READ_TIMEOUT, self._timeout) if reads else self._timeout
             try:
-                result = await self._run(argv, input=input and readable(input), timeout=limit)
+                result = await self._run(argv, input=input and readable(input), timeout=limit, repeatable=reads)
             except CommandTimeout as late:  # Helm waits without end for an API that does not answer
                 raise Transient(Fault("Kubernetes", "no response in time"), late) from None
             if result.code == 0:

@@ -85,7 +85,7 @@ class Archive:
 
 async def platform_of(machine: Machine) -> str:
     """`linux-amd64`, as get.helm.sh calls it."""
-    system, architecture = (await machine.run(["uname", "-sm"])).stdout.decode().lower().split()
+    system, architecture = (await machine.run(["uname", "-sm"], repeatable=True)).stdout.decode().lower().split()
     return f"{system}-{ARCHITECTURES.get(architecture, architecture)}"
 
 
@@ -100,7 +100,7 @@ def archive(wanted: HelmSpec, platform: str) -> Archive:
 
 async def installed(machine: Machine, places: Sequence[str]) -> list[Program]:
     """Every Helm at these places, and those in PATH and ~/.local/bin."""
-    answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30)
+    answer = await machine.run(["sh", "-c", FIND, "find-helm", *places], timeout=30, repeatable=True)
     lines = (line.partition(" ") for line in answer.stdout.decode().splitlines())
     return [Program(path, version) for version, _, path in lines]
 

@@ -21,6 +21,9 @@ class Machine(Protocol):
 
     Every method raises MachineError: all of them when the machine cannot be reached, `run` also for a non-zero exit code
     (unless check=False) and for a command that takes longer than `timeout` seconds.
+
+    `repeatable`: running the command twice has the same effect as running it once. It is run again if the connection breaks;
+    any other then raises OutcomeUnknown, and has been ended.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Machine(Protocol):
         sudo: bool = False,
         timeout: float = 60,
         check: bool = True,
+        repeatable: bool = False,
     ) -> Result: ...
 
     async def read(self, path: str, *, sudo: bool = False) -> bytes: ...

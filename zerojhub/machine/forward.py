@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from zerojhub.errors import MachineError
+from zerojhub.retry import Transient
 
 if TYPE_CHECKING:
     import paramiko
@@ -14,8 +18,9 @@ if TYPE_CHECKING:
 class Forward:
     """Listens on 127.0.0.1:`port`; each connection becomes a direct-tcpip channel, until `stop`."""
 
-    def __init__(self, transport: paramiko.Transport, host: str, port: int):
-        self._transport, self._target = transport, (host, port)
+    def __init__(self, connected: Callable[[], paramiko.Transport], host: str, port: int):
+        """`connected` returns the SSH connection, which it makes again if it broke."""
+        self._connected, self._target = connected, (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -31,7 +36,7 @@ class Forward:
         self._listener.close()
 
     def _open(self, peer: tuple[str, int]) -> paramiko.Channel:
-        return self._transport.open_channel("direct-tcpip", self._target, peer, timeout=10)
+        return self._connected().open_channel("direct-tcpip", self._target, peer, timeout=10)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -43,7 +48,11 @@ class Forward:
         import paramiko
 
         # Either end may close at any time, and so may the whole SSH connection; then this ends, too.
-        with contextlib.suppress(paramiko.SSHException, OSError, EOFError), near, self._open(peer) as far:
+        with (
+            contextlib.suppress(paramiko.SSHException, OSError, EOFError, Transient, MachineError),
+            near,
+            self._open(peer) as far,
+        ):
             back = threading.Thread(target=_pump, args=(far, near), daemon=True)
             back.start()
             _pump(near, far)

@@ -34,6 +34,7 @@ class LocalMachine:
         sudo: bool = False,
         timeout: float = 60,
         check: bool = True,
+        repeatable: bool = False,
     ) -> Result:
         command = ["sudo", "-n", "--", *argv] if sudo and os.geteuid() else argv
         try:

@@ -1,4 +1,9 @@
-"""A machine over SSH: one connection with a pinned host key, which all commands share."""
+"""A machine over SSH: one connection with a pinned host key, which all commands share.
+
+A connection that breaks is made again. What was under way on it is repeated if that has the same effect as doing it once, such
+as a command that only reads, or copying a file; otherwise OutcomeUnknown says that somebody has to look. Either way, the
+command does not go on over there: it is ended over the new connection first.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from zerojhub import retry
 from zerojhub.errors import CommandTimeout, MachineError
 from zerojhub.machine import Result, failure
 from zerojhub.machine.keys import PrivateKey
 from zerojhub.machine.ssh_login import CONNECT, NoAnswer, Pins, Refused, log_in
+from zerojhub.retry import Fault, Transient
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
@@ -31,6 +38,12 @@ T = TypeVar("T")
 
 GRACE = 15
 """Seconds for a refused login to be accepted after all: sshd starts before cloud-init has installed the user's keys."""
+END = 'pkill -TERM -f "$1"; n=0; while pgrep -f "$1" >/dev/null && [ $n -lt 70 ]; do sleep 0.1; n=$((n+1)); done'
+"""Terminates the commands that match a pattern, and waits until they have ended. timeout(1) kills them after five seconds."""
+RECONNECT = 90
+"""Seconds to make a connection again, and to end what was started on the one before."""
+ENDING = 1.0
+"""Seconds after the end of a channel in which the connection is found to have ended as well."""
 SESSIONS = 8
 """Concurrent commands; OpenSSH's sshd allows 10 sessions per connection by default."""
 
@@ -38,10 +51,21 @@ SESSIONS = 8
 class SSHMachine:
     """A machine over SSH. Created by `SSHMachine.connect`."""
 
-    def __init__(self, transport: paramiko.Transport, user: str, address: str, key: PrivateKey):
+    def __init__(
+        self,
+        log_in_once: Callable[[], paramiko.Transport],
+        transport: paramiko.Transport,
+        user: str,
+        address: str,
+        key: PrivateKey,
+    ):
         self.name, self.user, self.key = f"{user}@{address}", user, key
         self._is_root = user == "root"
-        self._transport = transport
+        self._log_in_once, self._transport = log_in_once, transport
+        self._connecting = threading.Lock()
+        self._closed = False
+        self._left: list[list[str]] = []
+        """What ends the commands that may still run although the connection they were started on broke."""
         self._sessions = anyio.Semaphore(SESSIONS)
         self._forwards: list[Forward] = []
 
@@ -86,7 +110,7 @@ class SSHMachine:
 
         try:
             transport = await wait_until(attempt, timeout=timeout, pause=(1, 1), say=say)
-            return cls(transport, user, address, key)
+            return cls(log_in_once, transport, user, address, key)
         except TimedOut:
             raise error from None
 
@@ -104,46 +128,67 @@ class SSHMachine:
         sudo: bool = False,
         timeout: float = 60,
         check: bool = True,
+        repeatable: bool = False,
     ) -> Result:
-        # timeout(1) on the machine ends the command even if the connection is gone by then; the fraction of its seconds
-        # is a mark by which the command can be found.
-        mark = f"{timeout:.0f}.{secrets.randbelow(10**9):09}"
-        command = ["timeout", "--kill-after=5", mark, *argv]
-        if sudo and not self._is_root:
-            command = ["sudo", "-n", "--", *command]
         started = time.monotonic()
-        async with self._sessions:
-            channel = await self._open_session()
-            try:
-                with anyio.fail_after(timeout + 2 * CONNECT):
-                    result = await self._thread(partial(_converse, channel, shlex.join(command), input))
-            except TimeoutError:
-                raise MachineError("the connection is dead", where=self.name) from None
-            except anyio.get_cancelled_exc_class():
-                with anyio.CancelScope(shield=True), anyio.move_on_after(CONNECT):
-                    await self._end(mark, sudo)
-                raise
-            finally:
-                channel.close()
+        attempt = partial(self._run_once, argv, input, sudo, timeout)
+        result = await retry.attempts(attempt, repeatable=repeatable)
         if result.code == -1:  # paramiko: there was no exit code
-            raise MachineError(f"{argv[0]} was killed, or the connection broke", where=self.name)
+            raise MachineError(f"{argv[0]} was killed", where=self.name)
         if result.code == 124 and time.monotonic() - started >= timeout:
             raise CommandTimeout(f"{argv[0]} took more than {timeout:g} s and was terminated", where=self.name)
         if check and result.code:
             raise MachineError(f"{shlex.join(argv)}: {failure(result)}", where=self.name)
         return result
 
+    async def _run_once(self, argv: list[str], input: bytes | None, sudo: bool, timeout: float) -> Result:
+        """One attempt. Raises Transient when the connection breaks."""
+        # timeout(1) on the machine ends the command even if the connection is gone by then; the fraction of its seconds
+        # is a mark by which the command can be found.
+        mark = f"{timeout:.0f}.{secrets.randbelow(10**9):09}"
+        command = self._as_root(["timeout", "--kill-after=5", mark, *argv], sudo)
+        async with self._sessions:
+            channel = await self._open_session()
+            transport = channel.get_transport()
+            try:
+                with anyio.fail_after(timeout + 2 * CONNECT):
+                    result = await self._thread(partial(_converse, channel, shlex.join(command), input))
+                if result.code == -1 and await self._thread(partial(_has_ended, transport)):
+                    raise self._broken("the connection broke")
+            except TimeoutError:
+                transport.close()
+                self._left.append(self._as_root(["sh", "-c", END, "end", f"[t]imeout --kill-after=5 {mark}"], sudo))
+                raise self._broken("the connection is dead") from None
+            except Transient:
+                self._left.append(self._as_root(["sh", "-c", END, "end", f"[t]imeout --kill-after=5 {mark}"], sudo))
+                raise
+            except anyio.get_cancelled_exc_class():
+                with (
+                    anyio.CancelScope(shield=True),
+                    anyio.move_on_after(CONNECT),
+                    contextlib.suppress(Transient, MachineError),
+                ):
+                    await self._end(mark, sudo)
+                raise
+            finally:
+                channel.close()
+        return result
+
+    def _as_root(self, argv: list[str], sudo: bool) -> list[str]:
+        return ["sudo", "-n", "--", *argv] if sudo and not self._is_root else argv
+
+    def _broken(self, why: str, *, nothing_done: bool = False) -> Transient:
+        return Transient(Fault("SSH", why, nothing_done=nothing_done), MachineError(why, where=self.name))
+
     async def _end(self, mark: str, sudo: bool) -> None:
         """Terminate a command that nobody waits for any more; closing its channel does not."""
-        kill = ["pkill", "-TERM", "-f", f"timeout --kill-after=5 {mark}"]
-        if sudo and not self._is_root:
-            kill = ["sudo", "-n", "--", *kill]
+        kill = self._as_root(["pkill", "-TERM", "-f", f"timeout --kill-after=5 {mark}"], sudo)
         channel = await self._open_session()
         with contextlib.closing(channel):
             await self._thread(partial(_converse, channel, shlex.join(kill), None))
 
     async def read(self, path: str, *, sudo: bool = False) -> bytes:
-        return (await self.run(["cat", "--", path], sudo=sudo)).stdout
+        return (await self.run(["cat", "--", path], sudo=sudo, repeatable=True)).stdout
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644, sudo: bool = False) -> None:
         async with self._upload(partial(_send_bytes, data)) as there:
@@ -152,7 +197,8 @@ class SSHMachine:
     async def put(self, source: Path, path: str, *, mode: int = 0o644, sudo: bool = False) -> None:
         async with self._upload(partial(_send_file, source)) as there:
             wanted = await anyio.to_thread.run_sync(_sha256, source)
-            arrived = (await self.run(["sha256sum", "--", there], timeout=300)).stdout.split()[0].decode()
+            summed = await self.run(["sha256sum", "--", there], timeout=300, repeatable=True)
+            arrived = summed.stdout.split()[0].decode()
             if arrived != wanted:
                 raise MachineError(f"{source.name} was damaged on the way: its SHA-256 is {arrived}", where=self.name)
             await self._install(there, path, mode, sudo)
@@ -160,12 +206,13 @@ class SSHMachine:
     async def forward(self, host: str, port: int) -> int:
         from zerojhub.machine.forward import Forward
 
-        forward = Forward(self._transport, host, port)
+        forward = Forward(self._connected, host, port)
         self._forwards.append(forward)
-        await self._thread(forward.start)
+        await retry.attempts(partial(self._thread, forward.start), repeatable=True)
         return forward.port
 
     async def close(self) -> None:
+        self._closed = True
         for forward in self._forwards:
             forward.stop()
         await anyio.to_thread.run_sync(self._transport.close)
@@ -173,35 +220,87 @@ class SSHMachine:
     @contextlib.asynccontextmanager
     async def _upload(self, send: Callable[[paramiko.SFTPFile], None]) -> AsyncIterator[str]:
         """The path of a temporary file on the machine that only this user can read."""
-        there = f"/tmp/.zerojhub-{secrets.token_hex(8)}"
-        async with self._sessions:
-            try:
-                await self._thread(partial(_upload, self._transport, there, send))
-            except OSError as error:
-                raise MachineError(f"cannot upload the file: {error}", where=self.name) from None
+        names: list[str] = []
+
+        async def attempt() -> str:
+            names.append(there := f"/tmp/.zerojhub-{secrets.token_hex(8)}")
+            async with self._sessions:
+                transport = await self._connection()
+                try:
+                    await self._thread(partial(_upload, transport, there, send))
+                except OSError as error:
+                    if await self._thread(partial(_has_ended, transport)):
+                        raise self._broken("the connection broke") from None
+                    raise MachineError(f"cannot upload the file: {error}", where=self.name) from None
+            return there
+
         try:
-            yield there
+            yield await retry.attempts(attempt, repeatable=True)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.run(["rm", "-f", "--", there], check=False)
+            with (
+                anyio.CancelScope(shield=True),
+                anyio.move_on_after(CONNECT),
+                contextlib.suppress(MachineError),
+            ):
+                await self.run(["rm", "-f", "--", *names], check=False, repeatable=True)
 
     async def _install(self, there: str, path: str, mode: int, sudo: bool) -> None:
-        await self.run(["install", "-D", f"--mode={mode:o}", "--", there, path], sudo=sudo)
+        await self.run(["install", "-D", f"--mode={mode:o}", "--", there, path], sudo=sudo, repeatable=True)
+
+    def _connected(self) -> paramiko.Transport:
+        """The connection, made again if it broke; blocks. Raises Transient, or MachineError if there will be none."""
+        with self._connecting:
+            if self._transport.is_active() or self._closed:
+                return self._transport
+            try:
+                transport = self._log_in_once()
+            except NoAnswer as silence:
+                raise self._broken(f"does not respond: {silence}", nothing_done=True) from None
+            except Refused as refused:
+                raise MachineError(str(refused), where=self.name, hint=refused.hint) from None
+            while self._left:
+                with contextlib.closing(transport.open_session(timeout=CONNECT)) as channel:
+                    channel.exec_command(shlex.join(self._left[0]))
+                    channel.status_event.wait(2 * CONNECT)
+                del self._left[0]
+            self._transport = transport
+            return transport
+
+    async def _connection(self) -> paramiko.Transport:
+        """The connection, made again if it broke. Raises Transient, or MachineError if there will be none."""
+        try:
+            with anyio.fail_after(RECONNECT):
+                return await self._thread(self._connected)
+        except TimeoutError:
+            raise self._broken("the connection is dead", nothing_done=True) from None
 
     async def _open_session(self) -> paramiko.Channel:
-        attempt = partial(self._thread, partial(_open_session, self._transport))
+        transport = await self._connection()
+        attempt = partial(self._thread, partial(_open_session, transport))
         try:
             return await wait_until(attempt, timeout=CONNECT, pause=(0.05, 0.5))
         except TimedOut as error:
             raise MachineError(f"the SSH connection failed: {error.reason}", where=self.name) from None
+        except Transient as failed:
+            raise self._broken(failed.error.message, nothing_done=True) from None
 
     async def _thread(self, function: Callable[[], T]) -> T:
+        """Call the function in a thread. Raises Transient when the connection breaks."""
         import paramiko
 
         try:
             return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
-        except (paramiko.SSHException, EOFError) as error:
-            raise MachineError(f"the SSH connection failed: {str(error) or 'closed'}", where=self.name) from None
+        except (paramiko.SSHException, EOFError, ConnectionError) as error:
+            why = f"the SSH connection failed: {str(error) or 'closed'}"
+            if isinstance(error, paramiko.ChannelException):  # over there, a port is closed or forwarding forbidden
+                raise MachineError(why, where=self.name) from None
+            raise self._broken(why) from None
+
+
+def _has_ended(transport: paramiko.Transport) -> bool:
+    """Whether the connection has ended. What used it ends first, so that this may take a moment."""
+    transport.join(ENDING)
+    return not transport.is_active()
 
 
 def _open_session(transport: paramiko.Transport) -> paramiko.Channel | NotYet:
@@ -210,10 +309,14 @@ def _open_session(transport: paramiko.Transport) -> paramiko.Channel | NotYet:
     try:
         return transport.open_session(timeout=CONNECT)
     except paramiko.SSHException as error:
+        if "Timeout" in str(error):  # nobody is there any more, as after a laptop has slept
+            transport.close()
         if not transport.is_active():
             raise
         # Refused: sshd counts a session that has just ended until it has cleaned up after it.
         return NotYet(str(error))
+    except OSError as error:  # what ended the connection
+        raise paramiko.SSHException(str(error)) from error
 
 
 def _converse(channel: paramiko.Channel, command: str, input: bytes | None) -> Result:

@@ -425,8 +425,8 @@ async def _install(run: Run, values: dict[str, Any]) -> None:
     except HelmError as error:
         raise _failure(f"helm could not install the hub: {error.message}", await _troubles(run)) from None
     finally:
-        with anyio.CancelScope(shield=True):
-            await machine.run(["rm", "-f", "--", archive], check=False)
+        with anyio.CancelScope(shield=True), anyio.move_on_after(STUCK):
+            await machine.run(["rm", "-f", "--", archive], check=False, repeatable=True)
 
 
 async def _watch_hooks(run: Run, scope: anyio.CancelScope) -> None:

@@ -82,16 +82,16 @@ class HelmProgram(Stage[Program]):
         if isinstance(machine, LocalMachine):
             return  # stays in the user's cache, for the next time and for other deployments
         for path in await _places(machine):
-            mark = await machine.run(["cat", "--", f"{path}.zerojhub"], check=False)
+            mark = await machine.run(["cat", "--", f"{path}.zerojhub"], check=False, repeatable=True)
             if mark.code == 0 and mark.stdout.split()[1].decode() == run.deployment.name:
                 ours = [path] if await _digest(machine, path) == mark.stdout.split()[0].decode() else []
-                await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *ours], sudo=_is_shared(path))
+                await machine.run(["rm", "-f", "--", f"{path}.zerojhub", *ours], sudo=_is_shared(path), repeatable=True)
 
     async def _bring(self, run: Run, machine: Machine, path: str, archive: Archive, platform: str) -> None:
         """Install Helm the first way that works: the machine downloads it, this one downloads it, or this one has a copy."""
         run.say(f"{machine.name} downloads {archive.url}")
         fetch = ["sh", "-c", FETCH, "fetch-helm", archive.url, archive.sha256, path]
-        answer = await machine.run(fetch, sudo=_is_shared(path), timeout=300, check=False)
+        answer = await machine.run(fetch, sudo=_is_shared(path), timeout=300, check=False, repeatable=True)
         if answer.code == 0:
             return
         if answer.code == 3:
@@ -123,13 +123,13 @@ async def hub_release(run: Run) -> InstalledRelease | None:
 
 async def _places(machine: Machine) -> list[str]:
     """Where Helm may be installed on a master, best place first."""
-    home = (await machine.run(["printenv", "HOME"])).stdout.decode().strip()
+    home = (await machine.run(["printenv", "HOME"], repeatable=True)).stdout.decode().strip()
     return [*SHARED, f"{home}/.local/bin/helm"]
 
 
 async def _digest(machine: Machine, path: str) -> str | None:
     """The file's SHA-256; None when it does not exist."""
-    answer = await machine.run(["sha256sum", "--", path], check=False)
+    answer = await machine.run(["sha256sum", "--", path], check=False, repeatable=True)
     return answer.stdout.split()[0].decode() if answer.code == 0 else None
 
 
@@ -140,10 +140,10 @@ def _is_shared(path: str) -> bool:
 async def _is_free(machine: Machine, path: str) -> bool:
     """Whether Helm can be installed there: the folder is writable, and no Helm of somebody else is there."""
     sudo, folder = _is_shared(path), path.rsplit("/", 1)[0]
-    await machine.run(["mkdir", "-p", folder], sudo=sudo, check=False)
-    writable = await machine.run(["test", "-w", folder], sudo=sudo, check=False)
-    there = await machine.run(["test", "-e", path], check=False)
-    ours = await machine.run(["test", "-e", f"{path}.zerojhub"], check=False)
+    await machine.run(["mkdir", "-p", folder], sudo=sudo, check=False, repeatable=True)
+    writable = await machine.run(["test", "-w", folder], sudo=sudo, check=False, repeatable=True)
+    there = await machine.run(["test", "-e", path], check=False, repeatable=True)
+    ours = await machine.run(["test", "-e", f"{path}.zerojhub"], check=False, repeatable=True)
     return writable.code == 0 and (there.code != 0 or ours.code == 0)
 
 
