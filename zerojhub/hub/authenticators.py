@@ -17,6 +17,7 @@ OAUTH = {
     "openshift": "oauthenticator.OpenShiftOAuthenticator",
 }
 OTHERS = {
+    "ldapauthenticator": "ldapauthenticator.LDAPAuthenticator",
     "ldap": "ldapauthenticator.LDAPAuthenticator",
     "lti11": "ltiauthenticator.LTI11Authenticator",
     "lti13": "ltiauthenticator.LTI13Authenticator",
