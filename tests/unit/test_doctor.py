@@ -93,7 +93,7 @@ class Machine:
         self.certificates = certificate(300, "kube-apiserver")
         self.password = PASSWORD
 
-    async def run(self, argv: Sequence[str], *, sudo: bool, check: bool) -> SimpleNamespace:
+    async def run(self, argv: Sequence[str], *, sudo: bool, check: bool, repeatable: bool) -> SimpleNamespace:
         config = (
             f'[Global]\ntrust-id="t1"\nuser-id="u2"\npassword="{self.password}"\nauth-url="http://192.0.2.1:5000/v3"\n'
         )

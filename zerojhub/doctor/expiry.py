@@ -154,7 +154,9 @@ async def _shown(subject: Subject) -> list[Certificate]:
     with contextlib.suppress(ZeroJHubError):  # other checks report that the master cannot be reached
         reach = await subject.reach()
         if reach.address:
-            answer = await reach.machine.run(["sh", "-c", MASTERS_CERTIFICATES], sudo=True, check=False)
+            answer = await reach.machine.run(
+                ["sh", "-c", MASTERS_CERTIFICATES], sudo=True, check=False, repeatable=True
+            )
             pem += answer.stdout.decode(errors="replace")
     if not pem:
         return []
