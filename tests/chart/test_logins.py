@@ -146,7 +146,7 @@ def test_a_shared_password_and_a_token_for_programs(hub, tmp_path, monkeypatch):
         assert not running.lets_in("teacher", "of-all-users")
         assert running.lets_in("teacher", SECRET)
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-        refused = command("hub", "login", f"{running.url}/hub/home", "--as", "ada", stdin="wrong\n", code=1)
+        refused = command("hub", "login", f"{running.url}/hub/home", "--as", "ada", stdin="not the password\n", code=1)
         assert "the hub refused the login of ada" in refused.stderr
         done = command("hub", "login", f"{running.url}/hub/home", "--as", "ada", stdin="of-all-users\n", code=0)
         (file,) = (tmp_path / "config" / "zerojhub" / "tokens").iterdir()

@@ -76,7 +76,7 @@ def test_a_quota_limits_clusters(site: Site, program: Program, magnum: Magnum, p
     shown = program.json("quota", "show")
     assert (shown["hard_limit"], shown["used"]) == (1, 1)
     create = ("cluster", "create", "second", "--template", "kubernetes-v1.34.4", "--keypair", "mykey")
-    assert "maximum clusters per project, 1" in program.zerojhub(*create, code=1).stderr
+    assert "quota: 1 cluster needed, 0 of 1 free" in program.zerojhub(*create, code=2).stderr
     program.zerojhub("quota", "delete", "--project", project, "--cloud", "admin", "--yes")
     program.zerojhub(*create, "--no-wait")
     magnum.settled("second")

@@ -298,8 +298,8 @@ def test_ctrl_c_leaves_things_to_go_on_from(cloud, file):
         [PROGRAM, "up", "-f", file], env=cloud.environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
     )
     until(lambda: cloud.json("cluster", "list"))
-    done = cloud.zerojhub("up", "-f", file, code=1)
-    assert "is working on practice" in done.stderr
+    done = cloud.zerojhub("up", "-f", file, "--no-wait", code=1)
+    assert "has been running `zerojhub up` on practice" in done.stderr
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said

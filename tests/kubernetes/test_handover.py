@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.kubernetes.conftest import Kubernetes
 from tests.waiting import until
+from zerojhub.clocks import Clock
 from zerojhub.data import handover, reattach
 from zerojhub.data.handover import Party
 from zerojhub.data.reattach import Hub
@@ -69,7 +71,7 @@ def bound(namespace: str, claim: str, id: str, **annotations: str) -> tuple[Any,
 def test_volumes_leave_a_namespace_and_are_given_back_in_another(
     kubernetes: Kubernetes, namespace: str, project: dict[str, dict[str, str]]
 ):
-    cloud: Any = None
+    cloud: Any = SimpleNamespace(volume=SimpleNamespace(clock=Clock()))
     other = f"{namespace}-2"
     kubernetes.kubectl("create", "namespace", other)
     source, target = Party("old", namespace, "c1"), Party("new", other, "c2")
