@@ -19,7 +19,7 @@ TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl ipr
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
 INSTALL := $(APT) install -y --no-install-recommends
 
-.PHONY: setup demo demo-stop check lint types unit unit-a-m unit-n-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
+.PHONY: setup demo demo-stop check lint types unit unit-a-k unit-l-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
 .SILENT:
 
 setup: $(VENV)/.practice
@@ -60,8 +60,8 @@ types: $(VENV)/.check
 	$(BIN)/mypy --no-error-summary
 
 # Half of the tests each: many of them wait.
-unit: unit-a-m unit-n-z
-unit-a-m unit-n-z: unit-%: $(VENV)/.check
+unit: unit-a-k unit-l-z
+unit-a-k unit-l-z: unit-%: $(VENV)/.check
 	$(RUN) -q -m unit tests/unit/test_[$*]*.py
 
 docs: docs-site

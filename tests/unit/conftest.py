@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from tests.unit.fakecloud import FakeCloud, clouds_yaml, served
-from zerojhub import retry, waiting
+from zerojhub import masking, retry, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +42,9 @@ def fake_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds_yaml(tmp_path / "clouds.yaml", f"{fake.url}/identity")))
         monkeypatch.delenv("OS_CLOUD", raising=False)
         yield fake
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has remembered is no secret in the next one, and does not slow it down."""
+    monkeypatch.setattr(masking, "_known", set())
