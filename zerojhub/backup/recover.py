@@ -25,7 +25,7 @@ from zerojhub.waiting import NotYet, wait_until
 if TYPE_CHECKING:
     from zerojhub.data.reattach import Hub
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import PersistentVolumeClaim
+    from zerojhub.kube.types import Manifest, PersistentVolumeClaim
     from zerojhub.text import Say
 
 MARK = "zerojhub-from-backup"
@@ -130,9 +130,7 @@ async def _restore(kube: Kube, settings: Settings, hub: Hub, entry: Entry, note:
             note(f"{label} has a volume already, which is left as it is")
         return False
     if there is None:
-        manifest = claims.manifest(hub, name, user, server, entry.get("size") or "10Gi")
-        manifest["metadata"]["annotations"][RESTORED] = PENDING
-        await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
+        await _create(kube, _manifest(hub, name, entry))
     if not entry.get("last_good"):
         note(f"{label} had no backup yet, and gets an empty volume")
         restored = "empty"
@@ -174,20 +172,37 @@ async def bring_up_to_date(kube: Kube, settings: Settings, hub: Hub, homes: Sequ
 
 async def _bring(kube: Kube, settings: Settings, hub: Hub, home: Home) -> bool:
     entry, name = home.entry, home.claim
-    there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, hub.namespace)
-    if there is None:
-        manifest = claims.manifest(hub, name, entry["user"], entry.get("server", ""), entry.get("size") or "10Gi")
-        manifest["metadata"]["annotations"][RESTORED] = PENDING
-        await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
-    elif home.snapshot and restored_from(there) == home.snapshot:
+    if not await begin(kube, _manifest(hub, name, entry), home.snapshot):
         return False
-    elif restored_from(there) != PENDING:
-        await set_restored(kube, name, hub.namespace, PENDING)
     at = home.snapshot or ""
     result = await work.restore(
         kube, settings, entry["name"], entry["label"], name, _unsaid, at=at, over=True, exact=True
     )
     await set_restored(kube, name, hub.namespace, str(result["id"]))
+    return True
+
+
+def _manifest(hub: Hub, name: str, entry: Entry) -> Manifest:
+    """The claim for what the entry's owner had."""
+    return claims.manifest(hub, name, str(entry["user"]), entry.get("server", ""), entry.get("size") or "10Gi")
+
+
+async def _create(kube: Kube, manifest: Manifest) -> None:
+    """Create the claim, noted as incomplete."""
+    manifest["metadata"]["annotations"][RESTORED] = PENDING
+    await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
+
+
+async def begin(kube: Kube, manifest: Manifest, snapshot: str | None) -> bool:
+    """Have the claim be there, noted as incomplete. False if it has the files of that backup already, and is left so."""
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+    there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
+    if there is None:
+        await _create(kube, manifest)
+    elif snapshot and restored_from(there) == snapshot:
+        return False
+    elif restored_from(there) != PENDING:
+        await set_restored(kube, name, namespace, PENDING)
     return True
 
 

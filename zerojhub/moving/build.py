@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerojhub import graph
+from zerojhub.errors import ZeroJHubError
 from zerojhub.moving import plan as planning
 from zerojhub.moving import pull, sides
 from zerojhub.moving.plan import Progress
@@ -43,3 +44,11 @@ async def build(old: Side, new: Side, make: MakePlan = planning.make) -> tuple[S
             step.detail = await pull.pull(new.kube, new.namespace, images, new.run.say)
             step.outcome = "done"
     return old, new
+
+
+async def build_again(old: Side, new: Side, plan: Plan) -> None:
+    """Have the old cluster be ready to run the hub again. ZeroJHubError after the old deployment was deleted."""
+    if plan.progress is Progress.finished or old.installed is None:
+        raise ZeroJHubError(f"{old.name} has no hub to go back to", hint=f"move from {new.name} to another deployment")
+    new.data.require_answers()
+    await graph.up(old.run, before_volumes())

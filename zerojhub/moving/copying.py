@@ -28,12 +28,12 @@ from zerojhub.hub import standstill
 from zerojhub.hub.charts import at
 from zerojhub.hub.names import HUB_CLAIM
 from zerojhub.kube import namespaces, quantity
-from zerojhub.kube.kinds import CONFIG_MAP, NAMESPACE, PERSISTENT_VOLUME_CLAIM
+from zerojhub.kube.kinds import CONFIG_MAP, NAMESPACE
 from zerojhub.kube.labels import USERNAME
 from zerojhub.kube.volumes import cinder_id
 from zerojhub.moving import address, pull, switch
 from zerojhub.moving import plan as planning
-from zerojhub.moving.build import before_volumes, build
+from zerojhub.moving.build import build, build_again
 from zerojhub.moving.plan import Moving, Place, Plan, Progress
 from zerojhub.moving.sides import Side
 from zerojhub.moving.switch import Finished, Moved
@@ -208,10 +208,7 @@ async def back(old: Side, new: Side, plan: Plan) -> Moved:
 
     ZeroJHubError after the old deployment was deleted.
     """
-    if plan.progress is Progress.finished or old.installed is None:
-        raise ZeroJHubError(f"{old.name} has no hub to go back to", hint=f"move from {new.name} to another deployment")
-    new.data.require_answers()
-    await graph.up(old.run, before_volumes())
+    await build_again(old, new, plan)
     stopped = None if new.moved_to == old.name else time.monotonic()
     if new.installed:
         with graph.step(old.run, "stop") as step:
@@ -340,15 +337,8 @@ async def _restore_accounts(source: Side, target: Side, settings: Settings, here
     if name is None:
         return
     run, kube, namespace = target.run, target.kube, target.namespace
-    there = await kube.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
-    if there is None:
-        manifest = claims.hub_manifest(await hub_of(run), name, target.release)
-        manifest["metadata"]["annotations"][recover.RESTORED] = PENDING
-        await kube.create(PERSISTENT_VOLUME_CLAIM, manifest)
-    elif recover.restored_from(there) == snapshot:
+    if not await recover.begin(kube, claims.hub_manifest(await hub_of(run), name, target.release), snapshot):
         return
-    else:
-        await recover.set_restored(kube, name, namespace, PENDING)
     values = planning.merged_values(target)
     database = accounts.on_volume(values, name, pull.images_of(values)[0])
     assert database  # a hub with accounts elsewhere has been refused, unless the old one has them there, too

@@ -16,7 +16,7 @@ from zerojhub.hub import pods
 from zerojhub.kube.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM
 from zerojhub.moving import address, rehearsal, stop, switch
 from zerojhub.moving import plan as planning
-from zerojhub.moving.build import before_volumes, build
+from zerojhub.moving.build import build, build_again
 from zerojhub.moving.plan import Plan, Progress
 from zerojhub.moving.switch import Finished, Moved
 from zerojhub.openstack import cinder, magnum
@@ -50,10 +50,7 @@ async def back(old: Side, new: Side, plan: Plan) -> Moved:
 
     ZeroJHubError after the old deployment was deleted.
     """
-    if plan.progress is Progress.finished or old.installed is None:
-        raise ZeroJHubError(f"{old.name} has no hub to go back to", hint=f"move from {new.name} to another deployment")
-    new.data.require_answers()
-    await graph.up(old.run, before_volumes())
+    await build_again(old, new, plan)
     return await _transfer(new, old, back=True)
 
 
