@@ -157,10 +157,10 @@ class SSHMachine:
                     raise self._broken("the connection broke")
             except TimeoutError:
                 transport.close()
-                self._left.append(self._as_root(["sh", "-c", END, "end", f"[t]imeout --kill-after=5 {mark}"], sudo))
+                self._left_running(mark, sudo)
                 raise self._broken("the connection is dead") from None
             except Transient:
-                self._left.append(self._as_root(["sh", "-c", END, "end", f"[t]imeout --kill-after=5 {mark}"], sudo))
+                self._left_running(mark, sudo)
                 raise
             except anyio.get_cancelled_exc_class():
                 with (
@@ -179,6 +179,10 @@ class SSHMachine:
 
     def _broken(self, why: str, *, nothing_done: bool = False) -> Transient:
         return Transient(Fault("SSH", why, nothing_done=nothing_done), MachineError(why, where=self.name))
+
+    def _left_running(self, mark: str, sudo: bool) -> None:
+        """Have the command be ended over the next connection."""
+        self._left.append(self._as_root(["sh", "-c", END, "end", f"[t]imeout --kill-after=5 {mark}"], sudo))
 
     async def _end(self, mark: str, sudo: bool) -> None:
         """Terminate a command that nobody waits for any more; closing its channel does not."""
