@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import wait
 from benchmarks.chart import draw
-from benchmarks.processes import Command, Sample, in_turns
+from benchmarks.processes import BIN, Command, Sample, in_turns
 from tests.contract.fault_matrix import CREATE, UP, Scenario, world
 from zerojhub.report.results import Output, show, table
 
@@ -142,10 +143,6 @@ def people(rows: Sequence[Row], waited: wait.Wait) -> None:
 
 
 def _read(*words: str) -> str:
-    import subprocess
-
-    from benchmarks.processes import BIN
-
     return subprocess.run([BIN / words[0], *words[1:]], capture_output=True, text=True, check=True, timeout=120).stdout
 
 

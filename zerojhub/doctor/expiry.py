@@ -40,8 +40,13 @@ class Expiring:
 
     @classmethod
     def on(cls, time: datetime) -> Expiring | None:
+        """As `after`, by this machine's clock."""
+        return cls.after((time - datetime.now(UTC)).total_seconds())
+
+    @classmethod
+    def after(cls, seconds: float) -> Expiring | None:
         """None while there is time enough."""
-        days = (time - datetime.now(UTC)).total_seconds() // DAY
+        days = seconds // DAY
         return cls(int(days)) if days < WARNING_DAYS else None
 
     def __str__(self) -> str:
@@ -129,8 +134,7 @@ async def kubeconfigs(subject: Subject) -> list[Finding]:
 
 
 def _until(subject: Subject, expires_at: str) -> Expiring | None:
-    days = -seconds_between(expires_at, subject.cloud.identity.clock.now()) // DAY
-    return Expiring(int(days)) if days < WARNING_DAYS else None
+    return Expiring.after(-seconds_between(expires_at, subject.cloud.identity.clock.now()))
 
 
 def _certificate(subject: Subject, name: str, problem: str, why: str, do: str) -> Finding:

@@ -50,7 +50,10 @@ def progress(listed: Sequence[heat.StackResource], now: datetime) -> str:
     done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
     # A nested stack is in progress because something in it is.
     busy = [each for each in listed if each["resource_status"].endswith("IN_PROGRESS") and not _is_stack(each)]
-    times = sorted(((_seconds(each, now), each["resource_name"]) for each in busy), key=lambda time: -time[0])
+    times = sorted(
+        ((seconds_between(each["updated_time"], now), each["resource_name"]) for each in busy),
+        key=lambda time: -time[0],
+    )
     shown = [_with_time(name, seconds) for seconds, name in times[:3]]
     counted = f"{len(done)} of {len(listed)} resources" if listed else ""
     return f"{counted}, now {', '.join(dict.fromkeys(shown))}" if shown else counted
@@ -66,10 +69,6 @@ def failure(listed: Sequence[heat.StackResource]) -> str | None:
 
 def _is_stack(resource: heat.StackResource) -> bool:
     return any(link["rel"] == "nested" for link in resource.get("links", []))
-
-
-def _seconds(resource: heat.StackResource, now: datetime) -> float:
-    return seconds_between(resource["updated_time"], now)
 
 
 def _with_time(name: str, seconds: float) -> str:
