@@ -8,15 +8,18 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
+    BeforeValidator,
     Field,
     PrivateAttr,
     StrictBool,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -174,6 +177,88 @@ class StorageSpec(Section):
     """Cinder volume type of that class. Default: the cloud's default type."""
 
 
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+"""The directory of Let's Encrypt."""
+PUBLIC_AUTHORITIES = ("letsencrypt.org", "zerossl.com", "pki.goog", "buypass.com", "ssl.com", "sectigo.com")
+"""Domains of authorities whose certificates browsers trust."""
+Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+", "an e-mail address")]
+
+
+class HttpsSpec(Section):
+    """The certificate: requested from an authority with `contact`, or your own with `certificate` and `key`.
+
+    `https: true` is the same as an empty section: something else has the certificate, such as the values or a load balancer.
+    """
+
+    contact: Email | None = None
+    """E-mail address for the authority, from which the hub then gets its certificate."""
+    server: Annotated[str, matching(r"https://[^\s@]+", "an https:// URL")] = LETS_ENCRYPT
+    """Directory of the authority (ACME). Default: Let's Encrypt."""
+    challenge: Literal["http", "dns"] = "http"
+    """How the hub proves that the name is its own. `http`: the authority connects to port 80. `dns`: the hub creates a record in the project's zone."""
+    credentials_file: Path | None = None
+    """For `challenge: dns`: file with an application credential (mode 0600), as lines `OS_APPLICATION_CREDENTIAL_ID=…` and `OS_APPLICATION_CREDENTIAL_SECRET=…`. Default: `up` creates one that can change records only."""
+    certificate: Path | None = None
+    """Your own certificate in a file (PEM), followed by those of its authority."""
+    key: Path | None = None
+    """The certificate's private key in a file (PEM, mode 0600)."""
+    ca_file: Path | None = None
+    """Certificates of a private authority (PEM): that of `server`, and that of the hub's certificate."""
+
+    @field_validator("server", "challenge", "credentials_file")
+    @classmethod
+    def _is_about_a_request(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("contact", "invalid") is None:
+            raise PydanticCustomError("certificate", "is for a certificate that is requested, which needs contact")
+        return value
+
+    @field_validator("credentials_file")
+    @classmethod
+    def _is_for_records(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path and info.data.get("challenge") == "http":
+            raise PydanticCustomError("certificate", "is for challenge: dns")
+        return path
+
+    @field_validator("certificate")
+    @classmethod
+    def _is_one_or_the_other(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path and info.data.get("contact"):
+            raise PydanticCustomError("certificate", "either contact to request a certificate, or your own: not both")
+        return path
+
+    @model_validator(mode="after")
+    def _has_both_files(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            lacking = "key" if self.key is None else "certificate"
+            raise PydanticCustomError("certificate", f"your own certificate also needs {lacking}")
+        return self
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only whoever trusts `ca_file` trusts what the authority issues."""
+        host = urlsplit(self.server).hostname or ""
+        return not any(host == each or host.endswith(f".{each}") for each in PUBLIC_AUTHORITIES)
+
+    def paths(self) -> list[tuple[str, Path]]:
+        """The files that are named, by their keys."""
+        named = (
+            ("ca_file", self.ca_file),
+            ("credentials_file", self.credentials_file),
+            ("certificate", self.certificate),
+            ("key", self.key),
+        )
+        return [(key, path) for key, path in named if path]
+
+
+def _https(given: object) -> object:
+    """`true` and `false` as the section and none."""
+    if isinstance(given, bool):
+        return {} if given else None
+    if given is not None and not isinstance(given, dict | HttpsSpec):
+        raise PydanticCustomError("https", "must be true or false, or a mapping")
+    return given
+
+
 class HubSpec(Section):
     """The hub: its chart, values and URL."""
 
@@ -193,10 +278,10 @@ class HubSpec(Section):
     """Namespace of the hub. Default: the deployment's name in lower case, with `-` for `_` and `.`."""
     host: str | None = None
     """Host name in the URL: a full name, or only its first part in the project's zone. `up` creates its DNS record if the project has the zone, and prints it otherwise. See [Names and addresses](../how-to/names.md)."""
-    https: StrictBool = False
-    """Use `https://` in the URL. Configure the certificate with `contact`, or with `proxy.https` in the values."""
-    contact: Annotated[str, matching(r"[^@\s]+@[^@\s]+", "an e-mail address")] | None = None
-    """E-mail address for Let's Encrypt, from which the hub then gets its certificate. Requires `host` and `https`, and a chart other than `embedded`."""
+    https: Annotated[HttpsSpec | None, BeforeValidator(_https)] = None
+    """Use `https://` in the URL: `true`, or a [section about the certificate](#hub-https)."""
+    contact: Email | None = None
+    """Another place for `https.contact`. Requires `host` and `https`."""
     expose: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
     """`LoadBalancer`: through a load balancer of the cloud. `NodePort`: on a port of the master's floating IP."""
     address: str | None = None
@@ -236,9 +321,11 @@ class HubSpec(Section):
 
     @field_validator("https")
     @classmethod
-    def _has_a_name_for_a_certificate(cls, https: bool, info: ValidationInfo) -> bool:
+    def _has_a_name_for_a_certificate(cls, https: HttpsSpec | None, info: ValidationInfo) -> HttpsSpec | None:
         if https and is_address(host := info.data.get("host") or ""):
             raise PydanticCustomError("certificate", f"a certificate needs a host name, and {host} is an IP address")
+        if https and (https.contact or https.certificate) and info.data.get("host", "invalid") is None:
+            raise PydanticCustomError("certificate", "a certificate needs a host name: set hub.host")
         return https
 
     @field_validator("contact")
@@ -247,8 +334,11 @@ class HubSpec(Section):
         lacking = [key for key in ("host", "https") if not info.data.get(key, "invalid")]
         if contact and lacking:
             raise PydanticCustomError("certificate", f"a certificate also needs {' and '.join(lacking)}")
-        if contact and info.data.get("chart") == "embedded":
-            raise PydanticCustomError("certificate", "the embedded chart cannot obtain certificates: set chart: z2jh")
+        https = info.data.get("https")
+        if contact and https:
+            if https.certificate or https.contact not in (None, contact):
+                raise PydanticCustomError("certificate", "contradicts https: leave it out")
+            https.contact = contact
         return contact
 
 
@@ -408,6 +498,8 @@ def load(path: Path) -> Deployment:
         deployment.hub.values = deployment.directory / os.path.expanduser(deployment.hub.values)
     if deployment.access.private_key:
         deployment.access.private_key = deployment.directory / os.path.expanduser(deployment.access.private_key)
+    for key, path in deployment.hub.https.paths() if deployment.hub.https else ():
+        setattr(deployment.hub.https, key, deployment.directory / os.path.expanduser(path))
     if deployment.login:
         deployment.login.resolve_paths(deployment.directory)
     if backup := deployment.backup:

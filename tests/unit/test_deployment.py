@@ -1,6 +1,7 @@
 """Mistakes in hub.yaml: each is reported in one line, with file, line and a suggestion."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,10 +67,6 @@ def test_every_deployment_that_comes_along_is_valid():
             "name: a\ncluster: {template: t}\nhub:\n  chart: z2jh\n  contact: a@example.org\n",
             ":5: hub.contact: a certificate also needs host and https",
         ),
-        (
-            "name: a\ncluster: {template: t}\nhub: {chart: embedded, host: a.org, https: true, contact: a@example.org}\n",
-            "the embedded chart cannot obtain certificates: set chart: z2jh",
-        ),
         ("- name\n", "must be a mapping with name, cloud, cluster and hub"),
         ("name: a\nname: b\ncluster: {template: t}\n", ":2: not valid YAML"),
         ('name: a\ncluster: {template: t}\nhub: {values: "a\\0"}\n', ":3: contains the control character U+0000"),
@@ -90,7 +87,10 @@ def test_every_deployment_that_comes_along_is_valid():
             ":3: hub.values: must be a path, not a mapping",
         ),
         ("name: a\ncluster: {template: t}\nhub: {values: on}\n", ":3: hub.values: must be a path, not on"),
-        ("name: a\ncluster: {template: t}\nhub: {https: 'no'}\n", ":3: hub.https: must be true or false, not 'no'"),
+        (
+            "name: a\ncluster: {template: t}\nhub: {https: 'no'}\n",
+            ":3: hub.https: must be true or false, or a mapping, not 'no'",
+        ),
         (
             "name: a\ncluster: {template: t}\nhub: {contact: me}\n",
             ":3: hub.contact: must be an e-mail address, not 'me'",
@@ -144,6 +144,63 @@ def test_a_number_that_yaml_reads_as_another_is_refused(tmp_path, written, meani
 def test_a_host_that_cannot_be_in_a_url_with_a_certificate(tmp_path, host, said):
     text = f"name: a\ncluster: {{template: t}}\nhub: {{host: {host}, https: true}}\n"
     assert refused(tmp_path, text).startswith(f":3: {said}")
+
+
+@pytest.mark.parametrize(
+    ("https", "said"),
+    [
+        ("https: {contct: a@b.org}", ":4: unknown key 'hub.https.contct' (did you mean 'contact'?)"),
+        ("https: {contact: me}", ":4: hub.https.contact: must be an e-mail address, not 'me'"),
+        (
+            "https: {contact: a@b.org, server: http://ca}",
+            ":4: hub.https.server: must be an https:// URL, not 'http://ca'",
+        ),
+        (
+            "https: {server: https://ca.example.org/dir}",
+            ":4: hub.https.server: is for a certificate that is requested, wh",
+        ),
+        (
+            "https: {challenge: dns}",
+            ":4: hub.https.challenge: is for a certificate that is requested, which needs contact",
+        ),
+        ("https: {contact: a@b.org, challenge: tls}", ":4: hub.https.challenge: must be 'http' or 'dns', not 'tls'"),
+        ("https: {contact: a@b.org, credentials_file: c}", ":4: hub.https.credentials_file: is for challenge: dns"),
+        ("https: {certificate: c.pem}", ":4: hub.https: your own certificate also needs key"),
+        ("https: {key: c.pem}", ":4: hub.https: your own certificate also needs certificate"),
+        (
+            "https: {contact: a@b.org, certificate: c, key: k}",
+            ":4: hub.https.certificate: either contact to request a ce",
+        ),
+        ("https: {certificate: c, key: k}\n  contact: a@b.org", ":5: hub.contact: contradicts https: leave it out"),
+        ("https: {contact: b@b.org}\n  contact: a@b.org", ":5: hub.contact: contradicts https: leave it out"),
+    ],
+)
+def test_a_certificate_that_is_not_described_right(tmp_path, https, said):
+    text = f"name: a\ncluster: {{template: t}}\nhub:\n  {https}\n  host: hub.a.org\n"
+    assert refused(tmp_path, text).startswith(said)
+
+
+def test_a_certificate_needs_a_host_name(tmp_path):
+    text = "name: a\ncluster: {template: t}\nhub: {https: {contact: a@example.org}}\n"
+    assert refused(tmp_path, text) == ":3: hub.https: a certificate needs a host name: set hub.host"
+
+
+def test_where_the_certificate_comes_from(tmp_path):
+    def https(text: str) -> Any:
+        path = write(tmp_path, f"name: a\ncluster: {{template: t}}\nhub: {{host: hub.a.org, {text}}}\n")
+        return deployment.load(path).hub.https
+
+    assert https("https: false") is None
+    assert https("https: true").contact is None
+    old, new = https("https: true, contact: a@a.org"), https("https: {contact: a@a.org}")
+    assert old == new
+    assert (new.contact, new.server, new.challenge) == ("a@a.org", deployment.LETS_ENCRYPT, "http")
+    assert not new.is_private
+    staging = "https://acme-staging-v02.api.letsencrypt.org/directory"
+    assert not https(f"https: {{contact: a@a.org, server: '{staging}'}}").is_private
+    assert https("https: {contact: a@a.org, server: 'https://ca.notletsencrypt.org/dir'}").is_private
+    own = https("https: {certificate: hub.crt, key: /etc/hub.key, ca_file: ca.pem}")
+    assert (own.certificate, own.key, own.ca_file) == (tmp_path / "hub.crt", Path("/etc/hub.key"), tmp_path / "ca.pem")
 
 
 @pytest.mark.parametrize(

@@ -505,7 +505,7 @@ def test_nothing_is_rehearsed_after_the_move_has_begun(world, tried):
 def test_a_rehearsed_hub_does_nothing_by_itself_and_takes_no_address(tmp_path):
     hub = "hub: {host: hub.example.org, https: true, contact: a@example.org, address: keep}"
     alone = rehearsal.on_its_own(deployment(tmp_path, f"name: a, cluster: {{template: t}}, {hub}"))
-    assert (alone.hub.host, alone.hub.https, alone.hub.contact, alone.hub.address) == (None, False, None, None)
+    assert (alone.hub.host, alone.hub.https, alone.hub.contact, alone.hub.address) == (None, None, None, None)
     assert alone.path == tmp_path / "hub.yaml"
     mine = {
         "cull": {"users": True},

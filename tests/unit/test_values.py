@@ -169,15 +169,35 @@ def test_an_address_and_values_that_contradict_each_other(written, text, said):
 
 
 def test_a_contact_and_a_host_become_a_certificate(chart, written):
-    wanted = HubSpec(chart="z2jh", host="hub.example.org", https=True, contact="ada@example.org")
+    wanted = HubSpec.model_validate({"host": "hub.example.org", "https": True, "contact": "ada@example.org"})
     letsencrypt = {"contactEmail": "ada@example.org"}
     https = {"enabled": True, "type": "letsencrypt", "letsencrypt": letsencrypt, "hosts": ["hub.example.org"]}
     assert values.completed({}, Secrets(), wanted, chart)["proxy"]["https"] == https
     theirs = {"proxy": {"https": {"enabled": True, "type": "manual", "hosts": ["lab.example.org"]}}}
     sent = values.completed(theirs, Secrets(), wanted, chart)["proxy"]["https"]
     assert (sent["type"], sent["hosts"]) == ("manual", ["lab.example.org"])
-    before_the_hub = HubSpec(host="hub.example.org", https=True)
+    before_the_hub = HubSpec.model_validate({"host": "hub.example.org", "https": True})
     assert "https" not in values.completed({}, Secrets(), before_the_hub, chart)["proxy"]
+
+
+def test_the_certificate_comes_from_the_authority_that_is_wanted(chart):
+    https = {"contact": "ada@example.org", "server": "https://ca.example.org/directory"}
+    wanted = HubSpec.model_validate({"host": "hub.example.org", "https": https})
+    sent = values.completed({}, Secrets(), wanted, chart)["proxy"]["https"]
+    letsencrypt = {"contactEmail": "ada@example.org", "acmeServer": "https://ca.example.org/directory"}
+    assert sent == {"enabled": True, "type": "letsencrypt", "letsencrypt": letsencrypt, "hosts": ["hub.example.org"]}
+
+
+def test_a_chart_that_cannot_request_certificates_is_refused(chart, chart_folder):
+    wanted = HubSpec.model_validate({"host": "hub.example.org", "https": {"contact": "ada@example.org"}})
+    said = str(values.without_requests(wanted, chart, "hub.yaml:4"))
+    assert said.startswith("hub.yaml:4: chart jupyterhub 4.4.0 cannot request certificates (hub: {chart: z2jh}")
+    (chart_folder / "values.yaml").write_text(
+        "hub: {config: {}}\nproxy: {https: {letsencrypt: {contactEmail: null}}}\n"
+    )
+    assert values.without_requests(wanted, find(str(chart_folder)), "hub.yaml:4") is None
+    own = HubSpec.model_validate({"host": "hub.example.org", "https": {"certificate": "a", "key": "b"}})
+    assert values.without_requests(own, chart, "hub.yaml:4") is None
 
 
 def test_what_the_user_wrote_stays(chart, written):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zerojhub import masking
-from zerojhub.deployment import HubSpec
+from zerojhub.deployment import LETS_ENCRYPT, HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub import mistakes, settings
 from zerojhub.hub.charts import ChartArchive, ChartValues, at
@@ -154,11 +154,13 @@ def completed(
     _section(proxy, "service").setdefault("type", wanted.expose)
     if address:
         proxy["service"].setdefault("loadBalancerIP", address)
-    if wanted.contact:
+    if wanted.https and wanted.https.contact:
         https = _section(proxy, "https")
         https.setdefault("enabled", True)
         https.setdefault("type", "letsencrypt")
-        _section(https, "letsencrypt").setdefault("contactEmail", wanted.contact)
+        _section(https, "letsencrypt").setdefault("contactEmail", wanted.https.contact)
+        if wanted.https.server != LETS_ENCRYPT:
+            https["letsencrypt"].setdefault("acmeServer", wanted.https.server)
     if wanted.host and at(proxy, "https", "enabled"):
         proxy["https"].setdefault("hosts", [wanted.host])
     if not at(user, "hub", "config", "ConfigurableHTTPProxy", "auth_token"):
@@ -264,6 +266,14 @@ def is_public(values: ChartValues, expose: str) -> bool:
     if any(at(values, way, "enabled") for way in ("ingress", "httpRoute")):
         return True
     return (at(values, "proxy", "service", "type") or expose) != "ClusterIP"
+
+
+def without_requests(wanted: HubSpec, chart: ChartArchive, where: str) -> UserError | None:
+    """Why the hub cannot request the certificate that is wanted at `where`; None if it can, or need not."""
+    if not wanted.https or not wanted.https.contact or at(chart.defaults, "proxy", "https", "letsencrypt") is not None:
+        return None
+    hint = "hub: {chart: z2jh}, or your own certificate and key in hub.https"
+    return UserError(f"chart {chart.name} {chart.version} cannot request certificates", where=where, hint=hint)
 
 
 def without_balancer(user: UserValues, wanted: HubSpec, where: str) -> UserError | None:

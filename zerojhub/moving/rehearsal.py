@@ -118,7 +118,7 @@ async def rehearse(old: Side, new: Side, plan: Plan) -> Rehearsed:
 
 def on_its_own(deployment: Deployment) -> Deployment:
     """The deployment without the name and the address that lead to the old hub."""
-    alone = {"host": None, "https": False, "contact": None, "address": None}
+    alone = {"host": None, "https": None, "contact": None, "address": None}
     return deployment.model_copy(update={"hub": deployment.hub.model_copy(update=alone)})
 
 

@@ -124,7 +124,7 @@ def addresses_of(service: Service) -> list[str]:
 def uses_https(run: Run) -> bool:
     """Whether people reach the hub by https://, as the deployment or the installed values say."""
     https = (run[Chart].values.get("proxy") or {}).get("https") or {}
-    return run.deployment.hub.https or bool(https.get("enabled"))
+    return bool(run.deployment.hub.https or https.get("enabled"))
 
 
 def _port(service: Service, *, https: bool) -> ServicePort:

@@ -128,7 +128,7 @@ def callback_url(deployment: Deployment, host: str | None) -> str:
             where=where(deployment)(),
             hint="hub: {host: hub.example.org, https: true}",
         )
-    https = hub.https or bool(at(values, "proxy", "https", "enabled"))
+    https = bool(hub.https or at(values, "proxy", "https", "enabled"))
     port = ""
     if (at(values, "proxy", "service", "type") or hub.expose) == "NodePort":
         scheme = "https" if https else "http"

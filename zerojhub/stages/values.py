@@ -136,6 +136,7 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
             problems += filter(None, [values.lets_anyone_in(user, chart)])
         problems += filter(None, [lets_nobody_in(user, chart)])
+        problems += filter(None, [values.without_requests(wanted, chart, run.deployment.where("hub", "https"))])
         if wanted.address:
             place = run.deployment.where("hub", "address")
             problems += filter(None, [values.without_balancer(user, wanted, place)])
