@@ -347,6 +347,14 @@ def test_a_node_that_is_not_ready_for_a_moment_is_left_alone(world):
     assert world.findings() == []
 
 
+def test_a_node_that_is_cordoned_is_named_unless_something_is_being_done_to_the_cluster(world):
+    world.kube.objects["Node"][1]["spec"]["unschedulable"] = True
+    assert said(world.only()) == ("node", "class-x1-node-0", None)
+    assert "kubectl uncordon class-x1-node-0" in world.only().do
+    world.cluster |= {"status": "UPDATE_IN_PROGRESS", "updated_at": ago(minutes=1)}
+    assert world.findings() == []
+
+
 def test_a_node_whose_server_was_deleted_is_deleted(world):
     world.servers.pop()
     world.kube.objects["Node"][1] = node("class-x1-node-0", "id-class-x1-node-0", ready=False)
@@ -600,6 +608,19 @@ def test_a_pod_of_the_hub_that_cannot_start(world):
     found = world.only()
     assert (found.kind, found.name) == ("pod", "class/hub-2")
     assert "cannot pull image example.org/hub:1" in found.problem
+
+
+def test_what_the_cluster_itself_runs_is_not_ready(world):
+    broken = pod("zerojhub-node-marks-1", "class-x1-node-0", phase="Pending")
+    broken["metadata"]["namespace"] = "kube-system"
+    waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+    status = {"name": "marker", "image": "docker.io/library/python:0", "restartCount": 0, "state": {"waiting": waiting}}
+    broken["status"]["containerStatuses"] = [status]
+    world.kube.objects["Pod"].append(broken)
+    found = world.only()
+    assert (found.kind, found.name) == ("pod", "kube-system/zerojhub-node-marks-1")
+    assert "cannot pull image docker.io/library/python:0" in found.problem
+    assert found.do == "kubectl -n kube-system describe pod zerojhub-node-marks-1"
 
 
 @pytest.mark.parametrize(("days", "problem"), [(12.5, "it expires in 12 days"), (-3.5, "it expired 4 days ago")])

@@ -43,12 +43,14 @@ CHECKS = (
     Check("kubeconfigs", expiry.kubeconfigs),
     # inside the cluster
     Check("nodes", nodes.not_ready),
+    Check("cordoned nodes", nodes.cordoned),
     Check("servers that are no nodes", nodes.missing),
     Check("machine IDs", nodes.unmapped),
     Check("pods of dead nodes", nodes.dead_pods),
     Check("volumes of dead servers", volumes.on_dead_servers),
     Check("attachments of volumes", volumes.stale_attachments),
     Check("the addresses of services", networks.without_address),
+    Check("the cluster's own pods", hubs.cluster_not_ready),
     Check("the hub's pods", hubs.not_ready),
 )
 """Everything that is looked for."""

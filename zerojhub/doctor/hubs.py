@@ -1,6 +1,8 @@
-"""What runs in the hubs' namespaces: pods, claims and Deployments that are not ready, and room for the next user."""
+"""What runs for the hubs: pods, claims and Deployments that are not ready, and room for the next user."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from zerojhub.doctor.finding import Finding
 from zerojhub.doctor.subject import Subject
@@ -8,6 +10,8 @@ from zerojhub.kube import explain, kinds
 from zerojhub.openstack import clusters, needs, quota
 from zerojhub.text import one_line, seconds_between
 
+SYSTEM = "kube-system"
+"""The namespace of what the cluster itself runs."""
 START_SECONDS = 300
 """For a pod to become ready: its image may be large, and its node may have to be created first."""
 HOME_GB = 10
@@ -16,22 +20,33 @@ HOME_GB = 10
 
 async def not_ready(subject: Subject) -> list[Finding]:
     """What is wrong with the pods, claims and Deployments of each hub, with the events' and the logs' reasons."""
-    kube = await subject.kube()
-    pods = await subject.objects(kinds.POD)
+
+    def why(kind: str, name: str) -> str:
+        return "a user waits for it" if kind == "pod" and name.startswith("jupyter-") else "the hub needs it"
+
+    found = [await _not_ready(subject, namespace, why) for namespace in await subject.namespaces()]
+    return [each for listed in found for each in listed]
+
+
+async def cluster_not_ready(subject: Subject) -> list[Finding]:
+    """The same of what the cluster itself runs: for volumes, load balancers, names, the number and the labels of its nodes."""
+    return await _not_ready(subject, SYSTEM, lambda kind, name: "the cluster needs it, and so may every hub on it")
+
+
+async def _not_ready(subject: Subject, namespace: str, why: Callable[[str, str], str]) -> list[Finding]:
+    """What is not ready in the namespace, unless it has just been created. `why` it matters, by its kind and name."""
+    kube, found = await subject.kube(), []
     ages = {
         f"pod {each['metadata']['name']}": seconds_between(each["metadata"]["creationTimestamp"], kube.clock.now())
-        for each in pods
+        for each in await subject.objects(kinds.POD)
+        if each["metadata"].get("namespace") == namespace
     }
-    found = []
-    for namespace in await subject.namespaces():
-        for trouble in await explain.why_not_ready(kube, namespace):
-            if not trouble.lasting and ages.get(trouble.subject, START_SECONDS) < START_SECONDS:
-                continue
-            kind, _, name = trouble.subject.rpartition(" ")
-            object_kind = {"volume claim": "pvc"}.get(kind, kind)
-            why = "a user waits for it" if kind == "pod" and name.startswith("jupyter-") else "the hub needs it"
-            do = f"kubectl -n {namespace} describe {object_kind} {name}"
-            found.append(Finding(kind, f"{namespace}/{name}", None, one_line(trouble.why), why, do))
+    for trouble in await explain.why_not_ready(kube, namespace):
+        if not trouble.lasting and ages.get(trouble.subject, START_SECONDS) < START_SECONDS:
+            continue
+        kind, _, name = trouble.subject.rpartition(" ")
+        do = f"kubectl -n {namespace} describe {'pvc' if kind == 'volume claim' else kind} {name}"
+        found.append(Finding(kind, f"{namespace}/{name}", None, one_line(trouble.why), why(kind, name), do))
     return found
 
 

@@ -75,6 +75,24 @@ async def dead_pods(subject: Subject) -> list[Finding]:
     return found
 
 
+async def cordoned(subject: Subject) -> list[Finding]:
+    """Nodes that take no new pods, although nothing is being done to the cluster: an upgrade or a drain was interrupted."""
+    if subject.cluster["status"].endswith("IN_PROGRESS"):
+        return []
+    return [
+        Finding(
+            "node",
+            name,
+            nodes.server_id(node),
+            "it is cordoned",
+            "no server of a user starts there, although it may have room",
+            f"unless somebody works on it: kubectl uncordon {name}",
+        )
+        for node in await subject.objects(kinds.NODE)
+        if node["spec"].get("unschedulable") and (name := node["metadata"]["name"])
+    ]
+
+
 async def missing(subject: Subject) -> list[Finding]:
     """Servers of the cluster that run, but are no nodes of it."""
     joined = {nodes.server_id(each) for each in await subject.objects(kinds.NODE)}
