@@ -517,9 +517,15 @@ REFUSED = [
     ({"hub": {"extraFiles": {"a": {"mountPath": "/a"}}}}, ("hub", "extraFiles", "a"), "mountPath"),
     ({"proxy": {"service": {"type": "Loadbalancer"}}}, ("proxy", "service", "type"), "Loadbalancer"),
     ({"proxy": {"service": {"nodePorts": {"http": "30080"}}}}, ("proxy", "service", "nodePorts", "http"), "30080"),
-    ({"proxy": {"https": {"enabled": True}}}, ("proxy", "https", "type"), "None"),
+    ({"proxy": {"https": {"enabled": True, "type": None}}}, ("proxy", "https", "type"), "None"),
     ({"proxy": {"https": {"enabled": True, "type": "manual"}}}, ("proxy", "https", "manual", "key"), "None"),
-    ({"proxy": {"https": {"type": "letsencrypt"}}}, ("proxy", "https", "type"), "letsencrypt"),
+    ({"proxy": {"https": {"letsencrypt": {"email": "a@b.c"}}}}, ("proxy", "https", "letsencrypt"), "email"),
+    (
+        {"proxy": {"https": {"letsencrypt": {"acmeServer": "ca.b.c"}}}},
+        ("proxy", "https", "letsencrypt", "acmeServer"),
+        "ca.b.c",
+    ),
+    ({"proxy": {"traefik": {"hsts": {"maxAge": "1y"}}}}, ("proxy", "traefik", "hsts", "maxAge"), "1y"),
     ({"cull": {"timeout": "1h"}}, ("cull", "timeout"), "1h"),
     ({"hub": {"pdb": {"minAvailable": "half"}}}, ("hub", "pdb", "minAvailable"), "half"),
     ({"hub": {"deploymentStrategy": {"type": "Replace"}}}, ("hub", "deploymentStrategy", "type"), "Replace"),
@@ -545,15 +551,9 @@ def merge(under, over):
     return over
 
 
-@pytest.mark.parametrize("key", ["letsencrypt", "type"])
-def test_why_letsencrypt_is_refused_is_said(key):
-    described = schema()["properties"]["proxy"]["properties"]["https"]["properties"][key]["description"]
-    assert "offload" in described and "Zero to JupyterHub" in described
-
-
 def test_the_defaults_hold_a_place_for_every_key_of_the_schema_and_for_no_other():
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
-    reason = {"letsencrypt", "traefik", "global"}
+    reason = {"global"}
 
     def resolve(part):
         return schema()["definitions"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,8 +28,18 @@ class End:
         return dict(self.labels).items() >= ((selector or {}).get("matchLabels") or {}).items()
 
 
+CERTIFICATE = {"enabled": True, "hosts": ["hub.example.org"], "letsencrypt": {"contactEmail": "a@b.c"}}
+
+
+@cache
+def with_certificate() -> dict[tuple[str, str], Policy]:
+    """With Traefik, which requests a certificate."""
+    resources: dict[tuple[str, str], Policy] = render({"proxy": {"https": CERTIFICATE}})
+    return resources
+
+
 def pod(name: str, address: str, deployment: str) -> End:
-    template = plain()["Deployment", deployment]["spec"]["template"]
+    template = with_certificate()["Deployment", deployment]["spec"]["template"]
     ports = tuple(
         (port["name"], port["containerPort"]) for port in container({"spec": {"template": template}})["ports"]
     )
@@ -43,6 +54,7 @@ def user(name: str, address: str) -> End:
 
 
 HUB, PROXY = pod("the hub", "10.100.1.2", "hub"), pod("the proxy", "10.100.1.3", "proxy")
+TRAEFIK = pod("Traefik", "10.100.1.5", "autohttps")
 ADA, BEN = user("a user", "10.100.1.4"), user("another user", "10.100.2.4")
 DNS = End("the cluster's DNS", "10.100.0.2", (("k8s-app", "kube-dns"),), "kube-system")
 OTHER = End("a pod of another application", "10.100.2.9", (("app", "shop"),), "shop")
@@ -97,14 +109,30 @@ def connects(resources: dict[tuple[str, str], Policy], source: End, target: End,
     return True
 
 
+FOR_CERTIFICATES = [
+    (INTERNET, TRAEFIK, 8080), (INTERNET, TRAEFIK, 8443), (ADA, TRAEFIK, 8443), (TRAEFIK, PROXY, 8000), (TRAEFIK, DNS, 53),
+    (TRAEFIK, API, 443), (TRAEFIK, INTERNET, 443), (TRAEFIK, LAN, 14000),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("source", "target", "port"), ALLOWED, ids=lambda each: getattr(each, "name", each))
 def test_what_a_hub_needs_is_reached(source, target, port):
     assert connects(plain(), source, target, port)
 
 
+@pytest.mark.parametrize(("source", "target", "port"), FOR_CERTIFICATES, ids=lambda each: getattr(each, "name", each))
+def test_what_traefik_needs_is_reached(source, target, port):
+    assert connects(with_certificate(), source, target, port)
+
+
 @pytest.mark.parametrize(("source", "target", "port"), REFUSED, ids=lambda each: getattr(each, "name", each))
 def test_whatever_else_there_is_is_not(source, target, port):
     assert not connects(plain(), source, target, port)
+
+
+@pytest.mark.parametrize(("source", "port"), [(INTERNET, 8082), (OTHER, 22)])
+def test_traefik_has_no_other_port(source, port):
+    assert not connects(with_certificate(), source, TRAEFIK, port)
 
 
 def test_without_a_policy_everything_is_reached():

@@ -194,6 +194,19 @@ def test_what_the_embedded_chart_refuses(said):
     assert "refuses these values: extraFiles: data for /etc/a needs a path that ends in .yaml" in error
 
 
+@pytest.mark.parametrize(
+    ("https", "words"),
+    [
+        ("hosts: [h.example.org]", "proxy.https.letsencrypt.contactEmail is not set"),
+        ("letsencrypt: {contactEmail: a@b.c}", "proxy.https.hosts is empty"),
+    ],
+)
+def test_what_the_embedded_chart_needs_for_a_certificate(said, https, words):
+    (error,) = said(CHART, f"hub: {{}}\nproxy:\n  https: {{enabled: true, {https}}}\n")
+    assert error.startswith("config.yaml:3: chart jupyterhub ")
+    assert words in error
+
+
 @pytest.mark.parametrize("chart", GIVEN_CHARTS)
 @pytest.mark.parametrize(
     ("text", "line", "words"),

@@ -202,6 +202,11 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/* Not empty if Traefik, in front of the proxy, requests a certificate. */}}
+{{- define "jupyterhub.requestsCertificate" -}}
+{{- with .Values.proxy.https }}{{ if and .enabled (eq (.type | default "") "letsencrypt") }}true{{ end }}{{ end -}}
+{{- end }}
+
 {{/* The name of a ServiceAccount: (list name serviceAccount). */}}
 {{- define "jupyterhub.account" -}}
 {{- $of := index . 1 -}}
