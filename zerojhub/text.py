@@ -97,10 +97,15 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def instant(time: str) -> datetime:
+    """A time in ISO 8601, which is in UTC unless it names a zone."""
+    read = datetime.fromisoformat(time)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
 def seconds_between(time: str, now: datetime) -> float:
-    """The seconds from a time in ISO 8601, which is in UTC unless it names a zone, until now."""
-    since = datetime.fromisoformat(time)
-    return (now - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()
+    """The seconds from a time in ISO 8601 (see `instant`) until now."""
+    return (now - instant(time)).total_seconds()
 
 
 def minute(time: str) -> str:

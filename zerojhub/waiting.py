@@ -17,6 +17,7 @@ T = TypeVar("T")
 GROWTH = 1.3
 """Each pause between two looks is this many times the one before."""
 
+clock = time.monotonic
 sleep = anyio.sleep
 
 
@@ -47,11 +48,11 @@ async def wait_until(
     `timeout` in seconds (None: no limit); `pause` is the first and the longest pause between two looks, in seconds.
     Raises TimedOut, and whatever `look` raises.
     """
-    started, seconds = time.monotonic(), pause[0]
+    started, seconds = clock(), pause[0]
     while isinstance(found := await look(), NotYet):
         if say and found.reason:
             say(found.reason)
-        if timeout is not None and time.monotonic() - started > timeout:
+        if timeout is not None and clock() - started > timeout:
             raise TimedOut(timeout, found.reason)
         await sleep(seconds)
         seconds = min(seconds * GROWTH, pause[1])

@@ -39,7 +39,7 @@ ROW = Row("zerojhub x", "openstack x", Sample(0.5, 0.4, 30), Sample(2, 1.9, 90.4
 
 
 def test_people_get_a_table(capsys):
-    people([ROW], Wait(1.5, 40, 0.0051))
+    people([ROW], {"of a kind": Wait(1.5, 40, 26, 28, 0.0051)})
     heading, row, waited = capsys.readouterr().out.splitlines()
     assert heading.split() == [
         "ZEROJHUB",
@@ -54,7 +54,8 @@ def test_people_get_a_table(capsys):
     ]
     assert re.sub(" +", " ", row) == "zerojhub x 0.50 s 0.40 s 30 MB openstack x 2.00 s 1.90 s 90 MB 4.0 times"
     assert waited == (
-        "a cluster of 14 minutes: noticed 1.5 s after it was complete, 40 calls, 0.51% more than the cloud takes"
+        "a cluster of 14 minutes, of a kind: noticed 1.5 s after it was complete, 40 calls meanwhile (the goal: 60),"
+        " 26 before and after, 28 for the lock, 0.51% more than the cloud takes"
     )
 
 

@@ -22,7 +22,7 @@ from tests.unit.test_kube_client import ask, secure, tls_server, version
 from zerojhub import clocks, retry
 from zerojhub.backup import pod, state
 from zerojhub.clocks import Clock
-from zerojhub.cluster import lifecycle
+from zerojhub.cluster import creation
 from zerojhub.data import kept
 from zerojhub.data.owner import KEPT, Owner
 from zerojhub.kube import jobs
@@ -98,12 +98,16 @@ def test_a_resource_is_late_by_heats_clock(monkeypatch, server_time):
         since = text(server_time - timedelta(minutes=minutes))
         return {"resource_name": name, "resource_status": "CREATE_IN_PROGRESS", "updated_time": since, "links": []}
 
-    async def resources(*_: object) -> list[Any]:
+    async def of(*_: object) -> list[Any]:
+        return [{}]
+
+    async def resources(*_: object, **options: object) -> list[Any]:
         return [resource("network", 0.1), resource("kube-master", 6)]
 
-    monkeypatch.setattr(stacks, "resources", resources)
+    monkeypatch.setattr(stacks, "of", of)
+    monkeypatch.setattr(stacks, "resources_of", resources)
     cluster: Any = {}
-    assert anyio.run(lifecycle.current_progress, cloud, cluster).endswith("now kube-master (6 min 00 s, late), network")
+    assert anyio.run(creation.current_progress, cloud, cluster).endswith("now kube-master (6 min 00 s, late), network")
 
 
 def test_the_age_of_backups_is_by_the_clusters_clock(server_time):

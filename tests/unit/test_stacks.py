@@ -40,6 +40,11 @@ def test_what_is_late_is_named_first():
     assert re.fullmatch(r"1 of 5 resources, now kube-master \(6 min 0\d s, late\), kube-minion", said), said
 
 
+def test_what_has_not_begun_is_not_done():
+    listed = [resource("network", "CREATE_COMPLETE"), resource("kube_minions", "INIT_COMPLETE")]
+    assert stacks.progress(listed, datetime.now(UTC)) == "1 of 2 resources"
+
+
 def test_nothing_under_way():
     assert stacks.progress([], datetime.now(UTC)) == ""
     assert stacks.progress([resource("network", "CREATE_COMPLETE")], datetime.now(UTC)) == "1 of 1 resources"

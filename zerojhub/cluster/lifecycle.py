@@ -5,30 +5,27 @@ Progress is reported through `say`. Times are seconds unless they say minutes.
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
 
+from zerojhub import waiting
+from zerojhub.cluster.creation import Watch, current_progress, in_progress_for
 from zerojhub.cluster.usable import verdict
-from zerojhub.errors import Unavailable, ZeroJHubError
+from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import clusters, magnum, servers, stacks
 from zerojhub.openstack.clusters import recovery_hint
 from zerojhub.openstack.magnum import Cluster, ClusterName, ClusterOptions
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import Say, elapsed, one_line, seconds_between
+from zerojhub.text import Say, elapsed, one_line
 from zerojhub.waiting import NotYet, wait_until
 
 PAUSE = (1.0, 3.0)
-"""Between two looks at a cluster: at first, and at most."""
+"""Between two looks at a cluster: at first, and at most. What is shown is as old as that; not every look is a request."""
 
 TIMEOUT_GRACE = 120
 """How long to wait, after the creation's own timeout, for Magnum to report that it timed out, and why."""
 
 START_GRACE = 30
 """How long Magnum may take to begin what it was asked for."""
-
-USUAL_MINUTES = 14
-"""What creating a cluster with one master and one worker takes on a usual cloud (user guide)."""
 
 DEFAULT_MINUTES = 60
 """The timeout of a cluster that Magnum shows none of."""
@@ -77,11 +74,13 @@ async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, be
     as it was until then. It does not show a new one at first. Raises ZeroJHubError, with the reasons down to the server's
     fault, when the cluster failed, was deleted, or takes too long.
     """
-    started, seen = time.monotonic(), before is not None
+    started, seen, watch = waiting.clock(), before is not None, Watch(cloud)
 
     async def look() -> Cluster | NotYet:
         nonlocal seen
-        cluster, waited = await magnum.show_cluster(cloud, uuid), time.monotonic() - started
+        if not watch.due:
+            return NotYet(watch.text())
+        cluster, waited = await magnum.show_cluster(cloud, uuid), waiting.clock() - started
         if cluster is None and not seen and waited < START_GRACE:
             return NotYet()
         if cluster is None:
@@ -94,11 +93,10 @@ async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, be
             raise ZeroJHubError(reason, hint=recovery_hint(cluster, reason))
         if not cluster["status"].endswith("IN_PROGRESS"):
             return cluster
-        progress = await current_progress(cloud, cluster)
         if waited > minutes * 60 + TIMEOUT_GRACE:
-            raise Stalled(await stall(cloud, cluster, progress, minutes))
-        usual = f" (usually {USUAL_MINUTES} min)" if cluster["status"].startswith("CREATE") else ""
-        return NotYet(f"{cluster['status']}{f': {progress}' if progress else ''}{usual}")
+            raise Stalled(await stall(cloud, cluster, await current_progress(cloud, cluster), minutes))
+        await watch.take(cluster)
+        return NotYet(watch.text())
 
     return await wait_until(look, pause=PAUSE, say=say)
 
@@ -125,15 +123,6 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say) -> None:
     await wait_until(look, pause=PAUSE, say=say)
 
 
-async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
-    """What is being created right now, and what of it is late; empty when nothing can be seen."""
-    with contextlib.suppress(Unavailable):  # the wait goes on without these details
-        if resources := await stacks.resources(cloud, cluster):
-            return stacks.progress(resources, cloud.orchestration.clock.now())
-        return servers.progress(await servers.of(cloud, cluster))
-    return ""
-
-
 async def failure(cloud: Cloud, cluster: Cluster) -> str:
     """Why the cluster failed, down to the resource and the server's fault; and whether it is usable all the same."""
     return f"{await cause(cloud, cluster)}; {await verdict(cloud, cluster)}"
@@ -153,13 +142,6 @@ async def cause(cloud: Cloud, cluster: Cluster) -> str:
     reason = cluster.get("status_reason") or "Magnum gives no reason"
     chain = [f"cluster {cluster['name']} is {cluster['status']}", reason, *([deepest] if deepest else [])]
     return ": ".join(chain)
-
-
-def in_progress_for(cloud: Cloud, cluster: Cluster) -> float:
-    """The seconds for which something has been in progress; 0 when nothing is, or Magnum does not say since when."""
-    status = cluster["status"]
-    since = cluster.get("created_at") if status.startswith("CREATE") else cluster.get("updated_at")
-    return seconds_between(since, cloud.container_infra.clock.now()) if since and status.endswith("IN_PROGRESS") else 0
 
 
 def is_overdue(cloud: Cloud, cluster: Cluster) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zerojhub.cluster import lifecycle
+from zerojhub.cluster import creation, lifecycle
 from zerojhub.cluster.usable import verdict
 from zerojhub.doctor.finding import Finding
 from zerojhub.doctor.subject import Subject
 from zerojhub.openstack import reasons
 from zerojhub.text import elapsed
 
-LATE_SECONDS = 2 * lifecycle.USUAL_MINUTES * 60
+LATE_SECONDS = 2 * creation.USUAL_MINUTES * 60
 """After which something in progress is late, although Magnum may still wait for it."""
 
 CONSEQUENCES = {
@@ -53,10 +53,10 @@ async def failed(subject: Subject) -> list[Finding]:
 async def late(subject: Subject) -> list[Finding]:
     """A cluster that stays in progress, and whether it can be used all the same."""
     cluster = subject.cluster
-    seconds = lifecycle.in_progress_for(subject.cloud, cluster)
+    seconds = creation.in_progress_for(subject.cloud, cluster)
     if seconds < LATE_SECONDS:
         return []
-    progress = await lifecycle.current_progress(subject.cloud, cluster)
+    progress = await creation.current_progress(subject.cloud, cluster)
     usable = await verdict(subject.cloud, cluster)
     problem = f"{cluster['status']} for {elapsed(seconds)}{f', {progress}' if progress else ''}; {usable}"
     show = subject.zerojhub(f"cluster show {cluster['uuid']}")
@@ -68,6 +68,6 @@ async def late(subject: Subject) -> list[Finding]:
         why = "Magnum should have given up by now: its conductor, or the driver's, may have lost the cluster"
         do = f"{subject.recreate()}; if that does not begin either, give your cloud's operators {cluster['uuid']}"
     else:
-        why = f"this usually takes {lifecycle.USUAL_MINUTES} minutes"
+        why = f"this usually takes {creation.USUAL_MINUTES} minutes"
         do = f"look at what is late: {show}; or wait for Magnum's timeout and its reason"
     return [Finding("cluster", cluster["name"], cluster["uuid"], problem, why, do)]

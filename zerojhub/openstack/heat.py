@@ -64,7 +64,7 @@ class Stack(StackName):
 
     stack_status: str
     stack_status_reason: str | None
-    creation_time: str
+    creation_time: Time
     deletion_time: NotRequired[str | None]
     outputs: NotRequired[list[Output]]
 
@@ -82,6 +82,14 @@ class StackResource(TypedDict):
     physical_resource_id: str
     updated_time: Time
     links: NotRequired[list[Link]]
+
+
+class Event(TypedDict):
+    """What happened to a stack or to one of its resources, and when: in ISO 8601, in UTC when it names no zone."""
+
+    physical_resource_id: str | None
+    resource_status: str
+    event_time: Time
 
 
 async def stacks(cloud: Cloud) -> list[Stack]:
@@ -113,6 +121,11 @@ async def resources(
     query = {"type": resource_type} if resource_type else {}
     path = f"{_path(stack)}/resources"
     return await cloud.orchestration.get(path, list[StackResource], within="resources", nested_depth=depth, **query)
+
+
+async def events(cloud: Cloud, stack: StackName) -> list[Event]:
+    """What happened to the stack and its own resources, as far as Heat remembers it."""
+    return await cloud.orchestration.get(f"{_path(stack)}/events", list[Event], within="events")
 
 
 async def create_stack(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from typing_extensions import TypedDict
 
@@ -25,7 +25,11 @@ class ServerRow(TypedDict):
 async def of(cloud: Cloud, cluster: magnum.Cluster) -> list[nova.Server]:
     """The cluster's servers that the project sees, by name; also while it is being created."""
     in_stacks = await stacks.resources(cloud, cluster, resource_type="OS::Nova::Server")
-    ids = {resource["physical_resource_id"] for resource in in_stacks}
+    return await among(cloud, cluster, {resource["physical_resource_id"] for resource in in_stacks})
+
+
+async def among(cloud: Cloud, cluster: magnum.Cluster, ids: Collection[str] = ()) -> list[nova.Server]:
+    """The servers with these IDs; without any, those with a name or an address of the cluster's. By name."""
     prefix = f"{cluster.get('cluster_id') or cluster.get('stack_id')}-"
     known = {*(cluster.get("master_addresses") or []), *(cluster.get("node_addresses") or [])}
 

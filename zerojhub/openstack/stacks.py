@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from zerojhub.openstack import heat, magnum
 from zerojhub.openstack.session import Cloud, if_allowed
-from zerojhub.text import elapsed, one_line, seconds_between
+from zerojhub.text import elapsed, instant, one_line, seconds_between
 
 DEPTH = 3
 """Levels of nested stacks between a cluster's own stack and its servers."""
@@ -35,11 +36,30 @@ async def resources(
     cloud: Cloud, cluster: magnum.Cluster, *, resource_type: str | None = None
 ) -> list[heat.StackResource]:
     """The resources of the cluster's stacks down to the servers; empty when there is no stack."""
+    return await resources_of(cloud, await of(cloud, cluster), resource_type=resource_type)
+
+
+async def resources_of(
+    cloud: Cloud, found_stacks: Sequence[heat.Stack], *, resource_type: str | None = None
+) -> list[heat.StackResource]:
+    """The resources of these stacks down to the servers."""
     found: list[heat.StackResource] = []
-    for stack in await of(cloud, cluster):
+    for stack in found_stacks:
         with if_allowed():
             found += await heat.resources(cloud, stack, depth=DEPTH, resource_type=resource_type)
     return found
+
+
+async def seconds_to_create(cloud: Cloud, cluster: magnum.Cluster) -> float | None:
+    """How long Heat took to create the cluster's stack; None when there is none, or Heat does not remember."""
+    own = cluster.get("stack_id") or cluster.get("cluster_id")
+    with if_allowed():
+        if own:
+            stack = await heat.stack_of_id(cloud, own)
+            for event in await heat.events(cloud, stack):
+                if (event["physical_resource_id"], event["resource_status"]) == (stack["id"], "CREATE_COMPLETE"):
+                    return seconds_between(stack["creation_time"], instant(event["event_time"]))
+    return None
 
 
 def progress(listed: Sequence[heat.StackResource], now: datetime) -> str:
@@ -47,7 +67,8 @@ def progress(listed: Sequence[heat.StackResource], now: datetime) -> str:
 
     `now`: Heat's time.
     """
-    done = [each for each in listed if each["resource_status"].endswith("COMPLETE")]
+    # INIT_COMPLETE is what has not begun.
+    done = [each for each in listed if re.search("(?<!INIT)_COMPLETE$", each["resource_status"])]
     # A nested stack is in progress because something in it is.
     busy = [each for each in listed if each["resource_status"].endswith("IN_PROGRESS") and not _is_stack(each)]
     times = sorted(

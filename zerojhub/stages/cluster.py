@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from zerojhub.cluster import lifecycle, usable
+from zerojhub.cluster import creation, lifecycle, usable
 from zerojhub.cluster.delete import delete
 from zerojhub.data import kept
 from zerojhub.errors import ZeroJHubError
@@ -55,7 +55,7 @@ class Cluster(Stage[MagnumCluster]):
         if status.startswith("DELETE"):
             return Wrong(f"cluster {cluster['name']} is {status}", hint=progress)
         if await is_complete_unnoticed(run, cluster):
-            late = elapsed(lifecycle.in_progress_for(run.cloud, cluster))
+            late = elapsed(creation.in_progress_for(run.cloud, cluster))
             return Found(
                 f"{cluster['name']}: {status} for {late}, but its API answers and its nodes are ready", cluster
             )
