@@ -103,7 +103,7 @@ test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
 	$(BIN)/zerojhub practice build -q --all
 	$(SIDE_BY_SIDE) check '$(MAKE) check' \
-	    apis '$(RUN) -m "contract or faults or agreement or browser or host or dist or helm or helm4 or kubernetes or stores or backups"' \
+	    apis '$(RUN) -m "contract or faults or agreement or browser or host or dist or helm or helm4 or kubernetes or stores or backups or certificates"' \
 	    machines-a-i 'tests/apart zerojhub-a-i $(RUN) -m practice tests/journey/test_[a-i]*.py' \
 	    machines-j-z 'tests/apart zerojhub-j-z $(RUN) -m practice tests/journey/test_[j-z]*.py'
 

@@ -34,7 +34,7 @@ FOLDERS = {
     "distribution": "dist",
 }
 FIXTURES = {"sshd": "host", "real": "agreement", "object_store": "stores"}
-KINDS = {*FOLDERS.values(), *FIXTURES.values(), "faults", "backups", "helm4"}
+KINDS = {*FOLDERS.values(), *FIXTURES.values(), "faults", "backups", "helm4", "certificates"}
 """Each test has one of these marks (see `markers` in pyproject.toml): its own, or that of a fixture, or of its folder."""
 
 

@@ -6,7 +6,10 @@ import re
 import resource
 
 import pytest
+import yaml
 
+from tests.conftest import ROOT
+from zerojhub.practice.build import pypi
 from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
 from zerojhub.practice.images import layout
@@ -59,7 +62,7 @@ def test_what_was_built_is_not_built_again(tmp_path, programs):
 def test_images_without_programs_can_be_built_before_the_programs_are_there(tmp_path, programs):
     first = stale(tmp_path, None)
     later = stale(tmp_path, programs)
-    assert later == [image.name for image in IMAGES if image.program]
+    assert later == [image.name for image in IMAGES if image.program or image.beside]
     assert sorted(first + later) == sorted(image.name for image in IMAGES)
 
 
@@ -91,6 +94,22 @@ def test_an_image_whose_program_was_not_requested_is_left_out(tmp_path, programs
     assert "restic" not in stale(tmp_path, programs)
     (programs / "restic").write_text("a program")
     assert stale(tmp_path, programs) == ["restic"]
+
+
+def test_an_image_that_is_of_use_beside_a_program_only_is_left_out_without_it(tmp_path, programs):
+    (programs / "traefik").unlink()
+    assert not {"traefik", "k8s-secret-sync"} & set(stale(tmp_path, programs))
+    (programs / "traefik").write_text("a program")
+    assert stale(tmp_path, programs) == ["traefik", "k8s-secret-sync"]
+
+
+def test_the_certificates_are_requested_with_the_traefik_of_the_embedded_chart():
+    """Zero to JupyterHub's own chart of that version has the same."""
+    values = yaml.safe_load((ROOT / "charts" / "jupyterhub" / "values.yaml").read_text())["proxy"]
+    assert values["traefik"]["image"]["tag"] == f"v{pypi.TRAEFIK}"
+    for name in (values["traefik"]["image"]["name"], values["secretSync"]["image"]["name"]):
+        full = name if "/" in name else f"docker.io/library/{name}"
+        assert [image for image in IMAGES if full in image.answers]
 
 
 def test_each_image_starts_from_the_base_that_the_catalogue_says():

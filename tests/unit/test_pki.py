@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 
 from zerojhub.practice.machines.pki import Authority, trusting
+
+
+def test_a_certificate_can_have_what_a_strict_python_requires(tmp_path):
+    authority = Authority("a")
+    for strict, needs in ((True, 0), (False, 1)):
+        issued = authority.issue("server", alternatives=["localhost"], strict=strict)
+        (tmp_path / "ca.pem").write_text(authority.pair.certificate)
+        (tmp_path / "own.pem").write_text(issued.certificate)
+        command = ["openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "ca.pem", tmp_path / "own.pem"]
+        assert (subprocess.run(command, capture_output=True).returncode != 0) == needs
 
 
 def test_a_cluster_is_trusted_by_a_python_that_is_strict(monkeypatch, tmp_path):

@@ -95,6 +95,18 @@ def test_machines_reach_the_practice_cloud_and_a_name_server_of_this_machine_and
     assert from_machines[-1] == "-A ZJH-INPUT -i zjh0 -j REJECT"
 
 
+def test_a_port_that_is_admitted_is_for_this_machine_and_its_machines_only():
+    ours = [line for line in rules(nat.Addresses(admitted={14000})) if "14000" in line]
+    own = "-d 10.253.0.1/32 -p tcp --dport 14000"
+    assert ours == [
+        f"-A ZJH-INPUT -i zjh0 {own} -j ACCEPT",
+        f"-A ZJH-INPUT -i lo {own} -j RETURN",
+        f"-A ZJH-INPUT {own} -j REJECT --reject-with tcp-reset",
+    ]
+    lines = rules(nat.Addresses(admitted={14000}))
+    assert lines.index(ours[0]) < lines.index("-A ZJH-INPUT -i zjh0 -j REJECT")
+
+
 def test_every_rule_lies_in_a_chain_of_ours():
     chains = {name for names in nat.chains().values() for name in names}
     lines = rules(nat.Addresses({"198.51.100.5": "10.253.0.9"}, {"10.253.0.50": (Listener(1, (("10.253.0.1", 2),)),)}))

@@ -129,6 +129,13 @@ async def test_an_image_that_is_not_built_names_the_command(client, build_older)
 
 
 @pytest.mark.anyio
+async def test_an_image_that_is_built_on_request_names_the_option(client):
+    answer = await client.get("/v2/library/traefik/manifests/v3.6.12?ns=docker.io")
+    message = "image traefik is not built yet: run zerojhub practice build --with https"
+    assert answer.json()["errors"][0]["message"] == message
+
+
+@pytest.mark.anyio
 async def test_head_tells_the_size_without_the_content(client, layouts):
     build(layouts, "perl", "1")
     answer = await client.head("/v2/library/perl/manifests/5.34?ns=docker.io")

@@ -370,6 +370,14 @@ def test_a_map_goes_to_standard_output_or_into_a_file(capsys, tmp_path):
 
 def test_the_practice_cloud(text, data, capsys, tmp_path):
     assert text(practice.show_status, {"running": False}) == ["not running"]
+    running = {"running": True, "port": 1, "pid": 2, "kubernetes": ["v1.34.4"], "network": "10.9.0.0/16"}
+    running |= {"gateway": "10.9.0.1", "public_network": "198.51.100.0/24", "profile": "both", "machines": []}
+    assert "ACME" not in " ".join(text(practice.show_status, {**running, "acme": None}))
+    about = {"url": "https://10.9.0.1:14000/dir", "ca": "/state/acme-ca.pem"}
+    assert text(practice.show_status, {**running, "acme": about})[2:4] == [
+        "name server 10.9.0.1",
+        "ACME server https://10.9.0.1:14000/dir, its authorities in /state/acme-ca.pem",
+    ]
     practice.show_environment({"OS_CLOUD": "a b"})
     assert capsys.readouterr().out == "export OS_CLOUD='a b'\n"
     facts = {"silent": ["octavia"], "left_out": [], "not_shown": ["quota"]}

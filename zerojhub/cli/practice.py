@@ -44,8 +44,8 @@ def build(
         typer.Option(
             "--with",
             metavar="PART",
-            help="Also build object-store (Swift with its S3 API, and restic), helm-4, or older (what upgrades start from: an older "
-            "Kubernetes and an older JupyterHub).",
+            help="Also build https (an ACME server, and Traefik), object-store (Swift with its S3 API, and restic), helm-4, or older "
+            "(what upgrades start from: an older Kubernetes and an older JupyterHub).",
             show_choices=False,
             show_default=False,
         ),

@@ -165,8 +165,12 @@ def status() -> dict[str, Any]:
     found = running()
     if not found:
         return {"running": False}
+    from zerojhub.practice import acme
+
+    authorities = Path(found.state) / acme.AUTHORITIES
+    about = {"url": acme.directory(found.gateway), "ca": str(authorities)} if authorities.exists() else None
     machines = [json.loads(file.read_text()) for file in sorted(Path(found.state).glob("machines/*/machine.json"))]
-    return {"running": True, "answers": _answers(found.port), **asdict(found), "machines": machines}
+    return {"running": True, "answers": _answers(found.port), **asdict(found), "acme": about, "machines": machines}
 
 
 def logs(machine: str | None) -> list[Path]:

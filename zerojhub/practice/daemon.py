@@ -1,4 +1,5 @@
-"""The practice cloud's process: the OpenStack APIs, the image registry and a name server, on this machine's ground.
+"""The practice cloud's process: the OpenStack APIs, the image registry, a name server and an ACME server, on this machine's
+ground.
 
 `python -m zerojhub.practice.daemon --port PORT --profile PROFILE` runs until SIGTERM, then cleans up after itself.
 """
@@ -93,7 +94,7 @@ async def serve(port: int, wanted: str) -> None:
     """Serve until the process is stopped. Raises GroundError if the ground fails, UserError for an unknown profile."""
     import uvicorn
 
-    from zerojhub.practice import build, profile, registry
+    from zerojhub.practice import acme, build, profile, registry
     from zerojhub.practice.cloud.app import build_app
     from zerojhub.practice.cloud.settings import Settings
     from zerojhub.practice.machines.front import listen
@@ -128,7 +129,11 @@ async def serve(port: int, wanted: str) -> None:
             wanted,
         )
         RECORD.write_text(json.dumps(asdict(about)))
-        async with named(app.state.store.published, ground.gateway):
+        async with contextlib.AsyncExitStack() as beside:
+            await beside.enter_async_context(named(app.state.store.published, ground.gateway))
+            if built.pebble.exists():
+                await ground.admit(acme.PORT)
+                await beside.enter_async_context(acme.served(built.pebble, state, ground.gateway))
             await uvicorn.Server(config).serve(sockets)
     finally:
         await ground.down()

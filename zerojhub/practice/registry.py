@@ -38,7 +38,7 @@ class NotBuilt(RegistryError):
     """The image for a tag is not in the layout."""
 
     def __init__(self, image: Image):
-        how = "zerojhub practice build --all" if image.on_request else "zerojhub practice build"
+        how = f"zerojhub practice build{f' --with {image.on_request}' if image.on_request else ''}"
         super().__init__(404, "MANIFEST_UNKNOWN", f"image {image.name} is not built yet: run {how}")
         self.image = image
 

@@ -27,6 +27,9 @@ def show_status(found: Mapping[str, Any], output: Output) -> None:
         versions = ", ".join(found["kubernetes"])
         print(f"running on 127.0.0.1:{found['port']} (process {found['pid']}), Kubernetes {versions}")
         print(f"machines {found['network']}, floating IPs {found['public_network']}, profile {found['profile']}")
+        print(f"name server {found['gateway']}")
+        if found["acme"]:
+            print(f"ACME server {found['acme']['url']}, its authorities in {found['acme']['ca']}")
         table(found["machines"], ("name", "address", "id"), empty="no machines")
 
     show(found, output, people)

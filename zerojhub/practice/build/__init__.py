@@ -29,6 +29,8 @@ class More(StrEnum):
     """What upgrades start from: the Kubernetes versions in OLDER, and the images of older charts."""
     object_store = "object-store"
     """Swift with its S3 API, and restic to back up to it."""
+    https = "https"
+    """What certificates are requested with and from: an ACME server, Traefik, and what keeps Traefik's certificates."""
     helm_4 = "helm-4"
     """Helm 4, beside Helm 3."""
 
@@ -55,6 +57,8 @@ class Built:
     """OCI image layout that the registry serves."""
     swift: Path
     """Virtual environment of the object store; does not exist unless it was requested."""
+    pebble: Path
+    """The ACME server's program; does not exist unless it was requested."""
 
 
 class Parts:
@@ -72,6 +76,7 @@ class Parts:
         self.helm, self.helm_4 = golang.helm(go), golang.helm_4(go)
         self.swift = pypi.swift(self.tools)
         self.restic = golang.restic(go)
+        self.pebble, self.traefik = debian.pebble(self.tools), pypi.traefik(self.tools)
         own = (golang.cloud_controllers(go), golang.cinder_csi(go), golang.csi_registrar(go))
         self.static = {
             "pause": golang.pause(go),
@@ -86,6 +91,7 @@ class Parts:
         """The required parts and the requested ones."""
         further = [self.kubernetes[version] for version in OLDER] if More.older in more else []
         further += [self.swift, self.restic] if More.object_store in more else []
+        further += [self.pebble, self.traefik] if More.https in more else []
         further += [self.helm_4] if More.helm_4 in more else []
         return [self.root, *dict.fromkeys(self.static.values()), self.helm, *further]
 
@@ -98,7 +104,8 @@ class Parts:
         folders = {version: recipe.path(self.where) for version, recipe in self.kubernetes.items()}
         versions = {version: folder for version, folder in folders.items() if folder.exists()}
         root, swift = self.root.path(self.where) / "root", self.swift.path(self.where)
-        return Built(root, versions, images.layouts(self.where), swift)
+        pebble = self.pebble.path(self.where) / "pebble"
+        return Built(root, versions, images.layouts(self.where), swift, pebble)
 
 
 def cache() -> Path:
@@ -178,8 +185,9 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], more:
     _offer_helm(parts.helm.path(parts.where) / "helm")
     folder = parts.where / "programs"
     folder.mkdir(exist_ok=True)
-    restic = {"restic": parts.restic} if parts.restic.path(parts.where).exists() else {}
-    for name, recipe in {**parts.static, **restic}.items():
+    requested = {"restic": parts.restic, "pebble": parts.pebble, "traefik": parts.traefik}
+    there = {name: recipe for name, recipe in requested.items() if recipe.path(parts.where).exists()}
+    for name, recipe in {**parts.static, **there}.items():
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say, older=More.older in more)

@@ -97,6 +97,21 @@ def bootstrap(
     tools.run(["mmdebstrap", *wanted, SUITE, str(target), *_mirrors(tools, log)], log, line=line)
 
 
+def pebble(tools: Tools) -> Recipe:
+    """An ACME server for tests. It needs nothing but a C library, which this machine's is new enough for."""
+    name = "pebble"
+
+    def make(folder: Path, say: Say) -> None:
+        say(f"Debian {SUITE}: {name}")
+        scratch = folder / "scratch"
+        unpack = ["mmdebstrap", "--variant=extract", "--mode=root", '--aptopt=Acquire::Languages "none"']
+        tools.run([*unpack, f"--include={name}", SUITE, str(scratch), *_mirrors(tools, name)], name)
+        shutil.move(scratch / "usr" / "bin" / name, folder / name)
+        shutil.rmtree(scratch)
+
+    return Recipe(name, (SUITE,), make)
+
+
 def _mirrors(tools: Tools, log: str) -> list[str]:
     """This machine's own mirrors of the suite; none (Debian's default) on other systems."""
     if not shutil.which("apt-get"):

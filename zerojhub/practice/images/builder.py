@@ -42,10 +42,11 @@ class Builder:
         self.images = [image for image in IMAGES if self._has_program(image) and (older or not image.before)]
 
     def _has_program(self, image: Image) -> bool:
-        """False if the image's program is built later, or was not requested."""
-        if not image.program:
+        """False if the image's program, or the one beside it, is built later, or was not requested."""
+        needed = image.program or image.beside
+        if not needed:
             return True
-        return self.programs is not None and (not image.on_request or (self.programs / image.program).exists())
+        return self.programs is not None and (not image.on_request or (self.programs / needed).exists())
 
     def stale(self) -> list[Image]:
         """The images whose current recipe is not in the layout, in build order."""

@@ -19,8 +19,10 @@ class Image:
     """The image here that its Containerfile builds on (FROM)."""
     program: str | None = None
     """The program from the practice build that it contains."""
-    on_request: bool = False
-    """Is that program built only on request?"""
+    beside: str | None = None
+    """The program from the practice build that it runs beside; without it, the image is of no use."""
+    on_request: str | None = None
+    """The part of `practice build --with` that makes that program, if it is built only on request."""
     before: int | None = None
     """It takes only tags of versions before this major one. Built when it is first pulled, or with `practice build --all`."""
 
@@ -77,6 +79,8 @@ IMAGES = (
         Image(name, (f"registry.k8s.io/sig-storage/{name}", f"quay.io/k8scsi/{name}"), program=name)
         for name in ("csi-attacher", "csi-provisioner", "csi-resizer", "csi-node-driver-registrar")
     ),
-    Image("restic", ("docker.io/restic/restic",), base="debian", program="restic", on_request=True),
+    Image("restic", ("docker.io/restic/restic",), base="debian", program="restic", on_request="object-store"),
+    Image("traefik", ("docker.io/library/traefik",), base="debian", program="traefik", on_request="https"),
+    Image("k8s-secret-sync", _z2jh("k8s-secret-sync"), base="debian", beside="traefik", on_request="https"),
     Image("pause", ("registry.k8s.io/pause", "k8s.gcr.io/pause"), program="pause"),
 )

@@ -26,10 +26,10 @@ PATHS = {
 }
 
 
-def of(cluster: KubernetesSpec, dns: str) -> list[Object]:
-    """Everything that a new cluster contains. `dns` is the address of its DNS service."""
+def of(cluster: KubernetesSpec, dns: str, name_server: str) -> list[Object]:
+    """Everything that a new cluster contains. `dns` is the address of its DNS service, `name_server` that of the cloud's zones."""
     # The cloud controllers come first, because other pods wait for them.
-    return [*of_cloud(cluster), *_read("addons.yaml", dns=dns), *cluster.manifests]
+    return [*of_cloud(cluster), *_read("addons.yaml", dns=dns, name_server=name_server), *cluster.manifests]
 
 
 def of_cloud(cluster: KubernetesSpec) -> list[Object]:

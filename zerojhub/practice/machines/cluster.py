@@ -34,8 +34,8 @@ SHUNNED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 class Cluster:
     """One Kubernetes cluster. Its methods raise GroundError."""
 
-    def __init__(self, spec: KubernetesSpec, folder: Path):
-        self.spec, self.folder = spec, folder
+    def __init__(self, spec: KubernetesSpec, folder: Path, name_server: str):
+        self.spec, self.folder, self._name_server = spec, folder, name_server
         self.authorities: dict[CA, Authority] = {
             "etcd": Authority("etcd-ca"),
             "front-proxy": Authority("front-proxy-ca"),
@@ -80,7 +80,7 @@ class Cluster:
         await addons.apply(self.api, addons.of_cloud(self.spec))
 
     async def _add_addons(self) -> None:
-        await addons.apply(self.api, addons.of(self.spec, self._dns))
+        await addons.apply(self.api, addons.of(self.spec, self._dns, self._name_server))
 
     async def wait_for_api(self, deadline: float) -> None:
         while not await self.api.answers():

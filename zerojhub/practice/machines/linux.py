@@ -60,6 +60,10 @@ class LinuxGround:
         await self._network.down()
         await sweep(self._state)
 
+    async def admit(self, port: int) -> None:
+        """Let machines and their pods connect to that port of the gateway."""
+        await self._network.admit(port)
+
     async def boot(self, machine: MachineSpec) -> None:
         site = Site(self._state, self._base, self._programs, self._apis)
         new = self._machines[machine.id] = Machine(machine, site, self._network)
@@ -116,7 +120,7 @@ class LinuxGround:
             raise GroundError(
                 f"Kubernetes {cluster.version} has not been built (available: {', '.join(self.versions)})"
             )
-        new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id)
+        new = self._clusters[cluster.id] = Cluster(cluster, self._state / "clusters" / cluster.id, self.gateway)
         await new.start([self._machine(master.id) for master in cluster.masters])
         self._start_autoscaler(new)
         await self._fronts.apply(self._clusters.values())

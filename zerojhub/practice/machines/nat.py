@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 
 from zerojhub.practice.ground import Listener
 from zerojhub.practice.machines.components import API_PORT
@@ -31,13 +32,15 @@ class Addresses:
     """`floating` maps each floating IP to a fixed address, `balanced` each load balancer's address to its listeners.
 
     `resting` holds members (address and port) that load balancers skip while they have others. `front` is the port on this
-    machine where connections from it to published services are led; 0: nowhere.
+    machine where connections from it to published services are led; 0: nowhere. `admitted` are the ports of this machine's
+    own address that only it and the practice machines reach.
     """
 
     floating: dict[str, str] = field(default_factory=dict)
     balanced: dict[str, tuple[Listener, ...]] = field(default_factory=dict)
     resting: set[tuple[str, int]] = field(default_factory=set)
     front: int = 0
+    admitted: set[int] = field(default_factory=set)
 
     def awake(self, address: str) -> Iterator[Listener]:
         """The listeners of a balanced address, each with the members in use."""
@@ -91,6 +94,7 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
         "-A ZJH-INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
         # The practice machines can reach only the practice cloud and a name server (if any) on this machine.
         f"-A ZJH-INPUT -i {bridge} -p tcp --dport {port} -j ACCEPT",
+        *(rule for each in sorted(addresses.admitted) for rule in _admit(each, bridge, str(IPv4Network(network)[1]))),
         *(f"-A ZJH-INPUT -i {bridge} -p {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp")),
         f"-A ZJH-INPUT -i {bridge} -p icmp -j RETURN",
         f"-A ZJH-INPUT -i {bridge} -p tcp -j REJECT --reject-with tcp-reset",
@@ -103,6 +107,13 @@ def rules(addresses: Addresses, *, bridge: str, network: str, public: str, port:
             f"-A ZJH-INPUT -d {address} -j REJECT",
         ]
     return "\n".join(["*nat", *nat, "COMMIT", "*filter", *filtered, "COMMIT", ""])
+
+
+def _admit(port: int, bridge: str, gateway: str) -> Iterator[str]:
+    own = f"-d {gateway}/32 -p tcp --dport {port}"
+    yield f"-A ZJH-INPUT -i {bridge} {own} -j ACCEPT"
+    yield f"-A ZJH-INPUT -i lo {own} -j RETURN"
+    yield f"-A ZJH-INPUT {own} -j REJECT --reject-with tcp-reset"
 
 
 def _balance(address: str, listeners: Iterable[Listener]) -> Iterator[str]:

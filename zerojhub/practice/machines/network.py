@@ -116,6 +116,12 @@ class Network:
             self._addresses.front = port
             await self._apply()
 
+    async def admit(self, port: int) -> None:
+        """Let the practice machines connect to that port of this machine, and nobody outside it."""
+        async with self._changing:
+            self._addresses.admitted.add(port)
+            await self._apply()
+
     def target(self, address: str, port: int) -> tuple[str, int]:
         """Where a connection to a published service leads."""
         fixed = self._addresses.floating.get(address, address)

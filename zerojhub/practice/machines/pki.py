@@ -57,14 +57,18 @@ class Authority:
     def pair(self) -> Pair:
         return Pair(_pem(self._certificate), private_pem(self._key))
 
-    def issue(self, name: str, group: str | None = None, alternatives: Sequence[str] = ()) -> Pair:
+    def issue(
+        self, name: str, group: str | None = None, alternatives: Sequence[str] = (), *, strict: bool = False
+    ) -> Pair:
         """A new key and its certificate: `name` is the common name and `group` the organization (the user and group in
-        Kubernetes); `alternatives` are the host names and addresses of a server."""
+        Kubernetes); `alternatives` are the host names and addresses of a server. `strict`: with all extensions that Python
+        3.13 requires by default, which Magnum's own lack."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
         if group:
             subject.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
-        return Pair(_pem(self._sign(x509.Name(subject), key.public_key(), alternatives)), private_pem(key))
+        signed = self._sign(x509.Name(subject), key.public_key(), alternatives, strict=strict)
+        return Pair(_pem(signed), private_pem(key))
 
     def sign(self, csr: str) -> str:
         """A client certificate for a signing request, both PEM. Raises ValueError for an invalid request."""
@@ -74,7 +78,7 @@ class Authority:
         return _pem(self._sign(request.subject, request.public_key(), ()))
 
     def _sign(
-        self, subject: x509.Name, key: CertificatePublicKeyTypes, alternatives: Sequence[str]
+        self, subject: x509.Name, key: CertificatePublicKeyTypes, alternatives: Sequence[str], *, strict: bool = False
     ) -> x509.Certificate:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if alternatives else [])]
         builder = (
@@ -88,6 +92,9 @@ class Authority:
         if alternatives:
             names = x509.SubjectAlternativeName([_alternative(name) for name in alternatives])
             builder = builder.add_extension(names, critical=False)
+        if strict:
+            signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(signer, critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
 
