@@ -24,7 +24,7 @@ USUAL_MINUTES = 14
 """What creating a cluster with one master and one worker takes on a usual cloud (user guide)."""
 
 SOON = 3.0
-"""Seconds between two questions when the cluster may be complete at any time."""
+"""Seconds between two looks at most, each of them with a question when the cluster may be complete at any time."""
 SELDOM = 60.0
 """Seconds between two questions at most: a failure is noticed as late as that."""
 DETAILS = 120.0
@@ -55,13 +55,14 @@ async def current_progress(cloud: Cloud, cluster: Cluster) -> str:
 
 
 def pause(since: float, expected: float | None) -> float:
-    """Seconds until the next question about a cluster that has been in progress for so long.
+    """Seconds without a question about a cluster that has been in progress for so long; 0: ask at the next look.
 
     `expected`: how long it is expected to take in all, or None. One that is complete before that is noticed within a
     fifth of the time that it was early.
     """
     rest = (expected or 0) - since
-    return max(SOON, min(rest * OF_THE_REST, since * OF_THE_PAST, SELDOM))
+    seconds = min(rest * OF_THE_REST, since * OF_THE_PAST, SELDOM)
+    return seconds if seconds > SOON else 0
 
 
 def in_progress_for(cloud: Cloud, cluster: Cluster) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zerojhub import waiting
-from zerojhub.cluster.creation import Watch, current_progress, in_progress_for
+from zerojhub.cluster.creation import SOON, Watch, current_progress, in_progress_for
 from zerojhub.cluster.usable import verdict
 from zerojhub.errors import ZeroJHubError
 from zerojhub.openstack import clusters, magnum, servers, stacks
@@ -18,7 +18,7 @@ from zerojhub.openstack.session import Cloud
 from zerojhub.text import Say, elapsed, one_line
 from zerojhub.waiting import NotYet, wait_until
 
-PAUSE = (1.0, 3.0)
+PAUSE = (1.0, SOON)
 """Between two looks at a cluster: at first, and at most. What is shown is as old as that; not every look is a request."""
 
 TIMEOUT_GRACE = 120
