@@ -42,3 +42,27 @@ def _ask(server: str, name: str, kind: str) -> set[str] | None:
                 answer, _ = dns.query.udp_with_fallback(query, str(address[0]), ANSWER_TIMEOUT, port=PORT)
                 return {each.to_text() for rrset in answer.answer for each in rrset}
     return None
+
+
+async def name_servers(name: str) -> list[str]:
+    """The name servers of the zone that the name is in; none if they cannot be found.
+
+    Asks for the zones above the name, and not for the name itself: a resolver that is asked too early remembers for up to an
+    hour that there was nothing.
+    """
+    return await anyio.to_thread.run_sync(lambda: _servers_above(name), abandon_on_cancel=True)
+
+
+def _servers_above(name: str) -> list[str]:
+    import dns.exception
+    import dns.name
+    import dns.resolver
+
+    with suppress(dns.exception.DNSException, OSError):
+        resolver, above = dns.resolver.Resolver(), dns.name.from_text(name)
+        resolver.lifetime = ANSWER_TIMEOUT * 2
+        while len(above) > 2:
+            above = above.parent()
+            with suppress(dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+                return sorted(str(each.target).rstrip(".") for each in resolver.resolve(above, "NS"))
+    return []

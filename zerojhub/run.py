@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import anyio
 
-from zerojhub import files, retry
+from zerojhub import files, retry, tls
 from zerojhub.deployment import Deployment
 from zerojhub.lock import Lock
 from zerojhub.machine.keys import AskPassphrase
@@ -85,6 +85,10 @@ class Run:
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self.lock: Lock | None = None
         """The deployment's lock, for a command that changes something; whoever sets it has it given back at the end."""
+        https = deployment.hub.https
+        if https and https.ca_file:
+            with suppress(OSError, UnicodeDecodeError):  # whoever needs the file says what is wrong with it
+                tls.trust_for_hubs(files.read(https.ca_file).decode())
 
     @property
     def folder(self) -> Path:

@@ -1,12 +1,29 @@
-"""The certificate authorities that servers on the internet are verified with."""
+"""The certificate authorities that servers are verified with, and what a server shows of itself."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
 
-if TYPE_CHECKING:
-    import ssl
+TIMEOUT = 5.0
+"""Seconds for a server to take a connection, and to answer in it."""
+State = Literal["verified", "objection", "none", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What a server shows. `verified`; an `objection` to its certificate; `none` to show for that host; or `unreachable`.
+
+    `certificate` is in DER; `why` says what is wrong.
+    """
+
+    state: State
+    certificate: bytes | None = None
+    why: str = ""
 
 
 @functools.cache
@@ -15,3 +32,59 @@ def trusted() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()
+
+
+@functools.cache
+def trusting(authority: str | None) -> ssl.SSLContext:
+    """The same, and with them a private authority (its certificates in PEM). ssl.SSLError or ValueError if it is none."""
+    import httpx
+
+    if authority is None:
+        return trusted()
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    return context
+
+
+_of_hubs: list[str] = []
+
+
+def hubs() -> ssl.SSLContext:
+    """For connections to hubs, whose authorities may be private (`trust_for_hubs`)."""
+    return trusting(_of_hubs[-1]) if _of_hubs else trusted()
+
+
+def trust_for_hubs(authority: str) -> None:
+    """Trust a private authority in connections to hubs, and in no others."""
+    with suppress(ssl.SSLError, ValueError):  # whoever reads the deployment file says that it is none
+        trusting(authority)
+        _of_hubs.append(authority)
+
+
+def handshake(address: str, port: int, host: str, authority: str | None = None) -> Handshake:
+    """Connect to the address as browsers do to that host, and see its certificate. Blocks for up to `TIMEOUT` seconds, twice."""
+    try:
+        return Handshake("verified", _shown(address, port, host, trusting(authority)))
+    except ssl.SSLCertVerificationError as error:
+        return Handshake("objection", _unverified(address, port, host), error.verify_message)
+    except ssl.SSLError as error:
+        return Handshake("none", None, (error.reason or str(error)).lower().replace("_", " "))
+    except (OSError, ValueError) as error:
+        return Handshake("unreachable", None, str(getattr(error, "strerror", None) or error or type(error).__name__))
+
+
+def _shown(address: str, port: int, host: str, context: ssl.SSLContext) -> bytes | None:
+    with (
+        socket.create_connection((address, port), timeout=TIMEOUT) as connection,
+        context.wrap_socket(connection, server_hostname=host) as channel,
+    ):
+        return channel.getpeercert(binary_form=True)
+
+
+def _unverified(address: str, port: int, host: str) -> bytes | None:
+    """The certificate that was objected to, to say whose it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with suppress(OSError):
+        return _shown(address, port, host, context)
+    return None

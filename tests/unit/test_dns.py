@@ -141,8 +141,7 @@ def at_work(*addresses: str, name: str = "class", zone: str | None = None, **hub
     Path("hub.yaml").write_text(json.dumps(document))
     run = Run(load(Path("hub.yaml")), Silent())
     run[Address] = HubAddress("LoadBalancer", addresses[0] if addresses else "lb", 80, False, tuple(addresses))
-    meta = {"name": "autohttps", "namespace": name, "labels": {"release": name, "component": "autohttps"}}
-    reach: Any = SimpleNamespace(kube=FakeKube(Deployment=[{"metadata": meta}]), address=None)
+    reach: Any = SimpleNamespace(kube=FakeKube(), address=None)
     release: Any = SimpleNamespace(name=name, namespace=name, values={})
     run[Access], run[Chart] = reach, release
     return run
@@ -250,16 +249,6 @@ def test_a_record_is_corrected_even_if_somebody_else_has_one_of_the_other_family
     designate.here = [{IP}]
     up(at_work(IP))
     assert designate.said()[0] == f"hub.hubs.example.org. A {IP}"
-
-
-@pytest.mark.parametrize("https", [True, False])
-def test_a_certificate_is_requested_once_the_record_is_there(designate, https):
-    run = at_work(IP, https=https)
-    kube: Any = run[Access].kube
-    up(run)
-    assert [each["name"] for each in kube.applied] == ["autohttps"] * https
-    up(run)
-    assert len(kube.applied) == https
 
 
 # -- waiting ------------------------------------------------------------------------------------------------------------

@@ -188,16 +188,19 @@ def test_the_certificate_comes_from_the_authority_that_is_wanted(chart):
     assert sent == {"enabled": True, "type": "letsencrypt", "letsencrypt": letsencrypt, "hosts": ["hub.example.org"]}
 
 
-def test_a_chart_that_cannot_request_certificates_is_refused(chart, chart_folder):
+def test_a_chart_that_cannot_request_certificates_is_refused(chart_folder, written):
+    def refused(wanted: HubSpec) -> list[UserError]:
+        return values.without_certificate(written("{}"), wanted, find(str(chart_folder)), "hub.yaml:4")
+
     wanted = HubSpec.model_validate({"host": "hub.example.org", "https": {"contact": "ada@example.org"}})
-    said = str(values.without_requests(wanted, chart, "hub.yaml:4"))
+    (said,) = map(str, refused(wanted))
     assert said.startswith("hub.yaml:4: chart jupyterhub 4.4.0 cannot request certificates (hub: {chart: z2jh}")
     (chart_folder / "values.yaml").write_text(
         "hub: {config: {}}\nproxy: {https: {letsencrypt: {contactEmail: null}}}\n"
     )
-    assert values.without_requests(wanted, find(str(chart_folder)), "hub.yaml:4") is None
+    assert refused(wanted) == []
     own = HubSpec.model_validate({"host": "hub.example.org", "https": {"certificate": "a", "key": "b"}})
-    assert values.without_requests(own, chart, "hub.yaml:4") is None
+    assert refused(own) == []
 
 
 def test_what_the_user_wrote_stays(chart, written):

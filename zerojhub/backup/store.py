@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerojhub import masking, private
@@ -13,7 +11,6 @@ from zerojhub.errors import Problems, UserError, ZeroJHubError
 if TYPE_CHECKING:
     from zerojhub.deployment import BackupSpec
 
-VARIABLE = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 READ_BY_RESTIC = ("AWS_", "OS_", "ST_", "SWIFT_", "RESTIC_REST_")
 """How the names of the variables begin with which restic logs in."""
 REQUIRED = {
@@ -54,7 +51,7 @@ def read(wanted: BackupSpec) -> Login:
     kind = wanted.to.partition(":")[0]
     if wanted.credentials_file:
         try:
-            variables = _variables(wanted.credentials_file)
+            variables = private.variables(wanted.credentials_file, READ_BY_RESTIC, "the login of restic")
         except UserError as error:
             problems.append(error)
     lacking = [name for name in REQUIRED[kind] if not variables.get(name)]
@@ -66,23 +63,3 @@ def read(wanted: BackupSpec) -> Login:
         raise Problems(problems)
     masking.remember(password, *(each for name, each in variables.items() if masking.SECRET_NAME.search(name)))
     return Login(password, variables)
-
-
-def _variables(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    problems: list[ZeroJHubError] = []
-    for number, line in enumerate(private.read(path).splitlines(), 1):
-        where, text = f"{path}:{number}", line.strip()
-        if not text or text.startswith("#"):
-            continue
-        match = VARIABLE.fullmatch(text)
-        if match is None:
-            problems.append(UserError("is not of the form NAME=VALUE", where=where))
-        elif not match[1].startswith(READ_BY_RESTIC):
-            known = ", ".join(f"{each}…" for each in READ_BY_RESTIC)
-            problems.append(UserError(f"{match[1]} is no variable for the login of restic", where=where, hint=known))
-        else:
-            found[match[1]] = re.sub(r"""^(["'])(.*)\1$""", r"\2", match[2].strip())
-    if problems:
-        raise Problems(problems)
-    return found

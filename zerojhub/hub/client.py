@@ -15,7 +15,7 @@ from zerojhub import retry
 from zerojhub.answers import Unexpected, checked
 from zerojhub.errors import ZeroJHubError
 from zerojhub.retry import Fault, Transient
-from zerojhub.tls import trusted
+from zerojhub.tls import hubs
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class HubClient:
         self.url, self._attempts = url.rstrip("/"), attempts
         self.headers = {"Authorization": f"token {token}"} if token else {}
         timeout = httpx.Timeout(20, connect=10)
-        self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=trusted())
+        self._client = httpx.AsyncClient(headers=self.headers, timeout=timeout, verify=hubs())
 
     async def __aenter__(self) -> HubClient:
         return self

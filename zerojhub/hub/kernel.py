@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from zerojhub import retry
 from zerojhub.hub.client import SERVICE, HubClient, HubError
 from zerojhub.retry import Transient
+from zerojhub.tls import hubs
 
 
 class Kernel(TypedDict):
@@ -59,7 +60,8 @@ async def _converse(server: HubClient, kernel: str, code: str) -> str:
     printed: list[str] = []
     replied = idle = False
     try:
-        async with connect(url, additional_headers=server.headers, max_size=None) as channel:
+        secure = hubs() if url.startswith("wss:") else None
+        async with connect(url, additional_headers=server.headers, max_size=None, ssl=secure) as channel:
             await channel.send(json.dumps(request))
             while not (replied and idle):
                 match json.loads(await channel.recv()):

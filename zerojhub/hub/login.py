@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerojhub import retry
 from zerojhub.hub.client import SERVICE, HubError
 from zerojhub.retry import Transient
-from zerojhub.tls import trusted
+from zerojhub.tls import hubs
 
 if TYPE_CHECKING:
     import httpx
@@ -20,7 +20,7 @@ async def visit(page: str, go: Callable[[httpx.AsyncClient], Awaitable[httpx.Res
 
     async def attempt() -> httpx.Response:
         try:
-            async with httpx.AsyncClient(timeout=30, verify=trusted()) as browser:
+            async with httpx.AsyncClient(timeout=30, verify=hubs()) as browser:
                 answer = await go(browser)
         except httpx.RequestError as error:
             fault = retry.of_exception(SERVICE, error)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from zerojhub import masking
-from zerojhub.deployment import LETS_ENCRYPT, HubSpec
+from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
-from zerojhub.hub import mistakes, settings
+from zerojhub.hub import https, mistakes, settings
 from zerojhub.hub.charts import ChartArchive, ChartValues, at
+from zerojhub.hub.https import Https
 from zerojhub.hub.secrets import Secrets
 from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
 
@@ -143,24 +144,24 @@ PRIVATE_NETWORKS = ";".join(
 
 
 def completed(
-    user: ChartValues, secrets: Secrets, wanted: HubSpec, chart: ChartArchive, address: str | None = None
+    user: ChartValues,
+    secrets: Secrets,
+    wanted: HubSpec,
+    chart: ChartArchive,
+    address: str | None = None,
+    files: Https | None = None,
 ) -> ChartValues:
     """The values for Helm: the user's, unchanged, plus what the hub needs and they leave out.
 
-    `address`: the load balancer's, if it is known in advance.
+    `address`: the load balancer's, if it is known in advance. `files`: `hub.https` with the files that it names.
     """
     values = copy.deepcopy(user)
     proxy, hub = _section(values, "proxy"), _section(values, "hub")
     _section(proxy, "service").setdefault("type", wanted.expose)
     if address:
         proxy["service"].setdefault("loadBalancerIP", address)
-    if wanted.https and wanted.https.contact:
-        https = _section(proxy, "https")
-        https.setdefault("enabled", True)
-        https.setdefault("type", "letsencrypt")
-        _section(https, "letsencrypt").setdefault("contactEmail", wanted.https.contact)
-        if wanted.https.server != LETS_ENCRYPT:
-            https["letsencrypt"].setdefault("acmeServer", wanted.https.server)
+    if wanted.https:
+        https.add(values, files or Https(wanted.https))
     if wanted.host and at(proxy, "https", "enabled"):
         proxy["https"].setdefault("hosts", [wanted.host])
     if not at(user, "hub", "config", "ConfigurableHTTPProxy", "auth_token"):
@@ -268,12 +269,37 @@ def is_public(values: ChartValues, expose: str) -> bool:
     return (at(values, "proxy", "service", "type") or expose) != "ClusterIP"
 
 
-def without_requests(wanted: HubSpec, chart: ChartArchive, where: str) -> UserError | None:
-    """Why the hub cannot request the certificate that is wanted at `where`; None if it can, or need not."""
-    if not wanted.https or not wanted.https.contact or at(chart.defaults, "proxy", "https", "letsencrypt") is not None:
-        return None
-    hint = "hub: {chart: z2jh}, or your own certificate and key in hub.https"
-    return UserError(f"chart {chart.name} {chart.version} cannot request certificates", where=where, hint=hint)
+def without_certificate(user: UserValues, wanted: HubSpec, chart: ChartArchive, where: str) -> list[UserError]:
+    """Why the hub cannot request the certificate that is wanted at `where`, or that the values have it request."""
+    values, spec = merged(chart.defaults, user.values), wanted.https
+    own = at(values, "proxy", "https") or {}
+    by_contact = bool(spec and spec.contact) and at(user.values, "proxy", "https", "type") in (None, "letsencrypt")
+    if by_contact and at(chart.defaults, "proxy", "https", "letsencrypt") is None:
+        hint = "hub: {chart: z2jh}, or your own certificate and key in hub.https"
+        return [UserError(f"chart {chart.name} {chart.version} cannot request certificates", where=where, hint=hint)]
+    by_values = own.get("enabled") and own.get("type") == "letsencrypt" and own.get("hosts")
+    if not by_contact and not by_values:
+        return []
+    found = []
+    for way in ("ingress", "httpRoute"):
+        if at(values, way, "enabled"):
+            hint = "leave out hub.https.contact and proxy.https, and have the ingress controller or Gateway get it: cert-manager"
+            message = f"with {way}, the hub would request a certificate that nobody sees"
+            found.append(UserError(message, where=user.where((way, "enabled")), hint=hint))
+    if spec and spec.challenge == "dns":
+        if at(chart.defaults, "proxy", "traefik", "extraStaticConfig") is None:
+            message = f"chart {chart.name} {chart.version} cannot use https.challenge: dns"
+            found.append(UserError(f"{message}: it has no proxy.traefik.extraStaticConfig", where=where))
+        return found
+    for key, value in (("disableHttpPort", True), ("loadBalancerSourceRanges", None)):
+        given = at(values, "proxy", "service", key)
+        if given and (value is None or given is value) and not (spec and spec.is_private):
+            place = ("proxy", "service", key)
+            message = f"{key}: the authority connects to port 80 from anywhere before it issues a certificate"
+            found.append(
+                UserError(message, where=user.where(place), hint="leave it out, or set hub.https.challenge: dns")
+            )
+    return found
 
 
 def without_balancer(user: UserValues, wanted: HubSpec, where: str) -> UserError | None:

@@ -5,6 +5,8 @@ Types have the keys that the product reads, as the Identity API reference names 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio.to_thread
 from typing_extensions import TypedDict
 
@@ -17,6 +19,21 @@ class ApplicationCredential(TypedDict):
     id: str
     name: str
     expires_at: str | None
+
+
+class AccessRule(TypedDict):
+    """A request that an application credential may be used for. `service`: its type in the catalog."""
+
+    service: str
+    method: str
+    path: str
+    """`*` stands for a part of a path, `**` for any number of them."""
+
+
+class NewCredential(ApplicationCredential):
+    """An application credential that has just been created: its secret is in no later answer."""
+
+    secret: str
 
 
 class Trust(TypedDict):
@@ -39,11 +56,35 @@ async def is_restricted(cloud: Cloud) -> bool:
 
 async def application_credential(cloud: Cloud, ident: str) -> ApplicationCredential | None:
     """The user's application credential of this ID; None if the user has no such."""
-    user = await anyio.to_thread.run_sync(lambda: cloud.access.user_id)
-    path = f"/users/{user}/application_credentials/{ident}"
+    path = f"{await _path(cloud)}/{ident}"
     return await cloud.identity.find(path, ApplicationCredential, within="application_credential")
 
 
 async def find_trust(cloud: Cloud, ident: str) -> Trust | None:
     """The trust of this ID; None when it is gone. CloudError for one that another user has made."""
     return await cloud.identity.find(f"/OS-TRUST/trusts/{ident}", Trust, within="trust")
+
+
+async def application_credentials(cloud: Cloud, name: str) -> list[ApplicationCredential]:
+    """The user's application credentials of that name: one, or none."""
+    path = await _path(cloud)
+    listed = await cloud.identity.all(path, "application_credentials", ApplicationCredential, name=name)
+    return [each for each in listed if each["name"] == name]  # which some clouds do not select by
+
+
+async def create_application_credential(
+    cloud: Cloud, name: str, description: str, rules: Sequence[AccessRule]
+) -> NewCredential:
+    """Create one with all roles of the user's, which can create no others. Without `rules` it may be used for every request."""
+    wanted = {"name": name, "description": description, "unrestricted": False}
+    body = {"application_credential": wanted | ({"access_rules": list(rules)} if rules else {})}
+    return await cloud.identity.post(await _path(cloud), body, NewCredential, within="application_credential")
+
+
+async def delete_application_credential(cloud: Cloud, ident: str) -> None:
+    await cloud.identity.delete(f"{await _path(cloud)}/{ident}")
+
+
+async def _path(cloud: Cloud) -> str:
+    user = await anyio.to_thread.run_sync(lambda: cloud.access.user_id)
+    return f"/users/{user}/application_credentials"

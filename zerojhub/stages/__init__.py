@@ -8,6 +8,7 @@ from zerojhub.stages.access import Access
 from zerojhub.stages.address import Address
 from zerojhub.stages.autoscale import Autoscale
 from zerojhub.stages.backup import Backup
+from zerojhub.stages.certificate import Certificate
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.check import Check
 from zerojhub.stages.cluster import Cluster
@@ -17,6 +18,7 @@ from zerojhub.stages.floating_ip import FloatingIP
 from zerojhub.stages.helm import HelmProgram
 from zerojhub.stages.kept import Kept
 from zerojhub.stages.kept_address import KeptAddress
+from zerojhub.stages.kept_certificate import KeptCertificate
 from zerojhub.stages.keypair import Keypair
 from zerojhub.stages.login import Login
 from zerojhub.stages.preflight import Preflight
@@ -31,6 +33,7 @@ __all__ = [
     "Address",
     "Autoscale",
     "Backup",
+    "Certificate",
     "Chart",
     "Check",
     "Cluster",
@@ -40,6 +43,7 @@ __all__ = [
     "HelmProgram",
     "Kept",
     "KeptAddress",
+    "KeptCertificate",
     "Keypair",
     "Login",
     "Preflight",
@@ -64,9 +68,11 @@ STAGES: tuple[AnyStage, ...] = (
     Login,
     Values,
     Volumes,
+    KeptCertificate,
     Chart,
     Address,
     Dns,
+    Certificate,
     Endpoint,
     Check,
     Backup,

@@ -24,6 +24,10 @@ ADDRESS_TIMEOUT = 600
 EXCHANGE_TIMEOUT = 120
 """Seconds for the cloud controllers to note the address that a load balancer was given."""
 
+STEADY = 8
+"""Good answers in a row, each on a connection of its own, before an address counts as working: a load balancer uses one
+node and then another, and some of them start to forward traffic later than others."""
+
 NOTED = "loadbalancer.openstack.org/load-balancer-address"
 """The annotation with the load balancer's address."""
 ANNOTATIONS = ("loadbalancer.openstack.org/load-balancer-id", NOTED)
@@ -99,8 +103,10 @@ async def address_of(run: Run, service: Service) -> HubAddress | None:
     match kind:
         case "LoadBalancer":
             ingress = (service["status"].get("loadBalancer", {}).get("ingress") or [{}])[0]
-            host = ingress.get("ip") or ingress.get("hostname")
-            return HubAddress(kind, host, port["port"], https, tuple(addresses_of(service))) if host else None
+            addresses = tuple(addresses_of(service))
+            # With PROXY protocol, cloud controllers put a name such as 203.0.113.7.nip.io in place of the address.
+            host = addresses[0] if ingress and addresses else ingress.get("hostname")
+            return HubAddress(kind, host, port["port"], https, addresses) if host else None
         case "NodePort":
             address = await _node_address(run)
             return HubAddress(kind, address, port.get("nodePort"), https, (address,))

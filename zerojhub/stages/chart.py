@@ -33,6 +33,7 @@ from zerojhub.stages.access import Access
 from zerojhub.stages.cluster import Cluster
 from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.kept import find as find_kept
+from zerojhub.stages.kept_certificate import KeptCertificate
 from zerojhub.stages.storage import StorageClass
 from zerojhub.stages.template import find as find_template
 from zerojhub.stages.values import Rendered, Values, kubernetes_of, render
@@ -90,6 +91,7 @@ class Chart(Stage[Release]):
 
     name = "chart"
     needs = (Cluster, HelmProgram, StorageClass, Values, Volumes)
+    after = (KeptCertificate,)
     undo_needs = (Cluster, Access)
 
     async def check(self, run: Run) -> list[ZeroJHubError]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,13 +11,10 @@ from typing import TYPE_CHECKING
 from zerojhub import lookup
 from zerojhub.deployment import is_address
 from zerojhub.errors import CloudError, ZeroJHubError
-from zerojhub.kube.kinds import DEPLOYMENT
 from zerojhub.openstack import designate
 from zerojhub.openstack.session import if_allowed
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
-from zerojhub.stages.access import Access
-from zerojhub.stages.address import Address, uses_https
-from zerojhub.stages.chart import Chart
+from zerojhub.stages.address import Address
 from zerojhub.stages.floating_ip import mark
 from zerojhub.stages.host_name import absolute, host_of, zone_of
 from zerojhub.tasks import gather
@@ -63,7 +59,7 @@ class Dns(Stage[Name]):
 
     Creates an A record, or AAAA, described as `zerojhub:NAME`, corrects it when the address changes, and waits until the
     zone's name servers and this machine have it. Leaves records alone that somebody else has created. Without a zone, or
-    without Designate, it says which record to create. Has the certificate requested once the record is there. `down` deletes the record, unless the address is kept.
+    without Designate, it says which record to create. `down` deletes the record, unless the address is kept.
     """
 
     name = "dns"
@@ -117,8 +113,6 @@ class Dns(Stage[Name]):
         await _wait_until_active(run, [there[kind] for kind in found.wanted])
         await _wait_for_servers(run, found)
         await _wait_here(run, found)
-        if uses_https(run):
-            await _request_certificate(run)
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         if run.deployment.hub.address is not None or not self.applies(run.deployment):
@@ -189,16 +183,6 @@ async def _wait_for_deletion(run: Run, zone: Zone, host: str, kind: RecordType) 
         await wait_until(look, timeout=ACTIVE_TIMEOUT, pause=(0.5, 3), say=run.say)
     except TimedOut as late:
         raise ZeroJHubError(late.reason.removeprefix("waiting until ") + ", not yet") from None
-
-
-async def _request_certificate(run: Run) -> None:
-    """Restart what requests the hub's certificate: it did so when there was no record yet, and does not try again."""
-    kube, release = run[Access].kube, run[Chart]
-    labels = f"release={release.name},component=autohttps"
-    restart = {"spec": {"template": {"metadata": {"annotations": {"zerojhub.io/restarted": str(int(time.time()))}}}}}
-    for each in await kube.list(DEPLOYMENT, release.namespace, labels=labels):
-        run.say("requesting the certificate again")
-        await kube.merge(DEPLOYMENT, each["metadata"]["name"], release.namespace, restart)
 
 
 async def _create(run: Run, zone: Zone, host: str, kind: RecordType, values: list[str]) -> RecordSet:

@@ -11,7 +11,8 @@ from zerojhub.errors import ZeroJHubError
 from zerojhub.run import Run
 from zerojhub.stage import Found, Missing, Stage, Wrong
 from zerojhub.stages.access import Access
-from zerojhub.stages.address import Address, HubAddress
+from zerojhub.stages.address import STEADY, Address, HubAddress
+from zerojhub.stages.certificate import Certificate
 from zerojhub.stages.chart import Chart
 from zerojhub.stages.dns import Dns, record
 from zerojhub.stages.host_name import host_of
@@ -23,10 +24,6 @@ ANSWER_TIMEOUT = 180
 LOOK_AGAIN = (0.5, 1.5)
 """Seconds between the looks at a hub that does not answer, before it counts as missing."""
 
-STEADY = 8
-"""Good answers in a row, each on a connection of its own, before an address counts as working: a load balancer uses one
-node and then another, and some of them start to forward traffic later than others."""
-
 
 class Endpoint(Stage[str]):
     """The hub's URL, once the hub answers there.
@@ -36,7 +33,7 @@ class Endpoint(Stage[str]):
 
     name = "endpoint"
     needs = (Address,)
-    after = (Dns,)
+    after = (Dns, Certificate)
 
     async def look(self, run: Run) -> Found[str] | Missing[str]:
         url = url_of(run[Address], await host_of(run), run[Chart].values)

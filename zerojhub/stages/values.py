@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,13 @@ from zerojhub.stages import cluster, login, template
 from zerojhub.stages.access import Access
 from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.host_name import host_of
+from zerojhub.stages.https_files import https_of
 from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.template import Template
 
 if TYPE_CHECKING:
     from zerojhub.hub.charts import ChartArchive, ChartValues
+    from zerojhub.hub.https import Https
     from zerojhub.hub.secrets import Secrets
     from zerojhub.hub.values import UserValues
 
@@ -50,13 +52,15 @@ class Rendered:
     """What may become a problem later."""
     address: str | None = None
     """The floating IP that is kept for the hub."""
+    https: Https | None = field(default=None, repr=False)
+    """`hub.https` with the files that it names."""
 
     def values(self, secrets: Secrets, installed: dict[str, Any] | None = None) -> dict[str, Any]:
         """The values to give to Helm. `installed`: those of the release, whose announcement is kept, except that of a move."""
         from zerojhub.hub import message
         from zerojhub.hub.values import completed
 
-        values = completed(self.user.values, secrets, self.wanted, self.chart, self.address)
+        values = completed(self.user.values, secrets, self.wanted, self.chart, self.address, self.https)
         shown = message.shown(installed or {})
         return message.with_message(values, None if shown == message.MOVING else shown)
 
@@ -136,15 +140,23 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         if values.is_public(user.values, wanted.expose) and not wanted.open_to_anyone:
             problems += filter(None, [values.lets_anyone_in(user, chart)])
         problems += filter(None, [lets_nobody_in(user, chart)])
-        problems += filter(None, [values.without_requests(wanted, chart, run.deployment.where("hub", "https"))])
+        problems += values.without_certificate(user, wanted, chart, run.deployment.where("hub", "https"))
         if wanted.address:
             place = run.deployment.where("hub", "address")
             problems += filter(None, [values.without_balancer(user, wanted, place)])
+    https: Https | None = None
+    try:
+        https = await run.once(https_of, run)
+    except Problems as several:
+        problems += several.problems
+    except UserError as error:
+        problems.append(error)
     if problems:
         raise Problems(problems)
     remarks = (may_let_nobody_in(user, chart), may_let_everyone_in(user, chart), values.overruled(user))
     warnings = (*filter(None, remarks), *settings.doubtful(user))
-    rendered = Rendered(chart, user, wanted, _fingerprint(run, wanted, chart, user, kubernetes), remark, warnings)
+    fingerprint = _fingerprint(run, wanted, chart, user, kubernetes, https)
+    rendered = Rendered(chart, user, wanted, fingerprint, remark, warnings, https=https)
     if rendered.is_proven(run.folder):
         return rendered
     secrets = Secrets.of(run.folder, None)
@@ -185,11 +197,14 @@ def _proven(folder: Path) -> list[str]:
     return proven.read_text().split() if proven.exists() else []
 
 
-def _fingerprint(run: Run, wanted: HubSpec, chart: ChartArchive, user: UserValues, kubernetes: str | None) -> str:
+def _fingerprint(
+    run: Run, wanted: HubSpec, chart: ChartArchive, user: UserValues, kubernetes: str | None, https: Https | None
+) -> str:
     """SHA-256. The secrets that zerojhub generates are not in it: they look alike each time."""
     deployment = run.deployment
     names = [deployment.release, deployment.namespace, kubernetes]
-    parts = [__version__, chart.digest, user.values, wanted.model_dump(mode="json"), names]
+    files_of_it = [https.authority_file, https.own and https.own.digest] if https else []
+    parts = [__version__, chart.digest, user.values, wanted.model_dump(mode="json"), names, files_of_it]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
