@@ -15,7 +15,7 @@ RUN := $(BIN)/python $(PYTEST)
 SIDE_BY_SIDE := $(BIN)/python -m tests.side_by_side
 CONSTRAINTS := tests/constraints.txt
 DEPLOYMENT := config/practice.yaml
-TEST_PACKAGES := chromium chromium-driver openssh-client openssh-server curl iproute2 procps rabbitmq-server slapd
+TEST_PACKAGES := chromium chromium-driver libnss3-tools openssh-client openssh-server curl iproute2 procps rabbitmq-server slapd
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
 INSTALL := $(APT) install -y --no-install-recommends
 

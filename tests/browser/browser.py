@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +44,45 @@ REFUSED = ".login_error, .error:has(h1)"
 """Where the hub says that it refuses a login: on the login page, or on a page of errors."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a browser runs. `driver` is the program that starts it, `authorities` a file with more that it trusts (PEM)."""
+
+    driver: Path = Path("/usr/bin/chromedriver")
+    authorities: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
 @contextlib.contextmanager
-def browser() -> Iterator[webdriver.Chrome]:
+def browser(place: Place | None = None) -> Iterator[webdriver.Chrome]:
     """A browser with an empty, temporary profile."""
+    place = place or Place()
     profile = tempfile.mkdtemp(prefix="browser-")
+    if place.authorities:
+        _trust(Path(profile), place.authorities)
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    service = Service(str(place.driver), env={**place.environment, "HOME": profile})
+    driver = webdriver.Chrome(options=options, service=service)
     try:
         driver.set_page_load_timeout(PATIENCE)
         yield driver
     finally:
         driver.quit()
         shutil.rmtree(profile, ignore_errors=True)
+
+
+def _trust(home: Path, authorities: Path) -> None:
+    """Have the browser of that home trust these authorities, as a person has it do so in its settings."""
+    database = home / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    certutil = ["certutil", "-d", f"sql:{database}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True, timeout=60)
+    for number, text in enumerate(re.findall(r"-----BEGIN.*?END CERTIFICATE-----\n", authorities.read_text(), re.S)):
+        add = [*certutil, "-A", "-a", "-n", f"authority {number}", "-t", "C,,"]
+        subprocess.run(add, input=text, text=True, check=True, timeout=60)
 
 
 def log_in(driver: webdriver.Chrome, url: str, user: str, password: str) -> None:
@@ -99,12 +127,12 @@ def run_cell(driver: webdriver.Chrome, code: str) -> str:
     return _see(driver, ".jp-Notebook .jp-OutputArea-output").text.strip()
 
 
-def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Path) -> str:
+def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Path, place: Place | None = None) -> str:
     """Log in to the hub, run the code in a cell, save a screenshot, and return the cell's output.
 
     If a step fails, the screenshot shows how far it got.
     """
-    with browser() as driver:
+    with browser(place) as driver:
         try:
             log_in(driver, url, user, password)
             open_lab(driver, url, user)

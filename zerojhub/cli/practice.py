@@ -149,6 +149,31 @@ def env() -> None:
 
 
 @app.command(cls=Command)
+def shell(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Command to run there, after `--`.", show_default="a shell"),
+    ] = None,
+) -> None:
+    """Open a shell in which the names in the project's DNS zones are found, as if everyone delegated to them.
+
+    Only programs in it find them: the resolver of this machine stays as it is.
+
+    Examples:
+        zerojhub practice shell
+        zerojhub practice shell -- zerojhub up
+        zerojhub practice shell -- curl http://hub.class.example/
+    """
+    import os
+
+    from zerojhub.practice import control
+
+    found = control.require_running()
+    argv = control.in_zones(found, command or [os.environ.get("SHELL", "/bin/sh")])
+    os.execvp(argv[0], argv)
+
+
+@app.command(cls=Command)
 def reset(yes: YesOption = False) -> None:
     """Delete every cluster, server, volume and floating IP in the practice cloud.
 

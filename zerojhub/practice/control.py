@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,23 @@ def prepare(progress: Progress, port: int | None, *, more: Collection[More] = ()
 def environment() -> dict[str, str]:
     """The variables that point OpenStack clients to the practice cloud."""
     return {"OS_CLIENT_CONFIG_FILE": str(daemon.state_folder() / "clouds.yaml"), "OS_CLOUD": daemon.CLOUD}
+
+
+def in_zones(found: daemon.Running, command: Sequence[str]) -> list[str]:
+    """The command line that runs the command with a resolver of its own, which also knows the project's zones.
+
+    It sees other files in place of `/etc/resolv.conf` and `/etc/nsswitch.conf`. Everyone else on this machine does not.
+    """
+    folder = Path(found.state) / "resolver"
+    folder.mkdir(exist_ok=True)
+    ours = {"resolv.conf": f"nameserver {found.gateway}\n", "nsswitch.conf": "hosts: files dns\n"}
+    theirs = {name: file.read_text() if (file := Path("/etc", name)).exists() else "" for name in ours}
+    # The C library takes the first line of hosts, and asks the name servers in turn: ours refuses other names.
+    for name, text in ours.items():
+        (folder / name).write_text(text + re.sub(r"^hosts:.*\n?", "", theirs[name], flags=re.MULTILINE))
+    mounts = "".join(f'mount --bind "$1/{name}" /etc/{name} && ' for name in ours if Path("/etc", name).exists())
+    script = f'{mounts}shift && exec "$@"'
+    return ["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh", str(folder), *command]
 
 
 def audit_log() -> Path:
