@@ -191,6 +191,10 @@ def test_a_record_follows_the_address_and_the_name(designate):
     assert designate.said() == [f"hub.hubs.example.org. A {IP}"]
     up(at_work(IP, host="lab.hubs.example.org"))
     assert designate.said() == [f"lab.hubs.example.org. A {IP}"]
+    up(at_work(IP, host="lab.example.org"))  # in another zone
+    assert designate.said() == [f"lab.example.org. A {IP}"]
+    anyio.run(Dns().undo, at_work(), Teardown())
+    assert designate.said() == []
 
 
 def test_a_cloud_that_allows_no_short_ttl_gives_the_record_that_of_its_zone(designate):

@@ -16,7 +16,7 @@ from zerojhub.openstack.session import if_allowed
 from zerojhub.stage import Found, Missing, Stage, Teardown, Wrong
 from zerojhub.stages.address import Address
 from zerojhub.stages.floating_ip import mark
-from zerojhub.stages.host_name import absolute, host_of, zone_of
+from zerojhub.stages.host_name import absolute, host_of, zone_of, zones_of
 from zerojhub.tasks import gather
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
@@ -110,6 +110,9 @@ class Dns(Stage[Name]):
                 there[kind] = await _create(run, zone, host, kind, values)
             elif sorted(there[kind]["records"]) != sorted(values):
                 await designate.set_records(run.cloud, there[kind], values)
+        for each in await _everywhere(run):
+            if each["zone_id"] != zone["id"]:
+                await designate.delete_recordset(run.cloud, each)  # of an earlier name
         await _wait_until_active(run, [there[kind] for kind in found.wanted])
         await _wait_for_servers(run, found)
         await _wait_here(run, found)
@@ -118,9 +121,8 @@ class Dns(Stage[Name]):
         if run.deployment.hub.address is not None or not self.applies(run.deployment):
             return
         with if_allowed():
-            if zone := await zone_of(run):
-                for each in await designate.recordsets(run.cloud, zone["id"], description=mark(run)):
-                    await designate.delete_recordset(run.cloud, each)
+            for each in await _everywhere(run):
+                await designate.delete_recordset(run.cloud, each)
 
 
 def record(host: str, addresses: Sequence[str]) -> str:
@@ -149,6 +151,13 @@ async def _records(run: Run, host: str, zone: Zone, addresses: Sequence[str]) ->
     ids = {each["id"] for each in own}
     others = [each for each in at_name if each["id"] not in ids and each["type"] in ("A", "AAAA", "CNAME")]
     return _Records(host, zone, _by_type(addresses), _staying(own), _staying(others))
+
+
+async def _everywhere(run: Run) -> list[RecordSet]:
+    """All records of the deployment, in whichever zone of the project: the name may have been in another one."""
+    zones = await run.once(zones_of, run)
+    found = await gather(*(designate.recordsets(run.cloud, zone["id"], description=mark(run)) for zone in zones))
+    return _staying([each for listed in found for each in listed])
 
 
 def _staying(recordsets: list[RecordSet]) -> list[RecordSet]:
