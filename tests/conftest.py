@@ -16,7 +16,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.openstack_client import openstack
+from tests import forked
 
 PROGRAM = Path(sys.executable).with_name("zerojhub")
 ROOT = Path(__file__).parents[1]
@@ -87,7 +87,9 @@ class Shell:
         self, *words: str | Path, code: int | None = 0, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """Run zerojhub and hold it to its exit code."""
-        done = self.run(PROGRAM, *words, timeout=timeout)
+        done = forked.run(
+            "zerojhub", *map(str, words), folder=self.folder, environment=self.environment, timeout=timeout
+        )
         assert code is None or done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -97,7 +99,7 @@ class Shell:
 
     def openstack(self, *words: str, code: int = 0):
         """What the ordinary client says, as JSON where it can."""
-        done = openstack(*words, folder=self.folder, environment=self.environment)
+        done = forked.run("openstack", *words, folder=self.folder, environment=self.environment)
         assert done.returncode == code, done.stderr
         return done.stdout
 

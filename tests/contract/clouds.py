@@ -16,8 +16,8 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests import forked
 from tests.contract.ground import InstantGround
-from tests.openstack_client import openstack
 from zerojhub.practice.cloud.store import Store
 from zerojhub.practice.faults import HUB, Faults
 from zerojhub.practice.machines.front import Front, listen
@@ -122,7 +122,7 @@ class Cloud:
             "HOME": str(self.clouds.parent),
             "SHELL": "/bin/sh",
         }
-        done = openstack(folder=Path.cwd(), environment=environment, commands="\n".join(commands))
+        done = forked.run("openstack", folder=Path.cwd(), environment=environment, stdin="\n".join(commands))
         return done.stdout, done.stderr
 
     def hold(self) -> None:
