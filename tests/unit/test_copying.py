@@ -460,7 +460,7 @@ def test_going_back_says_who_leaves_something_behind(world):
     old, new = sides(world)
     users = {"ada": "2026-11-30T08:00:00.0Z", "ben": "2026-11-01T08:00:00.0Z", "zerojhub-check": "2026-11-30T09:00:00Z"}
     new.data.items = [SimpleNamespace(user=name, last_used=when) for name, when in users.items()]
-    said = anyio.run(copying.left_behind, old, new)
+    said = anyio.run(copying.ask_back, ("class", "class2"), old, new)
     assert "what was written on class2 since stays there (ada worked there)" in said
 
 

@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from zerojhub.moving.plan import Plan
     from zerojhub.moving.rehearsal import Rehearsed
     from zerojhub.moving.switch import Finished, Moved
+    from zerojhub.moving.way import Way
     from zerojhub.run import Run
 
 TO_DO = 3
 """Exit code of --plan if there is something to do."""
-MOST = 20
-"""Owners that are named in a question."""
 
 app = App()
 
@@ -100,14 +99,15 @@ def move(
     planning.refuse_alike(*deployments, copy=copy)
     if copy:
         copying.share_backups(*deployments)
-    names = [each.name for each in deployments]
+    names = (deployments[0].name, deployments[1].name)
     if names[0] == names[1]:
-        names = [f"{each.name} in {each.cloud}" for each in deployments]
+        names = (f"{names[0]} in {deployments[0].cloud}", f"{names[1]} in {deployments[1].cloud}")
+    way: Way = copying if copy else moving
 
     async def look(old: Run, new: Run) -> tuple[sides.Side, sides.Side, Plan]:
         with graph.step(new, "look") as step:
             here, there = await gather(sides.look(old), sides.look(new))
-            plan = await (copying.make if copy else planning.make)(here, there)
+            plan = await way.make(here, there)
             step.detail = f"{plan.progress}, {plural(len(plan.volumes), 'volume')}"
         return here, there, plan
 
@@ -118,36 +118,18 @@ def move(
         here, built, plan = await look(old, new)
         plan.refuse()
         if plan.progress not in (Progress.moved, Progress.finished):
-            what = f"{plural(len(plan.volumes), 'volume')} from {names[0]} to {names[1]}"
-            how = f"Copy {what}, {plan.size_gb} GB, through {plan.through}" if copy else f"Move {what}"
-            last = "In the end nobody" if copy else "Nobody"
-            confirm(f"{how}? {last} can work for about {plan.downtime_seconds} s", yes=yes)
-        return await (copying.there if copy else moving.there)(here, built, plan)
+            confirm(way.ask_there(names, plan), yes=yes)
+        return await way.there(here, built, plan)
 
     async def back(old: Run, new: Run) -> Moved:
         here, built, plan = await look(old, new)
-        if copy:
-            confirm(f"Have {names[0]} run the hub again? {await copying.left_behind(here, built)}", yes=yes)
-            return await copying.back(here, built, plan)
-        confirm(
-            f"Have {names[0]} run the hub again? All servers are stopped; if the new chart has upgraded the accounts, they"
-            " are as before the move",
-            yes=yes,
-        )
-        return await moving.back(here, built, plan)
+        confirm(await way.ask_back(names, here, built), yes=yes)
+        return await way.back(here, built, plan)
 
     async def finish(old: Run, new: Run) -> Finished:
         here, built, plan = await look(old, new)
-        if copy:
-            people = ", ".join(plan.people[:MOST]) + (" …" if len(plan.people) > MOST else "")
-            old_ones = f"{plural(len(plan.volumes), 'volume')}, {plan.size_gb} GB, of {people}"
-            confirm(
-                f"Delete {names[0]} and its cluster? {names[1]} has copies of everything; the old {old_ones} are kept",
-                yes=yes,
-            )
-            return await copying.finish(here, built, plan)
-        confirm(f"Delete {names[0]} and its cluster? Its users' volumes are those of {names[1]} and stay", yes=yes)
-        return await moving.finish(here, built, plan)
+        confirm(way.ask_finish(names, plan), yes=yes)
+        return await way.finish(here, built, plan)
 
     async def try_it(old: Run, new: Run) -> Rehearsed:
         here, built, plan = await look(old, new)

@@ -1,8 +1,9 @@
 """Moving a hub to where its volumes cannot go, such as another project or cloud: everybody's files are copied through backups.
 
 While people work, everything is backed up, and restored on the new cluster. When the hub is stopped, that is done once more
-with what has changed since, and with the hub's database. A claim on the new cluster says which backup its files are those of, so a run that was interrupted
-is continued with the people who are left. Nothing is removed from the old cluster, so going back needs no copying.
+with what has changed since, and with the hub's database. A claim on the new cluster says which backup its files are those
+of, so a run that was interrupted is continued with the people who are left. Nothing is removed from the old cluster, so going
+back needs no copying.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ from zerojhub.moving.build import build, build_again
 from zerojhub.moving.plan import Moving, Place, Plan, Progress
 from zerojhub.moving.sides import Side
 from zerojhub.moving.switch import Finished, Moved
-from zerojhub.openstack import magnum
-from zerojhub.stage import Teardown
 from zerojhub.stages import STAGES, Address, Backup, Chart, Endpoint, Values
 from zerojhub.stages.chart import names_are_safe
 from zerojhub.stages.kept_address import KEEP
@@ -53,6 +52,9 @@ if TYPE_CHECKING:
 BEFORE = "standstill.json"
 """Where the old cluster notes, beside what the cron job notes, each owner's last backup from before the standstill: whatever
 comes after it is complete. Not a time, because the clocks of this machine and of the cluster may differ."""
+
+MOST_NAMED = 20
+"""Owners that are named in a question."""
 
 
 def share_backups(old: Deployment, new: Deployment) -> None:
@@ -231,23 +233,30 @@ async def finish(old: Side, new: Side, plan: Plan) -> Finished:
             )
         number = len(copies_on(new))
         step.outcome, step.detail = "done", f"what {plural(number, 'owner')} had is there"
-    shared = old.party.cluster == new.party.cluster
-    teardown = Teardown()
-    await graph.down(old.run, STAGES, teardown, act=(Backup, Address, Chart) if shared else None)
-    left = await magnum.find_cluster(old.run.cloud, old.run.deployment.cluster_name)
-    return Finished(number, teardown.kept, left["name"] if left else None, copied=True)
+    kept, cluster = await switch.delete(old, new, but_on_one_cluster=(Backup, Address, Chart))
+    return Finished(number, kept, cluster, copied=True)
 
 
-async def left_behind(old: Side, new: Side) -> str:
-    """What going back leaves on the new cluster, in a sentence."""
+def ask_there(names: tuple[str, str], plan: Plan) -> str:
+    what = f"{plural(len(plan.volumes), 'volume')} from {names[0]} to {names[1]}, {plan.size_gb} GB, through {plan.through}"
+    return f"Copy {what}? In the end nobody can work for about {plan.downtime_seconds} s"
+
+
+async def ask_back(names: tuple[str, str], old: Side, new: Side) -> str:
     noted: Noted = await state.read(old.kube, old.namespace) if old.data.kube else {}
     copied = noted.get("owners", {}).get(HUB_NAME, {}).get("last_good", "")
     used = {str(each.user) for each in new.data.items if each.user and (each.last_used or "") > copied} - {CHECK}
     who = ", ".join(sorted(used)) or "nobody, as far as is known,"
     return (
-        f"Files and accounts are as they were when it was stopped; what was written on {new.name} since stays there"
-        f" ({who} worked there)"
+        f"Have {names[0]} run the hub again? Files and accounts are as they were when it was stopped; what was written on"
+        f" {new.name} since stays there ({who} worked there)"
     )
+
+
+def ask_finish(names: tuple[str, str], plan: Plan) -> str:
+    people = ", ".join(plan.people[:MOST_NAMED]) + (" …" if len(plan.people) > MOST_NAMED else "")
+    old_ones = f"{plural(len(plan.volumes), 'volume')}, {plan.size_gb} GB, of {people}"
+    return f"Delete {names[0]} and its cluster? {names[1]} has copies of everything; the old {old_ones} are kept"
 
 
 async def _copy_while_people_work(old: Side, new: Side) -> None:

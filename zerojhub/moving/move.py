@@ -19,8 +19,7 @@ from zerojhub.moving import plan as planning
 from zerojhub.moving.build import build, build_again
 from zerojhub.moving.plan import Plan, Progress
 from zerojhub.moving.switch import Finished, Moved
-from zerojhub.openstack import cinder, magnum
-from zerojhub.stage import Teardown
+from zerojhub.openstack import cinder
 from zerojhub.stages import STAGES, Address, Chart, Endpoint, Volumes
 from zerojhub.stages.chart import names_are_safe
 from zerojhub.stages.volumes import hub_of
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from zerojhub.moving.sides import Side
     from zerojhub.run import Run
     from zerojhub.text import Say
+
+
+make = planning.make
 
 
 async def there(old: Side, new: Side, plan: Plan) -> Moved:
@@ -58,17 +60,28 @@ async def finish(old: Side, new: Side, plan: Plan) -> Finished:
     """Delete the old deployment, and verify that no volume went with it. ZeroJHubError if the hub has not moved."""
     if plan.progress not in (Progress.moved, Progress.finished):
         raise ZeroJHubError(f"the hub has not moved to {new.name} yet", hint="run the same command without --finish")
-    shared = old.party.cluster == new.party.cluster
-    teardown = Teardown()
-    await graph.down(old.run, STAGES, teardown, act=(Address, Chart) if shared else None)
+    kept, cluster = await switch.delete(old, new, but_on_one_cluster=(Address, Chart))
     with graph.step(new.run, "verify") as step:
         there = {each["id"] for each in await cinder.volumes(new.run.cloud) if each["status"] != "deleting"}
         if lost := [each for each in plan.volumes if each.volume not in there]:
             names = ", ".join(f"{each.volume} ({each.owner})" for each in lost)
             raise ZeroJHubError(f"Cinder no longer has {names}", hint="ask the operators of the cloud at once")
         step.outcome, step.detail = "done", f"{plural(len(plan.volumes), 'volume')} there"
-    left = await magnum.find_cluster(old.run.cloud, old.run.deployment.cluster_name)
-    return Finished(len(plan.volumes), teardown.kept, left["name"] if left else None)
+    return Finished(len(plan.volumes), kept, cluster)
+
+
+def ask_there(names: tuple[str, str], plan: Plan) -> str:
+    what = f"{plural(len(plan.volumes), 'volume')} from {names[0]} to {names[1]}"
+    return f"Move {what}? Nobody can work for about {plan.downtime_seconds} s"
+
+
+async def ask_back(names: tuple[str, str], old: Side, new: Side) -> str:
+    accounts_are = "if the new chart has upgraded the accounts, they are as before the move"
+    return f"Have {names[0]} run the hub again? All servers are stopped; {accounts_are}"
+
+
+def ask_finish(names: tuple[str, str], plan: Plan) -> str:
+    return f"Delete {names[0]} and its cluster? Its users' volumes are those of {names[1]} and stay"
 
 
 async def _transfer(source: Side, target: Side, *, back: bool) -> Moved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ from zerojhub.hub.client import HubClient
 from zerojhub.hub.message import MOVING
 from zerojhub.hub.secrets import Secrets
 from zerojhub.moving import names, stop
+from zerojhub.openstack import magnum
+from zerojhub.stage import Teardown
 from zerojhub.stages import STAGES, Chart, Check, Endpoint, KeptAddress, Values, chart
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
+    from zerojhub.graph import AnyStage
     from zerojhub.moving.sides import Side
     from zerojhub.openstack.leftovers import KeptVolume
     from zerojhub.run import Run
@@ -106,3 +110,16 @@ async def start(target: Side, stopped: float | None) -> tuple[str, float | None]
             await graph.ensure(run, stage)
     await resume(target.crons)
     return run[Endpoint], downtime
+
+
+async def delete(
+    old: Side, new: Side, *, but_on_one_cluster: Collection[AnyStage]
+) -> tuple[list[KeptVolume], str | None]:
+    """Delete the old deployment, of which only these stages if both are on one cluster.
+
+    Returns the volumes that are kept, and the name of the old cluster, if zerojhub did not create it and so has left it.
+    """
+    shared, teardown = old.party.cluster == new.party.cluster, Teardown()
+    await graph.down(old.run, STAGES, teardown, act=but_on_one_cluster if shared else None)
+    left = await magnum.find_cluster(old.run.cloud, old.run.deployment.cluster_name)
+    return teardown.kept, left["name"] if left else None
