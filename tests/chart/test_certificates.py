@@ -18,6 +18,7 @@ import pytest
 
 from tests.chart.rendering import render
 from tests.kubernetes.conftest import free_ports
+from zerojhub.hub.traefik import UNTRUSTED, last_failure
 from zerojhub.practice import acme, build, nameserver
 from zerojhub.practice.cloud.designate.records import Published
 
@@ -45,7 +46,7 @@ class Traefik:
     https: int
     lines: list[str] = field(default_factory=list)
 
-    async def start(self, directory: str, authorities: Path, *hosts: str) -> Process:
+    async def start(self, directory: str, authorities: Path | None, *hosts: str) -> Process:
         services = {"default": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:9/"}]}}}
         static = {
             "entryPoints": {
@@ -61,7 +62,7 @@ class Traefik:
         resources = render({"proxy": {"https": {**https, "letsencrypt": letsencrypt}, "traefik": traefik}})
         for name, text in resources["ConfigMap", "autohttps"]["data"].items():
             (self.folder / name).write_text(text)
-        environment = {**os.environ, "LEGO_CA_CERTIFICATES": str(authorities)}
+        environment = {**os.environ, **({"LEGO_CA_CERTIFICATES": str(authorities)} if authorities else {})}
         argv = [str(TRAEFIK), f"--configFile={self.folder / 'traefik.yaml'}"]
         return await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=STDOUT, env=environment)
 
@@ -93,9 +94,12 @@ class Traefik:
 
 @asynccontextmanager
 async def requested(
-    folder: Path, *hosts: str, names: tuple[str, ...] = (), shut: bool = False
+    folder: Path, *hosts: str, names: tuple[str, ...] = (), shut: bool = False, trusting: bool = True
 ) -> AsyncIterator[tuple[Traefik, Path]]:
-    """Traefik, which requests certificates for the hosts, and the file with the authorities. `shut`: its port 80 is."""
+    """Traefik, which requests certificates for the hosts, and the file with the authorities.
+
+    `shut`: its port 80 is. `trusting`: it trusts these authorities.
+    """
     http, https, port, other = free_ports(4)
     traefik = Traefik(folder, http, https)
     async with nameserver.served(zones(*names), ADDRESS, 0) as dns:
@@ -105,7 +109,7 @@ async def requested(
             async with asyncio.timeout(TIMEOUT):
                 while not authorities.exists():
                     await asyncio.sleep(0.05)
-            process = await traefik.start(acme.directory(ADDRESS, port), authorities, *hosts)
+            process = await traefik.start(acme.directory(ADDRESS, port), authorities if trusting else None, *hosts)
             reads = asyncio.create_task(traefik.log(process))
             try:
                 yield traefik, authorities
@@ -145,20 +149,23 @@ def test_a_name_that_leads_here_gets_a_certificate(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("host", "names", "shut", "words"),
+    ("host", "names", "given", "kind", "words"),
     [
-        (f"hub.{acme.BLOCKED}", (f"hub.{acme.BLOCKED}",), False, "urn:ietf:params:acme:error:rejectedIdentifier"),
-        (HOST, (), False, "urn:ietf:params:acme:error:connection"),
-        (HOST, (HOST,), True, "connection refused"),
+        (f"hub.{acme.BLOCKED}", (f"hub.{acme.BLOCKED}",), {}, "rejectedIdentifier", "policy"),
+        (HOST, (), {}, "connection", "could not resolve"),
+        (HOST, (HOST,), {"shut": True}, "connection", "connection refused"),
+        (HOST, (HOST,), {"trusting": False}, UNTRUSTED, "certificate signed by unknown authority"),
     ],
 )
-def test_why_a_name_gets_none_is_in_traefiks_log(
-    tmp_path: Path, host: str, names: tuple[str, ...], shut: bool, words: str
+def test_why_a_name_gets_none_is_read_from_traefiks_log(
+    tmp_path: Path, host: str, names: tuple[str, ...], given: dict[str, bool], kind: str, words: str
 ):
     async def work() -> None:
-        async with requested(tmp_path, host, names=names, shut=shut) as (traefik, _):
-            line = await traefik.says("Unable to obtain ACME certificate for domains")
-            assert words in line and host in line
+        async with requested(tmp_path, host, names=names, **given) as (traefik, _):
+            await traefik.says("Unable to obtain ACME certificate for domains")
+            failure = last_failure("".join(traefik.lines), host)
+            assert failure and failure.kind == kind and words in failure.said.lower(), failure
+            assert failure.time and abs(time.time() - failure.time.timestamp()) < TIMEOUT
 
     run(work)
 
