@@ -6,13 +6,19 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 LARGEST = 4_000_000
 """Bytes of a file that a person writes by hand, such as a hub's values; Kubernetes takes no object larger than 3 MiB."""
+
+PART = ".part-"
+"""What the name of a file begins with while it is being written."""
+ABANDONED = 3600
+"""Seconds after which such a file is that of a command that was killed."""
 
 
 def read(path: Path, *, most: int = LARGEST) -> bytes:
@@ -32,19 +38,25 @@ def read_all(file: BinaryIO, *, most: int = LARGEST) -> bytes:
 def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write the file, in place of an existing one. Several processes may do so at once. Raises OSError with the path."""
     with _blaming(path):
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")  # 0600
-        with _all_or_nothing(Path(part)):
-            _fill(descriptor, content)
-            os.chmod(part, mode)
+        with _part(path, content, mode) as part:
             os.replace(part, path)
 
 
 def create(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Create the file. FileExistsError if it is there, and OSError with the path if it cannot be written."""
-    with _blaming(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with _all_or_nothing(path):
-            _fill(descriptor, content)
+    """Create the file. FileExistsError if it is there, and OSError with the path if it cannot be written.
+
+    It appears with all of its content, also if the process is killed meanwhile.
+    """
+    with _blaming(path), _part(path, content, mode) as part:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
+            os.replace(part, path)
+        else:
+            part.unlink()
 
 
 def private_folder(path: Path) -> Path:
@@ -63,6 +75,8 @@ def private_folder(path: Path) -> Path:
     for entry in os.scandir(path):
         if entry.is_symlink():
             raise OSError(errno.ELOOP, "a link in place of a file of zerojhub's: remove it", entry.path)
+        if entry.name.startswith(PART):
+            _remove_abandoned(Path(entry.path))
     return path
 
 
@@ -76,21 +90,31 @@ def is_own(path: Path, *, follow: bool = True) -> bool:
     return path.stat(follow_symlinks=follow).st_uid in own
 
 
+def _remove_abandoned(part: Path) -> None:
+    with suppress(FileNotFoundError):  # its process has just given it its name
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink()
+
+
+@contextmanager
+def _part(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """Within: a file beside the path with this content, which is removed if anything fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PART)  # 0600
+    part = Path(name)
+    try:
+        _fill(descriptor, content)
+        part.chmod(mode)
+        yield part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def _fill(descriptor: int, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def _all_or_nothing(path: Path) -> Iterator[None]:
-    """Within: if anything fails, the file is removed."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

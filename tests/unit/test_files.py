@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import itertools
 import os
+import signal
 import stat
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +72,51 @@ def test_a_file_is_created_with_its_mode_and_only_if_it_is_not_there(tmp_path: P
     with pytest.raises(FileExistsError):
         files.create(path, b"other")
     assert there(tmp_path) == {"key": b"secret"}
+
+
+def test_a_process_that_is_killed_leaves_no_file_that_is_half_written(tmp_path: Path) -> None:
+    """Killed at every system call that changes a file: the next command takes what it finds there for whole."""
+    for number in range(1, 20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        child = os.fork()
+        if child == 0:
+            calls = itertools.count(1)
+
+            def hook(event: str, arguments: Any, calls: Iterator[int] = calls, number: int = number) -> None:
+                if event.startswith(("open", "os.", "tempfile")) and next(calls) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(hook)
+            with contextlib.suppress(OSError):
+                files.create(folder / "key", b"secret" * 1000)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        assert not (folder / "key").exists() or (folder / "key").read_bytes() == b"secret" * 1000
+        if os.WIFEXITED(status):
+            assert list(there(folder)) == ["key"]
+            assert number > 3
+            return
+    pytest.fail("it always was killed")
+
+
+def test_without_hard_links_a_file_is_created_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    files.create(tmp_path / "key", b"secret")
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "key", b"other")
+    assert there(tmp_path) == {"key": b"secret"}
+
+
+def test_what_killed_commands_have_left_unfinished_is_removed_after_an_hour(tmp_path: Path) -> None:
+    for name, age in ((".part-old", files.ABANDONED + 60), (".part-new", 0)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    files.private_folder(tmp_path)
+    assert list(there(tmp_path)) == [".part-new"]
 
 
 def error_of(write: Callable[[], object]) -> str:
