@@ -37,9 +37,8 @@ def read_all(file: BinaryIO, *, most: int = LARGEST) -> bytes:
 
 def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write the file, in place of an existing one. Several processes may do so at once. Raises OSError with the path."""
-    with _blaming(path):
-        with _part(path, content, mode) as part:
-            os.replace(part, path)
+    with _blaming(path), _part(path, content, mode) as part:
+        os.replace(part, path)
 
 
 def create(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -231,7 +231,7 @@ class Lock:
     async def _claim(self) -> Claim | None:
         """Create a pool, which is the lock if there is no other. The oldest of the others if there are."""
         # All words but this command's own are of commands that have ended: only one at a time gets here.
-        left = set(self._words.read_text().split()) if self._words.exists() else set()
+        left = self._left()
         files.write(self._words, " ".join({*left, self._word}).encode())
         mine = Claim.of(
             await neutron.create_subnet_pool(self._cloud, PREFIX + self._name, ADDRESSES, self._report(beat=0))
@@ -253,6 +253,10 @@ class Lock:
         files.write(self._words, self._word.encode())
         self._mine = mine
         return None
+
+    def _left(self) -> set[str]:
+        """The words of commands on this machine that have not given the lock back."""
+        return set(self._words.read_text().split()) if self._words.exists() else set()
 
     async def _claims(self) -> list[Claim]:
         """All claims, the oldest first; none where the project may not see any."""
@@ -308,13 +312,18 @@ class Lock:
         return json.dumps(report, ensure_ascii=False)
 
     async def _give_back(self) -> None:
-        """Delete this command's pool. Where that fails, the next command on this machine does it: it finds the word."""
-        if not self._here.is_locked:
+        """Delete this command's pool. Where that fails, the next command on this machine does it: it finds the word.
+
+        So does one that has had nothing to change.
+        """
+        if not self._here.is_locked and not (self._words.exists() and self._lock_here()):
             return
         with suppress(ZeroJHubError):
+            ended = {self._word, *self._left()}
+            self._name = self._name or await self._name_of()
             # Creating one may have been interrupted: then only Neutron knows whether there is one.
             for each in [self._mine] if self._mine else await self._claims():
-                if each.word == self._word:
+                if each.word in ended:
                     await neutron.delete_subnet_pool(self._cloud, each.id)
             self._words.unlink(missing_ok=True)
         self._here.release()

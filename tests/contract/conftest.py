@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 
 from tests.command import Ended, run
 from tests.contract.clouds import PASSWORD, Cloud, Site, clouds_yaml, served, until
@@ -25,13 +26,15 @@ RESTIC = build.cache() / "programs" / "restic"
 
 
 @contextlib.contextmanager
-def practice(folder: Path, manners: str | Path = profile.DEFAULT) -> Iterator[Site]:
-    """The practice cloud's APIs, with a profile's behaviour."""
+def practice(
+    folder: Path, manners: str | Path = profile.DEFAULT, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[Site]:
+    """The practice cloud's APIs, with a profile's behaviour, and with what is put `around` them."""
     ground = InstantGround(pause=0.1)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
         app = build_app(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
-        with served(app) as url:
+        with served(around(app)) as url:
             ground.url = url
             clouds = clouds_yaml(folder, f"{url}/identity")
             yield Site({"": url}, clouds, app.state.store, ground, folder / "audit.jsonl", app.state.faults)

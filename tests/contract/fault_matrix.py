@@ -13,12 +13,13 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import anyio
+from starlette.types import ASGIApp
 
 from tests.command import Ended, run
 from tests.contract.clouds import Site, until
@@ -109,9 +110,15 @@ class World:
         with contextlib.chdir(self.folder):
             return run(*command)
 
+    def settle(self) -> None:
+        """Wait until the cloud has finished what it was asked for."""
+        store = self.site.store
+        until(lambda: not any("PROGRESS" in each["status"] for each in store.clusters.values()))
+        until(lambda: not any("PROGRESS" in each["status"] for each in store.stacks.values()))
+
     def contents(self) -> dict[str, object]:
         """How much of everything there is, but for the records of logins."""
-        until(lambda: not any("PROGRESS" in each["status"] for each in self.site.store.clusters.values()))
+        self.settle()
         tables = {name: table for name, table in vars(self.site.store).items() if isinstance(table, dict)}
         counts: dict[str, object] = {name: len(table) for name, table in tables.items() if name != "tokens"}
         nodes = sorted(each["node_count"] for each in self.site.store.clusters.values())
@@ -146,13 +153,15 @@ def compressed(patience: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def world(scenario: Scenario, what: What | None = None) -> Iterator[World]:
-    """A new cloud in which the scenario can begin, to be hit by this fault."""
+def world(
+    scenario: Scenario, what: What | None = None, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[World]:
+    """A new cloud in which the scenario can begin, to be hit by this fault; with what is put `around` its APIs."""
     with tempfile.TemporaryDirectory() as name, compressed(1.0 if what is What.hang else 20.0):
         folder = Path(name)
         (folder / "hub.yaml").write_text(HUB)
         (folder / "stack.yaml").write_text(STACK)
-        with practice(folder) as site:
+        with practice(folder, around=around) as site:
             site.ground.pause = 0.0
             environment = {
                 **os.environ,

@@ -387,6 +387,31 @@ def test_what_was_not_given_back_for_want_of_neutron_is_by_the_next_command_here
     assert neutron.pools == {}
 
 
+def test_a_command_with_nothing_to_change_removes_what_a_killed_one_on_this_machine_has_left(
+    neutron: Neutron, tmp_path: Path
+) -> None:
+    killed(neutron, tmp_path)
+    theirs = neutron.claimed()["id"]
+
+    async def command() -> None:
+        async with Command(tmp_path).lock.kept():
+            pass
+
+    anyio.run(command)
+    assert list(neutron.pools) == [theirs]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["lock"]
+
+
+def test_but_not_that_of_one_that_works(neutron: Neutron, tmp_path: Path) -> None:
+    async def another() -> None:
+        async with Command(tmp_path).lock.kept():
+            pass
+        assert len(neutron.pools) == 1
+
+    Command(tmp_path).run(another)
+    assert neutron.pools == {}
+
+
 # -- reporting ----------------------------------------------------------------------------------------------------------
 
 
