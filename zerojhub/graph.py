@@ -96,7 +96,7 @@ async def require(run: Run, *wanted: AnyStage) -> None:
 async def ensure(run: Run, stage: AnyStage) -> None:
     """Do what is missing in this stage alone; the run has the values of the stages that it needs."""
     await take_lock(run)
-    await _visit(run, stage, [stage], doing=True, tolerant=False)
+    await _visit(run, stage, (), doing=True, tolerant=False)
 
 
 async def up(run: Run, stages: Sequence[AnyStage], *, act: Collection[AnyStage] | None = None) -> list[StageStatus]:

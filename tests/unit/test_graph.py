@@ -164,8 +164,7 @@ class Curious(Toy):
 
 def test_a_stage_waits_for_those_it_is_after_and_can_do_without_them(run, world):
     assert look(run, (Curious, *STAGES))["curious"].detail == "last is None"
-    up(run, (Curious, *STAGES))
-    assert look(run, (Curious, *STAGES))["curious"].detail == "last is LAST"
+    assert up(run, (Curious, *STAGES))[0].detail == "last is LAST"
     assert look(run, (Curious,))["curious"].state == "found"
 
 
@@ -179,6 +178,12 @@ def test_down_runs_in_reverse_order_whatever_order_the_stages_are_given_in(run, 
     world.existing = {stage.name for stage in STAGES}
     anyio.run(graph.down, run, (Last, First, Right, Left), Teardown())
     assert (world.log[0], set(world.log[1:3]), world.log[3]) == ("undo last", {"undo left", "undo right"}, "undo first")
+
+
+def test_down_undoes_only_the_stages_that_it_is_to_undo(run, world):
+    world.existing = {stage.name for stage in STAGES}
+    anyio.run(lambda: graph.down(run, STAGES, Teardown(), act=(Last, Right)))
+    assert world.log == ["undo last", "undo right"]
 
 
 def test_with_needs_is_the_closure_each_stage_after_its_needs():
@@ -256,6 +261,16 @@ def test_require_leaves_the_values_or_names_the_stage_that_has_none(run, world):
         anyio.run(graph.require, run, Last)
 
 
+def test_require_takes_what_can_be_used_although_it_is_not_as_wanted(run, world, monkeypatch):
+    async def differs(self, run):
+        return Wrong("left differs", "LEFT")
+
+    world.existing = {"first"}
+    monkeypatch.setattr(Left, "look", differs)
+    anyio.run(graph.require, run, Left)
+    assert run[Left] == "LEFT"
+
+
 def test_a_stage_may_have_another_command_for_those_who_require_it(run, monkeypatch):
     missing: Missing[str] = Missing("no first", hint="zerojhub cluster expose toy")
 
@@ -305,6 +320,29 @@ def test_every_check_is_asked_before_any_other_look_and_all_problems_are_listed_
         up(run)
     assert sorted(problem.message for problem in caught.value.problems) == ["no flavor", "no image", "no quota"]
     assert world.log == ["check left"]
+
+
+class Apart(Toy):
+    """Has nothing to do with the others."""
+
+    name = "apart"
+
+
+class Behind(Toy):
+    name = "behind"
+    needs = (Apart,)
+
+
+def test_each_check_is_asked_once_where_stages_have_nothing_to_do_with_each_other(run, world, monkeypatch):
+    asked = []
+
+    async def check(self, run):
+        asked.append(self.name)
+        return []
+
+    monkeypatch.setattr(Toy, "check", check)
+    up(run, (First, Left, Apart, Behind))
+    assert sorted(asked) == ["behind", "left"]
 
 
 def test_checks_of_stages_that_are_not_walked_are_not_asked(run, world, monkeypatch):
@@ -410,6 +448,20 @@ def test_down_goes_on_past_a_stage_whose_needs_are_gone(run, world):
     assert world.log[-1] == "undo first"
     assert run.progress.ends["last"] == ("kept", "nothing to remove: no left")
     assert run.progress.ends["first"] == ("removed", "")
+
+
+class Frugal(Toy):
+    """Needs less to be undone than to be done."""
+
+    name = "frugal"
+    needs = (Left, Right)
+    undo_needs = (Left,)
+
+
+def test_a_stage_is_undone_as_long_as_there_is_what_its_undoing_needs(run, world):
+    world.existing = {"first", "left", "frugal"}
+    anyio.run(graph.down, run, (*STAGES, Frugal), Teardown())
+    assert world.log == ["undo frugal", "undo right", "undo left", "undo first"]
 
 
 def test_a_stage_with_nothing_to_undo_is_no_step_of_down(run, world):
@@ -575,6 +627,22 @@ def test_an_undo_is_repeated_after_a_lost_answer(run, world, monkeypatch):
     assert run.progress.ends["lossy"][0] == "removed"
 
 
+def test_an_undo_after_a_lost_answer_asks_anew_what_there_is(run, world, monkeypatch):
+    async def there():
+        return set(world.existing)
+
+    async def undo(self, run, teardown):
+        for name in await run.once(there):
+            world.log.append(f"delete {name}")
+            world.existing.discard(name)
+            raise lost_answer()
+
+    world.existing |= {"lossy"}
+    monkeypatch.setattr(Lossy, "undo", undo)
+    anyio.run(graph.down, run, (Lossy,), Teardown())
+    assert world.log == ["delete lossy"]
+
+
 def test_down_does_not_take_a_service_that_fails_for_nothing_to_remove(run, world, monkeypatch):
     async def look(self, run):
         raise Unavailable("503, after 5 attempts", where="container-infra")
@@ -725,12 +793,34 @@ def test_the_stage_that_waits_says_for_whom(run, world, monkeypatch):
     assert ("first", "anna is at work") in said
 
 
+def test_a_stage_that_had_to_wait_looks_at_everything_again_and_says_so(run, world, monkeypatch):
+    ends = []
+    monkeypatch.setattr(run.progress, "end", lambda *end: ends.append(end))
+    run.lock = ToyLock(world, waits=True)
+    up(run, (First,))
+    assert ends == [("first", "kept", "looking at everything again"), ("first", "done", "first exists")]
+
+
 def test_down_takes_the_lock_before_it_looks(run, world):
     """What another `up` creates until then is deleted as well."""
     run.lock = ToyLock(world, lambda: world.existing.add("first"), waits=True)
     anyio.run(graph.down, run, STAGES, Teardown())
     assert (world.log[0], world.log[-1], world.existing) == ("take the lock", "undo first", set())
     assert run.progress.ends["lock"] == ("done", "")
+
+
+def test_waiting_for_the_lock_is_one_step_however_often_it_says_for_whom(run, world, monkeypatch):
+    class Talkative(ToyLock):
+        async def take(self, say):
+            if not self.held:
+                say("anna has just begun")
+            return await super().take(say)
+
+    starts = []
+    monkeypatch.setattr(run.progress, "start", starts.append)
+    run.lock = Talkative(world, waits=True)
+    anyio.run(graph.take_lock, run)
+    assert starts == ["lock"]
 
 
 def test_ensure_takes_the_lock_and_a_lock_that_is_free_is_no_step(run, world):
@@ -740,3 +830,11 @@ def test_ensure_takes_the_lock_and_a_lock_that_is_free_is_no_step(run, world):
     anyio.run(graph.ensure, run, Left)
     assert world.log == ["take the lock", "left"]
     assert "lock" not in run.progress.ends
+
+
+def test_ensure_waits_for_another_command_and_does_not_do_again_what_that_one_did(run, world):
+    world.existing = {"first"}
+    anyio.run(graph.require, run, First)
+    run.lock = ToyLock(world, lambda: world.existing.add("left"), waits=True)
+    anyio.run(graph.ensure, run, Left)
+    assert (world.log, run[Left]) == (["take the lock"], "LEFT")
