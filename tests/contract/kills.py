@@ -48,7 +48,7 @@ ALREADY_DONE = {
     "cluster create": "cluster 'k8s' already exists",
     "cluster upgrade": "the cluster already has Kubernetes v1.15.7",
     "cluster delete": "no cluster named 'k8s'",
-    "nodegroup create": "already exists",
+    "nodegroup create": "has a node group named 'gpu'",
     "heat create": "already exists",
     "heat delete": "no stack named 'net'",
 }

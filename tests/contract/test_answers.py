@@ -31,7 +31,7 @@ async def answers(cloud: Cloud, uuid: str) -> list[tuple[str, Any]]:
     [network] = await neutron.networks(cloud, external=True)
     [port_id, *_] = await nova.port_ids(cloud, server)
     groups = await magnum.nodegroups(cloud, uuid)
-    floating_ip = await neutron.create_floating_ip(cloud, network["id"], "a test's")
+    floating_ip = await neutron.create_floating_ip(cloud, network, "a test's")
     port = await neutron.get_port(cloud, port_id)
     rule = await neutron.allow_tcp(cloud, port["security_groups"][0], 30080, "a test's")
     volume = await cloud.volume.post(

@@ -54,6 +54,8 @@ def test_problems_lists_every_problem_with_its_place_and_hint():
     error = Problems(problems)
     assert str(error).splitlines() == ["hub.yaml:1: first", "second (wait)"]
     assert error.problems == problems
+    third = UserError("third")
+    assert Problems([error, third]).problems == [*problems, third]
 
 
 @pytest.mark.parametrize(("error", "code"), EXIT_CODES[:3])

@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 import pytest
 
+from tests.command import run
+from tests.conftest import ROOT
 from zerojhub.errors import UserError
-from zerojhub.practice.faults import Fault, Faults, What
+from zerojhub.practice.faults import BREAKS, Break, Breakage, Fault, Faults, What, of
 from zerojhub.report.practice import show_faults
 from zerojhub.report.results import Output
 
@@ -85,8 +87,70 @@ def test_the_list_says_which_requests_fail_and_how_often(capsys):
     met(made, f"GET {LIST}", f"GET {LIST}")
     show_faults([asdict(fault) for fault in made.active], Output.table)
     header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert header == ["ID", "SERVICE", "REQUESTS", "WHAT", "CALLS", "MATCHED", "FIRED"]
+    assert header == ["ID", "SERVICE", "OF", "WHAT", "CALLS", "MATCHED", "FIRED"]
     assert rows == [
         ["1", "container-infra", "GET", "*/clusters", "503", "2", "to", "4", "2", "1"],
         ["2", "hub", "any", "*", "hang", "from", "1", "0", "0"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "breaking"),
+    [({}, [1]), ({"first": 2}, [2]), ({"first": 2, "count": 2}, [2, 3]), ({"first": 3, "count": None}, [3, 4])],
+)
+def test_of_the_next_resources_those_break_that_are_asked_for(options, breaking):
+    made = Faults()
+    made.add(Breakage("compute", Break.no_boot, **options))
+    made.add(Breakage("compute", Break.quota))
+    broken = [number for number in range(1, 5) if made.breaks("compute", Break.no_boot)]
+    assert broken == breaking
+    assert not made.breaks("compute", Break.no_valid_host)
+    assert made.meet("compute", "GET", "/compute/v2.1") is None
+    assert (made.active[0].matched, made.active[0].fired) == (4, len(breaking))
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"service": "volume", "what": "off"}, "off is for compute, not for volume"),
+        ({"service": "volume", "what": "lost"}, "lost is of one volume: name it"),
+        ({"service": "network", "what": "no-addresses", "name": "public"}, "leave out public"),
+        ({"service": "computer", "what": "off"}, "unknown service computer"),
+    ],
+)
+def test_a_breakage_that_does_not_exist_is_refused(fields, why):
+    with pytest.raises(UserError, match=why):
+        of(**fields)
+
+
+def test_services_may_be_called_by_their_other_names():
+    assert of(service="block-storage", what="reserved", name="pvc").service == "volume"
+    assert set(BREAKS) <= {of(service=name, what="500").service for name in BREAKS}
+
+
+def test_what_breaks_is_listed_beside_the_requests_that_fail(capsys):
+    made = Faults()
+    made.add(Breakage("volume", Break.detaching, "pvc-1"))
+    made.add(Breakage("compute", Break.no_boot, first=2, count=None))
+    show_faults([asdict(each) for each in made.active], Output.table)
+    _, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:4] == ["1", "volume", "pvc-1", "detaching"]
+    assert rows[1][:5] == ["2", "compute", "no-boot", "from", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("compute", "no-bot"), "unknown fault no-bot (did you mean no-boot?)"),
+        (("compute", "503", "nine"), "503 is of requests: leave out nine"),
+        (("compute", "off", "nine", "--method", "GET"), "are for requests, not for off"),
+        (("compute", "off"), "off is of one server: name it"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused_by_the_command(words, why):
+    assert why in run("practice", "fault", "add", *words, code=2).stderr
+
+
+def test_the_guide_has_every_fault():
+    guide = (ROOT / "docs" / "how-to" / "practice-faults.md").read_text()
+    assert [what for what in (*What, *Break) if f"`{what}`" not in guide] == []

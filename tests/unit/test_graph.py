@@ -816,7 +816,7 @@ def test_waiting_for_the_lock_is_one_step_however_often_it_says_for_whom(run, wo
                 say("anna has just begun")
             return await super().take(say)
 
-    starts = []
+    starts: list[str] = []
     monkeypatch.setattr(run.progress, "start", starts.append)
     run.lock = Talkative(world, waits=True)
     anyio.run(graph.take_lock, run)

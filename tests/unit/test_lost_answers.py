@@ -88,7 +88,7 @@ WRITES = {
         "/compute/v2.1/os-keypairs/k", GONE, keypair("AAAA"), keypair("BBBB"),
     ),
     "floating IP": Write(
-        lambda cloud: neutron.create_floating_ip(cloud, "n1", "zerojhub:mine"),
+        lambda cloud: neutron.create_floating_ip(cloud, {"id": "n1", "name": "public"}, "zerojhub:mine"),
         "POST", "/network/v2.0/floatingips", {"floatingip": address()},
         "/network/v2.0/floatingips", listed("floatingips"), listed("floatingips", address()),
         listed("floatingips", address(description="zerojhub:theirs"), address(port_id="p1")),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import stat
+from functools import partial
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
+from zerojhub import retry
 from zerojhub.deployment import Deployment
+from zerojhub.errors import ZeroJHubError
 from zerojhub.report import Progress
-from zerojhub.run import Provides, Run, folder_of
+from zerojhub.retry import Fault, Transient
+from zerojhub.run import Provides, Run, Silent, folder_of
 
 
 class Number(Provides[int]):
@@ -129,14 +134,65 @@ def test_what_is_said_belongs_to_the_step_it_is_said_in(run, capsys):
     assert any("chart" in line and "installing" in line for line in lines)
 
 
+def test_after_a_step_within_a_step_what_is_said_belongs_to_the_outer_one(run, monkeypatch):
+    said = []
+    monkeypatch.setattr(run.progress, "say", lambda name, text: said.append(name))
+    with run.step("chart"):
+        with run.step("lock"):
+            run.say("waiting")
+        run.say("installing")
+    assert said == ["lock", "chart"]
+
+
+def test_a_silent_run_leaves_it_to_its_command_to_report_faults(run):
+    lines: list[str] = []
+    answers = iter([Transient(Fault("network", "503"), ZeroJHubError("503")), "there"])
+
+    async def attempt():
+        answer = next(answers)
+        if isinstance(answer, Transient):
+            raise answer
+        return answer
+
+    async def ask():
+        silent = Run(run.deployment, Silent())
+        with retry.reported(lines.append), silent.step("cluster"):
+            return await retry.attempts(attempt, repeatable=True)
+
+    assert anyio.run(ask) == "there"
+    assert lines == ["network: 503, retrying in 1 s", "network responds again"]
+
+
+def test_it_may_change_something_if_nobody_else_does(run):
+    assert run.may_change
+    run.lock = SimpleNamespace(held=False)
+    assert not run.may_change
+    run.lock.held = True
+    assert run.may_change
+
+
+def test_a_connection_that_does_not_close_does_not_keep_the_command(run, monkeypatch):
+    monkeypatch.setattr("zerojhub.run.CLOSING", 0.05)
+    run.on_close(partial(anyio.sleep, 600))
+
+    async def close():
+        with anyio.fail_after(30):
+            await run.close()
+
+    anyio.run(close)
+
+
 def test_the_folder_is_private_and_the_journal_is_a_line_an_event(run):
     run.write_journal("do", "chart", "no release")
     run.write_journal("done", "chart")
     assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
+    run.write_journal("failed", "chart", "für alle")
+    assert "für alle" in (run.folder / "journal.jsonl").read_text(encoding="utf-8"), "people read it"
     events = [json.loads(line) for line in (run.folder / "journal.jsonl").read_text().splitlines()]
     assert [(each["event"], each["stage"], each["detail"]) for each in events] == [
         ("do", "chart", "no release"),
         ("done", "chart", ""),
+        ("failed", "chart", "für alle"),
     ]
 
 
@@ -144,3 +200,14 @@ def test_the_folder_is_below_the_state_folder_whatever_the_cloud_is_called(tmp_p
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     deployment = Deployment.model_validate({"name": "hub", "cloud": "../../x", "cluster": {"template": "t"}})
     assert folder_of(deployment).resolve().parent == tmp_path / "zerojhub" / "deployments"
+
+
+def test_deployments_of_the_same_name_in_several_clouds_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    fields = {"name": "hub", "cluster": {"template": "t"}}
+    named = [folder_of(Deployment.model_validate(fields | {"cloud": cloud})) for cloud in ("one", "two")]
+    monkeypatch.setenv("OS_CLOUD", "three")
+    chosen = folder_of(Deployment.model_validate(fields))
+    monkeypatch.delenv("OS_CLOUD")
+    names = [folder.name for folder in (*named, chosen, folder_of(Deployment.model_validate(fields)))]
+    assert names == ["one--hub", "two--hub", "three--hub", "environment--hub"]

@@ -9,15 +9,16 @@ import typer
 
 from zerojhub.cli import help
 from zerojhub.cli.help import App
-from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, confirm
+from zerojhub.cli.options import CloudOption, OutputOption, QuietOption, YesOption, completed, confirm
 from zerojhub.errors import UserError
 from zerojhub.practice.build import More
-from zerojhub.practice.faults import Fault, What
+from zerojhub.practice.faults import Break, Breakage, Fault, What
 from zerojhub.report import practice as report
 from zerojhub.report.results import Output, note
+from zerojhub.text import nearest
 
 app = App("Run a practice cloud on this machine: OpenStack's APIs and real Linux machines.")
-fault_app = App("Let requests to the practice cloud fail on purpose.")
+fault_app = App("Let requests to the practice cloud, and resources in it, fail on purpose.")
 app.add_typer(fault_app, name="fault")
 
 
@@ -254,9 +255,17 @@ def add(
         ),
     ],
     what: Annotated[
-        What,
-        typer.Argument(metavar="WHAT", help=f"{', '.join(What)}.", show_choices=False),
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help=f"Of requests: {', '.join(What)}; of resources: {', '.join(Break)}.",
+            autocompletion=completed(lambda: [*What, *Break]),
+        ),
     ],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="The resource that breaks, by name or ID.", show_default=False),
+    ] = None,
     method: Annotated[str | None, typer.Option("--method", metavar="METHOD", help="Only requests with it.")] = None,
     path: Annotated[
         str | None,
@@ -281,15 +290,18 @@ def add(
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Let requests to a service fail. They are counted from now on; those that clusters send do not count.
+    """Let requests to a service fail, or its resources. Both are counted from now on; requests of clusters do not count.
 
-    In place of a response, the connection is closed (refused), reset before or after the server does the work, cut in the
+    A resource that exists is named; of others, such as no-valid-host or create-failed, the next ones fail. With quota, --call is
+    the first resource that has no room. Clearing the fault repairs the resource. In place of a response, the connection is closed (refused), reset before or after the server does the work, cut in the
     middle of the body, or left open (hang). The fault ends with `fault clear`, with `practice reset`, and when the practice
     cloud stops.
 
     Examples:
         zerojhub practice fault add container-infra 503 --path '*/clusters' --from 2 --count 3 --retry-after 5
         zerojhub practice fault add network reset-after --method POST
+        zerojhub practice fault add compute no-valid-host --from 2
+        zerojhub practice fault add volume detaching pvc-0c5d6f3a
     """
     from zerojhub.practice import control
 
@@ -297,16 +309,20 @@ def add(
         raise UserError("--call cannot be combined with --from, --count or --every")
     if count and every:
         raise UserError("--count and --every cannot be combined")
-    fault = Fault(
-        service,
-        what,
-        method=method and method.upper(),
-        path=path,
-        first=call or start or 1,
-        count=None if every else count or 1,
-        retry_after=retry_after,
-        seconds=seconds,
-    )
+    first, many = call or start or 1, None if every else count or 1
+    fault: Fault | Breakage
+    if what in list(Break):
+        if method or path or retry_after is not None or seconds is not None:
+            raise UserError(f"--method, --path, --retry-after and --seconds are for requests, not for {what}")
+        fault = Breakage(service, Break(what), name, first, many)
+    elif what not in list(What):
+        near = nearest(what, [*What, *Break])
+        raise UserError(f"unknown fault {what}", hint=f"did you mean {near}?" if near else "see --help")
+    else:
+        if name:
+            raise UserError(f"{what} is of requests: leave out {name}", hint="--path selects requests")
+        method = method and method.upper()
+        fault = Fault(service, What(what), method, path, first, many, retry_after=retry_after, seconds=seconds)
     found = control.require_running()
     report.show_faults(control.faults(found, "POST", add=fault)[-1:], output)
 

@@ -127,4 +127,4 @@ def _project_owned(cloud: Cloud, listed: Sequence[FloatingIP], wanted: str) -> F
 async def _new(cloud: Cloud, cluster: Cluster, template: ClusterTemplate) -> FloatingIP:
     """A new one from the cluster's external network."""
     external = await names.network(cloud, template["external_network_id"] or "", external=True)
-    return await neutron.create_floating_ip(cloud, external["id"], _mark(cluster["uuid"]))
+    return await neutron.create_floating_ip(cloud, external, _mark(cluster["uuid"]))

@@ -116,8 +116,8 @@ async def delete(cloud: Cloud, cluster: Cluster, say: Say) -> None:
         if current is None:
             return None
         if current["status"] == "DELETE_FAILED" and current.get("updated_at") != before:
-            reason = current.get("status_reason") or "Magnum gives no reason"
-            raise ZeroJHubError(f"cluster {name} could not be deleted: {reason}", hint="deleting again may help")
+            reason = await cause(cloud, current)
+            raise ZeroJHubError(f"{reason} ({cluster['uuid']})", hint=recovery_hint(current, reason))
         return NotYet(f"cluster {name}: {current['status']}")
 
     await wait_until(look, pause=PAUSE, say=say)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from zerojhub import retry
 from zerojhub.answers import Number, Time
+from zerojhub.errors import CloudError
 from zerojhub.openstack.session import Cloud
 
 
@@ -152,9 +153,12 @@ async def get_floating_ip(cloud: Cloud, floating_ip_id: str) -> FloatingIP:
     return await cloud.network.get(f"/floatingips/{floating_ip_id}", FloatingIP, within="floatingip")
 
 
-async def create_floating_ip(cloud: Cloud, network_id: str, description: str) -> FloatingIP:
-    """Allocate a floating IP from the external network. No other may be allocated with this description meanwhile."""
-    body = {"floatingip": {"floating_network_id": network_id, "description": description}}
+async def create_floating_ip(cloud: Cloud, network: Network, description: str) -> FloatingIP:
+    """Allocate a floating IP from the external network. No other may be allocated with this description meanwhile.
+
+    Raises CloudError, with the network's name if it has no free address.
+    """
+    body = {"floatingip": {"floating_network_id": network["id"], "description": description}}
 
     async def create() -> FloatingIP:
         return await cloud.network.post("/floatingips", body, FloatingIP, within="floatingip")
@@ -163,7 +167,12 @@ async def create_floating_ip(cloud: Cloud, network_id: str, description: str) ->
         free = [each for each in await floating_ips(cloud) if each["port_id"] is None]
         return next((each for each in free if each.get("description") == description), None)
 
-    return await retry.settle(create, look)
+    try:
+        return await retry.settle(create, look)
+    except CloudError as error:
+        if error.hint:  # Neutron itself names only IDs
+            error.message = f"no floating IP from {network['name']}: {error.message}"
+        raise
 
 
 async def attach_floating_ip(cloud: Cloud, floating_ip_id: str, port_id: str) -> None:

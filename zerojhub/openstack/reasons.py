@@ -42,6 +42,13 @@ _MEANINGS = (
         Meaning("the template's image was deleted", "choose another template: zerojhub template list"),
     ),
     (
+        r"does not boot",
+        Meaning(
+            "the image is damaged, or not made for this flavor or driver",
+            "choose another template: zerojhub template list",
+        ),
+    ),
+    (
         r"WaitConditionTimeout|timed out|timeout",
         Meaning(
             "a server did not report back in time",

@@ -27,6 +27,7 @@ from zerojhub import clocks, masking, retry
 from zerojhub.answers import Unexpected, checked
 from zerojhub.clocks import Clock
 from zerojhub.errors import CloudError, Unavailable, UserError
+from zerojhub.openstack import reasons
 from zerojhub.openstack.clouds_yaml import Clouds
 from zerojhub.retry import Fault, Transient
 from zerojhub.text import one_line
@@ -178,6 +179,10 @@ class Cloud:
         """The project that the credentials are scoped to; None when they are not scoped to one."""
         with self.reading_keystone():
             return self.session.get_project_id()
+
+
+EXHAUSTED = (403, 409, 413)
+"""Statuses with which services refuse what a quota or a pool has no room for."""
 
 
 @contextmanager
@@ -360,7 +365,8 @@ class Service:
             if fault := fault_of(self.type, error):
                 text = f"{fault.answer} {text}".removesuffix(f" (HTTP {fault.answer})")
                 raise Transient(fault, Unavailable(text, status=error.http_status, where=where)) from error
-            raise CloudError(text, status=error.http_status, where=where) from error
+            known = reasons.meaning(text) if error.http_status in EXHAUSTED else None
+            raise CloudError(text, status=error.http_status, where=where, hint=known.do if known else None) from error
         except ksa.ClientException as error:
             if fault := fault_of(self.type, error):
                 raise Transient(fault, Unavailable(fault.answer, where=self.type)) from error

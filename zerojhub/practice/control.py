@@ -23,7 +23,7 @@ from zerojhub.practice.ground import GroundError
 
 if TYPE_CHECKING:
     from zerojhub.practice.build import More, Progress
-    from zerojhub.practice.faults import Fault
+    from zerojhub.practice.faults import Breakage, Fault
 
 START_TIMEOUT = 60
 STOP_TIMEOUT = 60
@@ -109,9 +109,12 @@ def audit_log() -> Path:
 
 
 def faults(
-    found: daemon.Running, method: str = "GET", *, add: Fault | None = None, clear: Sequence[int] = ()
+    found: daemon.Running, method: str = "GET", *, add: Fault | Breakage | None = None, clear: Sequence[int] = ()
 ) -> list[Any]:
-    """The faults of the running practice cloud, after adding one (POST) or clearing some or all (DELETE)."""
+    """The faults of the running practice cloud, after adding one (POST) or clearing some or all (DELETE).
+
+    UserError if there is no resource that could break so.
+    """
     import httpx
 
     from zerojhub.practice.faults import PATH
@@ -121,6 +124,8 @@ def faults(
     body = asdict(add) if add else None
     headers = {"Authorization": f"Bearer {password}"}
     answer = httpx.request(method, url, json=body, params={"id": clear}, headers=headers, trust_env=False)
+    if answer.status_code == 400:
+        raise UserError(answer.json()["error"])
     answer.raise_for_status()
     return answer.json()
 

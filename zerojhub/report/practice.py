@@ -77,10 +77,11 @@ def show_faults(faults: Sequence[Mapping[str, Any]], output: Output) -> None:
     def row(fault: Mapping[str, Any]) -> dict[str, object]:
         first, count = fault["first"], fault["count"]
         calls = f"from {first}" if count is None else str(first) if count == 1 else f"{first} to {first + count - 1}"
-        requests = f"{fault['method'] or 'any'} {fault['path'] or '*'}"
-        return {**fault, "requests": requests, "calls": calls}
+        if "method" in fault:
+            return {**fault, "of": f"{fault['method'] or 'any'} {fault['path'] or '*'}", "calls": calls}
+        return {**fault, "of": fault["name"] or "", "calls": "" if fault["name"] else calls}
 
-    columns = ("id", "service", "requests", "what", "calls", "matched", "fired")
+    columns = ("id", "service", "of", "what", "calls", "matched", "fired")
     show(faults, output, lambda: table([row(fault) for fault in faults], columns, empty="no faults"))
 
 

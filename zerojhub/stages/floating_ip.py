@@ -47,7 +47,7 @@ class FloatingIP(Stage[Address | None]):
 
     async def do(self, run: Run, state: Missing[Address | None] | Wrong[Address | None]) -> None:
         external = await names.network(run.cloud, run[Template]["external_network_id"] or "", external=True)
-        await neutron.create_floating_ip(run.cloud, external["id"], mark(run))
+        await neutron.create_floating_ip(run.cloud, external, mark(run))
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         for floating_ip in await own(run):

@@ -71,7 +71,7 @@ class KeptAddress(Stage[FloatingIP]):
             await neutron.describe_floating_ip(run.cloud, state.value["id"], hub_mark(run))
         else:
             external = await names.network(run.cloud, run[Template]["external_network_id"] or "", external=True)
-            await neutron.create_floating_ip(run.cloud, external["id"], hub_mark(run))
+            await neutron.create_floating_ip(run.cloud, external, hub_mark(run))
 
     async def undo(self, run: Run, teardown: Teardown) -> None:
         wanted = run.deployment.hub.address

@@ -17,8 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zerojhub.errors import UserError
 from zerojhub.practice import faults
 from zerojhub.practice.cloud import services, swift
+from zerojhub.practice.cloud.breaking import Breaking
 from zerojhub.practice.cloud.conductor import Conductor
 from zerojhub.practice.cloud.contents import new_store
 from zerojhub.practice.cloud.refusal import Refusal
@@ -117,10 +119,22 @@ async def control_faults(request: Request) -> JSONResponse:
     if not hmac.compare_digest(given.encode(), f"Bearer {request.app.state.password}".encode()):
         return JSONResponse({"error": "unauthorized"}, 401)
     injected: Faults = request.app.state.faults
+    breaking: Breaking = request.app.state.breaking
     if request.method == "POST":
-        injected.add(Fault(**await request.json()))
+        try:
+            wanted = faults.of(**await request.json())
+            if isinstance(wanted, Fault):
+                injected.add(wanted)
+            else:
+                await breaking.begin(wanted)
+        except UserError as error:
+            return JSONResponse({"error": error.message}, 400)
     elif request.method == "DELETE":
-        injected.clear(*(int(ident) for ident in request.query_params.getlist("id")))
+        chosen = [int(ident) for ident in request.query_params.getlist("id")]
+        for fault in list(injected.active):
+            if not chosen or fault.id in chosen:
+                await breaking.end(fault.id)
+        injected.clear(*chosen)
     await request.app.state.ground.inject(injected)
     return JSONResponse([asdict(fault) for fault in injected.active])
 
@@ -152,7 +166,8 @@ def build_app(ground: Ground, settings: Settings) -> Starlette:
     app = Starlette(routes=routes, lifespan=lifespan)
     injection = FaultInjection(store)
     app.state.store, app.state.ground, app.state.conductor = store, ground, conductor
-    app.state.faults, app.state.password = Faults(), settings.password
+    app.state.faults, app.state.password = store.faults, settings.password
+    app.state.breaking = Breaking(store, ground, store.faults)
     app.add_middleware(
         Inject,
         faults=app.state.faults,

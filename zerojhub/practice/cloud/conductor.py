@@ -13,6 +13,7 @@ from zerojhub.practice.cloud.magnum.builder import Builder
 from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
 from zerojhub.practice.cloud.magnum.records import OFFSET
 from zerojhub.practice.cloud.store import Record, Store, now
+from zerojhub.practice.faults import Break
 from zerojhub.practice.ground import Ground, GroundError
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,13 @@ MINUTE = 60.0
 """Seconds in a minute of create_timeout; tests shorten it."""
 HEALTH_PERIOD = 10.0
 """Seconds between checks of the clusters' nodes. Magnum's default is 60."""
+
+LATE = ("WaitConditionTimeout", "0 of 1 received")
+IN_USE = (
+    "Conflict",
+    "Unable to complete operation on subnet: One or more ports have an IP allocation from this subnet.",
+)
+"""Kinds and reasons of failures on purpose, as Heat gives them."""
 
 
 def mark(record: Record, status: str, reason: str | None = None) -> None:
@@ -151,6 +159,7 @@ class Conductor:
         try:
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.store, self.ground, cluster).create(auth_url)
+            self._break(Break.create_failed, *LATE)
         except Exception as error:
             self._fail(cluster, "CREATE", cluster["nodegroups"], error)
         else:
@@ -160,6 +169,7 @@ class Conductor:
         self, cluster: Record, group: Record, action: str, remove: list[str], before: int | None
     ) -> None:
         try:
+            self._break(Break.update_failed, *LATE)
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.store, self.ground, cluster).reconcile(group, action, remove)
         except Exception as error:
@@ -194,6 +204,7 @@ class Conductor:
     async def _upgrade(self, cluster: Record, groups: list[Record], batch: int) -> None:
         version = groups[0]["labels"].get("kube_tag") or cluster["coe_version"]
         try:
+            self._break(Break.update_failed, *LATE)
             async with asyncio.timeout(self._limit(cluster)):
                 await Builder(self.store, self.ground, cluster).upgrade(groups, version, batch)
         except Exception as error:
@@ -214,11 +225,17 @@ class Conductor:
 
     async def _delete(self, cluster: Record) -> None:
         try:
+            self._break(Break.delete_failed, *IN_USE)
             await Builder(self.store, self.ground, cluster).delete()
         except Exception as error:
             self._fail(cluster, "DELETE", cluster["nodegroups"], error)
         else:
             self.store.clusters.pop(cluster["uuid"], None)
+
+    def _break(self, what: Break, kind: str, reason: str) -> None:
+        """Raises ResourceFailed if it is to fail on purpose."""
+        if self.store.faults.breaks("container-infra", what):
+            raise ResourceFailed(kind, reason)
 
     def _fail(self, cluster: Record, action: str, groups: list[Record], error: Exception) -> None:
         """The cluster names the failed node groups, and each of those gives the reason, as with Magnum's Heat driver."""

@@ -15,6 +15,7 @@ from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
 from zerojhub.practice.cloud.neutron import records as neutron_records
 from zerojhub.practice.cloud.neutron.floatingips import associate, new_floatingip
 from zerojhub.practice.cloud.nova import records as nova_records
+from zerojhub.practice.cloud.nova.boot import NO_HOST, start_machine
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, short_id
 from zerojhub.practice.ground import Ground, GroundError, MachineSpec
@@ -22,7 +23,6 @@ from zerojhub.practice.ground import Ground, GroundError, MachineSpec
 FAIL = "practice_fail"
 """Label with the name of a resource that shall fail, for workshops: kube_masters, kube_minions, or any resource that is
 not a stack."""
-NO_HOST = "No valid host was found. There are not enough hosts available."
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,8 @@ class Machines:
                     if len(booted) == len(numbers):
                         everyone.set()
                     with self.step(own, part.deployment, "OS::Heat::SoftwareDeployment"):
+                        if machine.id in self.store.consoles:
+                            await asyncio.Event().wait()  # nobody reports that it has booted, until Heat's time is over
                         if bring_up and number == numbers[0]:
                             await everyone.wait()
                             await bring_up([booted[number] for number in numbers])
@@ -186,7 +188,7 @@ class Machines:
                 raise went_to_error(NO_HOST)
             machine = self.spec(server)
             try:
-                await self.ground.boot(machine)
+                await start_machine(store, self.ground, machine)
             except GroundError as error:
                 nova_records.mark_failed(server, str(error))
                 raise went_to_error(str(error)) from error

@@ -75,7 +75,7 @@ class NodeGroups(Machines):
 
     async def _take_out(self, group: Record, server: Record) -> None:
         """Remove the node from Kubernetes and delete its machine."""
-        if server["launched"]:
+        if server["launched"] and server["id"] not in self.store.consoles:
             await self.ground.leave(self.cluster["uuid"], self.spec(server))
         await self.remove_server(group, server)
 

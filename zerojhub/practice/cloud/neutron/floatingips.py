@@ -6,6 +6,7 @@ from zerojhub.practice.cloud.neutron.records import check_quota, common
 from zerojhub.practice.cloud.octavia.traffic import VIP_OWNER, update_traffic
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store, now
+from zerojhub.practice.faults import Break
 from zerojhub.practice.ground import Ground
 
 
@@ -13,7 +14,8 @@ def new_floatingip(store: Store, project: str, network: Record, description: str
     """A new floating IP that is not associated with a port."""
     check_quota(store, project, "floatingip")
     taken = [item["floating_ip_address"] for item in store.floatingips.values()]
-    found = address or store.free_address(store.public_network)
+    exhausted = store.faults.breaks("network", Break.no_addresses)
+    found = None if exhausted else address or store.free_address(store.public_network)
     if not found:
         message = f"No more IP addresses available on network {network['id']}."
         raise Refusal(409, message, "IpAddressGenerationFailure")

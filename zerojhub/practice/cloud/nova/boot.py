@@ -7,7 +7,15 @@ from zerojhub.practice.cloud.nova.records import fixed_address, mark_failed, mar
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record, Store
 from zerojhub.practice.cloud.wire import Call
+from zerojhub.practice.faults import Break
 from zerojhub.practice.ground import Ground, GroundError, MachineSpec
+
+NO_HOST = "No valid host was found. There are not enough hosts available."
+PANIC = """\
+[    1.204113] VFS: Cannot open root device "UUID=6a1f3c2e" or unknown-block(0,0): error -6
+[    1.205541] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+"""
+"""What the console log of a server ends with whose image does not boot."""
 
 
 def machine_of(store: Store, server: Record) -> MachineSpec:
@@ -22,12 +30,22 @@ def machine_of(store: Store, server: Record) -> MachineSpec:
     )
 
 
+async def start_machine(store: Store, ground: Ground, machine: MachineSpec) -> None:
+    """Boot the machine of a new server; one that is to break does not come up. Raises GroundError."""
+    if store.faults.breaks("compute", Break.no_valid_host):
+        raise GroundError(NO_HOST)
+    if store.faults.breaks("compute", Break.no_boot):
+        store.consoles[machine.id] = PANIC
+        return
+    await ground.boot(machine)
+
+
 async def boot(store: Store, ground: Ground, server: Record) -> None:
     """Start the server's machine. A server without a network has no machine: it would be unreachable anyway."""
     ports = store.ports.where(device_id=server["id"])
     try:
         if ports:
-            await ground.boot(machine_of(store, server))
+            await start_machine(store, ground, machine_of(store, server))
         for port in ports[1:]:
             await ground.plug(server["id"], port["fixed_ips"][0]["ip_address"])
     except GroundError as error:

@@ -120,6 +120,7 @@ async def forget_server(store: Store, ground: Ground, server: Record) -> None:
         if server["id"] in group["members"]:
             group["members"].remove(server["id"])
     store.servers.pop(server["id"], None)
+    store.consoles.pop(server["id"], None)
 
 
 async def release_port(store: Store, ground: Ground, server: Record, port: Record) -> None:

@@ -18,10 +18,10 @@ actions = Actions()
 @actions("os-getConsoleOutput")
 def console(call: Call, server: Record, wanted: Record) -> Record:
     try:
-        lines = call.ground.console(server["id"]).splitlines(keepends=True)
+        log = call.store.consoles.get(server["id"]) or call.ground.console(server["id"])
     except GroundError:
         raise Refusal(409, f"Instance {server['id']} is not ready") from None
-    length = wanted.get("length")
+    lines, length = log.splitlines(keepends=True), wanted.get("length")
     return {"output": "".join(lines[-int(length) :] if length else lines)}
 
 

@@ -97,9 +97,12 @@ async def update(call: Call) -> None:
 @routes("DELETE", PATH + "/{volume}", status=202)
 async def delete_attachment(call: Call) -> None:
     server = requested_server(call)
-    find_volume(call.store, call.path_params["volume"])
+    volume = find_volume(call.store, call.path_params["volume"])
     attachment = requested_attachment(call)
     check_state(server, "detach_volume", "active", "stopped", "resized")
+    if volume["status"] != "in-use":
+        why = "Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach."
+        raise Refusal(400, f"Invalid volume: Invalid volume: {why}")
     await call.ground.detach_volume(attachment["volume_id"], server["id"])
     detach(call.store, attachment)
     done(call, server, "detach_volume")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.practice.cloud.octavia.records import get, new_member, render, revise
-from zerojhub.practice.cloud.octavia.routes.resources import BASE, apply_change
+from zerojhub.practice.cloud.octavia.routes.resources import BASE, apply_change, check_mutable
 from zerojhub.practice.cloud.octavia.traffic import update_traffic
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.store import Record
@@ -14,6 +14,13 @@ routes = Routes()
 
 def pool_of(call: Call) -> Record:
     return get(call.store, "pools", call.path_params["pool"])
+
+
+def changeable_pool_of(call: Call) -> Record:
+    """Raises Refusal (409) if its load balancer cannot be changed."""
+    pool = pool_of(call)
+    check_mutable(call.store, pool["loadbalancer_id"])
+    return pool
 
 
 def member_of(call: Call) -> Record:
@@ -31,13 +38,13 @@ async def list_members(call: Call) -> Record:
 
 @routes("POST", BASE + "/pools/{pool}/members", status=201)
 async def create_member(call: Call) -> Record:
-    return await apply_change(call, "members", new_member(call.store, pool_of(call), call.inner("member")))
+    return await apply_change(call, "members", new_member(call.store, changeable_pool_of(call), call.inner("member")))
 
 
 @routes("PUT", BASE + "/pools/{pool}/members", status=202)
 async def replace_members(call: Call) -> None:
     """Batch update: replace all members of the pool."""
-    pool, wanted = pool_of(call), (call.data or {}).get("members", [])
+    pool, wanted = changeable_pool_of(call), (call.data or {}).get("members", [])
     keep = {(item.get("address"), int(item.get("protocol_port", 0))): item for item in wanted}
     for member in call.store.members.where(pool_id=pool["id"]):
         new = keep.pop((member["address"], member["protocol_port"]), None)
@@ -57,6 +64,7 @@ async def show_member(call: Call) -> Record:
 
 @routes("PUT", BASE + "/pools/{pool}/members/{ident}")
 async def update_member(call: Call) -> Record:
+    changeable_pool_of(call)
     record = member_of(call)
     revise("members", record, call.inner("member"))
     return await apply_change(call, "members", record)
@@ -64,6 +72,7 @@ async def update_member(call: Call) -> Record:
 
 @routes("DELETE", BASE + "/pools/{pool}/members/{ident}", status=204)
 async def delete_member(call: Call) -> None:
+    changeable_pool_of(call)
     record = member_of(call)
     del call.store.members[record["id"]]
     await update_traffic(call.store, call.ground, pool_of(call)["loadbalancer_id"])

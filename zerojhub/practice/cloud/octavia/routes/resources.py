@@ -19,7 +19,7 @@ from zerojhub.practice.cloud.octavia.records import (
 )
 from zerojhub.practice.cloud.octavia.traffic import update_traffic
 from zerojhub.practice.cloud.refusal import Refusal
-from zerojhub.practice.cloud.store import Record, now
+from zerojhub.practice.cloud.store import Record, Store, now
 from zerojhub.practice.cloud.wire import Call, Routes, collection
 
 routes = Routes()
@@ -39,6 +39,20 @@ async def versions(call: Call) -> Record:
 
 def body_of(call: Call, kind: str) -> Record:
     return call.inner(NAMES[kind][0])
+
+
+def check_mutable(store: Store, loadbalancer: str | None) -> None:
+    """Raises Refusal (409) unless the load balancer is ACTIVE, or there is none."""
+    record = store.loadbalancers.get(loadbalancer or "")
+    if record and record["provisioning_status"] != "ACTIVE":
+        raise Refusal(409, f"Load Balancer {record['id']} is immutable and cannot be updated.")
+
+
+def balancer_in(store: Store, wanted: Record) -> str | None:
+    """The load balancer that a new listener, pool or health monitor is for."""
+    pool = store.pools.get(wanted.get("pool_id") or "") or {}
+    listener = store.listeners.get(wanted.get("listener_id") or "") or {}
+    return wanted.get("loadbalancer_id") or pool.get("loadbalancer_id") or listener.get("loadbalancer_id")
 
 
 async def apply_change(call: Call, kind: str, record: Record) -> Record:
@@ -69,6 +83,7 @@ async def create_record(call: Call) -> Record:
     maker = {**makers, "healthmonitors": new_healthmonitor}.get(kind)
     if not maker:
         raise Refusal(404, "Not Found")
+    check_mutable(call.store, balancer_in(call.store, body_of(call, kind)))
     return await apply_change(call, kind, maker(call.store, call.project, body_of(call, kind)))
 
 
@@ -77,6 +92,7 @@ async def update_record(call: Call) -> Record:
     kind = call.path_params["kind"]
     record = get(call.store, kind, call.path_params["ident"])
     wanted = body_of(call, kind)
+    check_mutable(call.store, loadbalancer_of(call.store, kind, record))
     if kind == "listeners":
         check_default_pool(call.store, wanted)
     revise(kind, record, wanted)
@@ -97,5 +113,6 @@ async def delete_record(call: Call) -> None:
         await delete_loadbalancer(store, call.ground, record)
         return
     loadbalancer = loadbalancer_of(store, kind, record)
+    check_mutable(store, loadbalancer)
     forget(store, kind, record)
     await update_traffic(store, call.ground, loadbalancer)
