@@ -246,6 +246,45 @@ def test_who_does_not_want_to_wait_learns_who_works(neutron: Neutron, tmp_path: 
     assert list(neutron.pools) == [theirs["id"]]
 
 
+def test_of_several_it_names_the_one_who_came_first(neutron: Neutron, tmp_path: Path) -> None:
+    neutron.seconds = 60
+    neutron.claimed(by="late@far")
+    neutron.seconds = 30
+    neutron.claimed(by="early@far")
+    with pytest.raises(ZeroJHubError, match=r"^early@far"):
+        Command(tmp_path, patient=False).run()
+
+
+def test_who_waits_for_one_after_the_other_says_so_once_and_pauses_for_a_random_time(
+    neutron: Neutron, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two who have waited for the same one, both would otherwise always try at the same time."""
+    neutron.claimed()
+    command, drawn, said_before = Command(tmp_path), [], [0]
+
+    def uniform(least: float, most: float) -> float:
+        drawn.append((least, most))
+        if len(drawn) == 1:
+            neutron.claimed()  # before this command tries again
+            said_before.append(len(command.said))
+        return 0.7
+
+    async def passing() -> None:
+        if len(command.said) > said_before[-1]:
+            theirs = [ident for ident, pool in neutron.pools.items() if "anna@far" in pool["description"]]
+            for ident in theirs:
+                del neutron.pools[ident]
+        await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(locking.random, "uniform", uniform)
+    neutron.passing = passing
+    assert command.run() is True
+    assert drawn == [(0, locking.PAUSE[0])] * 2
+    assert len(command.notes) == 1
+    waited = 0.7 * 2 + sum(locking.PAUSE[0] for _ in range(2))
+    assert neutron.seconds % locking.BEAT == pytest.approx(waited), "a look at each of them, and twice the random time"
+
+
 def test_a_pool_that_somebody_has_described_otherwise_is_waited_for_all_the_same(
     neutron: Neutron, tmp_path: Path
 ) -> None:
@@ -372,6 +411,71 @@ def test_one_that_was_killed_on_another_machine_is_waited_for(neutron: Neutron, 
     killed(neutron, tmp_path / "there")
     with pytest.raises(ZeroJHubError, match="has been running"):
         Command(tmp_path / "here", patient=False).run()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def killed_while_it_claims(neutron: Neutron, folder: Path) -> None:
+    """A command whose pool has just been created is killed before it learns of that."""
+    command, before = Command(folder), len(neutron.pools)
+
+    async def passing() -> None:
+        if len(neutron.pools) > before:
+            raise Killed
+
+    async def taken() -> None:
+        await command.lock.take(command.said.append)
+
+    neutron.passing = passing
+    with pytest.raises(Killed):
+        anyio.run(taken)
+    neutron.passing = anyio.lowlevel.checkpoint
+    command.lock._here.release()
+    assert len(neutron.pools) == before + 1
+
+
+def test_nor_is_one_that_was_killed_before_it_knew_of_its_pool(neutron: Neutron, tmp_path: Path) -> None:
+    killed_while_it_claims(neutron, tmp_path)
+    Command(tmp_path, patient=False).run()
+    assert neutron.pools == {}
+
+
+def test_nor_are_several_of_which_each_was_killed(neutron: Neutron, tmp_path: Path) -> None:
+    killed(neutron, tmp_path)
+    killed_while_it_claims(neutron, tmp_path)
+    command = Command(tmp_path, patient=False)
+
+    async def work() -> None:
+        assert len(neutron.pools) == 1
+        assert len((tmp_path / "lock.words").read_text().split()) == 1, "the others are gone for good"
+
+    command.run(work)
+    assert neutron.pools == {}
+
+
+def test_a_neutron_that_hangs_does_not_keep_the_command_from_ending(
+    neutron: Neutron, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "GIVING_BACK", 0.1)
+
+    async def hang() -> None:
+        await anyio.sleep(600)
+
+    async def work() -> None:
+        neutron.passing = hang
+
+    command = Command(tmp_path)
+    command.run(work)
+    assert command.notes == [
+        "warning: network: the lock of class could not be given back within 0.1 s: the next command on this machine takes it"
+        " over, one on another in 3 min 00 s"
+    ]
+    neutron.passing = anyio.lowlevel.checkpoint
+    command.lock._here.release()  # as at the end of the process
+    Command(tmp_path, patient=False).run()
+    assert neutron.pools == {}
 
 
 def test_what_was_not_given_back_for_want_of_neutron_is_by_the_next_command_here(
