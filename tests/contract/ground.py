@@ -10,12 +10,15 @@ from typing import get_args
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.objectstore import ObjectStore
+
+KEPT = ("machines", "off", "addresses", "clusters", "nodes", "routes", "balanced", "volumes", "disks")
+"""What a ground knows of what exists."""
 
 
 def named(kind: CA) -> x509.Name:
@@ -62,6 +65,19 @@ class InstantGround:
         builder = builder.serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
         return builder.sign(self.key, hashes.SHA256())
+
+    def state(self) -> dict[str, object]:
+        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return {name: getattr(self, name) for name in KEPT} | {"key": key}
+
+    def resume(self, kept: dict) -> None:
+        """Go on with what another process has kept."""
+        for name in KEPT:
+            setattr(self, name, kept[name])
+        key = load_pem_private_key(kept["key"], None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self.key = key
+        self.authorities = {kind: self._certify(self.key.public_key(), named(kind), kind) for kind in get_args(CA)}
 
     async def _take_time(self, what: str) -> None:
         await asyncio.sleep(self.pause)

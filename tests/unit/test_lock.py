@@ -276,7 +276,7 @@ def test_who_waits_for_one_after_the_other_says_so_once_and_pauses_for_a_random_
                 del neutron.pools[ident]
         await anyio.lowlevel.checkpoint()
 
-    monkeypatch.setattr(locking.random, "uniform", uniform)
+    monkeypatch.setattr(random, "uniform", uniform)
     neutron.passing = passing
     assert command.run() is True
     assert drawn == [(0, locking.PAUSE[0])] * 2

@@ -16,7 +16,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
     from zerojhub.practice.cloud.designate.records import Published
+    from zerojhub.practice.cloud.store import Store
+    from zerojhub.practice.machines.linux import LinuxGround
+    from zerojhub.practice.profile import Profile
 
 log = logging.getLogger(__name__)
 
@@ -98,17 +101,18 @@ async def serve(port: int, wanted: str) -> None:
     from zerojhub.practice.cloud.app import build_app
     from zerojhub.practice.cloud.settings import Settings
     from zerojhub.practice.machines.front import listen
-    from zerojhub.practice.machines.linux import LinuxGround
+    from zerojhub.practice.machines.linux import SNAPSHOT, LinuxGround
 
     chosen = profile.load(wanted)
     state, built = state_folder(), build.built()
     lock = alone()
-    ground = LinuxGround(state, built.root, built.kubernetes, built.swift, port)
-    await ground.up()
+    ground, kept = await started(
+        lambda: LinuxGround(state, built.root, built.kubernetes, built.swift, port), state / SNAPSHOT, chosen
+    )
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        settings = Settings(password, state / "audit.jsonl", registry.app(built.images, build_older_images), chosen)
-        app = build_app(ground, settings)
+        images = registry.app(built.images, build_older_images)
+        app = build_app(ground, Settings(password, state / "audit.jsonl", images, state / SNAPSHOT, chosen), kept)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -139,6 +143,24 @@ async def serve(port: int, wanted: str) -> None:
         await ground.down()
         RECORD.unlink(missing_ok=True)
         lock.release()
+
+
+async def started(new: Callable[[], LinuxGround], path: Path, wanted: Profile) -> tuple[LinuxGround, Store | None]:
+    """The ground, and the records of a practice cloud with this profile whose process was killed, if it can go on with it."""
+    from zerojhub.practice.cloud import snapshot
+    from zerojhub.practice.machines import linux
+
+    ground, found = new(), snapshot.load(path)
+    if found and isinstance(found.ground, linux.Kept) and found.store.profile == wanted:
+        try:
+            await ground.resume(found.ground)
+            return ground, found.store
+        except Exception:
+            log.exception("the practice cloud starts empty: it cannot go on with what was there")
+            await ground.down()
+            ground = new()
+    await ground.up()
+    return ground, None
 
 
 @contextlib.asynccontextmanager

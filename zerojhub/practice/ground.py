@@ -99,6 +99,9 @@ class Ground(Protocol):
     public_network: str
     """The range (CIDR) of floating IPs; no overlap either."""
 
+    def state(self) -> object:
+        """What the next process needs to go on with all this if this one is killed. It can be pickled."""
+
     async def boot(self, machine: MachineSpec) -> None:
         """Create and boot the machine; returns when sshd responds."""
 

@@ -25,6 +25,7 @@ from zerojhub.practice.cloud.conductor import Conductor
 from zerojhub.practice.cloud.contents import new_store
 from zerojhub.practice.cloud.refusal import Refusal
 from zerojhub.practice.cloud.settings import Settings
+from zerojhub.practice.cloud.snapshot import KeepAnswers, Keeper
 from zerojhub.practice.cloud.store import Store, new_id, now
 from zerojhub.practice.cloud.swift.routes import is_s3
 from zerojhub.practice.cloud.wire import INSIDE, Service
@@ -139,19 +140,23 @@ async def control_faults(request: Request) -> JSONResponse:
     return JSONResponse([asdict(fault) for fault in injected.active])
 
 
-def build_app(ground: Ground, settings: Settings) -> Starlette:
+def build_app(ground: Ground, settings: Settings, kept: Store | None = None) -> Starlette:
     """The app. Its lifespan runs the conductor; `app.state.store` has the records, and `app.state.faults` the faults.
 
-    It closes the audit log when it ends.
+    `kept`: the records of a practice cloud whose process was killed, to go on with. It closes the audit log when it ends.
     """
-    store = new_store(ground, settings)
+    store = kept or new_store(ground, settings)
     conductor = Conductor(store, ground)
+    if kept:
+        conductor.end_what_was_interrupted()
+    keeper = Keeper(store, ground, settings.snapshot) if settings.snapshot else None
     log = settings.audit_file.open("a", encoding="utf-8")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
-            async with conductor:
+            async with conductor, keeper.watching() if keeper else contextlib.nullcontext():
+                await ground.inject(store.faults)
                 yield
         finally:
             log.close()
@@ -168,6 +173,8 @@ def build_app(ground: Ground, settings: Settings) -> Starlette:
     app.state.store, app.state.ground, app.state.conductor = store, ground, conductor
     app.state.faults, app.state.password = store.faults, settings.password
     app.state.breaking = Breaking(store, ground, store.faults)
+    if keeper:
+        app.add_middleware(KeepAnswers, keeper=keeper)
     app.add_middleware(
         Inject,
         faults=app.state.faults,

@@ -12,6 +12,7 @@ from zerojhub.practice.cloud.heat.records import ResourceFailed, set_stack
 from zerojhub.practice.cloud.magnum.builder import Builder
 from zerojhub.practice.cloud.magnum.drivers import is_cluster_api
 from zerojhub.practice.cloud.magnum.records import OFFSET
+from zerojhub.practice.cloud.nova.records import mark_failed
 from zerojhub.practice.cloud.store import Record, Store, now
 from zerojhub.practice.faults import Break
 from zerojhub.practice.ground import Ground, GroundError
@@ -125,6 +126,21 @@ class Conductor:
             mark(record, "DELETE_IN_PROGRESS")
         self.cancel(cluster["uuid"])
         self.queue(cluster["uuid"], partial(self._delete, cluster))
+
+    def end_what_was_interrupted(self) -> None:
+        """Mark what was in progress when the practice cloud's process was killed as failed, as a restarted Heat does."""
+        for stack in self.store.stacks.values():
+            if stack["status"] == "IN_PROGRESS":
+                set_stack(stack, stack["action"], "FAILED", f"Engine went down during stack {stack['action']}")
+        for cluster in self.store.clusters.values():
+            for record in (*cluster["nodegroups"], cluster):
+                action, _, status = record["status"].partition("_")
+                if status == "IN_PROGRESS":
+                    mark(record, f"{action}_FAILED", f"Engine went down during stack {action}")
+        for server in self.store.servers.values():
+            if server["vm_state"] == "building":
+                mark_failed(server, "Build of instance aborted: nova-compute was restarted")
+            server["task_state"] = None
 
     def cancel(self, ident: str) -> None:
         for task in self.tasks.get(ident, []):

@@ -22,5 +22,7 @@ class Settings:
     """The audit log: one JSON line per request (time, service, method, path, status, user, request_id)."""
     registry: ASGIApp | None = None
     """An image registry to serve under /v2."""
+    snapshot: Path | None = None
+    """The file to keep what the practice cloud is. Default: nothing of it outlives its process."""
     profile: Profile | None = None
     """The profile to serve. Default: `both`."""

@@ -31,17 +31,31 @@ SHUNNED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 """Prefixes of the taints that Kubernetes and the cloud controllers set."""
 
 
+@dataclasses.dataclass(frozen=True)
+class KeptCluster:
+    """A cluster that outlives the process that has started it; `nodes` are pod subnets by machine."""
+
+    spec: KubernetesSpec
+    authorities: dict[CA, Pair]
+    tokens: tuple[str, str]
+    nodes: dict[str, IPv4Network]
+
+
 class Cluster:
     """One Kubernetes cluster. Its methods raise GroundError."""
 
-    def __init__(self, spec: KubernetesSpec, folder: Path, name_server: str):
+    def __init__(self, spec: KubernetesSpec, folder: Path, name_server: str, kept: KeptCluster | None = None):
+        """`kept`: it is one of an earlier process, whose folder is still there."""
         self.spec, self.folder, self._name_server = spec, folder, name_server
-        self.authorities: dict[CA, Authority] = {
-            "etcd": Authority("etcd-ca"),
-            "front-proxy": Authority("front-proxy-ca"),
-        }
-        self.certify()
-        self._tokens = service_account_key()
+        self.authorities: dict[CA, Authority]
+        if kept:
+            self.authorities = {kind: Authority.of(pair) for kind, pair in kept.authorities.items()}
+            self.authority, self._tokens = self.authorities["kubernetes"], kept.tokens
+            self.ca = self.authority.pair.certificate
+        else:
+            self.authorities = {"etcd": Authority("etcd-ca"), "front-proxy": Authority("front-proxy-ca")}
+            self.certify()
+            self._tokens = service_account_key()
         self.nodes: dict[str, tuple[Machine, IPv4Network]] = {}
         """Machine UUID -> machine and pod subnet."""
         # Without the lock, a hundred nodes joining together would start ten thousand programs together.
@@ -52,6 +66,10 @@ class Cluster:
         self.server = f"https://{spec.endpoint or spec.masters[0].address}:{API_PORT}"
         """The API's URL for workers."""
         self.api = self.client(spec.masters[0].address)
+
+    def kept(self) -> KeptCluster:
+        pairs = {kind: authority.pair for kind, authority in self.authorities.items()}
+        return KeptCluster(self.spec, pairs, self._tokens, {ident: subnet for ident, (_, subnet) in self.nodes.items()})
 
     def certify(self) -> None:
         """Create the CA of Kubernetes, and issue our own client certificate."""

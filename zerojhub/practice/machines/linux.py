@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, Listener, MachineSpec
 from zerojhub.practice.machines import cgroups, filesystem, rotation, upgrade
-from zerojhub.practice.machines.cluster import Cluster
+from zerojhub.practice.machines.cluster import Cluster, KeptCluster
 from zerojhub.practice.machines.command import run
 from zerojhub.practice.machines.components import API_PORT
 from zerojhub.practice.machines.fronts import Fronts
-from zerojhub.practice.machines.machine import Machine, Site
-from zerojhub.practice.machines.network import Network
+from zerojhub.practice.machines.machine import KeptMachine, Machine, Site
+from zerojhub.practice.machines.network import KeptNetwork, Network
 from zerojhub.practice.objectstore import ObjectStore
 
+SNAPSHOT = "snapshot.pickle"
+"""The file in the state folder with what the practice cloud is."""
 OBJECT_STORE = "object-store"
 """The folder of its data, in the state folder."""
 COPY_TIMEOUT = 300
 """Seconds to copy a volume."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What outlives the process."""
+
+    network: KeptNetwork
+    machines: list[KeptMachine]
+    clusters: list[KeptCluster]
 
 
 class LinuxGround:
@@ -49,6 +61,31 @@ class LinuxGround:
         for folder in ("machines", "clusters", "volumes"):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         await self._network.up()
+
+    def state(self) -> Kept:
+        return Kept(
+            self._network.kept(),
+            [machine.kept() for machine in self._machines.values()],
+            [cluster.kept() for cluster in self._clusters.values()],
+        )
+
+    async def resume(self, kept: Kept) -> None:
+        """Instead of `up`, after the process that had all this was killed: machines that were running boot from their disks."""
+        for name in cgroups.machines():
+            await asyncio.to_thread(cgroups.CGroup(name).remove)
+        for each in kept.machines:
+            await self._network.unplug(each.spec.id)
+        await self._network.up(kept.network)
+        site = Site(self._state, self._base, self._programs, self._apis)
+        self._machines = {each.spec.id: Machine.of(each, site, self._network) for each in kept.machines}
+        await asyncio.gather(*(self._machines[each.spec.id].start() for each in kept.machines if each.on))
+        for known in kept.clusters:
+            folder = self._state / "clusters" / known.spec.id
+            cluster = self._clusters[known.spec.id] = Cluster(known.spec, folder, self._network.gateway, known)
+            cluster.nodes = {ident: (self._machines[ident], subnet) for ident, subnet in known.nodes.items()}
+            for machine in [node for node, _ in cluster.nodes.values() if node.alive]:
+                await cluster.reconnect(machine)
+            self._start_autoscaler(cluster)
 
     async def down(self) -> None:
         await self.inject(Faults())
@@ -236,3 +273,4 @@ async def sweep(state: Path) -> None:
     cgroups.remove_parent()
     for folder in ("machines", "clusters", "volumes", OBJECT_STORE):
         await asyncio.to_thread(shutil.rmtree, state / folder, ignore_errors=True)
+    (state / SNAPSHOT).unlink(missing_ok=True)

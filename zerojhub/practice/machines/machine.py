@@ -36,6 +36,16 @@ class Site:
     """URL of the image registry, as seen from the machines."""
 
 
+@dataclass(frozen=True)
+class KeptMachine:
+    """A machine that outlives the process that has booted it; `on`: it was running."""
+
+    spec: MachineSpec
+    addresses: frozenset[str]
+    volumes: dict[str, tuple[Path, str]]
+    on: bool
+
+
 class Machine:
     """One machine. Its methods raise GroundError."""
 
@@ -52,6 +62,16 @@ class Machine:
         """Attached volumes, whether the machine is running or not: id -> file and device."""
         self._disks: dict[str, tuple[Disk, Path]] = {}
         """Volume -> disk, and the link that names it by serial number."""
+
+    @classmethod
+    def of(cls, kept: KeptMachine, site: Site, network: Network) -> Machine:
+        """A machine of an earlier process, which is off now."""
+        made = cls(kept.spec, site, network)
+        made._addresses, made.volumes = set(kept.addresses), dict(kept.volumes)
+        return made
+
+    def kept(self) -> KeptMachine:
+        return KeptMachine(self.spec, frozenset(self._addresses), dict(self.volumes), self.alive)
 
     @property
     def alive(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from zerojhub.practice.machines import kernel, nat, ranges
 from zerojhub.practice.machines.command import run
 
 BRIDGE = "zjh0"
+
+
+@dataclass(frozen=True)
+class KeptNetwork:
+    """A network that outlives its process."""
+
+    cidr: str
+    public: str
+    addresses: nat.Addresses
 
 
 class Network:
@@ -27,11 +37,13 @@ class Network:
         self._changing = asyncio.Lock()
         self._settings_before = state / "kernel.json"
 
-    async def up(self) -> None:
-        """Create the network, after removing what an earlier run left."""
+    async def up(self, kept: KeptNetwork | None = None) -> None:
+        """Create the network, after removing what an earlier run left. `kept`: as that one had it."""
         await self.down()
         used = await ranges.in_use(BRIDGE)
-        self.cidr, self.public = ranges.choose(ranges.MACHINES, used), ranges.choose(ranges.FLOATING, used)
+        machines, floating = ([kept.cidr], [kept.public]) if kept else (ranges.MACHINES, ranges.FLOATING)
+        self.cidr, self.public = ranges.choose(machines, used), ranges.choose(floating, used)
+        self._addresses = kept.addresses if kept else self._addresses
         self.gateway = str(IPv4Network(self.cidr)[1])
         kernel.change(self._settings_before)
         await run("ip", "link", "add", BRIDGE, "type", "bridge")
@@ -59,6 +71,10 @@ class Network:
         await run("ip", "link", "del", BRIDGE, check=False)
         kernel.put_back(self._settings_before)
         self._addresses = nat.Addresses()
+
+    def kept(self) -> KeptNetwork:
+        """What another process creates the same network from."""
+        return KeptNetwork(self.cidr, self.public, replace(self._addresses, resting=set(), front=0))
 
     async def plug(self, pid: int, name: str, address: str) -> None:
         """Connect the network namespace of a process to the bridge, with this address."""

@@ -53,6 +53,16 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
 
+    @classmethod
+    def of(cls, pair: Pair) -> Authority:
+        """The CA with this certificate and key."""
+        made = cls.__new__(cls)
+        key = serialization.load_pem_private_key(pair.key.encode(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        made._key, made._certificate = key, x509.load_pem_x509_certificate(pair.certificate.encode())
+        made._name = made._certificate.subject
+        return made
+
     @property
     def pair(self) -> Pair:
         return Pair(_pem(self._certificate), private_pem(self._key))
