@@ -19,9 +19,11 @@ finally:
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
 """
 HEAVY = {
+    "chardet",
     "httpx",
     "jsonschema",
     "kubernetes",
+    "netaddr",
     "paramiko",
     "prometheus_client",
     "pydantic",

@@ -15,14 +15,14 @@ import re
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zerojhub import files, masking
 from zerojhub.errors import UserError
+from zerojhub.openstack.stand_ins import stand_ins
 from zerojhub.placeholders import placeholder, placeholder_in
 from zerojhub.text import nearest, one_line
 from zerojhub.yamlfile import PYYAML, KeyPath, line_of, load, written
@@ -54,19 +54,6 @@ REQUIRED = re.compile(r"auth_url|username|password|token|passcode|(\w+_)?(domain
 """Keys of `auth` that openstacksdk does not drop when they are empty."""
 
 
-@contextmanager
-def _stand_ins(modules: Mapping[str, types.ModuleType | None]) -> Iterator[None]:
-    """Within: imports of these modules give the stand-ins, or are ImportErrors for None, unless they are loaded already."""
-    given = {name: module for name, module in modules.items() if name not in sys.modules}
-    loaded = cast(dict[str, types.ModuleType | None], sys.modules)
-    loaded.update(given)
-    try:
-        yield
-    finally:
-        for name in given:
-            del loaded[name]
-
-
 def load_config() -> type[OpenStackConfig]:
     """openstacksdk's reader of clouds.yaml, without the proxies of fifty services and without metrics.
 
@@ -83,7 +70,7 @@ def load_config() -> type[OpenStackConfig]:
     if "openstack.config" not in sys.modules:
         proxy = types.ModuleType("openstack.proxy")
         vars(proxy)["__getattr__"] = lambda name: object
-        with _stand_ins({"openstack.proxy": proxy, "prometheus_client": None}):
+        with stand_ins({"openstack.proxy": proxy, "prometheus_client": None}):
             import openstack.config
     import openstack.config
 
@@ -310,9 +297,10 @@ class Clouds:
 
     def _failure(self, error: Exception, name: str, profile: str | None) -> UserError:
         """What openstacksdk has raised for the entry, as the user's mistake."""
-        from keystoneauth1 import exceptions as ksa
         from keystoneauth1 import loading
         from openstack.config import vendors
+
+        from zerojhub.openstack.keystone_errors import ksa
 
         if isinstance(error, ksa.NoMatchingPlugin):
             meant = nearest(error.name, loading.get_available_plugin_names())

@@ -105,7 +105,7 @@ class Cloud:
 
     def log_in(self) -> None:
         """One attempt to authenticate. Raises Transient for a fault that may pass."""
-        from keystoneauth1 import exceptions as ksa
+        from zerojhub.openstack.keystone_errors import ksa
 
         auth_url = self._auth_url
         hint = "check auth_url in clouds.yaml, and the network between here and there"
@@ -253,12 +253,12 @@ class Service:
     @cached_property
     def endpoint(self) -> str:
         """The endpoint in the catalog; clouds list it with or without a version, the paths here need one."""
-        from keystoneauth1.exceptions import EndpointNotFound
+        from zerojhub.openstack.keystone_errors import ksa
 
         region = self._cloud.region
         self._cloud.log_in()
         url = None
-        with self._cloud.reading_keystone(), suppress(EndpointNotFound):
+        with self._cloud.reading_keystone(), suppress(ksa.EndpointNotFound):
             url = region.get_endpoint(self.type) or self._cloud.session.get_endpoint(
                 service_type=self.type,
                 interface=region.get_interface(self.type),
@@ -354,7 +354,7 @@ class Service:
 
         Raises Transient for a fault that may pass.
         """
-        from keystoneauth1 import exceptions as ksa
+        from zerojhub.openstack.keystone_errors import ksa
 
         url = path if path.startswith("http") else self.endpoint + path
         try:
@@ -392,7 +392,7 @@ class Service:
 
     def _send(self, url: str, method: str, **arguments: Any) -> Response:
         """Send the request, with a new token if the current one is rejected; a second one, as others can end the first."""
-        from keystoneauth1 import exceptions as ksa
+        from zerojhub.openstack.keystone_errors import ksa
 
         send = partial(
             self._cloud.session.request,
@@ -417,7 +417,7 @@ class Service:
 
 def fault_of(service: str, error: ClientException) -> Fault | None:
     """The transient fault behind keystoneauth1's exception; None for a final answer."""
-    from keystoneauth1 import exceptions as ksa
+    from zerojhub.openstack.keystone_errors import ksa
 
     if isinstance(error, ksa.InvalidResponse):
         return Fault(service, retry.INCOMPLETE)
