@@ -31,6 +31,11 @@ cluster:
   labels: {course: physics}
   discovery_url: https://discovery.example.org/abc
 """
+TWO_MASTERS = """\
+  other:
+    type: OS::Magnum::Cluster
+    properties: {cluster_template: {get_resource: cluster_template}, keypair: mykey, master_count: 2}
+"""
 LABELLED = """
 heat_template_version: 2018-08-31
 parameters:
@@ -91,6 +96,35 @@ def test_it_renders_makes_shows_and_deletes_a_stack(cloud: Cloud, shell: Shell) 
     assert again["id"] != made["id"]
     shell.zerojhub("heat", "delete", "k", "--yes", "-q")
     assert shell.json("heat", "list") == []
+
+
+def test_a_stack_is_changed_in_place_and_keeps_what_is_not_given(cloud: Cloud, shell: Shell) -> None:
+    made = shell.json("heat", "create", "k", "-t", "k.yaml", "-q")
+    update = ("heat", "update", "k")
+    changed = shell.json(*update, "--parameter", "workers=2", "-q")
+    assert (changed["id"], changed["stack_status"]) == (made["id"], "UPDATE_COMPLETE")
+    magnum = cloud.client("/container-infra/v1")
+    cluster = magnum.get("/clusters/hub").json()
+    assert (cluster["status"], cluster["node_count"], cluster["keypair"]) == ("UPDATE_COMPLETE", 2, "mykey")
+    template = shell.folder / "k.yaml"
+    template.write_text(template.read_text() + "  more: {value: {get_param: workers}}\n")
+    outputs = {
+        each["output_key"]: each["output_value"] for each in shell.json(*update, "-t", "k.yaml", "-q")["outputs"]
+    }
+    assert (outputs["more"], outputs["node_count"]) == (2, 2)
+    assert "nothing to change was given (-t FILE, " in shell.zerojhub(*update, code=2).stderr
+    shell.zerojhub("heat", "delete", "k", "--yes", "-q")
+
+
+def test_a_change_that_fails_is_taken_back_when_asked(shell: Shell) -> None:
+    shell.json("heat", "create", "k", "-t", "k.yaml", "-q")
+    template = shell.folder / "k.yaml"
+    # Two masters need a load balancer.
+    template.write_text(template.read_text().replace("resources:\n", "resources:\n" + TWO_MASTERS))
+    update = ("heat", "update", "k", "-t", "k.yaml", "-q")
+    assert "stack k is ROLLBACK_COMPLETE: " in shell.zerojhub(*update, "--rollback", code=1).stderr
+    assert "stack k is UPDATE_FAILED: " in shell.zerojhub(*update, code=1).stderr
+    shell.zerojhub("heat", "delete", "k", "--yes", "-q")
 
 
 def test_a_stack_that_fails_says_why_and_goes(shell: Shell) -> None:

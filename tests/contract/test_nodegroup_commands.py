@@ -15,6 +15,7 @@ from tests.contract.clouds import Site
 from tests.contract.conftest import Magnum, Program, practice, program_in
 from tests.unit.kubernetes import Changing
 from zerojhub.cluster import marks
+from zerojhub.errors import ZeroJHubError
 from zerojhub.kube.marker import Mark, Marks
 from zerojhub.kube.reach import Reach
 from zerojhub.practice import profile
@@ -110,6 +111,20 @@ def test_what_keeps_nodes_from_registering_is_refused(
     assert said in program.zerojhub(*create, *words, code=code).stderr
     assert said in program.zerojhub("nodegroup", "update", "hub", "default-worker", *words, code=code).stderr
     assert len(program.json("nodegroup", "list", "hub")) == 2
+
+
+def test_nothing_is_changed_where_nobody_can_log_in(
+    program: Program, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(run: Run, *_: object) -> None:
+        raise ZeroJHubError("the master refuses the key")
+
+    monkeypatch.setattr("zerojhub.graph.require", refused)
+    before = program.json("nodegroup", "list", "hub")
+    for words in (("create", "hub", "gpu"), ("update", "hub", "default-worker", "--max", "3")):
+        error = program.zerojhub("nodegroup", *words, "--node-labels", "a=b", code=1).stderr
+        assert "the master refuses the key" in error
+    assert program.json("nodegroup", "list", "hub") == before
 
 
 def test_masters_have_none(program: Program, hub: str) -> None:

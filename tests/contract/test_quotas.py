@@ -96,17 +96,17 @@ def test_services_are_listed_for_administrators(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "said", "hint"),
     [
-        (["quota", "list"], "Policy doesn't allow quota:get_all to be performed"),
-        (["quota", "set", "5"], "Policy doesn't allow quota:get_all to be performed"),
-        (["quota", "delete", "--yes"], "Policy doesn't allow quota:get_all to be performed"),
-        (["quota", "show", "--project", "x"], "Not authorized"),
-        (["stats", "--project", "x"], "Not authorized"),
-        (["service", "list"], "Policy doesn't allow magnum-service:get_all to be performed"),
+        (["quota", "list"], "quota:get_all", "list quotas; your project's: zerojhub quota show"),
+        (["quota", "set", "5"], "quota:get_all", "set quotas"),
+        (["quota", "delete", "--yes"], "quota:get_all", "delete quotas"),
+        (["quota", "show", "--project", "x"], "Not authorized", "ask for other projects"),
+        (["stats", "--project", "x"], "Not authorized", "ask for other projects"),
+        (["service", "list"], "magnum-service:get_all", "list services"),
     ],
 )
-def test_others_are_told_who_may(program: Program, words: list[str], said: str) -> None:
+def test_others_are_told_who_may(program: Program, words: list[str], said: str, hint: str) -> None:
     error = program.zerojhub(*words, code=1).stderr
     assert said in error
-    assert "(only administrators may do it for others)" in error
+    assert f"(only administrators may {hint})" in error

@@ -170,16 +170,18 @@ async def create(
 ) -> NodeGroupName:
     """Add a node group whose nodes have labels and taints (see `nodegroups.create`)."""
     cluster = run.deployment.cluster_name
+    # Who cannot get in does not get a group with other nodes than asked for.
+    reach = await connect()
     created = await nodegroups.create(run.cloud, cluster, body, say, merge_labels=merge_labels, wait=wait)
     wanted = _marks(body.get("node_labels"), body.get("node_taints"))
-    await ensure(await connect(), body["name"], wanted, say, populated=wait and body["node_count"] > 0)
+    await ensure(reach, body["name"], wanted, say, populated=wait and body["node_count"] > 0)
     return created
 
 
 async def update(run: Run, connect: Connect, wanted: str, change: NodeGroupChange, say: Say) -> NodeGroup:
     """Change a node group and the labels and taints of its nodes (see `nodegroups.update`)."""
-    group = await nodegroups.update(run.cloud, run.deployment.cluster_name, wanted, change, say)
     reach = await connect()
+    group = await nodegroups.update(run.cloud, run.deployment.cluster_name, wanted, change, say)
     before = (await current(reach)).get(group["name"], marker.NONE)
     labels = change.get("node_labels", group.get("node_labels", before["labels"]))
     taints = change.get("node_taints", group.get("node_taints", before["taints"]))

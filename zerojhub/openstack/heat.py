@@ -5,13 +5,14 @@ Types have the keys that the product reads, as the Orchestration API reference n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from zerojhub import retry
+from zerojhub import retry, waiting
 from zerojhub.answers import Time
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.openstack.names import unknown
@@ -21,6 +22,9 @@ from zerojhub.waiting import NotYet, wait_until
 
 PAUSE = (1.0, 3.0)
 """Seconds between two looks at a stack: at first, and at most."""
+
+START_GRACE = 30
+"""Seconds that Heat may take to begin an update."""
 
 Template = dict[str, object]
 """A Heat template (HOT)."""
@@ -65,6 +69,7 @@ class Stack(StackName):
     stack_status: str
     stack_status_reason: str | None
     creation_time: Time
+    updated_time: NotRequired[Time | None]
     deletion_time: NotRequired[str | None]
     outputs: NotRequired[list[Output]]
 
@@ -151,25 +156,66 @@ async def create_stack(
         named = [stack["id"] for stack in await stacks(cloud) if stack["stack_name"] == name]
         return next((stack_id for stack_id in named if stack_id not in others), None)
 
-    try:
+    with _users_mistakes():
         return {"stack_name": name, "id": await retry.settle(create, look)}
+
+
+async def update_stack(
+    cloud: Cloud,
+    stack: StackName,
+    template: TemplateSource | None,
+    parameters: Parameters,
+    environment: Mapping[str, object],
+    minutes: int | None,
+    *,
+    rollback: bool,
+) -> None:
+    """Request a change of the stack; what is not given stays, also parameters. `rollback`: take it back if it fails.
+
+    UserError for what Heat refuses in template or parameters.
+    """
+    body: dict[str, object] = {"parameters": parameters, "environment": environment, "disable_rollback": not rollback}
+    if template:
+        body |= {"template": template.text, "files": template.files}
+    if minutes:
+        body["timeout_mins"] = minutes
+    with _users_mistakes():
+        # Another update to the same state takes the place of the first.
+        await cloud.orchestration.patch(_path(stack), body, repeatable=True)
+
+
+@contextmanager
+def _users_mistakes() -> Iterator[None]:
+    """Within: what Heat refuses of a request is a UserError."""
+    try:
+        yield
     except CloudError as error:
         if error.status in (400, 409):
             raise UserError(error.message, where=error.where) from None
         raise
 
 
-async def wait_until_complete(cloud: Cloud, stack: StackName, say: Say) -> Stack:
-    """The stack, once Heat has finished with it. ZeroJHubError with Heat's reason when it failed."""
+async def wait_until_complete(cloud: Cloud, stack: StackName, say: Say, *, before: Stack | None = None) -> Stack:
+    """The stack, once Heat has finished with it. ZeroJHubError with Heat's reason when it failed, or was rolled back.
+
+    `before`: the stack as it was when a change was requested, which Heat may show for a moment after that.
+    """
+    started = waiting.clock()
 
     async def look() -> Stack | NotYet:
         current = await show_stack(cloud, stack)
         name, status = current["stack_name"], current["stack_status"]
-        if status.endswith("FAILED"):
+        if before and not _differs(current, before) and waiting.clock() - started < START_GRACE:
+            return NotYet()
+        if status.endswith("FAILED") or status == "ROLLBACK_COMPLETE":
             raise ZeroJHubError(f"stack {name} is {status}: {current['stack_status_reason']}")
         return NotYet(f"stack {name}: {status}") if status.endswith("IN_PROGRESS") else current
 
     return await wait_until(look, pause=PAUSE, say=say)
+
+
+def _differs(stack: Stack, before: Stack) -> bool:
+    return any(stack.get(key) != before.get(key) for key in ("stack_status", "updated_time"))
 
 
 async def delete_stack(cloud: Cloud, stack: StackName, say: Say) -> None:

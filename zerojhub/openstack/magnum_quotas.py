@@ -48,20 +48,20 @@ class MagnumService(TypedDict):
 async def quotas(cloud: Cloud, *, everyone: bool = False, order: Order = ANY) -> list[Quota]:
     """The quotas that administrators have set for the project, or for every project."""
     query = order.query() | ({"all_tenants": "true"} if everyone else {})
-    with _for_administrators():
+    with _for_administrators("list quotas; your project's: zerojhub quota show"):
         return await cloud.container_infra.first("/quotas", "quotas", Quota, order.limit, query)
 
 
 async def quota(cloud: Cloud, project: str, resource: str) -> Quota:
     """The project's quota: one that was set, or else Magnum's default."""
-    with _for_administrators():
+    with _for_administrators("ask for other projects"):
         return await cloud.container_infra.get(f"/quotas/{project}/{resource}", Quota)
 
 
 async def set_quota(cloud: Cloud, project: str, resource: str, limit: int) -> Quota:
     """Set the project's quota, whether there is one or not."""
     body = {"project_id": project, "resource": resource, "hard_limit": limit}
-    with _for_administrators():
+    with _for_administrators("set quotas"):
         if not await _is_set(cloud, project, resource):
             try:
                 return await cloud.container_infra.post("/quotas", body, Quota, repeatable=True)
@@ -74,12 +74,14 @@ async def set_quota(cloud: Cloud, project: str, resource: str, limit: int) -> Qu
 
 async def delete_quota(cloud: Cloud, project: str, resource: str) -> Quota:
     """Give the project Magnum's default again, and return that. UserError when no quota was set."""
-    if not await _is_set(cloud, project, resource):
+    with _for_administrators("delete quotas"):
+        is_set = await _is_set(cloud, project, resource)
+    if not is_set:
         raise UserError(
             f"no quota was set for project {project}: Magnum's default applies",
             hint="zerojhub quota list --all-projects",
         )
-    with _for_administrators():
+    with _for_administrators("delete quotas"):
         await cloud.container_infra.delete(f"/quotas/{project}/{resource}")
     return await quota(cloud, project, resource)
 
@@ -90,12 +92,12 @@ async def _is_set(cloud: Cloud, project: str, resource: str) -> bool:
 
 
 async def stats(cloud: Cloud, project: str) -> Stats:
-    with _for_administrators():
+    with _for_administrators("ask for other projects"):
         return await cloud.container_infra.get("/stats", Stats, project_id=project)
 
 
 async def services(cloud: Cloud) -> list[MagnumService]:
-    with _for_administrators():
+    with _for_administrators("list services"):
         return await cloud.container_infra.all("/mservices", "mservices", MagnumService)
 
 
@@ -108,11 +110,11 @@ async def own_project(cloud: Cloud) -> str:
 
 
 @contextmanager
-def _for_administrators() -> Iterator[None]:
+def _for_administrators(what: str) -> Iterator[None]:
     """Within: a refusal says who may do it."""
     try:
         yield
     except CloudError as error:
         if error.status == 403:
-            error.hint = "only administrators may do it for others"
+            error.hint = f"only administrators may {what}"
         raise
