@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -17,11 +18,14 @@ import pytest
 
 from tests.contract.clouds import Site, until
 from zerojhub import lookup
+from zerojhub.deployment import Deployment
 from zerojhub.errors import CloudError
 from zerojhub.openstack import designate
 from zerojhub.openstack.session import Cloud
 from zerojhub.practice import daemon, nameserver
 from zerojhub.practice.cloud.designate import records
+from zerojhub.run import Run, Silent
+from zerojhub.stages import dns_credential
 
 
 @pytest.fixture(autouse=True)
@@ -196,3 +200,36 @@ def test_the_practice_cloud_starts_without_a_name_server_if_the_port_is_taken(mo
 @pytest.mark.parametrize("noise", [b"", b"\0" * 11, b"\xff" * 40])
 def test_what_is_no_query_has_no_answer(noise):
     assert nameserver.answer({}, noise) is None
+
+
+def test_a_credential_for_challenges_can_write_records_and_nothing_else(site, cloud, client, tmp_path, monkeypatch):
+    """What Traefik's DNS provider requests, as lego does, and what it must not be able to."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ident = zone(client)
+    hub = {"host": "hub.hubs.example", "https": {"contact": "me@hubs.example", "challenge": "dns"}}
+    document = {"name": "class", "cloud": "practice", "cluster": {"template": "t"}, "hub": hub}
+    run = Run(Deployment.model_validate(document), Silent(), cloud)
+
+    async def create() -> Any:
+        with run.step("kept-certificate"):
+            return (await dns_credential.create(run, "class"))["data"]
+
+    held = {key: b64decode(value).decode() for key, value in anyio.run(create).items()}
+    identity = {"methods": ["application_credential"], "application_credential": held}
+    token = site.token(identity=identity, scope=None).headers["X-Subject-Token"]
+    with httpx.Client(base_url=site.at("/dns/v2"), headers={"X-Auth-Token": token}, timeout=60) as traefik:
+        name = "_acme-challenge.hub.hubs.example."
+        assert [each["id"] for each in traefik.get("/zones", params={"name": "hubs.example."}).json()["zones"]] == [
+            ident
+        ]
+        made = traefik.post(
+            f"/zones/{ident}/recordsets", json={"name": name, "type": "TXT", "ttl": 60, "records": ['"proof"']}
+        )
+        assert (made.status_code, made.json()["ttl"]) == (202, 60)
+        found = traefik.get(f"/zones/{ident}/recordsets", params={"name": name, "type": "TXT"}).json()["recordsets"]
+        assert [each["records"] for each in found] == [['"proof"']]
+        assert traefik.delete(f"/zones/{ident}/recordsets/{made.json()['id']}").status_code == 202
+        assert traefik.delete(f"/zones/{ident}").status_code == 401
+        assert traefik.get(site.at("/compute/v2.1/servers")).status_code == 401
+    anyio.run(dns_credential.delete, run)
+    assert site.token(identity=identity, scope=None).status_code == 404, "Keystone does not know it any more"

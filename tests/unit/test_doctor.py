@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.command import run
 from tests.unit.fakecloud import PASSWORD, PROJECT, Answer, FakeCloud, record
 from tests.unit.kubernetes import Cluster as FakeKube
-from zerojhub.deployment import Deployment
+from zerojhub import lookup, tls
+from zerojhub.deployment import Deployment, HubSpec
 from zerojhub.doctor import CHECKS, Check
 from zerojhub.doctor import examine as examining
 from zerojhub.doctor.examine import examine, repair
@@ -621,6 +622,42 @@ def test_what_the_cluster_itself_runs_is_not_ready(world):
     assert (found.kind, found.name) == ("pod", "kube-system/zerojhub-node-marks-1")
     assert "cannot pull image docker.io/library/python:0" in found.problem
     assert found.do == "kubectl -n kube-system describe pod zerojhub-node-marks-1"
+
+
+@pytest.mark.parametrize(
+    ("days", "https", "why", "problem"),
+    [
+        (89, {"contact": "a@b.org"}, "", None),
+        (
+            89,
+            {"contact": "a@b.org"},
+            "unable to get local issuer certificate",
+            "it is refused: unable to get local issuer",
+        ),
+        (29, {"certificate": "c", "key": "k"}, "", "it expires in 29 days"),
+        (50, {"contact": "a@b.org"}, "", None),
+        (20, {"contact": "a@b.org"}, "", "it expires in 20 days"),
+        (-1, True, "certificate has expired", "it expired 2 days ago"),
+    ],
+)
+def test_a_certificate_of_the_hub_that_browsers_refuse_or_will_soon(world, monkeypatch, days, https, why, problem):
+    shown = x509.load_pem_x509_certificate(certificate(days + 0.5 if days > 0 else days - 0.5).encode())
+    seen: list[Any] = []
+
+    async def here(name: str) -> set[str]:
+        return {"203.0.113.7"}
+
+    def handshake(*asked: Any) -> tls.Handshake:
+        seen.append(asked)
+        return tls.Handshake("objection" if why else "verified", shown.public_bytes(serialization.Encoding.DER), why)
+
+    monkeypatch.setattr(lookup, "here", here)
+    monkeypatch.setattr(tls, "handshake", handshake)
+    world.deployment.hub = HubSpec.model_validate({"host": "hub.example.org", "https": https})
+    found = [(each.name, each.problem) for each in world.findings()]
+    assert [name for name, _ in found] == ["hub.example.org"] * (problem is not None)
+    assert all(text.startswith(problem) for _, text in found)
+    assert seen == [("203.0.113.7", 443, "hub.example.org", None)]
 
 
 @pytest.mark.parametrize(("days", "problem"), [(12.5, "it expires in 12 days"), (-3.5, "it expired 4 days ago")])

@@ -10,9 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
-from zerojhub.deployment import HubSpec
+from zerojhub.deployment import LETS_ENCRYPT, HttpsSpec, HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub import charts, values
+from zerojhub.hub.https import AUTHORITY, CREDENTIAL, OWN, Designate, Https
+from zerojhub.hub.own_certificate import OwnCertificate
 from zerojhub.hub.release import InstalledRelease, description_of, difference, recover
 from zerojhub.hub.secrets import Secrets
 
@@ -146,7 +148,16 @@ def test_what_is_left_out_is_added(chart, written):
 
 def test_an_address_that_is_known_is_asked_for(chart, written):
     sent = values.completed({}, Secrets(), HubSpec(address="keep"), chart, "203.0.113.7")["proxy"]["service"]
-    assert sent == {"type": "LoadBalancer", "loadBalancerIP": "203.0.113.7"}
+    assert sent["loadBalancerIP"] == "203.0.113.7"
+
+
+def test_a_load_balancer_keeps_idle_connections_as_long_as_the_values_say_or_ten_minutes(chart, written):
+    client, member = "loadbalancer.openstack.org/timeout-client-data", "loadbalancer.openstack.org/timeout-member-data"
+    text = f"proxy: {{service: {{annotations: {{{client}: '60000', a: b}}}}}}"
+    sent = values.completed(written(text).values, Secrets(), HubSpec(), chart)["proxy"]["service"]["annotations"]
+    assert sent == {client: "60000", member: "600000", "a": "b"}
+    port = values.completed({}, Secrets(), HubSpec(expose="NodePort"), chart)["proxy"]["service"]
+    assert "annotations" not in port
 
 
 @pytest.mark.parametrize(
@@ -381,3 +392,101 @@ def test_how_an_interrupted_release_is_recovered(chart, statuses, done):
     helm: Any = FakeHelm(*statuses)
     anyio.run(recover, helm, "workshop", "workshop", installed(chart, status=statuses[-1]))
     assert helm.done == done
+
+
+# -- the certificate ----------------------------------------------------------------------------------------------------
+
+
+def https_values(written: Any, text: str = "{}", *, own: Any = None, **https: Any) -> Any:
+    """proxy of the values for a hub whose certificate is described like this."""
+    hub = {"host": "hub.example.org", "https": {"contact": "ada@example.org", **https} if own is None else https}
+    wanted = HubSpec.model_validate(hub)
+    assert wanted.https
+    designate = Designate("https://keystone.example.org/v3", "R1", "example.org.")
+    files = Https(wanted.https, "PEM" if wanted.https.ca_file else None, own, designate)
+    user = written(text).values
+    return values.completed(user, Secrets(), wanted, find("embedded"), None, files)["proxy"]
+
+
+def test_traefik_trusts_a_private_authority_and_restarts_when_that_changes(written):
+    traefik = https_values(written, server="https://ca.example.org/dir", ca_file="ca.pem")["traefik"]
+    path = traefik["extraEnv"]["LEGO_CA_CERTIFICATES"]
+    assert traefik["extraVolumes"] == [{"name": AUTHORITY, "configMap": {"name": AUTHORITY}}]
+    assert traefik["extraVolumeMounts"] == [{"name": AUTHORITY, "mountPath": "/etc/zerojhub", "readOnly": True}]
+    assert path == f"/etc/zerojhub/{Https(HttpsSpec(), 'PEM').authority_file}"
+    assert Https(HttpsSpec(), "PEM").authority_file != Https(HttpsSpec(), "other").authority_file
+
+
+def test_traefiks_own_variables_and_volumes_stay(written):
+    text = "proxy: {traefik: {extraEnv: [{name: A, value: b}], extraVolumes: [{name: mine, emptyDir: {}}]}}"
+    traefik = https_values(written, text, ca_file="ca.pem")["traefik"]
+    assert [each["name"] for each in traefik["extraEnv"]] == ["A", "LEGO_CA_CERTIFICATES", "LEGO_CA_SYSTEM_CERT_POOL"]
+    assert [each["name"] for each in traefik["extraVolumes"]] == ["mine", AUTHORITY]
+    text = "proxy: {traefik: {extraEnv: {LEGO_CA_CERTIFICATES: /mine.pem}}}"
+    assert https_values(written, text, ca_file="ca.pem")["traefik"]["extraEnv"]["LEGO_CA_CERTIFICATES"] == "/mine.pem"
+
+
+def test_trap_10_a_dns_challenge_has_a_resolver_of_its_own(written):
+    """In the chart's, the httpChallenge would stay, and lego prefers that."""
+    traefik = https_values(written, challenge="dns")["traefik"]
+    resolvers = traefik["extraStaticConfig"]["certificatesResolvers"]
+    assert list(resolvers) == ["designate"]
+    assert resolvers["designate"]["acme"] == {
+        "caServer": LETS_ENCRYPT,
+        "email": "ada@example.org",
+        "storage": "/etc/acme/acme.json",
+        "dnsChallenge": {"provider": "designate"},
+    }
+    routers = traefik["extraDynamicConfig"]["http"]["routers"]
+    assert routers == {"default": {"tls": {"certResolver": "designate"}}}
+    assert traefik["extraEnv"]["OS_AUTH_URL"] == "https://keystone.example.org/v3"
+    assert traefik["extraEnv"]["DESIGNATE_ZONE_NAME"] == "example.org."
+    assert traefik["extraEnv"]["OS_APPLICATION_CREDENTIAL_SECRET"] == {
+        "valueFrom": {"secretKeyRef": {"name": CREDENTIAL, "key": "secret"}}
+    }
+
+
+def test_a_certificate_of_the_users_own_is_in_a_secret_and_not_in_the_values(written):
+    own = OwnCertificate("-----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----")
+    proxy = https_values(written, own=own, certificate="hub.crt", key="hub.key")
+    https = {"enabled": True, "type": "secret", "secret": {"name": OWN}, "hosts": ["hub.example.org"]}
+    assert proxy["https"] == https
+    assert proxy["annotations"] == {"zerojhub.io/certificate": own.digest}
+    assert "BEGIN" not in json.dumps(proxy)
+
+
+@pytest.mark.parametrize(
+    ("text", "https", "said"),
+    [
+        ("ingress:\n  enabled: true\n", {}, "2: with ingress, the hub would request a certificate that nobody sees"),
+        (
+            "httpRoute:\n  enabled: true\n",
+            {},
+            "2: with httpRoute, the hub would request a certificate that nobody sees",
+        ),
+        ("proxy:\n  service: {disableHttpPort: true}\n", {}, "2: disableHttpPort: the authority connects to port 80"),
+        (
+            "proxy:\n  service: {loadBalancerSourceRanges: [10.0.0.0/8]}\n",
+            {},
+            "2: loadBalancerSourceRanges: the author",
+        ),
+        (
+            "proxy: {https: {enabled: true, hosts: [a.org]}}\ningress: {enabled: true}\n",
+            None,
+            "2: with ingress, the hub would request a certificate that nobody sees",
+        ),
+    ],
+)
+def test_values_that_keep_the_hub_from_getting_its_certificate_are_refused(written, text, https, said):
+    def problems(text: str, https: dict[str, str] | None) -> list[str]:
+        hub = {"host": "hub.example.org", "https": None if https is None else {"contact": "a@b.org", **https}}
+        found = values.without_certificate(written(text), HubSpec.model_validate(hub), find("embedded"), "hub.yaml:4")
+        return [str(each).rpartition("/")[2].partition(":")[2] for each in found]
+
+    (found,) = problems(text, https)
+    assert found.startswith(said)
+    if "port 80" in found or "loadBalancer" in found:
+        assert problems(text, {"challenge": "dns"}) == []
+        assert problems(text, {"server": "https://ca.example.org/dir"}) == [], "its authority may be inside"
+    assert problems("{}\n", https) == []
+    assert problems(text + "x: {}\n", None) == ([] if https is not None else [found])

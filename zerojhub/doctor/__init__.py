@@ -25,6 +25,7 @@ class Check:
 CHECKS = (
     # the project
     Check("the application credential", expiry.application_credential, needs_cluster=False),
+    Check("the hub's certificate", expiry.hub, needs_cluster=False),
     Check("the names in the cluster template", networks.ambiguous, needs_cluster=False),
     Check("the pools of floating IPs", networks.exhausted, needs_cluster=False),
     # the cluster in OpenStack

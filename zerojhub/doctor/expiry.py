@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from zerojhub import files, lookup, tls
 from zerojhub.cluster import credentials, kubeconfig
+from zerojhub.deployment import is_address
 from zerojhub.doctor.finding import Finding
 from zerojhub.doctor.subject import Subject
 from zerojhub.errors import UserError, ZeroJHubError
+from zerojhub.hub import own_certificate
 from zerojhub.openstack import keystone, magnum
 from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.text import plural, seconds_between
@@ -22,6 +25,8 @@ from zerojhub.yamlfile import plain, read_yaml
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
+
+    from zerojhub.tls import Handshake
 
 WARNING_DAYS = 30
 """Days before something expires from which on it is a finding."""
@@ -131,6 +136,43 @@ async def kubeconfigs(subject: Subject) -> list[Finding]:
         for each in _in_kubeconfig(subject)
         if (expiring := Expiring.on(each.not_valid_after_utc))
     ]
+
+
+async def hub(subject: Subject) -> list[Finding]:
+    """The certificate that people see at the hub's host name."""
+    deployment, spec = subject.deployment, subject.deployment.hub.https
+    host = deployment.hub.host or ""
+    if (
+        not subject.has_file
+        or spec is None
+        or "." not in host
+        or is_address(host)
+        or deployment.hub.expose == "NodePort"
+    ):
+        return []
+    authority = None
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # `up` says what is wrong with the file
+        authority = files.read(spec.ca_file).decode() if spec.ca_file else None
+    do = f"{subject.on_deployment('up')}, which says why it was not renewed" if spec.contact else "renew it"
+    for place in sorted(await lookup.here(host)):
+        shown = await anyio.to_thread.run_sync(tls.handshake, place, 443, host, authority, abandon_on_cancel=True)
+        problem = _why_refused(shown, own=spec.certificate is not None)
+        if problem:
+            return [Finding("certificate", host, None, problem, "browsers refuse the hub with it", do)]
+    return []
+
+
+def _why_refused(shown: Handshake, *, own: bool) -> str | None:
+    """Why browsers refuse the certificate, or will soon; None if they do not, or if there is none to be seen."""
+    from cryptography import x509
+
+    if shown.certificate is None:
+        return None
+    certificate = x509.load_der_x509_certificate(shown.certificate)
+    expiring = Expiring.on(certificate.not_valid_after_utc)
+    if expiring and (own or own_certificate.is_late(certificate)):
+        return str(expiring)
+    return f"it is refused: {shown.why}" if shown.state == "objection" else None
 
 
 def _until(subject: Subject, expires_at: str) -> Expiring | None:

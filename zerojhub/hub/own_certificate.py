@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 
+LATE = 9
+"""A certificate is renewed after two thirds of its life. It is late when there is less left than one of so many parts."""
+
+
 @dataclass(frozen=True)
 class OwnCertificate:
     """A certificate with its chain, and its key, both in PEM."""
@@ -84,6 +88,12 @@ def names(certificate: Certificate) -> set[str]:
     except (x509.ExtensionNotFound, ValueError):
         return set()
     return {each.lower() for each in listed.get_values_for_type(x509.DNSName)}
+
+
+def is_late(certificate: Certificate) -> bool:
+    """Whether so little of its life is left that whoever renews it has failed to."""
+    end = certificate.not_valid_after_utc
+    return end - datetime.now(UTC) < (end - certificate.not_valid_before_utc) / LATE
 
 
 def _objections(chain: Sequence[Certificate], host: str, authority: str | None) -> list[str]:

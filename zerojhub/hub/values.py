@@ -143,6 +143,15 @@ PRIVATE_NETWORKS = ";".join(
 (RFC 4291, 2.5.5.2)."""
 
 
+IDLE_TIMEOUTS = (
+    "loadbalancer.openstack.org/timeout-client-data",
+    "loadbalancer.openstack.org/timeout-member-data",
+)
+"""Annotations for how long Octavia keeps a connection on which nothing is sent; providers that cannot set it ignore them."""
+IDLE = "600000"
+"""Milliseconds, as Traefik in front of the hub. Octavia's own 50 s would end WebSockets of programs that send no pings."""
+
+
 def completed(
     user: ChartValues,
     secrets: Secrets,
@@ -160,6 +169,10 @@ def completed(
     _section(proxy, "service").setdefault("type", wanted.expose)
     if address:
         proxy["service"].setdefault("loadBalancerIP", address)
+    if proxy["service"]["type"] == "LoadBalancer":
+        annotations = _section(proxy["service"], "annotations")
+        for key in IDLE_TIMEOUTS:
+            annotations.setdefault(key, IDLE)
     if wanted.https:
         https.add(values, files or Https(wanted.https))
     if wanted.host and at(proxy, "https", "enabled"):

@@ -335,8 +335,8 @@ class Service:
             page = answer.of(Page)
             links = answer.of(list[Link], f"{key}_links") if page.get(f"{key}_links") else []
             following = next((link["href"] for link in links if link["rel"] == "next"), page.get("next"))
-            if page.get("links") and isinstance(page["links"], dict):  # Designate's
-                following = answer.of(dict[str, str], "links").get("next")
+            if page.get("links") and isinstance(page["links"], dict):  # Designate's, and Keystone's
+                following = answer.of(dict[str, str | None], "links").get("next")
             if not following:
                 return found
             here = following if following.startswith("http") else path + "?" + following.partition("?")[2]

@@ -66,7 +66,8 @@ class Address(Stage[HubAddress]):
         address = await address_of(run, service)
         if address is None:
             return Missing(str(why_service(service, await _events(run))))
-        where = address.host if address.port is None else f"{address.host}:{address.port}"
+        named = f"[{address.host}]" if ":" in address.host else address.host
+        where = named if address.port is None else f"{named}:{address.port}"
         if address.kind == "NodePort" and not await _is_open(run, address.port):
             return Missing(f"port {address.port} is not open to the master")
         kept = run.get(KeptAddress)

@@ -61,8 +61,6 @@ PORT = 80
 """Where authorities connect for `challenge: http`."""
 CHALLENGE = "/.well-known/acme-challenge/zerojhub"
 """What Traefik itself answers with 404 at any time, and nothing else does."""
-LATE = 9
-"""A certificate is renewed after two thirds of its life. It is late when there is less left than one of so many parts."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +264,7 @@ async def _late(run: Run, host: str, shown: Handshake) -> str | None:
     certificate = _certificate(shown)
     if certificate is None or await _requester(run) is None:
         return None
-    if not _is_late(certificate):
+    if not own_certificate.is_late(certificate):
         return None
     days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
     text = f"the certificate of {host} ends in {plural(days, 'day')}, and was not renewed"
@@ -458,7 +456,11 @@ async def _outcome(run: Run, host: str, challenge: str) -> Failure | None:
     async def look() -> Failure | NotYet | bool:
         nonlocal seen
         seen = await _shown(run, host)
-        if seen.state == "verified" and (certificate := _certificate(seen)) and not _is_late(certificate):
+        if (
+            seen.state == "verified"
+            and (certificate := _certificate(seen))
+            and not own_certificate.is_late(certificate)
+        ):
             return True
         return last_failure(await _log(run), host) or NotYet(f"waiting for the certificate from {who}")
 
@@ -477,11 +479,6 @@ async def _outcome(run: Run, host: str, challenge: str) -> Failure | None:
             f"no certificate from {who} yet, and Traefik does not say why: {objection}", hint=hint
         ) from None
     return found if isinstance(found, Failure) else None
-
-
-def _is_late(certificate: X509) -> bool:
-    left = certificate.not_valid_after_utc - datetime.now(UTC)
-    return left < (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / LATE
 
 
 def _server(https: Https | None) -> str:
