@@ -32,6 +32,7 @@ from zerojhub.deployment import LETS_ENCRYPT, load
 from zerojhub.errors import Problems, ZeroJHubError
 from zerojhub.hub.acme import Store
 from zerojhub.hub.https import AUTHORITY, OWN
+from zerojhub.moving.names import hand_over_certificate
 from zerojhub.run import Run, Silent
 from zerojhub.stage import Found, Missing, Teardown, Wrong
 from zerojhub.stages import certificate, https_files
@@ -502,6 +503,13 @@ def test_nobody_asks_more_than_three_times_an_hour(world):
     assert isinstance(up(world.run()), Found)
 
 
+def test_traefik_is_started_where_an_earlier_run_was_killed_while_it_was_stopped(world):
+    world.kube.outcomes = [world.issue()]
+    assert world.kube.deployment["spec"]["replicas"] == 0
+    assert isinstance(up(world.run()), Found)
+    assert world.kube.starts == 1
+
+
 def test_a_silent_traefik_is_not_waited_for_for_ever(world, monkeypatch):
     monkeypatch.setitem(certificate.ISSUED_TIMEOUT, "http", 0)
     world.kube.outcomes = [lambda: None]
@@ -649,6 +657,21 @@ def test_trap_4_a_certificate_from_before_that_is_of_no_use_is_not_given_back(wo
     assert isinstance(up(run, KeptCertificate), Found)
     assert world.kube.objects["Secret"] == []
     assert not kept.exists(), "a private key that nobody needs"
+
+
+def test_a_hub_that_moves_takes_its_certificate_along(world):
+    world.kube.outcomes = [world.issue()]
+    world.kube.start()
+    source: Any = SimpleNamespace(run=world.run(), kube=world.kube, namespace="class")
+    target: Any = SimpleNamespace(run=world.run())
+    target.run.deployment.name = "new"
+    anyio.run(hand_over_certificate, source, target)
+    assert Store.of(https_files.saved_store(target.run).read_bytes()).issued(HOST)
+    assert not https_files.saved_store(source.run).exists()
+    target.run.deployment.hub.host = "other.example.org"
+    https_files.saved_store(target.run).unlink()
+    anyio.run(hand_over_certificate, source, target)
+    assert not https_files.saved_store(target.run).exists()
 
 
 def test_a_certificate_in_the_cluster_is_not_replaced_by_the_one_from_before(world, ca):

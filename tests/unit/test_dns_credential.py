@@ -60,9 +60,10 @@ class Keystone:
         match request.method:
             case "POST":
                 self.count += 1
-                made = {"id": f"c{self.count}", "expires_at": None, "secret": f"secret number {self.count}"}
-                self.credentials[made["id"]] = made | request.body["application_credential"]  # type: ignore[index]
-                return Answer(201, {"application_credential": self.credentials[f"c{self.count}"]})
+                ident, secret = f"c{self.count}", f"secret number {self.count}"
+                made = {"id": ident, "expires_at": None, "secret": secret, **request.body["application_credential"]}
+                self.credentials[ident] = made
+                return Answer(201, {"application_credential": made})
             case "GET":
                 shown = [{key: each[key] for key in ("id", "name", "expires_at")} for each in self.credentials.values()]
                 return Answer(200, {"application_credentials": shown, "links": {"next": None}})

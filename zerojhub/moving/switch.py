@@ -17,7 +17,7 @@ from zerojhub.hub.secrets import Secrets
 from zerojhub.moving import names, stop
 from zerojhub.openstack import magnum
 from zerojhub.stage import Teardown
-from zerojhub.stages import STAGES, Chart, Check, Endpoint, KeptAddress, Values, chart
+from zerojhub.stages import STAGES, Chart, Check, Endpoint, KeptAddress, KeptCertificate, Values, chart
 from zerojhub.text import plural
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def announce(old: Side, run: Run) -> None:
 
 
 async def halt(source: Side, target: Side, say: Say) -> None:
-    """Bring the source's hub to a standstill, and give the target its secrets and its DNS record. Repeatable.
+    """Bring the source's hub to a standstill, and give the target its secrets, DNS record and certificate. Repeatable.
 
     Its backups pause as well: it has nothing new to back up, and the target may use the same place for backups.
     """
@@ -90,6 +90,7 @@ async def halt(source: Side, target: Side, say: Say) -> None:
     url = source.data.running.url
     await stop.stop(kube, namespace, source.release, url=url, token=secrets.api_token, say=say)
     await names.hand_over(source, target)
+    await names.hand_over_certificate(source, target)
 
 
 async def start(target: Side, stopped: float | None) -> tuple[str, float | None]:
@@ -103,6 +104,8 @@ async def start(target: Side, stopped: float | None) -> tuple[str, float | None]
     if KeptAddress.applies(run.deployment):
         await graph.ensure(run, KeptAddress)
         await graph.ensure(run, Values)
+    if KeptCertificate.applies(run.deployment):
+        await graph.ensure(run, KeptCertificate)
     for stage in graph.downstream(STAGES, Chart):
         if stage is Check and stopped is not None:
             downtime = time.monotonic() - stopped

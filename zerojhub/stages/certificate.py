@@ -51,6 +51,8 @@ SYNC_TIMEOUT = 45
 """Seconds until a certificate that Traefik has got is in the Secret: the charts copy it there every half minute."""
 NEW = timedelta(minutes=3)
 """Time after its start in which Traefik may have a certificate that is not in the Secret."""
+START = {"spec": {"replicas": 1}}
+"""What starts Traefik."""
 MOST_ATTEMPTS, WITHIN = 3, timedelta(hours=1)
 """How often a certificate is asked for. Let's Encrypt allows five failures an hour, and Traefik has one by itself at its start."""
 PAUSE = 20
@@ -118,6 +120,8 @@ class Certificate(Stage[Served | None]):
         if requester is None:
             await _wait_until_served(run, host)
             return
+        if not requester["spec"].get("replicas", 1):  # an earlier run was killed while it restarted Traefik
+            await _start(run, requester)
         https = await run.once(https_of, run)
         challenge = https.spec.challenge if https else "http"
         if challenge == "http":
@@ -519,7 +523,14 @@ async def _restart(
             await kube.apply(stored(run, store))
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(30):
-            await kube.merge(DEPLOYMENT, name, namespace, {"spec": {"replicas": 1}})
+            await kube.merge(DEPLOYMENT, name, namespace, START)
+    await _start(run, requester)
+
+
+async def _start(run: Run, requester: KubeDeployment) -> None:
+    """Start Traefik, unless it runs, and wait for that."""
+    if not requester["spec"].get("replicas", 1):
+        await run[Access].kube.merge(DEPLOYMENT, requester["metadata"]["name"], run.deployment.namespace, START)
 
     async def look() -> bool | NotYet:
         now = await _requester(run)
