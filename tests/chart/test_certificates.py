@@ -18,9 +18,13 @@ import pytest
 
 from tests.chart.rendering import render
 from tests.kubernetes.conftest import free_ports
+from zerojhub import tls
+from zerojhub.hub import own_certificate
+from zerojhub.hub.acme import HTTP_RESOLVER, Store
 from zerojhub.hub.traefik import UNTRUSTED, last_failure
 from zerojhub.practice import acme, build, nameserver
 from zerojhub.practice.cloud.designate.records import Published
+from zerojhub.stages.certificate import port_80_problem
 
 pytestmark = pytest.mark.certificates
 
@@ -144,6 +148,32 @@ def test_a_name_that_leads_here_gets_a_certificate(tmp_path: Path):
             async with httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.get(f"http://{ADDRESS}:{traefik.http}/hub/", headers={"Host": HOST})
             assert (answer.status_code, answer.headers["location"]) == (301, f"https://{HOST}/hub/")
+
+    run(work)
+
+
+def test_what_zerojhub_looks_at_is_what_traefik_and_an_authority_make(tmp_path: Path):
+    """A name that is not there yet, port 80, the handshake, and the store that is kept over `down`."""
+
+    async def work() -> None:
+        async with requested(tmp_path, HOST, names=(HOST,)) as (traefik, authorities):
+            trusted = authorities.read_text()
+
+            async def shown(host: str) -> tls.Handshake:
+                return await asyncio.to_thread(tls.handshake, ADDRESS, traefik.https, host, trusted)
+
+            await traefik.certificate(HOST, strict(authorities))
+            assert await port_80_problem(ADDRESS, HOST, traefik.http) is None
+            assert (await shown(HOST)).state == "verified"
+            assert (await shown("lab.class.example")).state == "none"
+            assert (await asyncio.to_thread(tls.handshake, ADDRESS, traefik.https, HOST)).state == "objection"
+            issued = Store.of((tmp_path / "acme.json").read_bytes()).issued(HOST)
+            assert issued
+            assert issued.resolver == HTTP_RESOLVER
+            assert issued.is_from(acme.directory(ADDRESS, _port(tmp_path)))
+            assert not issued.is_from("https://acme.example/dir")
+            assert own_certificate.lacking(issued.chain, own_certificate.roots(trusted)) is None
+            assert own_certificate.lacking(issued.chain, own_certificate.roots(None))
 
     run(work)
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from tests.chart.rendering import container, plain, render
+from zerojhub.deployment import HubSpec
+from zerojhub.hub.https import AUTHORITY, CREDENTIAL, Designate, Https, add
 
 HOST, DIRECTORY = "hub.class.example", "https://acme.example/dir"
 LETSENCRYPT = {"contactEmail": "ada@class.example", "acmeServer": DIRECTORY}
@@ -171,3 +173,29 @@ def test_the_pod_is_as_configured():
 def test_no_container_runs_as_root():
     for each in [*pod(rendered())["initContainers"], *pod(rendered())["containers"]]:
         assert each["securityContext"]["runAsNonRoot"] and each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_trap_10_a_dns_challenge_is_a_resolver_of_its_own_which_the_router_uses():
+    """The httpChallenge of the chart's resolver stays, whatever the values say, and lego prefers it."""
+    https = {"contact": "ada@class.example", "server": DIRECTORY, "challenge": "dns", "ca_file": "ca.pem"}
+    hub = HubSpec.model_validate({"host": HOST, "https": https})
+    assert hub.https
+    values: dict[str, Any] = {"proxy": {"https": {"hosts": [HOST]}}}
+    designate = Designate("https://keystone.example/v3", "R1", "class.example.")
+    add(values, files := Https(hub.https, "PEM", None, designate))
+    resources = render(values)
+    resolvers = configuration(resources, "traefik.yaml")["certificatesResolvers"]
+    assert {name: each["acme"].get("dnsChallenge") for name, each in resolvers.items()} == {
+        "default": None,
+        "designate": {"provider": "designate"},
+    }
+    assert {each["acme"]["storage"] for each in resolvers.values()} == {"/etc/acme/acme.json"}
+    assert {each["acme"]["caServer"] for each in resolvers.values()} == {DIRECTORY}
+    routed = configuration(resources, "dynamic.yaml")["http"]["routers"]["default"]["tls"]
+    assert (routed["certResolver"], routed["domains"]) == ("designate", [{"main": HOST}])
+    (traefik,) = [each for each in pod(resources)["containers"] if each["name"] == "traefik"]
+    variables = {each["name"]: each for each in traefik["env"]}
+    assert variables["LEGO_CA_CERTIFICATES"]["value"] == f"/etc/zerojhub/{files.authority_file}"
+    assert variables["OS_APPLICATION_CREDENTIAL_SECRET"]["valueFrom"]["secretKeyRef"]["name"] == CREDENTIAL
+    assert {"name": AUTHORITY, "configMap": {"name": AUTHORITY}} in pod(resources)["volumes"]
+    assert any(each["mountPath"] == "/etc/zerojhub" for each in traefik["volumeMounts"])

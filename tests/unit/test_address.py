@@ -42,6 +42,14 @@ def test_a_load_balancer_by_address_or_name():
     assert url(service("LoadBalancer", hostname="lb.example.org")) == "http://lb.example.org/"
 
 
+def test_trap_13_a_name_that_stands_for_the_address_does_not_get_into_the_url():
+    """With PROXY protocol, cloud controllers put a name in place of the address, and note the address elsewhere."""
+    found = service("LoadBalancer", hostname="203.0.113.7.nip.io")
+    found["metadata"]["annotations"] = {"loadbalancer.openstack.org/load-balancer-address": "203.0.113.7"}
+    assert url(found) == "http://203.0.113.7/"
+    assert url(found, host="hub.example.org") == "http://hub.example.org/"
+
+
 def test_an_ipv6_address_is_in_brackets():
     assert url(service("LoadBalancer", ip="2001:db8::7")) == "http://[2001:db8::7]/"
     assert url(service("LoadBalancer", ip="2001:db8::7"), host="[2001:db8::8]") == "http://[2001:db8::8]/"

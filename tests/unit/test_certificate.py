@@ -29,7 +29,7 @@ from tests.unit.kubernetes import Cluster
 from tests.unit.test_traefik import invalid, refused, version_3
 from zerojhub import lookup, tls
 from zerojhub.deployment import LETS_ENCRYPT, load
-from zerojhub.errors import Problems, ZeroJHubError
+from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.acme import Store
 from zerojhub.hub.https import AUTHORITY, OWN
 from zerojhub.moving.names import hand_over_certificate
@@ -107,7 +107,7 @@ class Traefik(Cluster):
 
     def __init__(self, hub: Hub, folder: Path, outcomes: list[str | Callable[[], None]]) -> None:
         meta = {"name": "autohttps", "namespace": "class", "labels": LABELS, "annotations": {}, "generation": 1}
-        self.deployment: dict[str, Any] = {"metadata": meta, "spec": {"replicas": 0}, "status": {}}
+        self.deployment: dict[str, Any] = {"metadata": meta, "spec": {"replicas": 1}, "status": {}}
         super().__init__(Deployment=[self.deployment], Pod=[], Secret=[], ConfigMap=[], Namespace=[], Event=[])
         self.hub, self.folder, self.outcomes, self.log, self.starts = hub, folder, outcomes, "", 0
         self.secret_at_start: list[Store] = []
@@ -333,6 +333,7 @@ def test_why_browsers_would_refuse_what_is_shown(world, ca):
         return str(look(world.run()).detail)
 
     assert look(world.run()).detail == f"{HOST} has no certificate yet"
+    assert said(Authority(), "TRAEFIK DEFAULT CERT") == f"{HOST} has no certificate yet"
     assert said(ca, "lab.example.org") == f"the certificate at https://{HOST} is for lab.example.org"
     assert f"the certificate of {HOST} is from ca, which is not trusted here" in said(Authority())
     old = Authority()
@@ -505,7 +506,7 @@ def test_nobody_asks_more_than_three_times_an_hour(world):
 
 def test_traefik_is_started_where_an_earlier_run_was_killed_while_it_was_stopped(world):
     world.kube.outcomes = [world.issue()]
-    assert world.kube.deployment["spec"]["replicas"] == 0
+    world.kube.deployment["spec"]["replicas"] = 0
     assert isinstance(up(world.run()), Found)
     assert world.kube.starts == 1
 
@@ -672,6 +673,20 @@ def test_a_hub_that_moves_takes_its_certificate_along(world):
     https_files.saved_store(target.run).unlink()
     anyio.run(hand_over_certificate, source, target)
     assert not https_files.saved_store(target.run).exists()
+
+
+def test_a_file_that_is_gone_keeps_nobody_from_looking_or_from_deleting_the_hub(world):
+    world.kube.outcomes = [world.issue()]
+    world.kube.start()
+    run = world.run()
+    (world.folder / "ca.pem").unlink()
+    state = anyio.run(KeptCertificate().look, run)
+    assert (type(state), "ca.pem cannot be read" in state.detail) == (Missing, True)
+    assert "is from ca, which is not trusted here" in look(run).detail
+    down(run)
+    assert https_files.saved_store(run).exists()
+    with pytest.raises(UserError, match=r"ca\.pem cannot be read"):
+        up(run, KeptCertificate)
 
 
 def test_a_certificate_in_the_cluster_is_not_replaced_by_the_one_from_before(world, ca):

@@ -122,7 +122,7 @@ def _message(failure: Failure, host: str, who: str, addresses: Collection[str], 
             return _elsewhere(host, address, who, record)
         case "connection" if "during secondary validation" in said.lower():
             return f"port 80 of {host} is not open to all of {who}", "do not limit it to countries or networks"
-        case "connection" if "could not resolve" in said.lower():
+        case "connection" if "could not resolve" in said.lower() or "while resolving" in said.lower():
             return f"{who} does not find {host} yet", f"the record: {record}; then: {again}"
         case "connection" if "timeout" in said.lower():
             return f"port 80 of {host} is blocked", OPEN

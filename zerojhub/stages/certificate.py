@@ -24,7 +24,7 @@ from zerojhub.stages.access import Access
 from zerojhub.stages.address import STEADY, Address, uses_https
 from zerojhub.stages.dns import Dns, record
 from zerojhub.stages.host_name import absolute, host_of
-from zerojhub.stages.https_files import https_of, saved_store, store_name
+from zerojhub.stages.https_files import saved_store, store_name, usable
 from zerojhub.stages.kept_certificate import KeptCertificate, resolver, store_in_cluster, stored
 from zerojhub.tasks import gather
 from zerojhub.text import plural
@@ -51,6 +51,8 @@ SYNC_TIMEOUT = 45
 """Seconds until a certificate that Traefik has got is in the Secret: the charts copy it there every half minute."""
 NEW = timedelta(minutes=3)
 """Time after its start in which Traefik may have a certificate that is not in the Secret."""
+TRAEFIKS_OWN = "TRAEFIK DEFAULT CERT"
+"""The name in the certificate that Traefik shows until it has read its configuration."""
 START = {"spec": {"replicas": 1}}
 """What starts Traefik."""
 MOST_ATTEMPTS, WITHIN = 3, timedelta(hours=1)
@@ -122,7 +124,7 @@ class Certificate(Stage[Served | None]):
             return
         if not requester["spec"].get("replicas", 1):  # an earlier run was killed while it restarted Traefik
             await _start(run, requester)
-        https = await run.once(https_of, run)
+        https = await run.once(usable, run)
         challenge = https.spec.challenge if https else "http"
         if challenge == "http":
             await _wait_for_name(run, host)
@@ -175,7 +177,7 @@ async def _save_new(run: Run) -> bool:
 async def _shown(run: Run, host: str) -> Handshake:
     """What the hub shows at its addresses: the first objection, if there is any at one of them."""
     address = run[Address]
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     authority = https.authority if https else None
     # A load balancer that something else stands in front of is reached by its name only.
     direct = address.addresses if https and (https.spec.contact or https.own) else ()
@@ -220,7 +222,7 @@ def _is(pem: str, shown: Handshake) -> bool:
 
 async def _instead_of_own(run: Run, host: str, shown: Handshake) -> str | None:
     """That the hub shows another certificate than the user's own; None if it does not, or the user has none."""
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     if https is None or https.own is None or _is(https.own.certificate, shown):
         return None
     return f"{host} shows another certificate than yours, from {_served(shown, host).issuer}"
@@ -231,7 +233,7 @@ def _objection(shown: Handshake, host: str) -> str:
     certificate = _certificate(shown)
     if shown.state == "unreachable":
         return f"https://{host} cannot be reached: {shown.why}"
-    if certificate is None:
+    if certificate is None or own_certificate.name_of(certificate) == TRAEFIKS_OWN:
         return f"{host} has no certificate yet"
     issuer = own_certificate.name_of(certificate, issuer=True)
     if certificate.not_valid_after_utc < datetime.now(UTC):
@@ -247,7 +249,7 @@ async def _stale(run: Run, host: str) -> str | None:
 
     Traefik itself keeps a certificate of any authority until it is due for renewal.
     """
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     if https is None or not https.spec.contact or await _requester(run) is None:
         return None
     issued = (await store_in_cluster(run)).issued(host)
@@ -303,7 +305,7 @@ async def _log(run: Run) -> str:
 
 
 async def _explained(run: Run, failure: Failure, host: str) -> ZeroJHubError:
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     server = https.spec.server if https else ""
     return explained(failure, host, server, run[Address].addresses, _record(run, host))
 
@@ -433,7 +435,7 @@ async def _obtain(run: Run, host: str, challenge: str, *, renewing: bool) -> Non
         if asked:
             await sleep(PAUSE)
         asked += 1
-        run.say(f"asking {name_of_authority(_server(await run.once(https_of, run)))} again: {failure.said}")
+        run.say(f"asking {name_of_authority(_server(await run.once(usable, run)))} again: {failure.said}")
         await _restart(run, requester, None, [*times, now], drop=failure.kind == "accountDoesNotExist")
 
 
@@ -453,7 +455,7 @@ async def _renewal_failure(run: Run, host: str) -> Failure:
 
 async def _outcome(run: Run, host: str, challenge: str) -> Failure | None:
     """Wait until there is a certificate (None), or Traefik has logged why not."""
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     who = name_of_authority(_server(https))
     seen = Handshake("none")
 
@@ -491,7 +493,7 @@ def _server(https: Https | None) -> str:
 
 async def _start_anew(run: Run, requester: KubeDeployment, host: str) -> None:
     """Have Traefik forget a certificate that is not the wanted one, or use it for another challenge."""
-    https = await run.once(https_of, run)
+    https = await run.once(usable, run)
     store = await store_in_cluster(run)
     issued = store.issued(host)
     assert https and issued  # or else it would not be stale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerojhub import files
@@ -51,6 +52,16 @@ async def https_of(run: Run) -> Https | None:
     if spec.certificate and spec.key:
         own = own_certificate.read(spec.certificate, spec.key, host or "", authority)
     return Https(spec, authority, own, await _designate(run) if spec.contact and spec.challenge == "dns" else None)
+
+
+async def usable(run: Run) -> Https | None:
+    """The same; None also if a file is not as it should be, which keeps nobody from looking at a hub, or from deleting it.
+
+    Use it with `run.once`.
+    """
+    with suppress(UserError):
+        return await run.once(https_of, run)
+    return None
 
 
 async def without_public_name(run: Run) -> UserError | None:

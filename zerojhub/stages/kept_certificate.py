@@ -60,7 +60,10 @@ class KeptCertificate(Stage[None]):
 
     async def look(self, run: Run) -> Found[None] | Missing[None] | Wrong[None]:
         kube, namespace = run[Access].kube, run.deployment.namespace
-        https = await _https(run)
+        try:
+            https = await _https(run)
+        except UserError as error:
+            return Missing(str(error))  # `check` and `do` fail for it, and `down` does not
         for manifest in manifests(namespace, https):
             meta = manifest["metadata"]
             there = await kube.get(SECRET if manifest["kind"] == "Secret" else CONFIG_MAP, meta["name"], namespace)

@@ -21,7 +21,7 @@ from zerojhub.stages import cluster, login, template
 from zerojhub.stages.access import Access
 from zerojhub.stages.helm import HelmProgram, hub_release
 from zerojhub.stages.host_name import host_of
-from zerojhub.stages.https_files import https_of
+from zerojhub.stages.https_files import usable
 from zerojhub.stages.kept_address import KeptAddress
 from zerojhub.stages.template import Template
 
@@ -144,17 +144,11 @@ async def render(run: Run, kubernetes: str | None, installed: str | None = None,
         if wanted.address:
             place = run.deployment.where("hub", "address")
             problems += filter(None, [values.without_balancer(user, wanted, place)])
-    https: Https | None = None
-    try:
-        https = await run.once(https_of, run)
-    except Problems as several:
-        problems += several.problems
-    except UserError as error:
-        problems.append(error)
     if problems:
         raise Problems(problems)
     remarks = (may_let_nobody_in(user, chart), may_let_everyone_in(user, chart), values.overruled(user))
     warnings = (*filter(None, remarks), *settings.doubtful(user))
+    https = await run.once(usable, run)  # the stage `kept-certificate` says what is wrong with its files
     fingerprint = _fingerprint(run, wanted, chart, user, kubernetes, https)
     rendered = Rendered(chart, user, wanted, fingerprint, remark, warnings, https=https)
     if rendered.is_proven(run.folder):
