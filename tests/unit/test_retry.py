@@ -316,6 +316,14 @@ def test_a_refusal_because_of_the_lost_attempt_is_no_failure():
     assert desk.existing == ["mine"]
 
 
+def test_a_refusal_that_no_lost_answer_explains_is_raised_without_a_look():
+    """What is there then was there before, and is somebody else's."""
+    desk = Desk(0, done=False, refuse=True)
+    desk.existing.append("theirs")
+    with pytest.raises(ZeroJHubError, match=r"^there is one already$"):
+        run(lambda: retry.settle(desk.order, desk.look))
+
+
 def test_a_refusal_for_another_reason_is_raised():
     desk = Desk(1, done=True, refuse=True)
 
@@ -347,6 +355,18 @@ def test_the_first_attempt_costs_nothing_and_other_errors_pass():
 
     with pytest.raises(ZeroJHubError, match=r"^no$"):
         run(lambda: retry.attempts(fails, repeatable=True))
+
+
+def test_a_fault_that_is_part_of_normal_operation_is_repeated_and_not_reported():
+    answers = iter([Transient(Fault("container-infra", "500", expected=True), ZeroJHubError("500")), "there"])
+
+    async def attempt() -> str:
+        answer = next(answers)
+        if isinstance(answer, Transient):
+            raise answer
+        return answer
+
+    assert run(lambda: retry.attempts(attempt, repeatable=True)) == ("there", [])
 
 
 def test_a_single_attempt_is_not_counted():
