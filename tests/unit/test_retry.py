@@ -243,12 +243,22 @@ def test_what_will_not_pass_is_not_retried(cause):
         (ConnectionRefusedError(111, "Connection refused"), "connection refused", True),
         (BrokenPipeError(32, "Broken pipe"), "connection reset", False),
         (TimeoutError(), "no response in time", False),
+        (EOFError("Server disconnected without sending a response."), "connection closed", False),
     ],
 )
 def test_what_may_pass(cause, answer, nothing_done):
     error = OSError("failed")
     error.__context__ = ExceptionGroup("several", [cause])
     assert retry.of_exception("hub", error) == Fault("hub", answer, nothing_done=nothing_done)
+
+
+def test_what_was_behind_an_error_reported_before_is_not_behind_this_one():
+    """A request that is sent while another one's error is handled has that error as its context."""
+    before = ZeroJHubError("compute: connection refused")
+    before.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    error = OSError("failed")
+    error.__context__ = before
+    assert retry.of_exception("hub", error) == Fault("hub", "connection closed")
 
 
 def test_a_server_that_says_nothing_on_a_tls_connection_may_answer_the_next_time():
