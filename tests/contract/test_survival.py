@@ -18,10 +18,16 @@ import uvicorn
 from tests.contract.clouds import PASSWORD, Cloud, clouds_yaml, until
 from tests.contract.fault_matrix import KEY
 from tests.contract.ground import InstantGround
+from zerojhub.practice import daemon, profile
 from zerojhub.practice.cloud import snapshot
 from zerojhub.practice.cloud.app import build_app
 from zerojhub.practice.cloud.settings import Settings
+from zerojhub.practice.cloud.store import Store
+from zerojhub.practice.ground import GroundError
+from zerojhub.practice.machines import linux
 from zerojhub.practice.machines.front import listen
+from zerojhub.practice.machines.nat import Addresses
+from zerojhub.practice.machines.network import KeptNetwork
 
 SHOWN = (
     "/container-infra/v1/clusters",
@@ -154,3 +160,56 @@ def test_a_practice_cloud_that_is_stopped_leaves_no_snapshot(tmp_path: Path) -> 
 
     asyncio.run(live())
     assert not path.exists()
+
+
+class Recorded:
+    """A ground that notes what it is asked to do; it `breaks` while it resumes, or does not."""
+
+    def __init__(self, log: list[str], breaks: bool):
+        self.log, self.breaks = log, breaks
+
+    async def up(self) -> None:
+        self.log.append("up")
+
+    async def down(self) -> None:
+        self.log.append("down")
+
+    async def resume(self, kept: object) -> None:
+        self.log.append("resume")
+        if self.breaks:
+            raise GroundError("a machine does not boot")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "wanted", "done", "goes_on"),
+    [
+        (False, "both", ["resume"], True),
+        (True, "both", ["resume", "down", "up"], False),
+        (False, "magnum-heat", ["up"], False),
+        (False, None, ["up"], False),
+    ],
+    ids=["it goes on", "it cannot go on", "another profile", "nothing to go on with"],
+)
+def test_a_practice_cloud_that_cannot_go_on_starts_empty(
+    tmp_path: Path, breaks: bool, wanted: str | None, done: list[str], goes_on: bool
+) -> None:
+    kept = linux.Kept(KeptNetwork("10.221.0.0/24", "198.51.100.0/24", Addresses()), [], [])
+    path, settings = (
+        tmp_path / "snapshot.pickle",
+        Settings(PASSWORD, tmp_path / "audit.jsonl", profile=profile.load("both")),
+    )
+    if wanted:
+        store = build_app(InstantGround(), settings).state.store
+        path.write_bytes(pickle.dumps(snapshot.Snapshot(store, kept)))
+    log: list[str] = []
+
+    def new() -> Any:
+        return Recorded(log, breaks)
+
+    async def start() -> Store | None:
+        _, found = await daemon.started(new, path, profile.load(wanted or "both"))
+        return found
+
+    found = asyncio.run(start())
+    assert log == done
+    assert (found is not None) == goes_on

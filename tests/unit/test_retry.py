@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -261,6 +261,12 @@ def test_what_was_behind_an_error_reported_before_is_not_behind_this_one():
     assert retry.of_exception("hub", error) == Fault("hub", "connection closed")
 
 
+def test_nor_is_what_an_error_was_raised_in_place_of():
+    error = OSError("failed")
+    error.__context__, error.__suppress_context__ = ConnectionRefusedError(111, "Connection refused"), True
+    assert retry.of_exception("hub", error) == Fault("hub", "connection closed")
+
+
 def test_a_server_that_says_nothing_on_a_tls_connection_may_answer_the_next_time():
     waiting = TimeoutError()
     waiting.__context__ = ssl.SSLWantReadError(2, "The operation did not complete (read)")
@@ -368,13 +374,12 @@ def test_the_first_attempt_costs_nothing_and_other_errors_pass():
 
 
 def test_a_fault_that_is_part_of_normal_operation_is_repeated_and_not_reported():
-    answers = iter([Transient(Fault("container-infra", "500", expected=True), ZeroJHubError("500")), "there"])
+    faults = [Transient(Fault("container-infra", "500", expected=True), ZeroJHubError("500"))]
 
     async def attempt() -> str:
-        answer = next(answers)
-        if isinstance(answer, Transient):
-            raise answer
-        return answer
+        if faults:
+            raise faults.pop()
+        return "there"
 
     assert run(lambda: retry.attempts(attempt, repeatable=True)) == ("there", [])
 
@@ -385,3 +390,37 @@ def test_a_single_attempt_is_not_counted():
 
     with pytest.raises(ZeroJHubError, match=r"^hub: 503$"):
         run(lambda: retry.attempts(attempt, repeatable=True, limit=1))
+
+
+def test_a_stream_goes_on_where_it_was_opened_again():
+    opened: list[int] = []
+
+    async def stream() -> AsyncIterator[str]:
+        opened.append(len(opened))
+        yield f"item {len(opened)}"
+        if len(opened) == 1:
+            raise Transient(Fault("hub", "connection reset"), ZeroJHubError("connection reset"))
+
+    async def work() -> list[str | None]:
+        items = retry.Resumed(stream)
+        return [await retry.attempts(items.next, repeatable=True) for _ in range(3)]
+
+    assert run(work)[0] == ["item 1", "item 2", None]
+
+
+def test_after_a_report_within_a_report_faults_are_reported_to_the_outer_one():
+    faults = [Transient(Fault("hub", "503"), ZeroJHubError("503"))]
+    inner: list[str] = []
+
+    async def attempt() -> str:
+        if faults:
+            raise faults.pop()
+        return "there"
+
+    async def work() -> str:
+        with retry.reported(inner.append):
+            pass
+        return await retry.attempts(attempt, repeatable=True)
+
+    assert run(work) == ("there", ["hub: 503, retrying in 1 s", "hub responds again"])
+    assert inner == []
