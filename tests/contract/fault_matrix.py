@@ -162,7 +162,7 @@ def world(
         (folder / "hub.yaml").write_text(HUB)
         (folder / "stack.yaml").write_text(STACK)
         with practice(folder, around=around) as site:
-            site.ground.pause = 0.0
+            site.ground.pause = 0.1  # so that a command sees Magnum at work
             environment = {
                 **os.environ,
                 "OS_CLIENT_CONFIG_FILE": str(site.clouds),

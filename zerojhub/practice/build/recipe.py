@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Recipe:
 
     def prune(self, cache: Path) -> None:
         """Delete the results of earlier recipes of the part."""
-        for folder in cache.glob(f"{self.name}-????????????*"):
-            if folder != self.path(cache):
+        earlier = re.compile(rf"{re.escape(self.name)}-[0-9a-f]{{12}}(\.new)?")  # and not helm-4, which is another part
+        for folder in cache.iterdir():
+            if earlier.fullmatch(folder.name) and folder != self.path(cache):
                 shutil.rmtree(folder, ignore_errors=True)
