@@ -1,0 +1,39 @@
+"""Parts of the practice cloud in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zerojhub.practice.build.recipe import Recipe
+
+
+def part(name: str, version: str = "1") -> Recipe:
+    def make(folder: Path, say: object) -> None:
+        (folder / "program").write_text(version)
+
+    return Recipe(name, (version,), make)
+
+
+def fails(folder: Path, say: object) -> None:
+    (folder / "program").write_text("half")
+    raise OSError("disk full")
+
+
+def test_only_earlier_results_of_a_part_are_deleted(tmp_path):
+    old, new, other = part("helm"), part("helm", "2"), part("helm-4")
+    for each in (old, new, other):
+        each.build(tmp_path, print)
+    half = Recipe("helm", ("0",), fails)
+    with pytest.raises(OSError):
+        half.build(tmp_path, print)
+    new.prune(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {new.path(tmp_path).name, other.path(tmp_path).name}
+
+
+def test_a_part_that_could_not_be_built_completely_is_not_there(tmp_path):
+    with pytest.raises(OSError):
+        Recipe("helm", ("1",), fails).build(tmp_path, print)
+    assert not part("helm").path(tmp_path).exists()
+    assert (part("helm").build(tmp_path, print) / "program").read_text() == "1"
