@@ -10,9 +10,9 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin
 
 import anyio
@@ -50,6 +50,10 @@ API_ERROR = re.compile(
     re.S,
 )
 """An error of the Kubernetes API as its Python client prints it, headers included."""
+
+
+Also: TypeAlias = Callable[[HubClient], Awaitable[None]]
+"""What is done with a client for the user's server."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,17 @@ async def forget(kube: Kube, namespace: str, release: str) -> None:
     await kube.annotate(kinds.DEPLOYMENT, name, namespace, checked_revision=None, checked=None)
 
 
-async def prove(client: HubClient, kube: Kube, namespace: str, *, password: str | None, say: Say) -> Proof:
+async def prove(
+    client: HubClient, kube: Kube, namespace: str, *, password: str | None, say: Say, also: Also | None = None
+) -> Proof:
     """Go through all steps as a new user, and delete that user whatever happens.
 
     `client` has the token of our hub service. `password` is the one that lets any name in: empty if any password does, None
-    to skip the login form. Raises ZeroJHubError for the first step that fails.
+    to skip the login form. `also` is done while the server runs, with a client for it. Raises ZeroJHubError for the first
+    step that fails.
     """
     try:
-        return await _steps(client, kube, namespace, password, say)
+        return await _steps(client, kube, namespace, password, say, also)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLEAN_TIMEOUT), contextlib.suppress(ZeroJHubError):
             await clean(client, kube, namespace)
@@ -123,7 +130,9 @@ async def clean(client: HubClient, kube: Kube, namespace: str) -> None:
             await kube.delete(kinds.PERSISTENT_VOLUME_CLAIM, claim["metadata"]["name"], namespace)
 
 
-async def _steps(client: HubClient, kube: Kube, namespace: str, password: str | None, say: Say) -> Proof:
+async def _steps(
+    client: HubClient, kube: Kube, namespace: str, password: str | None, say: Say, also: Also | None
+) -> Proof:
     seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
@@ -141,21 +150,28 @@ async def _steps(client: HubClient, kube: Kube, namespace: str, password: str | 
     with timed("server"):
         await _start_server(client, kube, namespace, say)
     say("running a cell")
-    with timed("cell"):
-        await _run_cell(client)
+    async with await _server(client) as server:
+        with timed("cell"):
+            await _run_cell(server)
+        if also:
+            await also(server)
     say("stopping the server")
     with timed("stop"):
         await client.stop_server(USER)
     return Proof(seconds.get("log in"), seconds["server"], seconds["cell"], seconds["stop"])
 
 
-async def _run_cell(client: HubClient) -> None:
+async def _server(client: HubClient) -> HubClient:
+    """A client for the server that runs, with a token of its user."""
     user = await client.user(USER)
     if user is None or "" not in user.servers:
         raise ZeroJHubError(f"the server of {USER} stopped right after it had started")
     token = await client.create_token(USER, seconds=600)
-    async with HubClient(urljoin(client.url, user.servers[""].url), token) as server:
-        printed = await run_cell(server, CELL)
+    return HubClient(urljoin(client.url, user.servers[""].url), token)
+
+
+async def _run_cell(server: HubClient) -> None:
+    printed = await run_cell(server, CELL)
     if printed.strip() != PRINTS:
         raise ZeroJHubError(f"the cell `{CELL}` printed {printed!r}, not {PRINTS}")
 

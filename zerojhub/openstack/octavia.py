@@ -27,6 +27,21 @@ class LoadBalancer(TypedDict):
     updated_at: NotRequired[Time | None]
 
 
+class Reference(TypedDict):
+    """What another record refers to."""
+
+    id: str
+
+
+class Listener(TypedDict):
+    """A port of load balancers. Timeouts are in milliseconds."""
+
+    id: str
+    loadbalancers: list[Reference]
+    timeout_client_data: int
+    timeout_member_data: int
+
+
 class Quota(TypedDict):
     """Limits of the project; -1 is unlimited."""
 
@@ -41,6 +56,11 @@ async def quota(cloud: Cloud) -> int:
 async def load_balancers(cloud: Cloud) -> list[LoadBalancer]:
     """The project's load balancers. CloudError where the cloud has no Octavia."""
     return await cloud.load_balancer.all("/lbaas/loadbalancers", "loadbalancers", LoadBalancer)
+
+
+async def listeners(cloud: Cloud) -> list[Listener]:
+    """The listeners of all the project's load balancers. CloudError where the cloud has no Octavia."""
+    return await cloud.load_balancer.all("/lbaas/listeners", "listeners", Listener)
 
 
 async def delete_load_balancer(cloud: Cloud, balancer_id: str) -> None:
