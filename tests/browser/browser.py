@@ -89,7 +89,7 @@ def log_in(driver: webdriver.Chrome, url: str, user: str, password: str) -> None
     """Fill in the hub's login page at the URL, and wait for the login. Raises AssertionError with the hub's error."""
     for _ in range(LOGINS):
         driver.get(f"{url.rstrip('/')}/hub/login")
-        _see(driver, "#username_input").send_keys(user)
+        see(driver, "#username_input").send_keys(user)
         driver.find_element(By.CSS_SELECTOR, "#password_input").send_keys(password, Keys.ENTER)
         _until(
             driver,
@@ -113,18 +113,18 @@ def open_lab(driver: webdriver.Chrome, url: str, user: str) -> None:
         time.sleep(0.2)
     # Without what an earlier visit left open.
     driver.get(f"{url.rstrip('/')}/user/{user}/lab?reset")
-    _see(driver, ".jp-Launcher")
+    see(driver, ".jp-Launcher")
 
 
 def run_cell(driver: webdriver.Chrome, code: str) -> str:
     """Open a new notebook from the launcher, run the code in its first cell, and return its output."""
-    _see(driver, ".jp-LauncherCard[data-category='Notebook']").click()
-    editor = _see(driver, ".jp-Notebook .jp-Cell .cm-content")
+    see(driver, ".jp-LauncherCard[data-category='Notebook']").click()
+    editor = see(driver, ".jp-Notebook .jp-Cell .cm-content")
     # What is run before the kernel answers is lost.
     _until(driver, lambda page: "| Idle" in page.find_element(By.ID, "jp-main-statusbar").text, "an idle kernel")
     editor.click()
     editor.send_keys(code, Keys.SHIFT + Keys.ENTER)
-    return _see(driver, ".jp-Notebook .jp-OutputArea-output").text.strip()
+    return see(driver, ".jp-Notebook .jp-OutputArea-output").text.strip()
 
 
 def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Path, place: Place | None = None) -> str:
@@ -142,7 +142,7 @@ def log_in_and_run(url: str, user: str, password: str, code: str, screenshot: Pa
                 driver.save_screenshot(str(screenshot))
 
 
-def _see(driver: webdriver.Chrome, selector: str) -> WebElement:
+def see(driver: webdriver.Chrome, selector: str) -> WebElement:
     """Wait for a visible element that matches the selector, and return it."""
 
     def visible(page: webdriver.Chrome) -> WebElement | None:

@@ -54,14 +54,22 @@ member: uid=ada,{PEOPLE}
 
 
 class Slapd:
-    """`port` without TLS (StartTLS works), `secure` with it."""
+    """`port` without TLS (StartTLS works), `secure` with it. `name`: in its certificate; `listen`: an address of this machine."""
 
-    def __init__(self, folder: Path, authority: Authority, *, expired: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        *,
+        expired: bool = False,
+        name: str = "localhost",
+        listen: str = "localhost",
+    ) -> None:
         program = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
         assert program, "install slapd"
-        self.program, self.folder = Path(program), folder
+        self.program, self.folder, self.listen = Path(program), folder, listen
         authority.ahead = datetime.timedelta(days=-3 if expired else 0)
-        certificate, key = authority.issue("localhost")
+        certificate, key = authority.issue(name)
         (folder / "ca.pem").write_text(authority.pem)
         (folder / "certificate.pem").write_text(certificate)
         (folder / "key.pem").write_text(key)
@@ -69,7 +77,7 @@ class Slapd:
         (folder / "data.ldif").write_text(ENTRIES)
         self.config = folder / "slapd.conf"
         self.config.write_text(self._config())
-        self.port, self.secure = _free_port(), _free_port()
+        self.port, self.secure = _free_port(listen), _free_port(listen)
 
     def _config(self) -> str:
         root = self.program.parents[2]
@@ -95,7 +103,7 @@ access to * by dn.exact="{HUB}" read by dn.children="{PEOPLE}" read by * auth
     def running(self) -> Iterator[Slapd]:
         add = (self.program, "-T", "add", "-f", self.config, "-l", self.folder / "data.ldif")
         subprocess.run(add, check=True, capture_output=True)
-        urls = f"ldap://localhost:{self.port} ldaps://localhost:{self.secure}"
+        urls = f"ldap://{self.listen}:{self.port} ldaps://{self.listen}:{self.secure}"
         with (self.folder / "log").open("wb") as log:
             process = subprocess.Popen([self.program, "-f", self.config, "-h", urls, "-d", "0"], stderr=log)
         try:
@@ -106,13 +114,13 @@ access to * by dn.exact="{HUB}" read by dn.children="{PEOPLE}" read by * auth
             process.wait(30)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("localhost", self.secure), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((self.listen, self.secure), timeout=1):
             return True
         return False
 
 
-def _free_port() -> int:
+def _free_port(address: str) -> int:
     with socket.socket() as unused:
-        unused.bind(("localhost", 0))
+        unused.bind((address, 0))
         port: int = unused.getsockname()[1]
         return port

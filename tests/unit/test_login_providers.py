@@ -28,27 +28,32 @@ CALLBACK = "https://hub.example.org/hub/oauth_callback"
 
 
 @contextlib.contextmanager
-def served(app: flask.Flask, pair: Path | None = None) -> Iterator[str]:
-    """The app's URL, while it runs; by HTTPS with this certificate and key."""
+def served(app: flask.Flask, pair: Path | None = None, host: str = "localhost") -> Iterator[str]:
+    """The app's URL at that address of this machine, while it runs; by HTTPS with this certificate and key."""
     context = None
     if pair:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair)
-    server = werkzeug.serving.make_server("localhost", 0, app, threaded=True, ssl_context=context)
+    server = werkzeug.serving.make_server(host, 0, app, threaded=True, ssl_context=context)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"{'https' if pair else 'http'}://localhost:{server.server_port}"
+        yield f"{'https' if pair else 'http'}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def register(provider: str, callback: str = CALLBACK, method: str = "client_secret_basic") -> dict:
+def register(
+    provider: str,
+    callback: str = CALLBACK,
+    method: str = "client_secret_basic",
+    verify: ssl.SSLContext | bool = True,
+) -> dict:
     """A new client of the provider."""
     wanted = {"redirect_uris": [callback], "token_endpoint_auth_method": method}
-    answer = httpx.post(f"{provider}/oauth2/clients", json=wanted)
+    answer = httpx.post(f"{provider}/oauth2/clients", json=wanted, verify=verify)
     answer.raise_for_status()
     found: dict = answer.json()
     return found
