@@ -80,6 +80,13 @@ def test_users_reach_traefik_and_traefik_reaches_the_proxy():
     assert "--port=8000" in container(resources["Deployment", "proxy"])["args"]
 
 
+def test_traefik_is_reached_from_its_start_on():
+    """It requests a certificate then, and does not try again."""
+    assert rendered()["Service", "proxy-public"]["spec"]["publishNotReadyAddresses"] is True
+    assert "readinessProbe" not in pod(rendered())["containers"][0]
+    assert "publishNotReadyAddresses" not in plain()["Service", "proxy-public"]["spec"]
+
+
 def test_two_hubs_in_a_namespace_have_certificates_of_their_own():
     resources = rendered(fullnameOverride="blue")
     (server,) = yaml.safe_load(resources["ConfigMap", "blue-autohttps"]["data"]["dynamic.yaml"])["http"]["services"][

@@ -128,6 +128,7 @@ class Bash:
             stderr=subprocess.STDOUT,
         )
         assert process.stdin and process.stdout
+        self.environment = environment
         self._process, self._typed, self._shown = process, process.stdin, process.stdout
 
     def run(self, command: str, timeout: float = 300) -> tuple[list[str], int]:
@@ -174,11 +175,18 @@ def _do(step: Step, shell: Bash, folder: Path) -> str | None:
         (shell.folder() / step.text).write_text("\n".join(step.prints) + "\n")
         return None
     if step.kind == "browser":
-        from tests.browser.browser import log_in_and_run
+        from tests.browser.browser import in_zones, log_in_and_run
 
         user, password, cell = step.text.split(" ", 2)
         [url], _ = shell.run("zerojhub hub url")
-        log_in_and_run(url, user, password, cell, folder / f"{user}.png")
+        place = None
+        if url.startswith("https://"):
+            [program], [authorities] = shell.run("which zerojhub")[0], shell.run("realpath authorities.pem")[0]
+            place = in_zones(Path(program), Path(authorities), folder, shell.environment)
+        try:
+            log_in_and_run(url, user, password, cell, folder / f"{user}.png", place)
+        except AssertionError as error:
+            return f"{step.text}: {error}"
         return None
     printed, code = shell.run(step.text)
     if code:

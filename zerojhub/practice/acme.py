@@ -29,10 +29,11 @@ LIFETIME = 90 * 24 * 3600
 """Seconds for which a certificate is valid, as with Let's Encrypt."""
 AUTHORITIES = "acme-ca.pem"
 """The file with the authorities of its own certificate and of those that it issues, in the practice cloud's state folder."""
-LOG = "pebble.log"
+FOLDER, LOG = "acme", "pebble.log"
 START_TIMEOUT = 60
 ENVIRONMENT = {
-    "PEBBLE_VA_NOSLEEP": "1",  # else some seconds before each challenge
+    # Up to four seconds before each challenge. Let's Encrypt also takes some time, in which a client becomes reachable.
+    "PEBBLE_VA_SLEEPTIME": "5",
     "PEBBLE_WFE_NONCEREJECT": "0",  # else a twentieth of the requests has to be repeated
     "PEBBLE_AUTHZREUSE": "0",  # else a name that does not lead to the client any more gets a certificate now and then
 }
@@ -72,7 +73,7 @@ async def served(program: Path, state: Path, address: str, ports: Ports = Ports(
 
 async def _run(program: Path, state: Path, address: str, ports: Ports) -> None:
     (state / AUTHORITIES).unlink(missing_ok=True)  # a killed one's
-    folder = state / "acme"
+    folder = state / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     authority = pki.Authority("practice cloud")
     own = authority.issue("acme", alternatives=(address, "127.0.0.1", "localhost"), strict=True)
