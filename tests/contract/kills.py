@@ -45,11 +45,11 @@ KILLED = {
     "heat delete": SCENARIOS["heat delete"],
 }
 ALREADY_DONE = {
-    "cluster create": "cluster 'k8s' already exists",
+    "cluster create": "cluster 'k8s' already exists (see it: zerojhub cluster show k8s;",
     "cluster upgrade": "the cluster already has Kubernetes v1.15.7",
     "cluster delete": "no cluster named 'k8s'",
     "nodegroup create": "has a node group named 'gpu'",
-    "heat create": "already exists",
+    "heat create": "already exists. (see it: zerojhub heat show net)",
     "heat delete": "no stack named 'net'",
 }
 """How a command is refused that the killed one, or the cloud, has completed."""
@@ -86,6 +86,8 @@ class Reaper:
         if self._done:
             await self.app(scope, receive, drop)
         os.kill(process, signal.SIGKILL)
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ async def create(
     found: list[ZeroJHubError] = []
     chosen = await magnum.get_template(cloud, template)
     if not duplicate and await magnum.clusters_named(cloud, options["name"]):
-        hint = "--duplicate creates another one"
+        hint = f"see it: zerojhub cluster show {options['name']}; --duplicate creates another one"
         found.append(UserError(f"cluster {options['name']!r} already exists", hint=hint))
     if not options.get("keypair") and not chosen.get("keypair_id") and not is_cluster_api(chosen):
         found.append(UserError("neither the cluster nor its template names a keypair", hint="--keypair"))

@@ -191,7 +191,8 @@ def _users_mistakes() -> Iterator[None]:
         yield
     except CloudError as error:
         if error.status in (400, 409):
-            raise UserError(error.message, where=error.where) from None
+            hint = f"see it: zerojhub heat show {name}" if error.status == 409 else None
+            raise UserError(error.message, where=error.where, hint=hint) from None
         raise
 
 
