@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -15,6 +16,7 @@ from tests.contract.clouds import PASSWORD
 from tests.contract.fault_matrix import UP, Command, Scenario, World, world
 from zerojhub import stages
 from zerojhub.cluster import lifecycle, usable
+from zerojhub.practice import control
 from zerojhub.practice.cloud import conductor
 from zerojhub.practice.faults import PATH
 
@@ -269,6 +271,31 @@ def test_a_credential_that_expires_soon_and_names_that_do_not_exist_are_refused(
         ):
             answer = faults.client.post(PATH, json={"service": "compute", "what": what, "name": name})
             assert (answer.status_code, answer.json()) == (400, {"error": why})
+
+
+def test_the_command_adds_lists_and_clears_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(Scenario((), before=UP)) as here:
+        port = int(here.site.url.rpartition(":")[2])
+        running = SimpleNamespace(state=here.folder, port=port)  # what `practice start` would have left
+        monkeypatch.setattr(control, "require_running", lambda: running)
+        server = next(iter(here.site.store.servers.values()))
+        added = here.run("practice", "fault", "add", "compute", "off", server["name"], "-o", "json")
+        assert json.loads(added.stdout)[0]["name"] == server["name"]
+        assert here.run("practice", "fault", "add", "compute", "no-boot", "--from", "2", "--every").code == 0
+        assert here.run("practice", "fault", "add", "network", "503").code == 0
+        rows = here.run("practice", "fault", "list").stdout.splitlines()
+        assert [row.split()[:4] for row in rows[1:]] == [
+            ["1", "compute", server["name"], "off"],
+            ["2", "compute", "no-boot", "from"],
+            ["3", "network", "any", "*"],
+        ]
+        assert not here.site.ground.alive(server["id"])
+        unknown = here.run("practice", "fault", "add", "compute", "off", "nine")
+        assert (unknown.code, unknown.errors) == (2, ["error: no server is named nine"])
+        assert here.run("practice", "fault", "clear", "1").code == 0
+        assert here.site.ground.alive(server["id"])
+        assert here.run("practice", "fault", "clear").code == 0
+        assert "no faults" in here.run("practice", "fault", "list").stdout
 
 
 def test_a_cluster_that_magnum_takes_for_incomplete_is_used_if_its_api_answers(monkeypatch: pytest.MonkeyPatch) -> None:

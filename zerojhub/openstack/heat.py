@@ -156,7 +156,7 @@ async def create_stack(
         named = [stack["id"] for stack in await stacks(cloud) if stack["stack_name"] == name]
         return next((stack_id for stack_id in named if stack_id not in others), None)
 
-    with _users_mistakes():
+    with _users_mistakes(f"see it: zerojhub heat show {name}"):
         return {"stack_name": name, "id": await retry.settle(create, look)}
 
 
@@ -185,13 +185,13 @@ async def update_stack(
 
 
 @contextmanager
-def _users_mistakes() -> Iterator[None]:
-    """Within: what Heat refuses of a request is a UserError."""
+def _users_mistakes(if_there: str | None = None) -> Iterator[None]:
+    """Within: what Heat refuses of a request is a UserError; `if_there` is its hint if the name is taken."""
     try:
         yield
     except CloudError as error:
         if error.status in (400, 409):
-            hint = f"see it: zerojhub heat show {name}" if error.status == 409 else None
+            hint = if_there if error.status == 409 else None
             raise UserError(error.message, where=error.where, hint=hint) from None
         raise
 
