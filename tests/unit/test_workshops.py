@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import anyio
@@ -111,8 +112,17 @@ def test_without_a_practice_cloud_the_error_names_the_next_step(monkeypatch, com
         cli.app(["workshop", command, "2"], standalone_mode=False)
 
 
+@pytest.mark.parametrize(("number", "words"), [("3", "practice build --all"), ("9", "practice build --with https")])
+def test_a_practice_cloud_that_lacks_a_part_is_refused(monkeypatch, tmp_path, number: str, words: str):
+    found = SimpleNamespace(state=str(tmp_path), kubernetes=["v1.34.4"])
+    monkeypatch.setattr(control, "running", lambda: found)
+    with pytest.raises(UserError, match=words):
+        cli.app(["workshop", "start", number], standalone_mode=False)
+
+
 def test_an_unknown_number_is_refused():
-    assert f"numbered 1 to {len(WORKSHOPS)}" in run("workshop", "start", "9", code=2).stderr
+    last = len(WORKSHOPS)
+    assert f"numbered 1 to {last}" in run("workshop", "start", str(last + 1), code=2).stderr
 
 
 @pytest.mark.parametrize(

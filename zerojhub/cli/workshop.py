@@ -99,7 +99,7 @@ def reset(number: Number, quiet: QuietOption = False, yes: YesOption = False) ->
 
 
 def _start_practice(workshop: type[Workshop], *, quiet: bool) -> None:
-    """Start the practice cloud unless it runs, with the Kubernetes versions that the workshop needs."""
+    """Start the practice cloud unless it runs, with what the workshop needs."""
     from zerojhub.cli.practice import PORT
     from zerojhub.errors import UserError
     from zerojhub.practice import build, control, extra, profile
@@ -108,13 +108,20 @@ def _start_practice(workshop: type[Workshop], *, quiet: bool) -> None:
     extra.require()
     found = control.running()
     if not found:
+        parts = {build.More.older: workshop.older, build.More.https: workshop.https}
+        more = [part for part, needed in parts.items() if needed]
         with Progress(quiet=quiet) as progress:
-            control.prepare(progress, PORT, more=[build.More.older] if workshop.older else [])
+            control.prepare(progress, PORT, more=more)
         control.start(PORT, profile.DEFAULT)
     elif workshop.older and len(found.kubernetes) < 2:
         raise UserError(
             "this workshop upgrades a cluster, but the running practice cloud has only one Kubernetes version",
             hint="zerojhub practice stop && zerojhub practice build --all, then again",
+        )
+    elif workshop.https and not control.issues_certificates(found):
+        raise UserError(
+            "this workshop needs certificates, and the running practice cloud issues none",
+            hint="zerojhub practice stop && zerojhub practice build --with https, then again",
         )
 
 

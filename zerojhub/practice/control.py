@@ -196,6 +196,13 @@ def status() -> dict[str, Any]:
     return {"running": True, "answers": _answers(found.port), **asdict(found), "acme": about, "machines": machines}
 
 
+def issues_certificates(found: daemon.Running) -> bool:
+    """Whether the running practice cloud has an ACME server."""
+    from zerojhub.practice import acme
+
+    return (Path(found.state) / acme.FOLDER).exists()
+
+
 def logs(machine: str | None) -> list[Path]:
     """The log files of the daemon, or of a machine (name or UUID)."""
     state = daemon.state_folder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerojhub.errors import UserError
+from zerojhub.workshops.a_hub_with_a_name import AHubWithAName
 from zerojhub.workshops.autoscaling import Autoscaling
 from zerojhub.workshops.base import Outcome, Workshop
 from zerojhub.workshops.break_and_fix import BreakAndFix
@@ -22,6 +23,7 @@ WORKSHOPS: tuple[type[Workshop], ...] = (
     BreakAndFix,
     RunningAClass,
     NobodysWorkIsLost,
+    AHubWithAName,
 )
 
 

@@ -52,6 +52,8 @@ class Workshop:
     """Whether it starts with the hub in its hub.yaml, rather than with an empty project."""
     older: ClassVar[bool] = False
     """Whether it needs the older Kubernetes that `practice build --all` adds."""
+    https: ClassVar[bool] = False
+    """Whether it needs the ACME server that `practice build --with https` adds."""
     exercises: ClassVar[tuple[Exercise, ...]]
 
     @classmethod
