@@ -281,6 +281,12 @@ def test_a_log_without_a_failure_has_none():
     assert last_failure("", HOST) is None
 
 
+def test_a_failure_of_another_name_that_the_hub_had_is_none_of_this_one():
+    other = version_3(refused("rateLimited", LIMIT)).replace(HOST, f"lab.{HOST}")
+    assert last_failure(other, HOST) is None
+    assert last_failure(f"{version_3(invalid('caa', 'CAA'))}\n{other}", HOST) == Failure("caa", "CAA", TIME)
+
+
 def test_of_several_hosts_each_has_its_own_failure():
     error = (
         "unable to generate a certificate for the domains [a.org hub.example.org]: error: one or more domains had a "

@@ -81,7 +81,9 @@ class Failure:
 
 def last_failure(log: str, host: str) -> Failure | None:
     """The last failure in the log to get the certificate of that host; None if there is none."""
-    return next((_failure(line, host) for line in reversed(log.splitlines()) if FAILED.search(line)), None)
+    named = re.compile(rf"(?<![\w.-]){re.escape(host)}(?![\w-])")
+    lines = (line for line in reversed(log.splitlines()) if FAILED.search(line) and named.search(line))
+    return next((_failure(line, host) for line in lines), None)
 
 
 def authority(server: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from zerojhub import files, lookup, tls
+from zerojhub import files, lookup, tls, waiting
 from zerojhub.deployment import LETS_ENCRYPT, is_address
 from zerojhub.errors import ZeroJHubError
 from zerojhub.hub import own_certificate
@@ -29,7 +29,7 @@ from zerojhub.stages.kept_certificate import KeptCertificate, resolver, store_in
 from zerojhub.tasks import gather
 from zerojhub.text import plural
 from zerojhub.tls import Handshake
-from zerojhub.waiting import NotYet, TimedOut, sleep, wait_until
+from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509
@@ -60,7 +60,7 @@ MOST_ATTEMPTS, WITHIN = 3, timedelta(hours=1)
 PAUSE = 20
 """Seconds before asking again in the same run."""
 REQUESTED = "certificate-requested"
-"""The annotation with the times of these attempts."""
+"""The annotation with the host name and the times of these attempts: authorities count them for each name."""
 PORT = 80
 """Where authorities connect for `challenge: http`."""
 CHALLENGE = "/.well-known/acme-challenge/zerojhub"
@@ -383,7 +383,7 @@ async def port_80_problem(place: str, host: str, port: int) -> str | None:
     at = f"[{place}]" if ":" in place else place
     where = f"port {port} of {place}"
     try:
-        async with httpx.AsyncClient(timeout=tls.TIMEOUT, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=tls.TIMEOUT, trust_env=False, verify=tls.trusted()) as client:
             answer = await client.get(f"http://{at}:{port}{CHALLENGE}", headers={"Host": host})
     except httpx.TimeoutException:
         return f"{where} does not answer: it is blocked, or the load balancer is not ready"
@@ -425,7 +425,7 @@ async def _obtain(run: Run, host: str, challenge: str, *, renewing: bool) -> Non
             raise error
         requester = await _requester(run)
         assert requester  # it has just logged something
-        times = [each for each in _attempts(requester) if now - each < WITHIN]
+        times = _attempts(requester, host, now)
         if len(times) >= MOST_ATTEMPTS:
             again = math.ceil((min(times) + WITHIN - now).total_seconds() / 60)
             error.hint = (
@@ -433,7 +433,7 @@ async def _obtain(run: Run, host: str, challenge: str, *, renewing: bool) -> Non
             )
             raise error
         if asked:
-            await sleep(PAUSE)
+            await waiting.sleep(PAUSE)
         asked += 1
         run.say(f"asking {name_of_authority(_server(await run.once(usable, run)))} again: {failure.said}")
         await _restart(run, requester, None, [*times, now], drop=failure.kind == "accountDoesNotExist")
@@ -498,7 +498,7 @@ async def _start_anew(run: Run, requester: KubeDeployment, host: str) -> None:
     issued = store.issued(host)
     assert https and issued  # or else it would not be stale
     now = run[Access].kube.clock.now()
-    times = [each for each in _attempts(requester) if now - each < WITHIN]
+    times = _attempts(requester, host, now)
     if issued.is_from(https.spec.server) and https.trusts(issued.chain):
         await _restart(run, requester, store.under(resolver(https)), times)
         return
@@ -514,7 +514,8 @@ async def _restart(
     It is stopped first: two of them would answer each other's challenges, and the old one would write back what is dropped.
     """
     kube, namespace, name = run[Access].kube, run.deployment.namespace, requester["metadata"]["name"]
-    noted = {"zerojhub.io/" + REQUESTED: " ".join(f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in times)}
+    host = await host_of(run)
+    noted = {"zerojhub.io/" + REQUESTED: " ".join([host or "", *(f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in times)])}
     stop = {"metadata": {"annotations": noted}, "spec": {"replicas": 0}}
     await kube.merge(DEPLOYMENT, name, namespace, stop)
     try:
@@ -553,11 +554,11 @@ async def _wait_until_stopped(run: Run) -> None:
         await wait_until(look, timeout=RESTART_TIMEOUT, pause=(0.3, 2), say=run.say)
 
 
-def _attempts(requester: KubeDeployment) -> list[datetime]:
-    """When zerojhub had the certificate asked for."""
-    noted = requester["metadata"].get("annotations", {}).get("zerojhub.io/" + REQUESTED, "")
+def _attempts(requester: KubeDeployment, host: str, now: datetime) -> list[datetime]:
+    """When zerojhub had the host's certificate asked for within the last hour."""
+    name, *noted = requester["metadata"].get("annotations", {}).get("zerojhub.io/" + REQUESTED, "").split() or [""]
     found = []
-    for each in noted.split():
+    for each in noted if name == host else ():
         with suppress(ValueError):
             found.append(datetime.fromisoformat(each.replace("Z", "+00:00")))
-    return found
+    return [each for each in found if now - each < WITHIN]
