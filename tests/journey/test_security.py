@@ -200,7 +200,7 @@ def test_secrets_are_in_files_of_their_owner_alone_and_in_no_others(cloud, known
 
 
 def test_no_log_of_the_cloud_and_no_file_on_its_machines_has_a_secret(cloud, known, shown):
-    """What was written on the machines' own file systems; etcd, which has the Secrets, and the kubelet have others."""
+    """What was written on the machines' own file systems. Beside these, etcd has the Secrets, and containerd containers' variables."""
     practice, seen = folder(cloud) / "practice", 0
     leaks: dict[str, set[str]] = {}
     for pattern in ("*.log", "*.jsonl", "machines/*/*.*", "machines/*/upper/**/*"):
