@@ -137,7 +137,7 @@ FAILURES = [
         r"cluster mine is CREATE_IN_PROGRESS after .*; not usable: its API does not answer",
         of=cluster,
         before=UP,
-        doctor=("cluster", r"CREATE_IN_PROGRESS for 120 min.*not usable.*give your cloud's operators"),
+        doctor=("cluster", r"CREATE_IN_PROGRESS for 1(19|20) min.*not usable.*give your cloud's operators"),
     ),
 ]
 
@@ -307,4 +307,5 @@ def test_a_cluster_that_magnum_takes_for_incomplete_is_used_if_its_api_answers(m
         monkeypatch.setattr(usable, "_nodes", nodes)  # fake machines have no API
         done = here.run("up")
         assert done.code == 0, done.stderr
-        assert "CREATE_IN_PROGRESS for 120 min 00 s, but its API answers and its nodes are ready" in done.stderr
+        late = r"CREATE_IN_PROGRESS for 1(19|20) min \d\d s, but its API answers and its nodes are ready"
+        assert re.search(late, done.stderr)

@@ -176,7 +176,7 @@ def test_a_cluster_that_never_becomes_complete_is_an_error(fake_cloud, cloud):
         ({"code": 400, "error": {"type": "StackValidationFailed", "message": "bad template"}}, "bad template"),
         ({"NeutronError": {"type": "PortInUse", "message": "Port p is in use.", "detail": ""}}, "Port p is in use."),
         ({"conflictingRequest": {"code": 409, "message": "volume is attached"}}, "volume is attached"),
-        ({"message": "no quota left", "code": 413}, "no quota left"),
+        ({"message": "too many of them", "code": 413}, "too many of them"),
         ("<html><h1>Bad\nGateway</h1></html>", "Conflict (HTTP 409)"),
         ({}, "Conflict (HTTP 409)"),
         (["odd"], "Conflict (HTTP 409)"),
