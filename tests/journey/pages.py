@@ -178,7 +178,10 @@ def _do(step: Step, shell: Bash, folder: Path) -> str | None:
         from tests.browser.browser import in_zones, log_in_and_run
 
         user, password, cell = step.text.split(" ", 2)
-        [url], _ = shell.run("zerojhub hub url")
+        # The hub may have a name in a zone of the practice cloud.
+        [url], code = shell.run("zerojhub practice shell -- zerojhub hub url")
+        if code:
+            return f"no URL of the hub: {url}"
         place = None
         if url.startswith("https://"):
             [program], [authorities] = shell.run("which zerojhub")[0], shell.run("realpath authorities.pem")[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zerojhub.hub.charts import at
 from zerojhub.hub.values import authenticator
 from zerojhub.kube import kinds
+from zerojhub.kube.labels import USERNAME
 from zerojhub.openstack import designate
 from zerojhub.workshops.base import NotDone, Workshop, exercise
 from zerojhub.workshops.world import NAME, World
@@ -46,8 +47,8 @@ async def login(world: World) -> None:
     """Have users log in with their accounts at a provider."""
     if authenticator(await world.values()) != "genericoauth":
         raise NotDone("users log in with the hub's own password")
-    if "ada" not in await world.users():
-        raise NotDone("ada has not logged in")
+    if all(each["metadata"].get("annotations", {}).get(USERNAME) != "ada" for each in await world.claims()):
+        raise NotDone("ada has not started a server")
 
 
 @exercise
