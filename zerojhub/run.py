@@ -86,9 +86,8 @@ class Run:
         self.lock: Lock | None = None
         """The deployment's lock, for a command that changes something; whoever sets it has it given back at the end."""
         https = deployment.hub.https
-        if https and https.ca_file:
-            with suppress(OSError, UnicodeDecodeError):  # whoever needs the file says what is wrong with it
-                tls.trust_for_hubs(files.read(https.ca_file).decode())
+        if https and (authority := tls.readable_authority(https.ca_file)) is not None:
+            tls.trust_for_hubs(authority)
 
     @property
     def folder(self) -> Path:

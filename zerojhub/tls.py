@@ -7,7 +7,13 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zerojhub import files
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 TIMEOUT = 5.0
 """Seconds for a server to take a connection, and to answer in it."""
@@ -24,6 +30,12 @@ class Handshake:
     state: State
     certificate: bytes | None = None
     why: str = ""
+
+    def parsed(self) -> Certificate | None:
+        """The certificate; None if there is none to be seen."""
+        from cryptography import x509
+
+        return x509.load_der_x509_certificate(self.certificate) if self.certificate else None
 
 
 @functools.cache
@@ -44,6 +56,13 @@ def trusting(authority: str | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     context.load_verify_locations(cadata=authority)
     return context
+
+
+def readable_authority(path: Path | None) -> str | None:
+    """The text of the file with a private authority's certificates; None if it cannot be read: `up` says what is wrong."""
+    with suppress(OSError, UnicodeDecodeError):
+        return files.read(path).decode() if path else None
+    return None
 
 
 _of_hubs: list[str] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from zerojhub import files, lookup, tls
+from zerojhub import lookup, tls
 from zerojhub.cluster import credentials, kubeconfig
 from zerojhub.deployment import is_address
 from zerojhub.doctor.finding import Finding
@@ -150,9 +150,7 @@ async def hub(subject: Subject) -> list[Finding]:
         or deployment.hub.expose == "NodePort"
     ):
         return []
-    authority = None
-    with contextlib.suppress(OSError, UnicodeDecodeError):  # `up` says what is wrong with the file
-        authority = files.read(spec.ca_file).decode() if spec.ca_file else None
+    authority = tls.readable_authority(spec.ca_file)
     do = f"{subject.on_deployment('up')}, which says why it was not renewed" if spec.contact else "renew it"
     for place in sorted(await lookup.here(host)):
         shown = await anyio.to_thread.run_sync(tls.handshake, place, 443, host, authority, abandon_on_cancel=True)
@@ -164,11 +162,9 @@ async def hub(subject: Subject) -> list[Finding]:
 
 def _why_refused(shown: Handshake, *, own: bool) -> str | None:
     """Why browsers refuse the certificate, or will soon; None if they do not, or if there is none to be seen."""
-    from cryptography import x509
-
-    if shown.certificate is None:
+    certificate = shown.parsed()
+    if certificate is None:
         return None
-    certificate = x509.load_der_x509_certificate(shown.certificate)
     expiring = Expiring.on(certificate.not_valid_after_utc)
     if expiring and (own or own_certificate.is_late(certificate)):
         return str(expiring)

@@ -39,6 +39,13 @@ def at(values: Any, *place: str) -> Any:
     return values
 
 
+def section(values: ChartValues, key: str) -> ChartValues:
+    """The mapping at the key, added if there is none (an empty `hub:` in YAML is null)."""
+    found: ChartValues = values[key] if isinstance(values.get(key), dict) else {}
+    values[key] = found
+    return found
+
+
 @dataclass(frozen=True)
 class ChartArchive:
     """A packed chart. Its properties raise UserError if it is not a chart."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerojhub.deployment import LETS_ENCRYPT
 from zerojhub.hub.acme import DNS_RESOLVER
-from zerojhub.hub.charts import at
+from zerojhub.hub.charts import at, section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,35 +61,35 @@ class Https:
 
 def add(values: ChartValues, https: Https) -> None:
     """Add what the chart needs to the values, below what they say themselves."""
-    spec, proxy = https.spec, _section(values, "proxy")
+    spec, proxy = https.spec, section(values, "proxy")
     if spec.certificate:
-        tls = _section(proxy, "https")
+        tls = section(proxy, "https")
         tls.setdefault("enabled", True)
         if tls.setdefault("type", "secret") == "secret":
-            _section(tls, "secret").setdefault("name", OWN)
+            section(tls, "secret").setdefault("name", OWN)
         if https.own:
-            _section(proxy, "annotations").setdefault(DIGEST, https.own.digest)
+            section(proxy, "annotations").setdefault(DIGEST, https.own.digest)
     if spec.contact:
-        tls = _section(proxy, "https")
+        tls = section(proxy, "https")
         tls.setdefault("enabled", True)
         if tls.setdefault("type", "letsencrypt") == "letsencrypt":
             _request(proxy, https)
 
 
 def _request(proxy: ChartValues, https: Https) -> None:
-    spec, traefik = https.spec, proxy.get("traefik")
-    letsencrypt = _section(proxy["https"], "letsencrypt")
+    spec = https.spec
+    letsencrypt = section(proxy["https"], "letsencrypt")
     letsencrypt.setdefault("contactEmail", spec.contact)
     if spec.server != LETS_ENCRYPT:
         letsencrypt.setdefault("acmeServer", spec.server)
     if https.authority:
-        traefik = _section(proxy, "traefik")
+        traefik = section(proxy, "traefik")
         _append(traefik, "extraVolumes", {"name": AUTHORITY, "configMap": {"name": AUTHORITY}})
         _append(traefik, "extraVolumeMounts", {"name": AUTHORITY, "mountPath": FOLDER, "readOnly": True})
         path = f"{FOLDER}/{https.authority_file}"
         _environment(traefik, LEGO_CA_CERTIFICATES=path, LEGO_CA_SYSTEM_CERT_POOL="true")
     if spec.challenge == "dns":
-        _by_dns(_section(proxy, "traefik"), letsencrypt, https.designate)
+        _by_dns(section(proxy, "traefik"), letsencrypt, https.designate)
 
 
 def _by_dns(traefik: ChartValues, letsencrypt: ChartValues, designate: Designate | None) -> None:
@@ -104,9 +104,9 @@ def _by_dns(traefik: ChartValues, letsencrypt: ChartValues, designate: Designate
         "storage": "/etc/acme/acme.json",
         "dnsChallenge": {"provider": "designate"},
     }
-    _section(_section(traefik, "extraStaticConfig"), "certificatesResolvers").setdefault(DNS_RESOLVER, {"acme": acme})
-    router = _section(_section(_section(_section(traefik, "extraDynamicConfig"), "http"), "routers"), "default")
-    _section(router, "tls").setdefault("certResolver", DNS_RESOLVER)
+    section(section(traefik, "extraStaticConfig"), "certificatesResolvers").setdefault(DNS_RESOLVER, {"acme": acme})
+    router = section(section(section(section(traefik, "extraDynamicConfig"), "http"), "routers"), "default")
+    section(router, "tls").setdefault("certResolver", DNS_RESOLVER)
 
     def secret(key: str) -> dict[str, Any]:
         return {"valueFrom": {"secretKeyRef": {"name": CREDENTIAL, "key": key}}}
@@ -149,9 +149,3 @@ def _append(traefik: ChartValues, key: str, entry: dict[str, Any]) -> None:
     given = traefik.get(key) or []
     if all(each.get("name") != entry["name"] for each in given):
         traefik[key] = [*given, entry]
-
-
-def _section(values: ChartValues, key: str) -> ChartValues:
-    section: ChartValues = values[key] if isinstance(values.get(key), dict) else {}
-    values[key] = section
-    return section

@@ -241,6 +241,6 @@ def _kind(text: str) -> str:
 
 def _time(text: str) -> datetime | None:
     with suppress(ValueError):
-        time = datetime.fromisoformat(text.replace(" UTC", "Z").replace("Z", "+00:00"))
+        time = datetime.fromisoformat(text.replace(" UTC", "Z"))
         return time.astimezone(UTC)
     return None

@@ -14,7 +14,7 @@ from zerojhub import masking
 from zerojhub.deployment import HubSpec
 from zerojhub.errors import UserError
 from zerojhub.hub import https, mistakes, settings
-from zerojhub.hub.charts import ChartArchive, ChartValues, at
+from zerojhub.hub.charts import ChartArchive, ChartValues, at, section
 from zerojhub.hub.https import Https
 from zerojhub.hub.secrets import Secrets
 from zerojhub.yamlfile import KeyPath, line_of, plain, read_yaml
@@ -165,12 +165,12 @@ def completed(
     `address`: the load balancer's, if it is known in advance. `files`: `hub.https` with the files that it names.
     """
     values = copy.deepcopy(user)
-    proxy, hub = _section(values, "proxy"), _section(values, "hub")
-    _section(proxy, "service").setdefault("type", wanted.expose)
+    proxy, hub = section(values, "proxy"), section(values, "hub")
+    section(proxy, "service").setdefault("type", wanted.expose)
     if address:
         proxy["service"].setdefault("loadBalancerIP", address)
     if proxy["service"]["type"] == "LoadBalancer":
-        annotations = _section(proxy["service"], "annotations")
+        annotations = section(proxy["service"], "annotations")
         for key in IDLE_TIMEOUTS:
             annotations.setdefault(key, IDLE)
     if wanted.https:
@@ -185,14 +185,14 @@ def completed(
         # A load balancer reaches the hub through varying nodes. JupyterHub binds a login form to the client's address and
         # would refuse it from another node's, unless it knows that these addresses do not identify a client.
         hub["extraEnv"].setdefault("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", PRIVATE_NETWORKS)
-    service = _section(_section(hub, "services"), SERVICE)
+    service = section(section(hub, "services"), SERVICE)
     service.setdefault("apiToken", secrets.api_token)
     # Scopes are not enough to make users administrators, which only an administrator may do.
     service.setdefault("admin", True)
     if secrets.crypt_keys and not at(user, "hub", "config", "CryptKeeper", "keys"):
-        _section(_section(hub, "config"), "CryptKeeper")["keys"] = secrets.crypt_keys.split(";")
+        section(section(hub, "config"), "CryptKeeper")["keys"] = secrets.crypt_keys.split(";")
     if chart.major >= ROLES_SINCE:
-        _section(hub, "loadRoles").setdefault(SERVICE, {"scopes": SCOPES, "services": [SERVICE]})
+        section(hub, "loadRoles").setdefault(SERVICE, {"scopes": SCOPES, "services": [SERVICE]})
     return values
 
 
@@ -327,10 +327,3 @@ def without_balancer(user: UserValues, wanted: HubSpec, where: str) -> UserError
         hint = f"leave it out, or set hub.address: {given}"
         return UserError(f"loadBalancerIP: hub.address is {wanted.address}", where=place, hint=hint)
     return None
-
-
-def _section(values: ChartValues, key: str) -> ChartValues:
-    """The mapping at the key, added if there is none (an empty `hub:` in YAML is null)."""
-    section: ChartValues = values[key] if isinstance(values.get(key), dict) else {}
-    values[key] = section
-    return section

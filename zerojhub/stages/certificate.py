@@ -32,8 +32,6 @@ from zerojhub.tls import Handshake
 from zerojhub.waiting import NotYet, TimedOut, wait_until
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate as X509
-
     from zerojhub.deployment import Deployment
     from zerojhub.hub.acme import Store
     from zerojhub.hub.https import Https
@@ -196,14 +194,8 @@ async def _shown(run: Run, host: str) -> Handshake:
     return next((each for each in reached if each.state != "verified"), (reached or seen)[0])
 
 
-def _certificate(shown: Handshake) -> X509 | None:
-    from cryptography import x509
-
-    return x509.load_der_x509_certificate(shown.certificate) if shown.certificate else None
-
-
 def _served(shown: Handshake, host: str) -> Served:
-    certificate = _certificate(shown)
+    certificate = shown.parsed()
     assert certificate  # it was verified
     return Served(host, own_certificate.name_of(certificate, issuer=True), certificate.not_valid_after_utc)
 
@@ -230,7 +222,7 @@ async def _instead_of_own(run: Run, host: str, shown: Handshake) -> str | None:
 
 def _objection(shown: Handshake, host: str) -> str:
     """Why browsers would refuse what the hub shows."""
-    certificate = _certificate(shown)
+    certificate = shown.parsed()
     if shown.state == "unreachable":
         return f"https://{host} cannot be reached: {shown.why}"
     if certificate is None or own_certificate.name_of(certificate) == TRAEFIKS_OWN:
@@ -267,7 +259,7 @@ async def _stale(run: Run, host: str) -> str | None:
 
 async def _late(run: Run, host: str, shown: Handshake) -> str | None:
     """That the certificate was not renewed in time, with the reason if Traefik has logged it."""
-    certificate = _certificate(shown)
+    certificate = shown.parsed()
     if certificate is None or await _requester(run) is None:
         return None
     if not own_certificate.is_late(certificate):
@@ -462,11 +454,7 @@ async def _outcome(run: Run, host: str, challenge: str) -> Failure | None:
     async def look() -> Failure | NotYet | bool:
         nonlocal seen
         seen = await _shown(run, host)
-        if (
-            seen.state == "verified"
-            and (certificate := _certificate(seen))
-            and not own_certificate.is_late(certificate)
-        ):
+        if seen.state == "verified" and (certificate := seen.parsed()) and not own_certificate.is_late(certificate):
             return True
         return last_failure(await _log(run), host) or NotYet(f"waiting for the certificate from {who}")
 
@@ -560,5 +548,5 @@ def _attempts(requester: KubeDeployment, host: str, now: datetime) -> list[datet
     found = []
     for each in noted if name == host else ():
         with suppress(ValueError):
-            found.append(datetime.fromisoformat(each.replace("Z", "+00:00")))
+            found.append(datetime.fromisoformat(each))
     return [each for each in found if now - each < WITHIN]
