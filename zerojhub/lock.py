@@ -207,7 +207,9 @@ class Lock:
         self._name = self._name or await self._name_of()
         try:
             if not self._lock_here():
-                return str(next(iter(await self._claims()), HERE))
+                claims, here = await self._claims(), self._left()
+                # One of another machine, created in the same second, may be there for a moment: it only asks.
+                return str(next((each for each in claims if each.word in here), claims[0] if claims else HERE))
             if other := await self._claim():
                 return str(other)
         except Unavailable:

@@ -32,7 +32,7 @@ async def hold():
     async with lock.kept():
         await lock.take(print)
         print("held", flush=True)
-        await anyio.sleep(600)
+        await anyio.sleep(120)
 
 anyio.run(hold)
 """

@@ -97,7 +97,7 @@ class Breaking:
         return undo
 
     async def _break_server(self, server: Record, what: Break) -> Undo:
-        before = {name: server[name] for name in ("vm_state", "task_state", "fault")}
+        before = {name: server[name] for name in ("vm_state", "task_state", "fault", "updated")}
         await self._ground.stop(server["id"])
         if what is Break.off:
             set_state(server, "stopped")
