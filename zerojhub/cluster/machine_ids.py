@@ -44,7 +44,7 @@ async def fix(run: Run, reach: Reach, wanted: list[str], say: Say, *, keep: bool
     """Set the machine ids of these nodes (all when empty) to their servers' UUIDs, and wait until Kubernetes shows them.
 
     Over SSH, or by a DaemonSet where there is no SSH. With `keep` always by a DaemonSet, which stays for nodes added later.
-    Returns the nodes that were changed. UserError for an unknown node.
+    Returns the nodes that were changed, by name; without those deleted meanwhile. UserError for an unknown node.
     """
     listed = {node["metadata"]["name"]: node for node in await reach.kube.list(kinds.NODE)}
     if unknown := [name for name in wanted if name not in listed]:
@@ -52,17 +52,17 @@ async def fix(run: Run, reach: Reach, wanted: list[str], say: Say, *, keep: bool
     wrong = [node for name, node in listed.items() if not nodes.matches(node) and (not wanted or name in wanted)]
     if keep or (wrong and reach.road == "api"):
         await reach.kube.apply(daemon_set())
-        await gather(*(wait_until_shown(reach, node, say) for node in wrong))
+        fixed = await gather(*(wait_until_shown(reach, node, say) for node in wrong))
         if not keep:
             await reach.kube.delete(kinds.DAEMON_SET, NAME, NAMESPACE)
     else:
-        await gather(*(fix_over_ssh(run, reach, node, say) for node in wrong))
-    names = {node["metadata"]["name"] for node in wrong}
-    return [row for row in await list_nodes(reach) if row.name in names]
+        fixed = await gather(*(fix_over_ssh(run, reach, node, say) for node in wrong))
+    # As each was then: an autoscaler that waited for this may already have removed some.
+    return sorted((nodes.row(node) for node in fixed if node), key=lambda row: row.name)
 
 
-async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> None:
-    """Log in to the node through the master's connection. Raises MachineError."""
+async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> Node | None:
+    """Log in to the node through the master's connection. Returns the node as Kubernetes then shows it. Raises MachineError."""
     from zerojhub.machine.ssh import SSHMachine
 
     master = reach.machine
@@ -89,21 +89,24 @@ async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> None:
         await machine.run(["systemctl", "restart", "kubelet"], sudo=True, repeatable=True)
     finally:
         await machine.close()
-    await wait_until_shown(reach, node, say)
+    return await wait_until_shown(reach, node, say)
 
 
-async def wait_until_shown(reach: Reach, node: Node, say: Say) -> None:
-    """Wait until Kubernetes shows the node as Ready with its machine id. ZeroJHubError when it does not."""
+async def wait_until_shown(reach: Reach, node: Node, say: Say) -> Node | None:
+    """Wait until Kubernetes shows the node as Ready with its machine id, and return it; None once it is deleted.
+
+    ZeroJHubError when it does not.
+    """
     name = node["metadata"]["name"]
 
-    async def shown() -> NotYet | None:
+    async def shown() -> Node | NotYet | None:
         now = await reach.kube.get(kinds.NODE, name)
         if now is None or (nodes.matches(now) and nodes.is_ready(now)):
-            return None
+            return now
         return NotYet(f"node {name}: waiting until Kubernetes shows the new machine-id")
 
     try:
-        await wait_until(shown, timeout=RESTART_TIMEOUT, pause=(1, 1), say=say)
+        return await wait_until(shown, timeout=RESTART_TIMEOUT, pause=(1, 1), say=say)
     except TimedOut:
         raise ZeroJHubError(
             f"Kubernetes still shows the old machine-id of node {name} after {RESTART_TIMEOUT} s",
