@@ -70,14 +70,15 @@ _of_hubs: list[str] = []
 
 def hubs() -> ssl.SSLContext:
     """For connections to hubs, whose authorities may be private (`trust_for_hubs`)."""
-    return trusting(_of_hubs[-1]) if _of_hubs else trusted()
+    return trusting("\n".join(_of_hubs)) if _of_hubs else trusted()
 
 
 def trust_for_hubs(authority: str) -> None:
-    """Trust a private authority in connections to hubs, and in no others."""
+    """Trust a private authority in connections to hubs, and in no others. A move has two hubs, each with its own."""
     with suppress(ssl.SSLError, ValueError):  # whoever reads the deployment file says that it is none
         trusting(authority)
-        _of_hubs.append(authority)
+        if authority not in _of_hubs:
+            _of_hubs.append(authority)
 
 
 def handshake(address: str, port: int, host: str, authority: str | None = None) -> Handshake:

@@ -828,6 +828,15 @@ def test_the_deployments_private_authority_is_trusted_in_connections_to_the_hub_
     assert tls.trusted() is not tls.hubs()
 
 
+def test_both_hubs_of_a_move_may_have_a_private_authority(world):
+    other = Authority()
+    world.run()
+    tls.trust_for_hubs(other.pem)
+    trusted = tls.hubs().get_ca_certs(binary_form=True)
+    assert ssl.PEM_cert_to_DER_cert(world.ca.pem) in trusted
+    assert ssl.PEM_cert_to_DER_cert(other.pem) in trusted
+
+
 def test_a_cloud_is_not_asked_for_what_it_has_no_part_in(world, fake_cloud: FakeCloud):
     world.kube.outcomes = [world.issue()]
     world.kube.start()
