@@ -12,12 +12,15 @@ import httpx
 import oidc_provider_mock
 import pytest
 
-from tests.browser.browser import Place, browser, open_lab, run_cell, see
+from tests.browser.browser import Place, browser, log_in, open_lab, run_cell, see
 from tests.conftest import Shell
+from tests.journey.learning import CLIENT, Platform
 from tests.journey.outside import gateway, reachable
 from tests.unit.authority import Authority
+from tests.unit.slapd import GROUP, HUB, PASSWORD, PEOPLE, Slapd
 from tests.unit.test_login_providers import register, served
 from tests.waiting import until
+from zerojhub.practice.daemon import PORT
 
 VALUES = """
 singleuser:
@@ -148,3 +151,96 @@ def test_a_wrong_secret_is_one_line_and_leaves_the_running_hub_alone(site, at_a_
     # Other commands go on with what is installed.
     assert any("the client ID or its secret" in line for line in site.json("status", code=3)["drift"])
     assert site.zerojhub("helm", "history", "keep", "-o", "json").stdout == revisions
+
+
+# -- other ways to log in, one after the other on the same hub ----------------------------------------------------------
+
+
+def has_a_server(url: str, person: str, password: str) -> None:
+    """Log in with a browser at the hub's form, and run a cell."""
+    with browser() as driver:
+        log_in(driver, url, person, password)
+        open_lab(driver, url, person)
+        assert run_cell(driver, "print(6 * 7)") == "42"
+
+
+def is_refused(url: str, person: str, password: str) -> None:
+    with browser() as driver, pytest.raises(AssertionError, match="Invalid username or password"):
+        log_in(driver, url, person, password)
+
+
+def test_people_of_a_group_in_a_directory(site, address, url, tmp_path):
+    authority = Authority()
+    with Slapd(tmp_path, authority, name=gateway(), listen=gateway()).running() as slapd, reachable(slapd.port):
+        directory = (
+            f"ldap: {{server: {gateway()}, port: {slapd.port}, ca_file: {tmp_path / 'ca.pem'}, "
+            f"search_base: '{PEOPLE}', bind_dn: '{HUB}', bind_password_file: bind-password, groups: '{GROUP}', "
+            "group_attributes: [member, uniqueMember]}"
+        )
+        write(site, address, directory, **{"bind-password": "not-the-password-of-the-account"})
+        refused = site.zerojhub("up", "-q", code=2).stderr
+        assert refused.count("hub.yaml:") == 1
+        assert "not-the-password" not in refused
+        write(site, address, directory, **{"bind-password": PASSWORD})
+        assert "LDAP" in detail(site.json("up"), "login")
+        has_a_server(url, "ada", "analytical")
+        is_refused(url, "ada", "wrong")
+        is_refused(url, "ben", "of-ben-alone")  # of another group
+
+
+def test_users_of_the_cloud(site, address, url):
+    cloud = json.loads(site.openstack("configuration", "show", "--unmask", "-f", "json"))
+    user, password, project = (cloud[f"auth.{key}"] for key in ("username", "password", "project_name"))
+    auth_url = f"http://{gateway()}:{PORT}/identity/v3"
+    write(site, address, f"keystone: {{auth_url: '{auth_url}', project: {project}}}")
+    site.json("up")
+    has_a_server(url, user, password)
+    is_refused(url, user, "wrong")
+
+
+def test_accounts_that_people_make_on_the_hub(site, address, url):
+    write(site, address, "native: {admins: [teacher]}")
+    site.json("up")
+    assert "teacher has not logged in yet" in site.zerojhub("hub", "check", "-q").stdout
+    for person in ("teacher", "zoe"):
+        with browser() as driver:
+            driver.get(f"{url}/hub/signup")
+            see(driver, "input[name=username]").send_keys(person)
+            for field in ("signup_password", "signup_password_confirmation"):
+                see(driver, f"input[name={field}]").send_keys(f"the-password-of-{person}")
+            see(driver, "[type=submit]").click()
+            see(driver, ".alert")
+    with browser() as driver, pytest.raises(AssertionError):  # not approved yet
+        log_in(driver, url, "zoe", "the-password-of-zoe")
+    with browser() as driver:
+        log_in(driver, url, "teacher", "the-password-of-teacher")
+        driver.get(f"{url}/hub/authorize/zoe")
+    has_a_server(url, "zoe", "the-password-of-zoe")
+
+
+def test_a_password_that_all_share(site, address, url):
+    shared = "shared-password: {password_file: password, admin_password_file: admin-password, admins: [teacher]}"
+    both = {"password": "of-all-users", "admin-password": "a-secret-of-at-least-thirty-two-characters"}
+    write(site, address, shared, **both)
+    site.json("up")
+    has_a_server(url, "anyone", both["password"])
+    is_refused(url, "teacher", both["password"])
+    with browser() as driver:
+        log_in(driver, url, "teacher", both["admin-password"])
+        driver.get(f"{url}/hub/admin")
+        see(driver, "[data-testid=user-row-teacher], #react-admin-hook table")
+
+
+def test_a_link_in_a_course_of_a_learning_platform(site, address, url):
+    platform = Platform(hub=url)
+    with served(platform.app, None, gateway()) as platform.issuer, reachable(int(platform.issuer.rpartition(":")[2])):
+        keys, asked = f"{platform.issuer}/keys", f"{platform.issuer}/authorize"
+        register = f"issuer: '{platform.issuer}', client_id: {CLIENT}, authorize_url: '{asked}', jwks_url: '{keys}'"
+        write(site, address, f"lti: {{{register}, username_claim: sub}}")
+        assert "/hub/lti13/config tells the platform how to open the hub" in detail(site.json("up"), "check")
+        with browser() as driver:
+            driver.get(f"{platform.issuer}/course/lea")
+            see(driver, "#open").click()
+            until(lambda: "/number-of-lea" in driver.current_url)  # to their server
+            open_lab(driver, url, "number-of-lea")
+            assert run_cell(driver, "print(6 * 7)") == "42"
