@@ -20,6 +20,7 @@ from tests.contract.real.orchestration import real_orchestration
 from zerojhub.practice import build, profile
 from zerojhub.practice.cloud.app import build_app
 from zerojhub.practice.cloud.settings import Settings
+from zerojhub.practice.cloud.snapshot import Snapshot
 from zerojhub.practice.objectstore import ObjectStore
 
 RESTIC = build.cache() / "programs" / "restic"
@@ -27,13 +28,20 @@ RESTIC = build.cache() / "programs" / "restic"
 
 @contextlib.contextmanager
 def practice(
-    folder: Path, manners: str | Path = profile.DEFAULT, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    folder: Path,
+    manners: str | Path = profile.DEFAULT,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    kept: Snapshot | None = None,
 ) -> Iterator[Site]:
-    """The practice cloud's APIs, with a profile's behaviour, and with what is put `around` them."""
+    """The practice cloud's APIs, with a profile's behaviour, and with what is put `around` them; as it was if it was `kept`."""
     ground = InstantGround(pause=0.1)
+    if kept:
+        assert isinstance(kept.ground, dict)
+        ground.resume(kept.ground)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)
-        app = build_app(ground, Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners)))
+        settings = Settings(PASSWORD, folder / "audit.jsonl", profile=profile.load(manners))
+        app = build_app(ground, settings, kept.store if kept else None)
         with served(around(app)) as url:
             ground.url = url
             clouds = clouds_yaml(folder, f"{url}/identity")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import pickle
 import re
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -25,6 +27,7 @@ from tests.command import Ended, run
 from tests.contract.clouds import Site, until
 from tests.contract.conftest import practice
 from zerojhub.practice.cloud.services import roots
+from zerojhub.practice.cloud.snapshot import Snapshot
 from zerojhub.practice.faults import Fault, What
 
 SERVICES = sorted({root.strip("/") for root in roots().values()})
@@ -157,11 +160,15 @@ def world(
     scenario: Scenario, what: What | None = None, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
 ) -> Iterator[World]:
     """A new cloud in which the scenario can begin, to be hit by this fault; with what is put `around` its APIs."""
+    begun = ready(scenario.before) if scenario.before else None
     with tempfile.TemporaryDirectory() as name, compressed(1.0 if what is What.hang else 20.0):
         folder = Path(name)
+        if begun:
+            shutil.copytree(begun.folder.name, folder, dirs_exist_ok=True)
         (folder / "hub.yaml").write_text(HUB)
         (folder / "stack.yaml").write_text(STACK)
-        with practice(folder, around=around) as site:
+        kept: Snapshot | None = pickle.loads(begun.cloud) if begun else None
+        with practice(folder, around=around, kept=kept) as site:
             site.ground.pause = 0.1  # so that a command sees Magnum at work
             environment = {
                 **os.environ,
@@ -171,12 +178,33 @@ def world(
                 "HOME": name,
             }
             with mock.patch.dict(os.environ, environment), site.client("/compute/v2.1") as compute:
-                compute.post("/os-keypairs", json={"keypair": {"name": "mykey", "public_key": KEY}})
-                made = World(site, folder)
-                for command in scenario.before:
-                    done = made.run(*command)
-                    assert done.code == 0, done.stderr
-                yield made
+                if not begun:
+                    keypair = {"name": "mykey", "public_key": KEY}
+                    compute.post("/os-keypairs", json={"keypair": keypair}).raise_for_status()
+                yield World(site, folder)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What commands have left, for other worlds to begin with."""
+
+    cloud: bytes
+    """A pickled Snapshot."""
+    folder: tempfile.TemporaryDirectory[str]
+    """With the folder's content."""
+
+
+@functools.cache
+def ready(commands: tuple[Command, ...]) -> Begun:
+    """What these commands leave in a new cloud, and in the folder: many scenarios begin with the same ones."""
+    with world(Scenario(())) as here:
+        for command in commands:
+            done = here.run(*command)
+            assert done.code == 0, done.stderr
+        here.settle()
+        kept = tempfile.TemporaryDirectory()
+        shutil.copytree(here.folder, kept.name, dirs_exist_ok=True)
+        return Begun(pickle.dumps(Snapshot(here.site.store, here.site.ground.state())), kept)
 
 
 @functools.cache
