@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zerojhub import files
+from zerojhub.errors import UserError
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -56,6 +57,20 @@ def trusting(authority: str | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     context.load_verify_locations(cadata=authority)
     return context
+
+
+def read_authority(path: Path, where: str) -> str:
+    """The text of a file with a private authority's certificates. UserError, with the place that names it, if it is none."""
+    from cryptography import x509
+
+    try:
+        text = files.read(path).decode()
+        x509.load_pem_x509_certificates(text.encode())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", where=where) from None
+    except ValueError:
+        raise UserError(f"{path} is not a certificate in PEM", where=where) from None
+    return text
 
 
 def readable_authority(path: Path | None) -> str | None:

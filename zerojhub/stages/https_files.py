@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zerojhub import files
+from zerojhub import tls
 from zerojhub.deployment import is_address
 from zerojhub.errors import UserError
 from zerojhub.hub import own_certificate
@@ -16,7 +16,6 @@ from zerojhub.stages.host_name import host_of, zone_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zerojhub.deployment import HttpsSpec
     from zerojhub.run import Run
 
 STORE = "proxy-public-tls-acme"
@@ -47,7 +46,8 @@ async def https_of(run: Run) -> Https | None:
     spec, host = run.deployment.hub.https, await host_of(run)
     if spec is None:
         return None
-    authority = _authority(run, spec) if spec.ca_file else None
+    place = run.deployment.where("hub", "https", "ca_file")
+    authority = tls.read_authority(spec.ca_file, place) if spec.ca_file else None
     own = None
     if spec.certificate and spec.key:
         own = own_certificate.read(spec.certificate, spec.key, host or "", authority)
@@ -90,22 +90,6 @@ def store_name(run: Run) -> str:
 def saved_store(run: Run) -> Path:
     """The file in which a certificate outlives its cluster. It contains private keys."""
     return run.folder / STORE_KEY
-
-
-def _authority(run: Run, spec: HttpsSpec) -> str:
-    """The text of `ca_file`. UserError if it is no certificate."""
-    from cryptography import x509
-
-    assert spec.ca_file  # or else nobody asks
-    where = run.deployment.where("hub", "https", "ca_file")
-    try:
-        text = files.read(spec.ca_file).decode()
-        x509.load_pem_x509_certificates(text.encode())
-    except OSError as error:
-        raise UserError(f"{spec.ca_file} cannot be read: {error.strerror}", where=where) from None
-    except ValueError:
-        raise UserError(f"{spec.ca_file} is not a certificate in PEM", where=where) from None
-    return text
 
 
 async def _designate(run: Run) -> Designate:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zerojhub import tls
 from zerojhub.deployment import Deployment
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub.charts import ChartArchive, at
@@ -158,19 +158,9 @@ def _placed(answer: Answer, place: Callable[..., str]) -> Answer:
 
 
 def _authority(kind: Kind, place: Callable[..., str]) -> str | None:
-    """The text of the section's `ca_file`. UserError if it is not a certificate."""
+    """The text of the section's `ca_file`; None if it names none. UserError if it is not a certificate."""
     path = getattr(kind, "ca_file", None)
-    if path is None:
-        return None
-    try:
-        text: str = path.read_text()
-        ssl.create_default_context(cadata=text)
-    except OSError as error:
-        why = "is not a certificate" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
-        raise UserError(f"{path} {why}", where=place("ca_file")) from None
-    except ValueError:
-        raise UserError(f"{path} is not a certificate", where=place("ca_file")) from None
-    return text
+    return tls.read_authority(path, place("ca_file")) if path else None
 
 
 def _version(chart: ChartArchive) -> tuple[int, int]:
