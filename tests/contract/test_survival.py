@@ -42,6 +42,23 @@ SHOWN = (
     "/load-balancer/v2.0/lbaas/pools",
     "/identity/v3/auth/projects",
 )
+TEMPLATE = {
+    "heat_template_version": "2018-08-31",
+    "parameters": {"external": {"type": "string", "default": "no"}},
+    "conditions": {"outside": {"equals": [{"get_param": "external"}, "yes"]}},
+    "resources": {
+        "template": {
+            "type": "OS::Magnum::ClusterTemplate",
+            "properties": {
+                "coe": "kubernetes",
+                "image": "fedora-coreos-38",
+                "external_network": "public",
+                "docker_volume_size": 5,
+            },
+        },
+        "another": {"type": "OS::Magnum::ClusterTemplate", "properties": {}, "condition": "outside"},
+    },
+}
 
 
 def serve(folder: Path, port: int) -> None:
@@ -107,7 +124,10 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
         post("/load-balancer/v2.0/lbaas/listeners", "listener", **listener)
         external = client.get("/network/v2.0/networks", params={"router:external": True}).json()["networks"][0]["id"]
         floating = post("/network/v2.0/floatingips", "floatingip", floating_network_id=external)["id"]
-        before = {each: client.get(each).json() for each in SHOWN}
+        made = post(f"{cloud.heat}/stacks", "", stack_name="net", template=TEMPLATE)["stack"]
+        stack = f"{cloud.heat}/stacks/net/{made['id']}"
+        until(lambda: client.get(stack).json()["stack"]["stack_status"] == "CREATE_COMPLETE")
+        before = {each: client.get(each).json() for each in (*SHOWN, stack)}
         # It is killed while it creates another one.
         other = post("/container-infra/v1/clusters", "", name="other", **fields)["uuid"]
         process.kill()
@@ -116,7 +136,7 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
 
     with running(tmp_path, port):
         # Also the token is that of before.
-        after = {each: client.get(each).json() for each in SHOWN}
+        after = {each: client.get(each).json() for each in (*SHOWN, stack)}
         interrupted = f"/container-infra/v1/clusters/{other}"
         assert client.get(interrupted).json()["status"] == "CREATE_FAILED"
         assert client.get(interrupted).json()["status_reason"] == "Engine went down during stack CREATE"
@@ -125,7 +145,7 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
         until(lambda: client.get(interrupted).status_code == 404)
         for each in ("/container-infra/v1/clusters", "/volume/v3/x/volumes/detail", "/network/v2.0/floatingips"):
             assert after[each] == before[each]
-        assert {each: client.get(each).json() for each in SHOWN} == before
+        assert {each: client.get(each).json() for each in (*SHOWN, stack)} == before
         # What was there can be changed and deleted.
         body = {"node_count": 2}
         assert client.post(f"{shown}/actions/resize", json=body, headers=LATEST).status_code == 202

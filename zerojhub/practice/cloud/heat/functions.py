@@ -346,6 +346,11 @@ def check_equals(name: str, given: Any) -> None:
         fail(f'Arguments to "{name}" must be of the form: [value_1, value_2]')
 
 
+def are_equal(name: str, given: Any) -> bool:
+    # A function with a name, as all of them: a stack's record has its template, and is kept in the snapshot.
+    return bool(given[0] == given[1])
+
+
 def check_several(name: str, given: Any) -> None:
     if not is_list(given):
         fail(f'Arguments to "{name}" must be a list of conditions')
@@ -498,7 +503,7 @@ CONDITION_HISTORY: dict[str, dict[str, Function]] = {
         "equals": Function(
             "A function for comparing whether two values are equal.",
             check_equals,
-            lambda _name, given: given[0] == given[1],
+            are_equal,
         ),
         "not": Function("A function that acts as a NOT operator on a condition.", check_not),
         "and": Function("A function that acts as an AND operator on conditions.", check_several),
