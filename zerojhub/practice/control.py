@@ -171,9 +171,9 @@ def stop(*, forget: bool = True) -> bool:
     if found:
         os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT
-        while daemon.running() and time.monotonic() < deadline:
+        while daemon.lives(found) and time.monotonic() < deadline:
             time.sleep(0.05)
-        if daemon.running():
+        if daemon.lives(found):
             os.kill(found.pid, signal.SIGKILL)
     if state.exists():
         with daemon.alone():

@@ -73,10 +73,17 @@ def running() -> Running | None:
     """The daemon running on this machine, if any."""
     try:
         found = Running(**json.loads(RECORD.read_text()))
-        command = Path(f"/proc/{found.pid}/cmdline").read_bytes()
     except (OSError, ValueError, TypeError):
         return None
-    return found if MODULE.encode() in command else None
+    return found if lives(found) else None
+
+
+def lives(found: Running) -> bool:
+    """Whether its process is there. When it ends, it deletes its record first."""
+    try:
+        return MODULE.encode() in Path(f"/proc/{found.pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def alone() -> FileLock:
