@@ -11,6 +11,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := -m pytest
+# Or every start of a program compiles all of its modules again, and every test run all of its tests.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := $(BIN)/python $(PYTEST)
 SIDE_BY_SIDE := $(BIN)/python -m tests.side_by_side
 CONSTRAINTS := tests/constraints.txt
@@ -19,7 +21,7 @@ TEST_PACKAGES := chromium chromium-driver libnss3-tools openssh-client openssh-s
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
 INSTALL := $(APT) install -y --no-install-recommends
 
-.PHONY: setup demo demo-stop check lint types unit unit-a-k unit-l-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
+.PHONY: setup demo demo-stop check lint types unit unit-a-c unit-d-l unit-m-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
 .SILENT:
 
 setup: $(VENV)/.practice
@@ -50,7 +52,7 @@ demo-stop: setup
 	$(BIN)/zerojhub practice stop
 
 check: $(VENV)/.check
-	$(MAKE) --no-print-directory --jobs 3 unit lint types docs-site
+	$(MAKE) --no-print-directory --jobs 4 unit lint types docs-site
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check --quiet zerojhub tests docs
@@ -59,9 +61,9 @@ lint: $(VENV)/.check
 types: $(VENV)/.check
 	$(BIN)/mypy --no-error-summary
 
-# Half of the tests each: many of them wait.
-unit: unit-a-k unit-l-z
-unit-a-k unit-l-z: unit-%: $(VENV)/.check
+# A third of the tests each: many of them wait.
+unit: unit-a-c unit-d-l unit-m-z
+unit-a-c unit-d-l unit-m-z: unit-%: $(VENV)/.check
 	$(RUN) -q -m unit tests/unit/test_[$*]*.py
 
 docs: docs-site

@@ -36,7 +36,6 @@ def practice(
     """The practice cloud's APIs, with a profile's behaviour, and with what is put `around` them; as it was if it was `kept`."""
     ground = InstantGround(pause=0.1)
     if kept:
-        assert isinstance(kept.ground, dict)
         ground.resume(kept.ground)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("zerojhub.practice.cloud.conductor.HEALTH_PERIOD", 0.2)

@@ -70,8 +70,9 @@ class InstantGround:
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return {name: getattr(self, name) for name in KEPT} | {"key": key}
 
-    def resume(self, kept: dict) -> None:
-        """Go on with what another process has kept."""
+    def resume(self, kept: object) -> None:
+        """Go on with the `state` of another ground, which may be that of another process."""
+        assert isinstance(kept, dict)
         for name in KEPT:
             setattr(self, name, kept[name])
         key = load_pem_private_key(kept["key"], None)

@@ -66,7 +66,6 @@ def serve(folder: Path, port: int) -> None:
     ground, path = InstantGround(pause=0.3), folder / "snapshot.pickle"
     found = snapshot.load(path)
     if found:
-        assert isinstance(found.ground, dict)
         ground.resume(found.ground)
     settings = Settings(PASSWORD, folder / "audit.jsonl", snapshot=path)
     app = build_app(ground, settings, found.store if found else None)
@@ -127,7 +126,8 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
         made = post(f"{cloud.heat}/stacks", "", stack_name="net", template=TEMPLATE)["stack"]
         stack = f"{cloud.heat}/stacks/net/{made['id']}"
         until(lambda: client.get(stack).json()["stack"]["stack_status"] == "CREATE_COMPLETE")
-        before = {each: client.get(each).json() for each in (*SHOWN, stack)}
+        paths = (*SHOWN, stack)
+        before = {each: client.get(each).json() for each in paths}
         # It is killed while it creates another one.
         other = post("/container-infra/v1/clusters", "", name="other", **fields)["uuid"]
         process.kill()
@@ -136,7 +136,7 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
 
     with running(tmp_path, port):
         # Also the token is that of before.
-        after = {each: client.get(each).json() for each in (*SHOWN, stack)}
+        after = {each: client.get(each).json() for each in paths}
         interrupted = f"/container-infra/v1/clusters/{other}"
         assert client.get(interrupted).json()["status"] == "CREATE_FAILED"
         assert client.get(interrupted).json()["status_reason"] == "Engine went down during stack CREATE"
@@ -145,7 +145,7 @@ def test_everything_is_there_after_a_kill_and_can_be_changed(tmp_path: Path) -> 
         until(lambda: client.get(interrupted).status_code == 404)
         for each in ("/container-infra/v1/clusters", "/volume/v3/x/volumes/detail", "/network/v2.0/floatingips"):
             assert after[each] == before[each]
-        assert {each: client.get(each).json() for each in (*SHOWN, stack)} == before
+        assert {each: client.get(each).json() for each in paths} == before
         # What was there can be changed and deleted.
         body = {"node_count": 2}
         assert client.post(f"{shown}/actions/resize", json=body, headers=LATEST).status_code == 202

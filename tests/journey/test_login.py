@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import oidc_provider_mock
 import pytest
+from selenium import webdriver
 
 from tests.browser.browser import Place, browser, log_in, open_lab, run_cell, see
 from tests.conftest import Shell
@@ -104,6 +105,12 @@ def oidc(provider: str, client: dict[str, str]) -> str:
     )
 
 
+def works_in_lab(driver: webdriver.Chrome, url: str, person: str) -> None:
+    """Whoever has logged in opens JupyterLab, and runs a cell."""
+    open_lab(driver, url, person)
+    assert run_cell(driver, "print(6 * 7)") == "42"
+
+
 @pytest.fixture(scope="module")
 def at_a_provider(site: Shell, address: str, provider: str, client: dict[str, str]) -> dict[str, Any]:
     """The hub with OpenID Connect: the output of `up`."""
@@ -128,8 +135,7 @@ def test_a_person_logs_in_at_the_provider_with_a_browser_and_runs_a_cell(at_a_pr
         see(driver, "a[href*=oauth_login]").click()
         see(driver, "button[name=sub][value=ada]").click()
         until(lambda: "/ada" in driver.current_url)  # to their server
-        open_lab(driver, url, "ada")
-        assert run_cell(driver, "print(6 * 7)") == "42"
+        works_in_lab(driver, url, "ada")
 
 
 def test_groups_decide_who_is_let_in_and_who_is_an_administrator(at_a_provider, url, trusted):
@@ -160,8 +166,7 @@ def has_a_server(url: str, person: str, password: str) -> None:
     """Log in with a browser at the hub's form, and run a cell."""
     with browser() as driver:
         log_in(driver, url, person, password)
-        open_lab(driver, url, person)
-        assert run_cell(driver, "print(6 * 7)") == "42"
+        works_in_lab(driver, url, person)
 
 
 def is_refused(url: str, person: str, password: str) -> None:
@@ -235,12 +240,11 @@ def test_a_link_in_a_course_of_a_learning_platform(site, address, url):
     platform = Platform(hub=url)
     with served(platform.app, None, gateway()) as platform.issuer, reachable(int(platform.issuer.rpartition(":")[2])):
         keys, asked = f"{platform.issuer}/keys", f"{platform.issuer}/authorize"
-        register = f"issuer: '{platform.issuer}', client_id: {CLIENT}, authorize_url: '{asked}', jwks_url: '{keys}'"
-        write(site, address, f"lti: {{{register}, username_claim: sub}}")
+        registered = f"issuer: '{platform.issuer}', client_id: {CLIENT}, authorize_url: '{asked}', jwks_url: '{keys}'"
+        write(site, address, f"lti: {{{registered}, username_claim: sub}}")
         assert "/hub/lti13/config tells the platform how to open the hub" in detail(site.json("up"), "check")
         with browser() as driver:
             driver.get(f"{platform.issuer}/course/lea")
             see(driver, "#open").click()
             until(lambda: "/number-of-lea" in driver.current_url)  # to their server
-            open_lab(driver, url, "number-of-lea")
-            assert run_cell(driver, "print(6 * 7)") == "42"
+            works_in_lab(driver, url, "number-of-lea")

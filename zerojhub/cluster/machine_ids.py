@@ -6,6 +6,7 @@ identifies nodes by it, and cannot remove one whose id belongs to no server.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from zerojhub.cluster.reach import host_keys, pins
@@ -37,7 +38,11 @@ systemctl restart kubelet
 
 async def list_nodes(reach: Reach) -> list[NodeRow]:
     """All nodes, by name."""
-    return sorted((nodes.row(node) for node in await reach.kube.list(kinds.NODE)), key=lambda row: row.name)
+    return _rows(await reach.kube.list(kinds.NODE))
+
+
+def _rows(found: Iterable[Node]) -> list[NodeRow]:
+    return sorted(map(nodes.row, found), key=lambda row: row.name)
 
 
 async def fix(run: Run, reach: Reach, wanted: list[str], say: Say, *, keep: bool) -> list[NodeRow]:
@@ -58,7 +63,7 @@ async def fix(run: Run, reach: Reach, wanted: list[str], say: Say, *, keep: bool
     else:
         fixed = await gather(*(fix_over_ssh(run, reach, node, say) for node in wrong))
     # As each was then: an autoscaler that waited for this may already have removed some.
-    return sorted((nodes.row(node) for node in fixed if node), key=lambda row: row.name)
+    return _rows(filter(None, fixed))
 
 
 async def fix_over_ssh(run: Run, reach: Reach, node: Node, say: Say) -> Node | None:
