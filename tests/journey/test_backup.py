@@ -27,20 +27,25 @@ PASSWORD = "the password of the backups"
 USERS = ("ben", "grace@example.org")
 
 
-@pytest.fixture(scope="module")
-def key(cloud: Shell) -> dict[str, str]:
-    """The deployment's files; the access key in them."""
+def object_store(cloud: Shell) -> tuple[str, dict[str, str]]:
+    """A new access key, in the file `login` beside the file `password`: the practice cloud's object store, and the key."""
     made: dict[str, str] = json.loads(cloud.openstack("ec2", "credentials", "create", "-f", "json"))
     there = daemon.running()
     assert there
-    store = f"http://{there.gateway}:{there.port}"
-    (cloud.folder / "values.yaml").write_text(VALUES)
-    (cloud.folder / "hub.yaml").write_text(FILE.format(template=ROADS["ssh"], store=store))
     (cloud.folder / "password").write_text(f"{PASSWORD}\n")
     login = f"AWS_ACCESS_KEY_ID={made['access']}\nAWS_SECRET_ACCESS_KEY={made['secret']}\n"
     (cloud.folder / "login").write_text(login)
     for name in ("password", "login"):
         (cloud.folder / name).chmod(0o600)
+    return f"http://{there.gateway}:{there.port}", made
+
+
+@pytest.fixture(scope="module")
+def key(cloud: Shell) -> dict[str, str]:
+    """The deployment's files; the access key in them."""
+    store, made = object_store(cloud)
+    (cloud.folder / "values.yaml").write_text(VALUES)
+    (cloud.folder / "hub.yaml").write_text(FILE.format(template=ROADS["ssh"], store=store))
     return made
 
 

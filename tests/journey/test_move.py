@@ -59,7 +59,7 @@ def volumes(cloud: Shell) -> list[str]:
 
 
 def killed(cloud: Shell, lines: int, *words: str) -> bool:
-    """Kill the command after so many lines of its progress; False if it ended before."""
+    """Kill the move after so many lines of its progress; False if it ended before."""
     command = [str(PROGRAM), *MOVE, *words, "--yes", "-v"]
     with subprocess.Popen(
         command, cwd=cloud.folder, env=cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

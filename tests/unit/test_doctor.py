@@ -693,11 +693,19 @@ def test_a_restricted_application_credential_cannot_create_a_cluster(world):
     assert "it is restricted" in [each.problem for each in world.look().findings]
 
 
-def test_a_credential_of_the_cluster_that_keystone_refuses(world):
+@pytest.mark.parametrize(
+    ("driver", "do"),
+    [
+        ("k8s_fedora_coreos_v1", "only a new cluster gets another one: zerojhub move --to FILE"),
+        ("k8s_cluster_api_ubuntu", "zerojhub cluster credentials c1 --rotate --cloud fake"),
+    ],
+)
+def test_a_credential_of_the_cluster_that_keystone_refuses(world, driver, do):
+    world.template["driver"] = driver
     world.machine.password = "revoked"
     found = world.only()
     assert (found.kind, found.name, found.id) == ("trust", "class", "t1")
-    assert found.do == "zerojhub cluster credentials c1 --rotate --cloud fake"
+    assert found.do == do
 
 
 # -- looking ------------------------------------------------------------------------------------------------------------

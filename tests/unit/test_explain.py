@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from zerojhub.kube.attachments import describe
-from zerojhub.kube.explain import Patience, Trouble, is_available, why_claim, why_deployment, why_pod, why_service
+from zerojhub.kube.explain import (
+    Patience,
+    Trouble,
+    is_available,
+    why_claim,
+    why_deployment,
+    why_pod,
+    why_service,
+    with_exception,
+)
 
 
 def pod(name="hub-1", phase="Pending", containers=(), conditions=(), **meta):
@@ -74,6 +83,19 @@ def test_a_container_that_ended_before_is_no_better_for_running_again():
 def test_a_hub_that_does_not_listen_yet_is_starting():
     probe = event("hub-1", "Unhealthy", "Readiness probe failed: dial tcp: connect: connection refused")
     assert str(why_pod(pod(phase="Running"), [probe])) == "pod hub-1 is running but not ready yet"
+
+
+def test_trap_15_settings_of_a_login_that_are_found_wrong_when_the_hub_starts():
+    log = """  File "/usr/local/lib/python3.12/site-packages/oauthenticator/cilogon.py", line 297, in _validate_allowed_idps
+    raise ValueError(message)
+ValueError: CILogonOAuthenticator.allowed_idps is a required configuration, it must be specified!
+[I 2026-11-30 10:00:00.000 JupyterHub app:1] gone
+"""
+    why = "(hub) exited with code 1"
+    assert with_exception(why, log) == (
+        f"{why}: ValueError: CILogonOAuthenticator.allowed_idps is a required configuration, it must be specified!"
+    )
+    assert with_exception(why, "Permission denied\n  Error: indented\n") == why
 
 
 def test_a_container_out_of_memory_says_so():

@@ -272,6 +272,14 @@ def test_an_authenticator_chosen_in_code_is_not_guessed(chart, written):
     assert values.lets_anyone_in(written(text), chart) is None
 
 
+def test_trap_14_what_is_in_a_secret_of_ones_own_is_not_known(chart, written):
+    refusal = values.lets_anyone_in(written("hub: {existingSecret: ours}"), chart)
+    assert refusal and refusal.hint
+    assert "Secret ours is not known here: repeat its authenticator_class in the values" in refusal.hint
+    repeated = "hub: {existingSecret: ours, config: {JupyterHub: {authenticator_class: github}}}"
+    assert values.lets_anyone_in(written(repeated), chart) is None
+
+
 @pytest.mark.parametrize(
     ("text", "public"),
     [

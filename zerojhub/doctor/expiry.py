@@ -85,19 +85,29 @@ async def own_credential(subject: Subject) -> list[Finding]:
     except credentials.NoCredential:
         return []
     cluster = subject.cluster
-    rotate = subject.zerojhub(f"cluster credentials {cluster['uuid']} --rotate")
     why = "the cluster cannot create or attach volumes, nor change load balancers, without it"
     # The cluster's own URL for Keystone may lead nowhere from here.
     here = {"auth-url": subject.cloud.auth_url}
     refused = await credentials.refused(held.settings | here, subject.cloud.session.verify)
     if refused:
-        return [Finding(held.kind, cluster["name"], held.id, f"Keystone refuses it: {refused}", why, rotate)]
+        return [
+            Finding(
+                held.kind, cluster["name"], held.id, f"Keystone refuses it: {refused}", why, await _another(subject)
+            )
+        ]
     if held.kind == "application credential" and held.id:
         credential = await keystone.application_credential(subject.cloud, held.id)
         expires = credential["expires_at"] if credential else None
         if expires and (expiring := _until(subject, expires)):
-            return [Finding(held.kind, cluster["name"], held.id, str(expiring), why, rotate)]
+            return [Finding(held.kind, cluster["name"], held.id, str(expiring), why, await _another(subject))]
     return []
+
+
+async def _another(subject: Subject) -> str:
+    """How the cluster gets another credential."""
+    if is_cluster_api(await subject.template()):
+        return subject.zerojhub(f"cluster credentials {subject.cluster['uuid']} --rotate")
+    return "only a new cluster gets another one: zerojhub move --to FILE"
 
 
 async def authorities(subject: Subject) -> list[Finding]:

@@ -251,12 +251,12 @@ def lets_anyone_in(user: UserValues, chart: ChartArchive) -> UserError | None:
             place, why = ("hub", "config", section, key), "anyone can sign up"
     if not why:
         return None
-    return UserError(
-        f"this hub would let anyone on the internet in: {why}",
-        where=user.where(place),
-        hint="choose an authenticator, set hub.config.DummyAuthenticator.password, or allow it in the deployment file: "
-        "hub: {open_to_anyone: true}",
-    )
+    allow = "or allow it in the deployment file: hub: {open_to_anyone: true}"
+    if secret := at(values, "hub", "existingSecret"):
+        hint = f"what is in Secret {secret} is not known here: repeat its authenticator_class in the values, {allow}"
+    else:
+        hint = f"choose an authenticator, set hub.config.DummyAuthenticator.password, {allow}"
+    return UserError(f"this hub would let anyone on the internet in: {why}", where=user.where(place), hint=hint)
 
 
 def overruled(user: UserValues) -> str | None:

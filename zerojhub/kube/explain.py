@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
+EXCEPTION = re.compile(r"[\w.]*(Error|Exception): ")
+"""The last line of a traceback."""
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -72,8 +75,8 @@ async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Tr
     found = [why_claim(claim, events) for claim in claims]
     for pod in pods:
         if trouble := why_pod(pod, events):
-            attached = await why_attached(kube, trouble.why)
-            found.append(replace(trouble, why=attached or trouble.why, log=await log_tail(kube, namespace, pod)))
+            attached, log = await why_attached(kube, trouble.why), await log_tail(kube, namespace, pod)
+            found.append(replace(trouble, why=attached or with_exception(trouble.why, log), log=log))
     found += [why_deployment(deployment, pods, events) for deployment in deployments]
     return [trouble for trouble in found if trouble]
 
@@ -196,6 +199,15 @@ async def log_tail(kube: Kube, namespace: str, pod: Pod) -> str:
             except KubeError:
                 return ""
     return ""
+
+
+def with_exception(why: str, log: str) -> str:
+    """`why`, and the exception that a Python program such as the hub ended with, if its log's last lines show one.
+
+    Wrong settings of a login, for example, are found when the hub starts.
+    """
+    raised = [line for line in log.splitlines() if EXCEPTION.match(line)]
+    return f"{why}: {one_line(raised[-1])}" if raised else why
 
 
 def _subject(event: Event) -> str:

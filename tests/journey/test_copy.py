@@ -1,0 +1,92 @@
+"""A hub is copied through backups to a cluster that its volumes cannot go to, and the command is killed on the way. Each test
+continues where the one before ended."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shell
+from tests.journey.test_backup import object_store
+from tests.journey.test_data import READ, ROADS, VALUES, Hub, write
+from tests.journey.test_move import LATER, MOVE, killed, volumes
+
+KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "2"))
+PEOPLE = ["ada", "zoë"]
+SERVERS = [("ada", ""), ("zoë", ""), ("ada", "lab")]
+FILE = """
+name: {name}
+cloud: practice
+cluster: {{template: {template}, workers: 1}}
+hub: {{chart: embedded, values: values.yaml}}
+"""
+BACKUP = "backup: {{to: 's3:{store}/copies', password_file: password, credentials_file: login}}\n"
+"""In the new file alone: the old hub has no backups."""
+
+
+@pytest.fixture(scope="module")
+def written(cloud: Shell) -> dict[str, Any]:
+    """What everybody has on the old cluster: files by server, a token of ada's, and the volumes."""
+    store, _ = object_store(cloud)
+    (cloud.folder / "values.yaml").write_text(VALUES)
+    (cloud.folder / "old.yaml").write_text(FILE.format(name="keep", template=ROADS["ssh"]))
+    new = FILE.format(name="keep-2", template=ROADS["api"]) + BACKUP.format(store=store)
+    (cloud.folder / "new.yaml").write_text(new)
+    hub = Hub(cloud, cloud.json("up", "-f", "old.yaml")["url"])
+    return write(hub, PEOPLE, SERVERS) | {"volumes": volumes(cloud), "hub": hub}
+
+
+def test_a_plan_says_what_is_copied_and_changes_nothing(cloud: Shell, written: dict[str, Any]) -> None:
+    before = len(cloud.audit())
+    plan = cloud.json(*MOVE, "--copy", "--plan", code=3)
+    assert plan["progress"] == "to do"
+    assert plan["through"].endswith("/copies")
+    assert sorted(each["owner"] for each in plan["volumes"]) == ["ada", "ada (server lab)", "hub-db-dir", "zoë"]
+    assert cloud.writes(before) == []
+
+
+@pytest.fixture(scope="module")
+def hub(cloud: Shell, written: dict[str, Any]) -> Hub:
+    """The hub on the new cluster, where a command that was killed again and again has copied it."""
+    chance = random.Random(14)
+    deaths = [killed(cloud, chance.randint(20, 60), "--copy") for _ in range(KILLS)]
+    assert any(deaths)
+    copied = cloud.json(*MOVE, "--copy", "--yes")
+    assert copied["volumes"] == len(written["volumes"])
+    return Hub(cloud, copied["url"])
+
+
+def has_everything(hub: Hub, written: dict[str, Any]) -> None:
+    for user, server in SERVERS:
+        assert hub.run(user, server, READ) == written["trees"][user, server], user
+    assert hub.ask("GET", "/user", token=written["token"]).json()["name"] == "ada"
+    users = {user["name"]: user["admin"] for user in hub.ask("GET", "/users").json()}
+    assert users == {"ada": True, "zoë": False}
+
+
+def test_everybody_has_their_files_accounts_and_tokens(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
+    assert cloud.json(*MOVE, "--copy", "--plan")["progress"] == "moved"
+    has_everything(hub, written)
+    assert set(volumes(cloud)) > set(written["volumes"])  # nothing was taken from the old cluster
+
+
+def test_the_old_hub_runs_again_as_it_was(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
+    hub.run("ada", "", LATER)
+    has_everything(Hub(cloud, cloud.json(*MOVE, "--copy", "--back", "--yes")["url"]), written)
+    # What people have written on the new one is not overwritten by a second copy.
+    refused = cloud.zerojhub(*MOVE, "--copy", "--yes", code=2).stderr
+    assert "people have worked on keep-2" in refused or "keep-2 already has" in refused
+    assert "zerojhub down --delete-data -f " in refused
+
+
+def test_after_the_end_the_old_volumes_are_kept(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
+    cloud.zerojhub("down", "--delete-data", "-f", "new.yaml", "--yes")
+    again = Hub(cloud, cloud.json(*MOVE, "--copy", "--yes")["url"])
+    finished = cloud.json(*MOVE, "--copy", "--finish", "--yes")
+    assert finished["volumes"] == len(written["volumes"])
+    assert [each["name"] for each in cloud.json("cluster", "list")] == ["keep-2"]
+    assert set(volumes(cloud)) > set(written["volumes"])
+    has_everything(again, written)
