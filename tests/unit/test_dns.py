@@ -281,8 +281,12 @@ def test_a_name_server_that_does_not_answer_from_here_is_not_waited_for(designat
     ("timeout", "late", "said"),
     [
         ("ACTIVE_TIMEOUT", "looks", r"Designate: hub\.hubs\.example\.org\. A is PENDING.*operators of the cloud"),
-        ("SERVERS_TIMEOUT", "servers", r"ns1\.example\.net has hub\.hubs\.example\.org\. A 203\.0\.113\.7, not yet"),
-        ("HERE_TIMEOUT", "here", r"does not find it: it finds nothing.*delegate to ns1\.example\.net"),
+        ("SERVERS_TIMEOUT", "servers", r"ns1\.example\.net has hub\.hubs\.example\.org\. A 203\.0\.113\.7 \(waited"),
+        (
+            "HERE_TIMEOUT",
+            "here",
+            r"this machine finds hub\.hubs\.example\.org; it finds nothing.*delegate to ns1\.example\.net",
+        ),
     ],
 )
 def test_what_is_late_is_told(designate, monkeypatch, timeout, late, said):

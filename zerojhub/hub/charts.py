@@ -95,9 +95,15 @@ class ChartArchive:
         return str(self.metadata["version"])
 
     @property
+    def major_minor(self) -> tuple[int, int]:
+        """The first two numbers of its version."""
+        major, minor, *_ = *map(int, re.findall(r"\d+", self.version)), 0, 0
+        return major, minor
+
+    @property
     def major(self) -> int:
-        """The first number of its version."""
-        return int(re.findall(r"\d+", self.version)[0])
+        """The first of them."""
+        return self.major_minor[0]
 
     def misfit(self, kubernetes: str | None) -> str | None:
         """Why the chart does not support that Kubernetes version (such as `v1.25.3`); None if it does, or the version is None."""

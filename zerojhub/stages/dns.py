@@ -188,10 +188,7 @@ async def _wait_for_deletion(run: Run, zone: Zone, host: str, kind: RecordType) 
         going = len(there) - len(_staying(there))
         return NotYet(f"waiting until Designate has deleted the former record of {host}") if going else True
 
-    try:
-        await wait_until(look, timeout=ACTIVE_TIMEOUT, pause=(0.5, 3), say=run.say)
-    except TimedOut as late:
-        raise ZeroJHubError(late.reason.removeprefix("waiting until ") + ", not yet") from None
+    await wait_until(look, timeout=ACTIVE_TIMEOUT, say=run.say)
 
 
 async def _create(run: Run, zone: Zone, host: str, kind: RecordType, values: list[str]) -> RecordSet:
@@ -221,10 +218,10 @@ async def _wait_until_active(run: Run, recordsets: list[RecordSet]) -> None:
         return True
 
     try:
-        await wait_until(look, timeout=ACTIVE_TIMEOUT, pause=(0.5, 3), say=run.say)
+        await wait_until(look, timeout=ACTIVE_TIMEOUT, say=run.say)
     except TimedOut as late:
-        hint = "ask the operators of the cloud: its name servers do not take the record"
-        raise ZeroJHubError(late.reason.removeprefix("waiting for "), hint=hint) from None
+        late.hint = "ask the operators of the cloud: its name servers do not take the record"
+        raise
 
 
 async def _wait_for_servers(run: Run, found: _Records) -> None:
@@ -239,10 +236,7 @@ async def _wait_for_servers(run: Run, found: _Records) -> None:
                 return NotYet(f"waiting until {', '.join(late)} has {record(found.host, values)}")
         return True
 
-    try:
-        await wait_until(look, timeout=SERVERS_TIMEOUT, pause=(0.5, 3), say=run.say)
-    except TimedOut as late:
-        raise ZeroJHubError(late.reason.removeprefix("waiting until ") + ", not yet") from None
+    await wait_until(look, timeout=SERVERS_TIMEOUT, say=run.say)
 
 
 async def _wait_here(run: Run, found: _Records) -> None:
@@ -259,8 +253,8 @@ async def _wait_here(run: Run, found: _Records) -> None:
         await wait_until(look, timeout=HERE_TIMEOUT, pause=(0.5, 5), say=run.say)
     except TimedOut as late:
         servers = ", ".join(await designate.name_servers(run.cloud, found.zone["id"]))
-        raise ZeroJHubError(
-            f"{found.zone['name']} has the record, but this machine does not find it: {late.reason.partition('; ')[2]}",
-            hint=f"does the zone above delegate to {servers}? resolvers also remember for up to an hour what they did not"
-            " find: run it again then",
-        ) from None
+        late.hint = (
+            f"the zone's name servers have the record: does the zone above delegate to {servers}?"
+            " resolvers also remember for up to an hour what they did not find: run it again then"
+        )
+        raise

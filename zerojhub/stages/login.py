@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ async def underlying(run: Run, chart: ChartArchive) -> Underlying | None:
             where=place(),
             hint="configure the authenticator in hub.values",
         )
-    found = replace(await facts(run), chart=_version(chart))
+    found = replace(await facts(run), chart=chart.major_minor)
     try:
         values = kind.values(found)
     except UserError as error:
@@ -161,8 +160,3 @@ def _authority(kind: Kind, place: Callable[..., str]) -> str | None:
     """The text of the section's `ca_file`; None if it names none. UserError if it is not a certificate."""
     path = getattr(kind, "ca_file", None)
     return tls.read_authority(path, place("ca_file")) if path else None
-
-
-def _version(chart: ChartArchive) -> tuple[int, int]:
-    major, minor, *_ = *map(int, re.findall(r"\d+", chart.version)), 0, 0
-    return major, minor
