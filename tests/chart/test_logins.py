@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import flask
@@ -15,6 +16,7 @@ import httpx
 import oidc_provider_mock
 import pytest
 
+from tests.browser.browser import browser, see
 from tests.chart import hubs
 from tests.command import run as command
 from tests.conftest import GIVEN_CHARTS
@@ -133,6 +135,88 @@ def test_a_hub_that_guesses_where_it_is_is_found_out(hub, provider):
         pytest.raises(HubError, match=r"https://hub\.example\.org/.* which is not at http://localhost"),
     ):
         running.entrance()
+
+
+IDP = "https://login.example.org/idp"
+ADA: dict[str, Any] = {"login": "ada-at-github", "username": "ada-at-gitlab", "id": 7, "email": "ada@lab.example.org"}
+EVE: dict[str, Any] = {"login": "eve", "username": "eve", "id": 8, "email": "eve@example.org"}
+ACCOUNTS = [
+    oidc_provider_mock.User(
+        sub=name, claims={**claims, "hd": claims["email"].partition("@")[2], "verified_email": True, "idp": IDP}
+    )
+    for name, claims in (("ada", ADA), ("eve", EVE))
+]
+PATHS = {
+    "/login/oauth/authorize": "/oauth2/authorize",
+    "/login/oauth/access_token": "/oauth2/token",
+    "/oauth/authorize": "/oauth2/authorize",
+    "/oauth/token": "/oauth2/token",
+    "/api/v4/user": "/userinfo",
+}
+"""Where GitHub and GitLab have what an OpenID provider has elsewhere."""
+USERINFO = "oidc-provider-mock.userinfo"
+
+
+@pytest.fixture(scope="module")
+def well_known():
+    """A real provider that answers in the places of GitHub, GitLab, Google and CILogon, with the accounts of ada and eve.
+
+    Only ada is a member of the organization `lab`, of the group `lab`, and of the domain lab.example.org.
+    """
+    app = oidc_provider_mock.app(user_claims=ACCOUNTS)
+
+    @app.get("/api/v3/user")
+    def github_user() -> flask.typing.ResponseReturnValue:
+        # GitHub tells of an address even if it does not show it.
+        return {"email": None} | flask.make_response(app.view_functions[USERINFO]()).get_json()
+
+    @app.get("/api/v3/orgs/lab/members/<name>")
+    def organization(name: str) -> flask.typing.ResponseReturnValue:
+        return "", 204 if name == ADA["login"] else 404
+
+    @app.get("/api/v4/version")
+    def version() -> flask.typing.ResponseReturnValue:
+        return {"version": "17.5.1-ee"}
+
+    @app.get("/api/v4/groups/lab/members/all/<int:number>")
+    def group(number: int) -> flask.typing.ResponseReturnValue:
+        return {}, 200 if number == ADA["id"] else 404
+
+    provider = app.wsgi_app
+
+    def moved(environ, start_response):
+        environ["PATH_INFO"] = PATHS.get(environ["PATH_INFO"], environ["PATH_INFO"])
+        return provider(environ, start_response)
+
+    app.wsgi_app = moved
+    with served(app) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("login", "settings", "name"),
+    [
+        ("github: {url: 'PROVIDER', organization: lab, ", None, ADA["login"]),
+        ("gitlab: {url: 'PROVIDER', group: lab, ", None, ADA["username"]),
+        ("google: {domain: lab.example.org, ", "GoogleOAuthenticator", "ada"),
+        (f"cilogon: {{idp: ['{IDP}'], domain: lab.example.org, ", "CILogonOAuthenticator", ADA["email"]),
+    ],
+    ids=["github", "gitlab", "google", "cilogon"],
+)
+def test_members_log_in_with_a_browser_at_well_known_providers(hub, well_known, login, settings, name):
+    port = hubs.free_port()
+    config = f"OAuthenticator: {{oauth_callback_url: 'http://localhost:{port}/hub/oauth_callback'}}"
+    if settings:  # which are those of one provider alone
+        pages = {"authorize_url": "oauth2/authorize", "token_url": "oauth2/token", "userdata_url": "userinfo"}
+        config += f", {settings}: {{{', '.join(f'{key}: {well_known}/{page}' for key, page in pages.items())}}}"
+    text = login.replace("PROVIDER", well_known) + "client_id: hub, client_secret_env: SECRET}"
+    with hub(text, port, f"hub: {{config: {{{config}}}}}") as running:
+        for person, said in (("ada", name), ("eve", "403")):
+            with browser() as driver:
+                driver.get(f"{running.url}/hub/oauth_login")
+                see(driver, f"button[name=sub][value={person}]").click()
+                see(driver, "#jupyterhub-logo")
+                assert said in see(driver, "body").text
 
 
 # -- forms --------------------------------------------------------------------------------------------------------------
