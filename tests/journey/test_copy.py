@@ -12,9 +12,9 @@ import pytest
 from tests.conftest import Shell
 from tests.journey.test_backup import object_store
 from tests.journey.test_data import READ, ROADS, VALUES, Hub, write
-from tests.journey.test_move import LATER, MOVE, killed, volumes
+from tests.journey.test_move import MOVE, killed, volumes
 
-KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "1"))
 PEOPLE = ["ada", "zoë"]
 SERVERS = [("ada", ""), ("zoë", ""), ("ada", "lab")]
 FILE = """
@@ -44,49 +44,40 @@ def test_a_plan_says_what_is_copied_and_changes_nothing(cloud: Shell, written: d
     plan = cloud.json(*MOVE, "--copy", "--plan", code=3)
     assert plan["progress"] == "to do"
     assert plan["through"].endswith("/copies")
-    assert sorted(each["owner"] for each in plan["volumes"]) == ["ada", "ada (server lab)", "hub-db-dir", "zoë"]
+    assert sorted(each["owner"] for each in plan["volumes"]) == ["ada", "ada (server lab)", "hub", "zoë"]
     assert cloud.writes(before) == []
+
+
+def test_a_copy_that_was_killed_is_undone(cloud: Shell, written: dict[str, Any]) -> None:
+    chance = random.Random(14)
+    deaths = [killed(cloud, chance.randint(20, 60), "--copy") for _ in range(KILLS)]
+    assert any(deaths)
+    old = Hub(cloud, cloud.json(*MOVE, "--copy", "--back", "--yes")["url"])
+    assert old.run("zoë", "", READ) == written["trees"]["zoë", ""]
+    assert cloud.json(*MOVE, "--copy", "--plan", code=3)["progress"] == "to do"
 
 
 @pytest.fixture(scope="module")
 def hub(cloud: Shell, written: dict[str, Any]) -> Hub:
-    """The hub on the new cluster, where a command that was killed again and again has copied it."""
-    chance = random.Random(14)
-    deaths = [killed(cloud, chance.randint(20, 60), "--copy") for _ in range(KILLS)]
-    assert any(deaths)
+    """The hub on the new cluster."""
     copied = cloud.json(*MOVE, "--copy", "--yes")
     assert copied["volumes"] == len(written["volumes"])
     return Hub(cloud, copied["url"])
 
 
-def has_everything(hub: Hub, written: dict[str, Any]) -> None:
+def test_everybody_has_their_files_accounts_and_tokens(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
+    assert cloud.json(*MOVE, "--copy", "--plan")["progress"] == "moved"
     for user, server in SERVERS:
         assert hub.run(user, server, READ) == written["trees"][user, server], user
     assert hub.ask("GET", "/user", token=written["token"]).json()["name"] == "ada"
     users = {user["name"]: user["admin"] for user in hub.ask("GET", "/users").json()}
     assert users == {"ada": True, "zoë": False}
-
-
-def test_everybody_has_their_files_accounts_and_tokens(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
-    assert cloud.json(*MOVE, "--copy", "--plan")["progress"] == "moved"
-    has_everything(hub, written)
     assert set(volumes(cloud)) > set(written["volumes"])  # nothing was taken from the old cluster
 
 
-def test_the_old_hub_runs_again_as_it_was(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
-    hub.run("ada", "", LATER)
-    has_everything(Hub(cloud, cloud.json(*MOVE, "--copy", "--back", "--yes")["url"]), written)
-    # What people have written on the new one is not overwritten by a second copy.
-    refused = cloud.zerojhub(*MOVE, "--copy", "--yes", code=2).stderr
-    assert "people have worked on keep-2" in refused or "keep-2 already has" in refused
-    assert "zerojhub down --delete-data -f " in refused
-
-
-def test_after_the_end_the_old_volumes_are_kept(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
-    cloud.zerojhub("down", "--delete-data", "-f", "new.yaml", "--yes")
-    again = Hub(cloud, cloud.json(*MOVE, "--copy", "--yes")["url"])
+def test_in_the_end_the_old_volumes_are_kept(cloud: Shell, written: dict[str, Any], hub: Hub) -> None:
     finished = cloud.json(*MOVE, "--copy", "--finish", "--yes")
     assert finished["volumes"] == len(written["volumes"])
+    assert {each["id"] for each in finished["kept"]} == set(written["volumes"])
     assert [each["name"] for each in cloud.json("cluster", "list")] == ["keep-2"]
     assert set(volumes(cloud)) > set(written["volumes"])
-    has_everything(again, written)
