@@ -19,9 +19,12 @@ from tests.contract.real.processes import SECONDS
 
 TABLES = """
 import sys, sqlalchemy, heat.db.models as models
+for table in models.BASE.metadata.tables.values():
+    table.dialect_options["sqlite"]["autoincrement"] = True
 models.BASE.metadata.create_all(sqlalchemy.create_engine(sys.argv[1]))
 """
-"""Faster than Heat's migrations."""
+"""Faster than Heat's migrations. As in MySQL, no ID is given twice: an update that follows at once deletes some by their IDs
+after they are gone."""
 ENGINE = Path(__file__).with_name("heat_engine.py")
 
 
