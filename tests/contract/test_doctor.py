@@ -12,6 +12,7 @@ import pytest
 
 from tests.contract.clouds import Site
 from tests.contract.conftest import Program
+from tests.waiting import until
 
 CAPI = "kubernetes-v1.34.4-capi"
 HUB = """\
@@ -73,6 +74,7 @@ def test_servers_volumes_and_load_balancers(site, program, magnum):
     compute, volumes = site.client("/compute/v2.1"), site.client("/volume/v3/x")
     worker = next(each for each in site.store.servers.values() if each["name"].endswith("node-0"))
     compute.post(f"/servers/{worker['id']}/action", json={"os-stop": None}).raise_for_status()
+    until(lambda: compute.get(f"/servers/{worker['id']}").json()["server"]["status"] == "SHUTOFF")
     tag = {"cinder.csi.openstack.org/cluster": cluster["uuid"]}
     made = volumes.post("/volumes", json={"volume": {"size": 1, "name": "pvc-1", "metadata": tag}}).json()["volume"]
     before = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%f")
