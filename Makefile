@@ -21,7 +21,10 @@ TEST_PACKAGES := chromium chromium-driver libnss3-tools openssh-client openssh-s
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600
 INSTALL := $(APT) install -y --no-install-recommends
 
-.PHONY: setup demo demo-stop check lint types unit unit-a-c unit-d-l unit-m-z docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
+# A third of the unit tests each, by the letters that their files begin with: many of them wait.
+UNITS := unit-a-c unit-d-l unit-m-z
+
+.PHONY: setup demo demo-stop check lint types unit $(UNITS) docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
 .SILENT:
 
 setup: $(VENV)/.practice
@@ -61,9 +64,8 @@ lint: $(VENV)/.check
 types: $(VENV)/.check
 	$(BIN)/mypy --no-error-summary
 
-# A third of the tests each: many of them wait.
-unit: unit-a-c unit-d-l unit-m-z
-unit-a-c unit-d-l unit-m-z: unit-%: $(VENV)/.check
+unit: $(UNITS)
+$(UNITS): unit-%: $(VENV)/.check
 	$(RUN) -q -m unit tests/unit/test_[$*]*.py
 
 docs: docs-site

@@ -12,7 +12,9 @@ import pkgutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module, metadata
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
@@ -28,14 +30,17 @@ LATE += ["paramiko", "yaml", "pydantic", "cryptography.x509", "rich.live", "rich
 ELSEWHERE = {"zerojhub.__main__", "zerojhub.logins.keystone_authenticator"}
 """Modules that only run: the second in a hub."""
 
-MODULES = {module.name for module in pkgutil.walk_packages(zerojhub.__path__, "zerojhub.")} - ELSEWHERE
-ENTRIES = metadata.entry_points()
-CLIENT = [each for group in ENTRIES.groups if group.startswith("openstack.") for each in ENTRIES.select(group=group)]
-SERVER = multiprocessing.get_context("forkserver")
-# This module as well: its lists above take longer to make than most commands take to run.
-SERVER.set_forkserver_preload(
-    [__name__, *LATE, *sorted(MODULES), "openstackclient.shell", *{each.module for each in CLIENT}]
-)
+
+@cache
+def _server() -> ForkServerContext:
+    """Forks from a process that has loaded both programs. Each child loads this module: it lists nothing by itself."""
+    modules = {module.name for module in pkgutil.walk_packages(zerojhub.__path__, "zerojhub.")} - ELSEWHERE
+    entries = metadata.entry_points()
+    groups = [group for group in entries.groups if group.startswith("openstack.")]
+    client = {each.module for group in groups for each in entries.select(group=group)}
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload([*LATE, *sorted(modules), "openstackclient.shell", *client])
+    return server
 
 
 def run(
@@ -50,7 +55,7 @@ def run(
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, name) for name in ("stdin", "stdout", "stderr")]
         files[0].write_text(stdin)
-        process = SERVER.Process(target=_run, args=(program, words, folder, dict(environment), files))
+        process = _server().Process(target=_run, args=(program, words, folder, dict(environment), files))
         process.start()
         process.join(timeout)
         if process.exitcode is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import stat
 from collections.abc import Iterator
@@ -205,12 +206,12 @@ def well_known():
 )
 def test_members_log_in_with_a_browser_at_well_known_providers(hub, well_known, login, settings, name):
     port = hubs.free_port()
-    config = f"OAuthenticator: {{oauth_callback_url: 'http://localhost:{port}/hub/oauth_callback'}}"
-    if settings:  # which are those of one provider alone
+    config = {"OAuthenticator": {"oauth_callback_url": f"http://localhost:{port}/hub/oauth_callback"}}
+    if settings:  # of an authenticator that knows one provider alone
         pages = {"authorize_url": "oauth2/authorize", "token_url": "oauth2/token", "userdata_url": "userinfo"}
-        config += f", {settings}: {{{', '.join(f'{key}: {well_known}/{page}' for key, page in pages.items())}}}"
+        config[settings] = {key: f"{well_known}/{page}" for key, page in pages.items()}
     text = login.replace("PROVIDER", well_known) + "client_id: hub, client_secret_env: SECRET}"
-    with hub(text, port, f"hub: {{config: {{{config}}}}}") as running:
+    with hub(text, port, json.dumps({"hub": {"config": config}})) as running:
         for person, said in (("ada", name), ("eve", "403")):
             with browser() as driver:
                 driver.get(f"{running.url}/hub/oauth_login")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROGRAM, Shell
+from tests.journey.outside import gateway
 from tests.journey.test_data import READ, ROADS, VALUES, WRITE, Hub
 from tests.waiting import until
-from zerojhub.practice import daemon
+from zerojhub.practice.daemon import PORT
 
 FILE = """
 name: keep
@@ -30,14 +31,12 @@ USERS = ("ben", "grace@example.org")
 def object_store(cloud: Shell) -> tuple[str, dict[str, str]]:
     """A new access key, in the file `login` beside the file `password`: the practice cloud's object store, and the key."""
     made: dict[str, str] = json.loads(cloud.openstack("ec2", "credentials", "create", "-f", "json"))
-    there = daemon.running()
-    assert there
     (cloud.folder / "password").write_text(f"{PASSWORD}\n")
     login = f"AWS_ACCESS_KEY_ID={made['access']}\nAWS_SECRET_ACCESS_KEY={made['secret']}\n"
     (cloud.folder / "login").write_text(login)
     for name in ("password", "login"):
         (cloud.folder / name).chmod(0o600)
-    return f"http://{there.gateway}:{there.port}", made
+    return f"http://{gateway()}:{PORT}", made
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,19 @@ def write(hub: Hub, people: Sequence[str], servers: Sequence[tuple[str, str]]) -
     return {"trees": trees, "token": token}
 
 
+def has_files(hub: Hub, made: dict[str, Any], servers: Sequence[tuple[str, str]]) -> None:
+    """The users have the files that `write` made."""
+    for user, server in servers:
+        assert hub.run(user, server, READ) == made["trees"][user, server], user
+
+
+def has_accounts(hub: Hub, made: dict[str, Any], people: Sequence[str]) -> None:
+    """The hub knows these users and no others, ada is its administrator, and her token is valid."""
+    assert hub.ask("GET", "/user", token=made["token"]).json()["name"] == "ada"
+    users = {user["name"]: user["admin"] for user in hub.ask("GET", "/users").json()}
+    assert users == {user: user == "ada" for user in people}
+
+
 SERVERS = [*((user, "") for user in PEOPLE), ("ada", "lab")]
 
 
@@ -170,17 +183,14 @@ def hub(cloud: Shell, files: dict[str, str], kept: list[dict[str, Any]]) -> Hub:
 
 
 def test_everybody_has_their_files_back(cloud, kept, written, hub):
-    for user, server in SERVERS:
-        assert hub.run(user, server, READ) == written["trees"][user, server], user
+    has_files(hub, written, SERVERS)
     assert sorted(volume["ID"] for volume in json.loads(cloud.openstack("volume", "list", "-f", "json"))) == sorted(
         volume["id"] for volume in kept
     )
 
 
 def test_accounts_tokens_and_administrators_are_as_they_were(hub, written):
-    assert hub.ask("GET", "/user", token=written["token"]).json()["name"] == "ada"
-    users = {user["name"]: user["admin"] for user in hub.ask("GET", "/users").json()}
-    assert users == {user: user == "ada" for user in PEOPLE}
+    has_accounts(hub, written, PEOPLE)
 
 
 def test_up_again_writes_nothing(cloud, files, hub):

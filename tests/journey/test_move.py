@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import GIVEN_CHARTS, PROGRAM, Shell
-from tests.journey.test_data import READ, VALUES, Hub, write
+from tests.journey.test_data import READ, ROADS, VALUES, Hub, has_accounts, has_files, write
 from tests.waiting import until
 
 PEOPLE = ["ada", "ada-b", "grace@example.org", "zoë", *(f"user-{n}" for n in range(16))]
@@ -43,8 +43,8 @@ def written(cloud: Shell, charts: tuple[str, str]) -> dict[str, Any]:
     """What everybody has on the old cluster: files by server, a token of ada's, and the volumes. The server of ada-b runs."""
     (cloud.folder / "values.yaml").write_text(VALUES)
     for file, name, template, chart in (
-        ("old.yaml", "keep", "kubernetes-v1.34.4", charts[0]),
-        ("new.yaml", "keep-2", "kubernetes-v1.34.4-capi", charts[1]),
+        ("old.yaml", "keep", ROADS["ssh"], charts[0]),
+        ("new.yaml", "keep-2", ROADS["api"], charts[1]),
     ):
         (cloud.folder / file).write_text(FILE.format(name=name, template=template, chart=chart))
     hub = Hub(cloud, cloud.json("up", "-f", "old.yaml")["url"])
@@ -125,12 +125,9 @@ def finished(cloud: Shell, written: dict[str, Any], hub: Hub) -> Hub:
 
 
 def test_everybody_has_their_files_accounts_and_tokens(written, finished):
-    for user, server in SERVERS:
-        assert finished.run(user, server, READ) == written["trees"][user, server], user
+    has_files(finished, written, SERVERS)
     assert "between" in finished.run("ada", "", "print(open('later').read())")
-    assert finished.ask("GET", "/user", token=written["token"]).json()["name"] == "ada"
-    users = {user["name"]: user["admin"] for user in finished.ask("GET", "/users").json()}
-    assert users == {user: user == "ada" for user in PEOPLE}
+    has_accounts(finished, written, PEOPLE)
 
 
 def test_nothing_of_the_old_cluster_is_left_and_no_volume_went_with_it(cloud, written, finished):

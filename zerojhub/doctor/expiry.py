@@ -84,23 +84,26 @@ async def own_credential(subject: Subject) -> list[Finding]:
         held = await credentials.held(await subject.reach())
     except credentials.NoCredential:
         return []
-    cluster = subject.cluster
+    problem = await _problem_of(subject, held)
+    if problem is None:
+        return []
     why = "the cluster cannot create or attach volumes, nor change load balancers, without it"
+    return [Finding(held.kind, subject.cluster["name"], held.id, problem, why, await _another(subject))]
+
+
+async def _problem_of(subject: Subject, held: credentials.Held) -> str | None:
+    """Why the cluster cannot use its credential, or soon cannot; None if it can."""
     # The cluster's own URL for Keystone may lead nowhere from here.
     here = {"auth-url": subject.cloud.auth_url}
     refused = await credentials.refused(held.settings | here, subject.cloud.session.verify)
     if refused:
-        return [
-            Finding(
-                held.kind, cluster["name"], held.id, f"Keystone refuses it: {refused}", why, await _another(subject)
-            )
-        ]
+        return f"Keystone refuses it: {refused}"
     if held.kind == "application credential" and held.id:
         credential = await keystone.application_credential(subject.cloud, held.id)
         expires = credential["expires_at"] if credential else None
         if expires and (expiring := _until(subject, expires)):
-            return [Finding(held.kind, cluster["name"], held.id, str(expiring), why, await _another(subject))]
-    return []
+            return str(expiring)
+    return None
 
 
 async def _another(subject: Subject) -> str:

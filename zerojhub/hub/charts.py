@@ -19,7 +19,7 @@ from zerojhub import files
 from zerojhub.errors import UserError, ZeroJHubError
 from zerojhub.hub import download
 from zerojhub.hub.constraints import allows, in_words
-from zerojhub.hub.repository import ChartVersion, matches
+from zerojhub.hub.repository import ChartVersion, matches, numbers
 from zerojhub.shipped import shipped
 from zerojhub.yamlfile import load
 
@@ -97,8 +97,7 @@ class ChartArchive:
     @property
     def major_minor(self) -> tuple[int, int]:
         """The first two numbers of its version."""
-        major, minor, *_ = *map(int, re.findall(r"\d+", self.version)), 0, 0
-        return major, minor
+        return numbers(self.version)[:2]
 
     @property
     def major(self) -> int:

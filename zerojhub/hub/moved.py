@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
+
+from zerojhub.hub.repository import numbers
 
 _OAUTH = {
     "azuread": "AzureAdOAuthenticator",
@@ -116,14 +117,10 @@ def moved(
         there = (*place, key)
         name = ".".join(there)
         since, new = MOVED.get(name, ("", ""))
-        if since and _number(since) > _number(chart):
+        if since and numbers(since) > numbers(chart):
             continue
         became = (f"since chart {since}: {new}" if new else f"removed in chart {since}") if since else where
         if isinstance(value, dict) and any(known.startswith(f"{name}.") for known in MOVED):
             yield from moved(value, chart, there, became)
         elif became:
             yield there, became
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

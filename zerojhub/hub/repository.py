@@ -165,10 +165,15 @@ def matches(version: str, wanted: str | None) -> bool:
     )
 
 
+def numbers(version: str) -> tuple[int, int, int]:
+    """A chart's version as numbers: `4.4.0-beta.1` as (4, 4, 0), `0.9` as (0, 9, 0)."""
+    major, minor, patch, *_ = *map(int, re.findall(r"\d+", version)[:3]), 0, 0, 0
+    return major, minor, patch
+
+
 def is_outgrown(chart: str, kubernetes: str) -> bool:
     """Is that Kubernetes version too new for the project's chart of this version (such as `1.2.0`)?"""
-    major, minor, patch = (*(int(part) for part in re.findall(r"\d+", chart)[:3]), 0, 0)[:3]
-    return any((major, minor, patch) <= last and number(kubernetes) >= first for last, first in OUTGROWN)
+    return any(numbers(chart) <= last and number(kubernetes) >= first for last, first in OUTGROWN)
 
 
 def fitting(kubernetes: str) -> str:
