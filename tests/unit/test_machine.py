@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -198,13 +199,19 @@ def test_a_late_command_is_ended_with_its_children(use, tmp_path):
 
 
 def test_a_cancelled_command_is_asked_to_end_and_may_tidy_up(use, tmp_path):
-    # The signal comes when bash waits: it may miss one between starting a program and waiting for it.
-    script = f"trap 'touch {tmp_path}/tidied; exit' TERM; sleep 60 & touch {tmp_path}/started; wait"
+    # A shell may miss a signal that comes between starting a program and waiting for it.
+    script = f"""
+import pathlib, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+pathlib.Path({str(tmp_path / "started")!r}).touch()
+signal.sigwait([signal.SIGTERM])
+pathlib.Path({str(tmp_path / "tidied")!r}).touch()
+"""
 
     async def cancel(machine):
         with anyio.move_on_after(10) as scope:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(machine.run, ["bash", "-c", script], timeout=60))
+                tasks.start_soon(partial(machine.run, [sys.executable, "-c", script], timeout=60))
                 while not (tmp_path / "started").exists():
                     await anyio.sleep(0.05)
                 tasks.cancel_scope.cancel()
