@@ -102,14 +102,15 @@ test: test-setup
 	$(SIDE_BY_SIDE) check '$(MAKE) check' apis '$(RUN) -m "contract or browser or host"' \
 	    machines '$(BIN)/zerojhub practice build -q --with object-store && $(RUN) -m "journey or helm or kubernetes or stores"'
 
-# Generated examples: `make check` tries few of them, this target many. The journeys run on two practice clouds.
+# Generated examples: `make check` tries few of them, this target many. The journeys run on three practice clouds.
 test-all: export HYPOTHESIS_PROFILE := many
 test-all: test-setup
 	$(BIN)/zerojhub practice build -q --all
 	$(SIDE_BY_SIDE) check '$(MAKE) check' \
 	    apis '$(RUN) -m "contract or faults or agreement or browser or host or dist or helm or helm4 or kubernetes or stores or backups or certificates"' \
-	    machines-a-i 'tests/apart zerojhub-a-i $(RUN) -m practice tests/journey/test_[a-i]*.py' \
-	    machines-j-z 'tests/apart zerojhub-j-z $(RUN) -m practice tests/journey/test_[j-z]*.py'
+	    machines-a-f 'tests/apart zerojhub-a-f $(RUN) -m practice tests/journey/test_[a-f]*.py' \
+	    machines-g-m 'tests/apart zerojhub-g-m $(RUN) -m practice tests/journey/test_[g-m]*.py' \
+	    machines-n-z 'tests/apart zerojhub-n-z $(RUN) -m practice tests/journey/test_[n-z]*.py'
 
 coverage: test-setup
 	$(BIN)/python -m coverage erase

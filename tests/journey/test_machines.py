@@ -21,8 +21,7 @@ from zerojhub.practice.machines.linux import LinuxGround
 def ground(tmp_path: Path):
     before = traces()
     with daemon.alone():
-        built = build.built()
-        yield LinuxGround(tmp_path, built.root, built.kubernetes, built.swift, 9581)
+        yield LinuxGround(tmp_path, build.built(), 9581)
     assert traces() == before
     assert disks(tmp_path) == []
 

@@ -47,7 +47,7 @@ async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]
     from starlette.routing import Mount
 
     with daemon.alone():
-        ground = LinuxGround(state, built.root, built.kubernetes, built.swift, PORT)
+        ground = LinuxGround(state, built, PORT)
         await ground.up()
         config = uvicorn.Config(
             Starlette(routes=[Mount("/v2", registry.app(built.images, daemon.build_older_images))]),
@@ -161,6 +161,11 @@ def test_nodes_get_another_kubernetes_while_pods_run(built: build.Built, tmp_pat
         web = await until(lambda: ready("web", 2))
         fixed = await until(lambda: ready("fixed", 2))
         assert {node for node, _ in web.values()} == {"one", "two"}
+        # The images were pulled, and their layers were there.
+        puller = ground._machines[one.id]
+        assert "coredns" in await puller.run("ctr", "--namespace=k8s.io", "images", "list")
+        content = puller.at("/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256")
+        assert 0 < sum(blob.stat().st_size for blob in content.iterdir()) < 100_000
 
         with pytest.raises(GroundError, match="upgrade the masters first"):
             await ground.upgrade("c", one, new)

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from zerojhub.practice.build import pypi
 from zerojhub.practice.build.tools import Tools
 from zerojhub.practice.ground import GroundError
-from zerojhub.practice.images import layout
+from zerojhub.practice.images import layers, layout
 from zerojhub.practice.images.builder import Builder
 from zerojhub.practice.images.catalog import HERE, IMAGES
 
@@ -186,3 +186,30 @@ def test_a_machine_with_buildah_but_without_netavark_gets_it(tmp_path, commands,
     commands.clear()
     Builder(tmp_path / "images", None, print).build([])
     assert commands == []
+
+
+def unpacked(tmp_path, **digests):
+    """The folder of the unpacked layers of images with these digests."""
+    entries = [
+        {"digest": digest, "annotations": {layout.REFERENCE: f"{name}:recipe"}} for name, digest in digests.items()
+    ]
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": entries}))
+    return layers.recipe(Tools(tmp_path / "logs"), tmp_path / "root-0" / "root", tmp_path).path(tmp_path)
+
+
+def test_layers_are_unpacked_again_when_an_image_has_changed_but_not_for_one_of_an_older_chart(tmp_path):
+    first = unpacked(tmp_path, debian="sha256:1", pause="sha256:2")
+    assert unpacked(tmp_path, debian="sha256:1", pause="sha256:3") != first
+    assert unpacked(tmp_path, debian="sha256:1", pause="sha256:2", **{"k8s-hub-3.3.8": "sha256:4"}) == first
+
+
+def test_a_machine_has_links_to_the_layers_and_its_own_database_of_them(tmp_path):
+    folder, store = tmp_path / "layers", tmp_path / "store"
+    (folder / "store" / layers.SNAPSHOTTER / "snapshots").mkdir(parents=True)
+    (folder / "store" / layers.SNAPSHOTTER / "metadata.db").write_text("database")
+    (folder / "snapshots" / "7").mkdir(parents=True)
+    layers.lend(folder, store)
+    own = store / layers.SNAPSHOTTER
+    (own / "metadata.db").write_text("changed")
+    assert (folder / "store" / layers.SNAPSHOTTER / "metadata.db").read_text() == "database"
+    assert [(each.name, str(each.readlink())) for each in (own / "snapshots").iterdir()] == [("7", "/opt/layers/7")]

@@ -113,9 +113,7 @@ async def serve(port: int, wanted: str) -> None:
     chosen = profile.load(wanted)
     state, built = state_folder(), build.built()
     lock = alone()
-    ground, kept = await started(
-        lambda: LinuxGround(state, built.root, built.kubernetes, built.swift, port), state / SNAPSHOT, chosen
-    )
+    ground, kept = await started(lambda: LinuxGround(state, built, port), state / SNAPSHOT, chosen)
     try:
         password = write_clouds(state / "clouds.yaml", port)
         images = registry.app(built.images, build_older_images)

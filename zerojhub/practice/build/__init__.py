@@ -55,6 +55,8 @@ class Built:
     """Kubernetes version -> folder of its programs, oldest first."""
     images: Path
     """OCI image layout that the registry serves."""
+    layers: Path
+    """The layers of the images, unpacked, which machines share."""
     swift: Path
     """Virtual environment of the object store; does not exist unless it was requested."""
     pebble: Path
@@ -98,6 +100,12 @@ class Parts:
     def there(self, more: Collection[More] = ()) -> bool:
         return all(recipe.path(self.where).exists() for recipe in self.all(more))
 
+    def layers(self) -> Recipe:
+        """The unpacked layers of the images that are built now."""
+        from zerojhub.practice.images import layers, layouts
+
+        return layers.recipe(self.tools, self.root.path(self.where) / "root", layouts(self.where))
+
     def built(self) -> Built:
         from zerojhub.practice import images
 
@@ -105,7 +113,8 @@ class Parts:
         versions = {version: folder for version, folder in folders.items() if folder.exists()}
         root, swift = self.root.path(self.where) / "root", self.swift.path(self.where)
         pebble = self.pebble.path(self.where) / "pebble"
-        return Built(root, versions, images.layouts(self.where), swift, pebble)
+        layers = self.layers().path(self.where)
+        return Built(root, versions, images.layouts(self.where), layers, swift, pebble)
 
 
 def cache() -> Path:
@@ -119,7 +128,7 @@ def built() -> Built:
     from zerojhub.practice.ground import GroundError
 
     parts = Parts(cache())
-    if not parts.there():
+    if not parts.there() or not parts.layers().path(parts.where).exists():
         raise GroundError("the practice cloud's parts are not built: run zerojhub practice build")
     return parts.built()
 
@@ -191,8 +200,10 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], more:
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
         images.build(parts.where, folder, say, older=More.older in more)
+    layers = parts.layers()
+    make(layers)
     if not in_use():  # the machines use the parts that they started with
-        for recipe in parts.all(more):
+        for recipe in (*parts.all(more), layers):
             recipe.prune(parts.where)
     return parts.built()
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first process of a machine: sets up its file systems, then becomes the service supervisor.
-# Environment: NAME and UUID of the machine, DIR (its folder), BASE (the shared root file system),
+# Environment: NAME and UUID of the machine, DIR (its folder), BASE (the shared root file system), LAYERS (those of images),
 # PROGRAMS (Kubernetes versions, "VERSION=FOLDER ..."), CGROUPS (version 1 hierarchies, "FOLDER=OPTIONS ...").
 set -eu
 echo "Booting $NAME"
@@ -77,11 +77,13 @@ for store in containerd kubelet etcd; do
 	mkdir -p "$DIR/data/$store" "var/lib/$store"
 	mount --bind "$DIR/data/$store" "var/lib/$store"
 done
-for version in $PROGRAMS; do
-	mkdir -p "opt/kubernetes/${version%%=*}"
-	mount --bind "${version#*=}" "opt/kubernetes/${version%%=*}"
-	mount -o remount,bind,ro "opt/kubernetes/${version%%=*}"
-done
+share() { # FOLDER PLACE: read-only
+	mkdir -p "$2"
+	mount --bind "$1" "$2"
+	mount -o remount,bind,ro "$2"
+}
+share "$LAYERS" opt/layers
+for version in $PROGRAMS; do share "${version#*=}" "opt/kubernetes/${version%%=*}"; done
 
 mkdir .old
 pivot_root . .old

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from zerojhub.practice.build import Built
 from zerojhub.practice.controllers.autoscaler import Autoscaler
 from zerojhub.practice.faults import Faults
 from zerojhub.practice.ground import CA, GroundError, KubernetesSpec, Listener, MachineSpec
@@ -40,21 +41,25 @@ class Kept:
 class LinuxGround:
     """See Ground. `up` creates the network, after removing what an earlier run left; `down` removes everything."""
 
-    def __init__(self, state: Path, base: Path, programs: dict[str, Path], swift: Path, port: int):
-        self._state, self._base, self._programs, self._port = state, base, programs, port
+    def __init__(self, state: Path, built: Built, port: int):
+        self._state, self._built, self._port = state, built, port
         self._network = Network(state, port)
         self._machines: dict[str, Machine] = {}
         self._clusters: dict[str, Cluster] = {}
         self._autoscalers: dict[str, Autoscaler] = {}
         self._fronts = Fronts(self._network)
-        self._object_store = ObjectStore(state / OBJECT_STORE, swift)
+        self._object_store = ObjectStore(state / OBJECT_STORE, built.swift)
         self.grows_in_use = filesystem.grows_while_mounted()
 
-    versions = property(lambda self: tuple(self._programs))
+    versions = property(lambda self: tuple(self._built.kubernetes))
     network = property(lambda self: self._network.cidr)
     gateway = property(lambda self: self._network.gateway)
     public_network = property(lambda self: self._network.public)
     _apis = property(lambda self: f"http://{self.gateway}:{self._port}")
+
+    @property
+    def _site(self) -> Site:
+        return Site(self._state, self._built.root, self._built.layers, self._built.kubernetes, self._apis)
 
     async def up(self) -> None:
         await sweep(self._state)
@@ -76,8 +81,7 @@ class LinuxGround:
         for each in kept.machines:
             await self._network.unplug(each.spec.id)
         await self._network.up(kept.network)
-        site = Site(self._state, self._base, self._programs, self._apis)
-        self._machines = {each.spec.id: Machine.of(each, site, self._network) for each in kept.machines}
+        self._machines = {each.spec.id: Machine.of(each, self._site, self._network) for each in kept.machines}
         await asyncio.gather(*(self._machines[each.spec.id].start() for each in kept.machines if each.on))
         for known in kept.clusters:
             folder = self._state / "clusters" / known.spec.id
@@ -102,8 +106,7 @@ class LinuxGround:
         await self._network.admit(port)
 
     async def boot(self, machine: MachineSpec) -> None:
-        site = Site(self._state, self._base, self._programs, self._apis)
-        new = self._machines[machine.id] = Machine(machine, site, self._network)
+        new = self._machines[machine.id] = Machine(machine, self._site, self._network)
         await new.boot()
 
     async def halt(self, machine_id: str) -> None:
@@ -153,7 +156,7 @@ class LinuxGround:
         return machine_id in self._machines and self._machines[machine_id].alive
 
     async def start_cluster(self, cluster: KubernetesSpec) -> None:
-        if cluster.version not in self._programs:
+        if cluster.version not in self._built.kubernetes:
             raise GroundError(
                 f"Kubernetes {cluster.version} has not been built (available: {', '.join(self.versions)})"
             )

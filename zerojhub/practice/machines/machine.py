@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerojhub.practice.ground import GroundError, MachineSpec
+from zerojhub.practice.images import layers
 from zerojhub.practice.machines import hostkeys, root
 from zerojhub.practice.machines.cgroups import CGroup
 from zerojhub.practice.machines.command import run
@@ -30,6 +31,8 @@ class Site:
     state: Path
     base: Path
     """The root file system that all machines share, read-only."""
+    layers: Path
+    """The unpacked layers of images that all machines share, read-only."""
     programs: dict[str, Path]
     """Kubernetes version -> folder with its programs."""
     registry: str
@@ -83,6 +86,7 @@ class Machine:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         keys = hostkeys.generate()
         root.write(self.folder / "upper", self.site.base, self.spec, keys, self.site.registry)
+        layers.lend(self.site.layers, self.folder / "data/containerd")
         self._write_service(self.folder / "upper", "sshd", ["/usr/sbin/sshd", "-D", "-e"])
         self._write_service(self.folder / "upper", "containerd", ["containerd"], {"GOGC": "50"})
         (self.folder / "machine.json").write_text(
@@ -243,6 +247,7 @@ class Machine:
             "UUID": self.spec.id,
             "DIR": str(self.folder),
             "BASE": str(self.site.base),
+            "LAYERS": str(self.site.layers / "snapshots"),
             "PROGRAMS": " ".join(f"{version}={folder}" for version, folder in self.site.programs.items()),
             "CGROUPS": " ".join(f"{tree.path.name}={tree.options}" for tree in first),
         }
