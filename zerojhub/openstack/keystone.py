@@ -49,9 +49,12 @@ async def own_application_credential(cloud: Cloud) -> ApplicationCredential | No
 
 
 async def is_restricted(cloud: Cloud) -> bool:
-    """May the application credential of clouds.yaml not create others, and no trusts? Keystone says so with each token."""
-    used = await anyio.to_thread.run_sync(lambda: cloud.access.application_credential)
-    return bool(dict(used).get("restricted"))
+    """May the application credential of clouds.yaml not create others, and no trusts? Keystone says so with each token.
+
+    False for whoever logs in without one.
+    """
+    access = await anyio.to_thread.run_sync(lambda: cloud.access)
+    return bool(access.application_credential_id and dict(access.application_credential).get("restricted"))
 
 
 async def application_credential(cloud: Cloud, ident: str) -> ApplicationCredential | None:
