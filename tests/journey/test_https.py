@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -155,13 +156,16 @@ def blocked(address: str, port: int) -> Iterator[None]:
         subprocess.run(["iptables", "-w", "-D", "OUTPUT", *rule], check=True, timeout=30)
 
 
+def address_of(cloud: Shell) -> str:
+    """The floating IP of the hub's load balancer."""
+    where = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+    return until(lambda: kubectl(cloud, "get", "service", "proxy-public", "-o", where))
+
+
 def test_a_blocked_port_80_is_one_line(cloud, file, hub):
     """Of another name, for which there is no certificate yet."""
-    address = cloud.openstack("floating", "ip", "list", "-f", "json")
-    leads_to = until(
-        lambda: kubectl(cloud, "get", "service", "proxy-public", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
-    )
-    assert leads_to in address
+    leads_to = address_of(cloud)
+    assert leads_to in cloud.openstack("floating", "ip", "list", "-f", "json")
     with blocked(leads_to, 80):
         error = the_error(cloud, with_host(file, "lab.class.example"))
     assert "port 80" in error and leads_to in error
@@ -171,6 +175,26 @@ def test_after_the_repair_up_gets_the_certificate(cloud, file, hub, authority):
     assert up(cloud, with_host(file, "lab.class.example"))["url"] == "https://lab.class.example/"
     assert json.loads(curl(cloud, "--cacert", authority["ca"], "https://lab.class.example/hub/api/"))["version"]
     assert records(cloud) == ["lab.class.example."]
+
+
+def test_without_port_80_a_record_in_designate_proves_the_name(cloud, file, hub, authority):
+    clouds = cloud.folder / "clouds.yaml"
+    # Traefik talks to Keystone and Designate from its pod, where 127.0.0.1 is the pod.
+    gateway = str(urlsplit(authority["url"]).hostname)
+    clouds.write_text(Path(cloud.environment["OS_CLIENT_CONFIG_FILE"]).read_text().replace("127.0.0.1", gateway))
+    clouds.chmod(0o600)
+    outside = Shell(cloud.folder, cloud.environment | {"OS_CLIENT_CONFIG_FILE": str(clouds)})
+    by_dns = with_host(file, "proven.class.example")
+    deployment = yaml.safe_load(by_dns.read_text())
+    deployment["hub"]["https"]["challenge"] = "dns"
+    by_dns.write_text(yaml.safe_dump(deployment))
+    with blocked(address_of(cloud), 80):
+        assert up(outside, by_dns)["url"] == "https://proven.class.example/"
+    assert json.loads(curl(cloud, "--cacert", authority["ca"], "https://proven.class.example/hub/api/"))["version"]
+    assert cloud.openstack("recordset", "list", ZONE, "--type", "TXT", "-f", "value") == ""
+    assert cloud.openstack("application", "credential", "list", "-f", "value", "-c", "Name").split() == [
+        f"zerojhub-{NAME}-dns"
+    ]
 
 
 def test_a_name_that_the_authority_refuses_is_one_line(cloud, file, hub):
@@ -184,3 +208,4 @@ def test_down_takes_the_record_away(cloud, file, hub):
     cloud.zerojhub("down", "--delete-data", "--yes", "-f", with_host(file, f"hub.{acme.BLOCKED}"))
     until(lambda: records(cloud, f"{acme.BLOCKED}.") == [])
     assert cloud.openstack("floating", "ip", "list", "-f", "value").strip() == ""
+    assert cloud.openstack("application", "credential", "list", "-f", "value").strip() == ""

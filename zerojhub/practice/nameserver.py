@@ -1,4 +1,4 @@
-"""The practice cloud's name server: answers for the zones of its Designate, and for nothing else."""
+"""The practice cloud's name server: answers for the zones of its Designate and for its own name, and for nothing else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.flags
+import dns.inet
 import dns.message
 import dns.name
 import dns.opcode
@@ -17,10 +17,10 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-if TYPE_CHECKING:
-    from zerojhub.practice.cloud.designate.records import Published
+from zerojhub.practice.cloud.designate.records import Published, host_name
 
 PORT = 53
+MINUTE = 60
 MOST_ALIASES = 8
 """CNAMEs that are followed in an answer."""
 
@@ -51,7 +51,11 @@ def _fill(
 ) -> None:
     zone = _zone_of(zones, name)
     if zone is None:
-        response.set_rcode(dns.rcode.REFUSED)
+        address = name.labels[0].decode(errors="replace").replace("-", ".")
+        if kind == dns.rdatatype.A and name.to_text().lower() == host_name(address) and _is_ipv4(address):
+            response.answer.append(dns.rrset.from_text(name, MINUTE, "IN", "A", address))
+        else:
+            response.set_rcode(dns.rcode.REFUSED)
         return
     response.flags |= dns.flags.AA
     for _ in range(MOST_ALIASES):
@@ -73,6 +77,10 @@ def _fill(
         response.authority.append(
             dns.rrset.from_text_list(dns.name.from_text(zone.name), zone.minimum, "IN", "SOA", authority)
         )
+
+
+def _is_ipv4(text: str) -> bool:
+    return dns.inet.is_address(text) and ":" not in text
 
 
 def _zone_of(zones: Mapping[str, Published], name: dns.name.Name) -> Published | None:

@@ -36,6 +36,14 @@ def servers(store: Store) -> list[Record]:
     return [{"hostname": f"{store.gateway}.", "priority": 1}]
 
 
+def host_name(address: str) -> str:
+    """The name in NS records of the name server at that address, which it knows itself.
+
+    Go, and so Traefik, asks no server that an NS record names by its address.
+    """
+    return f"{address.replace('.', '-')}.name-servers.example."
+
+
 def check_quota(store: Store, project: str, **wanted: int) -> None:
     """Raises Refusal (413) if the quota does not allow that many of each resource."""
     limits = store.quotas["dns"]
@@ -90,8 +98,7 @@ def new_zone(store: Store, project: str, wanted: Record) -> Record:
     store.zones.add(zone)
     ends = {"status": "ACTIVE", "action": "NONE", "managed": True}
     add_recordset(store, zone, {"name": name, "type": "SOA", "records": [authority(store, zone)]}, **ends)
-    listed = [each["hostname"] for each in servers(store)]
-    add_recordset(store, zone, {"name": name, "type": "NS", "records": listed}, **ends)
+    add_recordset(store, zone, {"name": name, "type": "NS", "records": [host_name(store.gateway)]}, **ends)
     return zone
 
 
