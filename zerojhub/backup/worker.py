@@ -199,7 +199,8 @@ def back_up_hub(task: Task, repository: Repository) -> Result:
 
 
 def _back_up(task: Task, repository: Repository, path: str) -> Result:
-    if not repository.unlock(alone=bool(task.get("alone"))):
+    first = not repository.unlock(alone=bool(task.get("alone")))
+    if first:
         repository.run("init", timeout=ANSWER)
     tags = [f"--tag={tag}" for tag in task.get("tags", ())]
     words = ["backup", "--json", "--no-scan", f"--host={repository.host}", "--group-by=host,paths", *tags]
@@ -212,6 +213,8 @@ def _back_up(task: Task, repository: Repository, path: str) -> Result:
         "added": summary["data_added"],
         "note": "some files could not be read" if code == UNREADABLE else "",
     }
+    if first:
+        return result
     try:
         _forget(task, repository)
     except Failed as error:  # there is a backup all the same
