@@ -20,6 +20,8 @@ KUBERNETES = "v1.34.4"
 """Default Kubernetes version of clusters."""
 OLDER = ("v1.33.13",)
 """Versions to upgrade from, oldest first."""
+TURN = 10
+"""Seconds to wait for another build, which takes no longer where there is nothing to do."""
 
 
 class More(StrEnum):
@@ -160,7 +162,7 @@ def _alone() -> Iterator[Path]:
     where = cache()
     where.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(where / "lock", timeout=0):
+        with FileLock(where / "lock", timeout=TURN):
             yield where
     except Timeout:
         raise GroundError(f"another build is running (lock: {where / 'lock'}): wait for it") from None
