@@ -23,6 +23,10 @@ INSTALL := $(APT) install -y --no-install-recommends
 
 # A third of the unit tests each, by the letters that their files begin with: many of them wait.
 UNITS := unit-a-c unit-d-l unit-m-z
+# The journeys, in parts that take about the same time.
+JOURNEYS_1 := $(wildcard tests/journey/test_[a-enrsu]*.py)
+JOURNEYS_2 := $(wildcard tests/journey/test_[f-l]*.py tests/journey/test_ma*.py)
+JOURNEYS_3 := $(filter-out $(JOURNEYS_1) $(JOURNEYS_2),$(wildcard tests/journey/test_*.py))
 
 .PHONY: setup demo demo-stop check lint types unit $(UNITS) docs docs-site dist constraints audit benchmark test-setup test-packages test test-all coverage
 .SILENT:
@@ -108,9 +112,9 @@ test-all: test-setup
 	$(BIN)/zerojhub practice build -q --all
 	$(SIDE_BY_SIDE) check '$(MAKE) check' \
 	    apis '$(RUN) -m "contract or faults or agreement or browser or host or dist or helm or helm4 or kubernetes or stores or backups or certificates"' \
-	    machines-a-f 'tests/apart zerojhub-a-f $(RUN) -m practice tests/journey/test_[a-f]*.py' \
-	    machines-g-m 'tests/apart zerojhub-g-m $(RUN) -m practice tests/journey/test_[g-m]*.py' \
-	    machines-n-z 'tests/apart zerojhub-n-z $(RUN) -m practice tests/journey/test_[n-z]*.py'
+	    machines-1 'tests/apart zerojhub-1 $(RUN) -m practice $(JOURNEYS_1)' \
+	    machines-2 'tests/apart zerojhub-2 $(RUN) -m practice $(JOURNEYS_2)' \
+	    machines-3 'tests/apart zerojhub-3 $(RUN) -m practice $(JOURNEYS_3)'
 
 coverage: test-setup
 	$(BIN)/python -m coverage erase

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 PEOPLE = ["ada", "ada-b", "grace@example.org", "zoë", *(f"user-{n}" for n in range(16))]
 PEOPLE = PEOPLE[: int(os.environ.get("ZEROJHUB_TEST_PEOPLE", "2"))]
-KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "10"))
 SERVERS = [*((user, "") for user in PEOPLE), ("ada", "lab")]
 FILE = """
 name: {name}
