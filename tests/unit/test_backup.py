@@ -557,7 +557,7 @@ def test_a_repository_is_created_only_if_there_is_none(tmp_path):
         {"action": "back up", "keep": {"daily": 1}}, restic(tmp_path, unlock="exit 10", backup=f"echo '{SUMMARY}'")
     )
     commands = [each.split()[0] for each in (tmp_path / "calls").read_text().splitlines()]
-    assert commands == ["unlock", "init", "backup", "forget"]
+    assert commands == ["unlock", "init", "backup"]  # and nothing to be forgotten yet
     there = "echo 'Fatal: create repository at s3:x failed: config file already exists' >&2; exit 1"
     assert worker.perform({"action": "prepare"}, restic(tmp_path, init=there))[0] == 0
     code, result = worker.perform({"action": "prepare"}, restic(tmp_path, init=there, cat="exit 12"))
