@@ -1,31 +1,35 @@
-"""The tests' fake hub answers as a real JupyterHub does, whose servers are the hub itself and which needs no proxy."""
+"""The tests' fake hub answers as real JupyterHubs do, whose servers are the hub itself and which need no proxy."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 
+from tests.contract.real import installation
 from tests.unit.fakehub import FakeHub
 from tests.waiting import until
 from zerojhub.hub.client import HubClient, HubError
 from zerojhub.hub.users import UserRow, Users
+from zerojhub.hub.values import SCOPES
 
 ADMIN, LIMITED = "a" * 32, "b" * 32
 """The tokens of a service that is an administrator, and of one that only has scopes."""
 CONFIG = """
+import json
 import os
 
 from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import Spawner
-from zerojhub.hub.values import SCOPES
 
 port = int(os.environ["HUB_PORT"])
 
@@ -70,20 +74,20 @@ c.JupyterHub.services = [
     {"name": "admin", "api_token": "a" * 32, "admin": True},
     {"name": "limited", "api_token": "b" * 32},
 ]
-c.JupyterHub.load_roles = [{"name": "limited", "scopes": SCOPES, "services": ["limited"]}]
+c.JupyterHub.load_roles = [{"name": "limited", "scopes": json.loads(os.environ["HUB_SCOPES"]), "services": ["limited"]}]
 """
 
 
-@pytest.fixture(scope="module")
-def real_url(tmp_path_factory) -> Iterator[str]:
-    """A JupyterHub in a folder of its own."""
-    folder: Path = tmp_path_factory.mktemp("hub")
+@contextmanager
+def running(program: Path, folder: Path) -> Iterator[str]:
+    """The URL of the JupyterHub of that Python, in the folder."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (folder / "jupyterhub_config.py").write_text(CONFIG)
+    environment = os.environ | {"HUB_PORT": str(port), "HUB_SCOPES": json.dumps(SCOPES)}
     with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
-        hub = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=os.environ | {"HUB_PORT": str(port)})
+        command: list[str | Path] = [program, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
+        hub = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
     url = f"http://127.0.0.1:{port}"
 
     def responds() -> bool:
@@ -101,11 +105,24 @@ def real_url(tmp_path_factory) -> Iterator[str]:
         hub.wait(20)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(scope="module")
+def jupyterhub_5(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(Path(sys.executable), tmp_path_factory.mktemp("hub")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def jupyterhub_6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(installation.jupyterhub() / "bin" / "python", tmp_path_factory.mktemp("hub")) as url:
+        assert httpx.get(f"{url}/hub/api/").json()["version"].startswith("6.")
+        yield url
+
+
+@pytest.fixture(params=["fake", "jupyterhub_5", "jupyterhub_6"])
 def url(request, monkeypatch) -> str:
     """Each hub in turn; the fake one has a service that is no administrator if its token says so."""
-    if request.param == "real":
-        return request.getfixturevalue("real_url")
+    if request.param != "fake":
+        return request.getfixturevalue(request.param)
     hub = FakeHub.install(monkeypatch)
     hub.admin_token = ADMIN
     return "http://hub"

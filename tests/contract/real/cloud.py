@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from tests.contract.clouds import PASSWORD, Cloud, clouds_yaml, served
 from tests.contract.ground import InstantGround
-from tests.contract.real.installation import BROKER, environment
+from tests.contract.real import installation
 from tests.contract.real.processes import SECONDS, Processes
 from zerojhub.practice.cloud.app import build_app
 from zerojhub.practice.cloud.settings import Settings
@@ -59,7 +59,7 @@ class Real(Cloud):
 @contextlib.contextmanager
 def real_cloud(folder: Path) -> Iterator[Real]:
     """A new cloud with the practice cloud's user, project and templates, until the block ends."""
-    installed = environment()
+    installed = installation.openstack()
     keystone, magnum = (socket.create_server(("127.0.0.1", 0), backlog=64) for _ in range(2))
     roots = {"/identity": url_of(keystone), "/container-infra": url_of(magnum)}
     password = secrets.token_urlsafe(16)
@@ -128,7 +128,7 @@ def start_broker(processes: Processes) -> int:
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
     }
     processes.start("epmd", "epmd", env=erlang)
-    processes.start("rabbitmq", BROKER, env={**erlang, **settings})
+    processes.start("rabbitmq", installation.BROKER, env={**erlang, **settings})
     return amqp
 
 

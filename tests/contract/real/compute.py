@@ -13,15 +13,15 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
+from tests.contract.real import installation
 from tests.contract.real.cloud import SQLITE, Real, answers, serve, url_of, write
-from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
 
 @contextlib.contextmanager
 def real_compute(real: Real, flavors: list[dict]) -> Iterator[Cloud]:
     """The real cloud with a Nova that has these flavors, until the real cloud stops."""
-    installed, processes = environment(), real.processes
+    installed, processes = installation.openstack(), real.processes
     with contextlib.ExitStack() as sockets:
         api, placement = (sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(2))
         start_placement(real, installed, placement)

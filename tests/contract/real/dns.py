@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.contract.clouds import Cloud
 from tests.contract.ground import InstantGround
+from tests.contract.real import installation
 from tests.contract.real.cloud import SQLITE, Real, answers, free_port, serve, url_of, write
-from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
 ALONE = Path(__file__).with_name("designate")
@@ -22,7 +22,7 @@ ALONE = Path(__file__).with_name("designate")
 @contextlib.contextmanager
 def real_dns(real: Real) -> Iterator[Cloud]:
     """The real cloud with a Designate, until the real cloud stops."""
-    installed, processes = environment(), real.processes
+    installed, processes = installation.openstack(), real.processes
     folder = processes.folder / "designate"
     folder.mkdir()
     database = f"sqlite:///{folder}/designate.db?timeout={SECONDS}"

@@ -10,8 +10,8 @@ import httpx
 
 from tests.contract.clouds import Cloud
 from tests.contract.ground import InstantGround
+from tests.contract.real import installation
 from tests.contract.real.cloud import Real, answers, serve, url_of, write
-from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
 TABLES = """
@@ -24,7 +24,7 @@ head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))
 @contextlib.contextmanager
 def real_network(real: Real) -> Iterator[Cloud]:
     """The real cloud with a Neutron that has the practice cloud's networks, until the real cloud stops."""
-    installed, processes = environment(), real.processes
+    installed, processes = installation.openstack(), real.processes
     folder = processes.folder / "neutron"
     database = f"sqlite:///{folder}/neutron.db?timeout={SECONDS}"
     write(

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from tests.contract.clouds import Cloud
+from tests.contract.real import installation
 from tests.contract.real.cloud import SQLITE, Real, answers, serve, url_of, write
-from tests.contract.real.installation import environment
 from tests.contract.real.processes import SECONDS
 
 TABLES = """
@@ -31,7 +31,7 @@ ENGINE = Path(__file__).with_name("heat_engine.py")
 @contextlib.contextmanager
 def real_orchestration(real: Real) -> Iterator[Real]:
     """The real cloud with a Heat, until the real cloud stops."""
-    installed, processes = environment(), real.processes
+    installed, processes = installation.openstack(), real.processes
     folder = processes.folder / "heat"
     folder.mkdir()
     domain = make_domain(real.administrator(), real)
