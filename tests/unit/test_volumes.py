@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.kubernetes import Cluster
 from zerojhub.kube import kinds, volumes
+from zerojhub.kube.client import KubeError
 from zerojhub.kube.volumes import Volume
 
 
@@ -76,6 +77,17 @@ def test_deleting_all_deletes_what_was_kept_of_users_but_not_what_somebody_else_
     change = {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
     assert cluster.applied == [{"kind": kinds.PERSISTENT_VOLUME, "name": "pvc-1", "namespace": None, **change}]
     assert cluster.deleted == ["ada", "shared", "ben"]
+
+
+def test_deleting_a_volume_that_goes_meanwhile_is_no_error():
+    class Slow(Cluster):
+        async def merge(self, kind, name, namespace, change):
+            raise KubeError(f'persistentvolumes "{name}" not found', status=404)
+
+    there = [volume("pvc-1", "ada", **csi("c-1")), volume("pvc-2", "ben", **csi("c-2"))]
+    cluster = Slow(PersistentVolumeClaim=[claim("ben", "pvc-2", user="ben")], PersistentVolume=there)
+    anyio.run(volumes.delete, cluster, "hub", ["c-1", "c-2"])
+    assert cluster.deleted == ["pvc-1", "ben"]
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -116,11 +116,15 @@ async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
         name, reference = volume["metadata"]["name"], volume["spec"].get("claimRef", {})
         if id_of(volume) not in ids or reference.get("namespace") != namespace:
             continue
+        try:
+            # It may have been retained when its user was removed; nothing but its claim makes a driver delete it.
+            await set_policy(kube, name, "Delete" if name in bound else "Retain")
+        except KubeError as error:
+            if error.status != 404:  # gone since it was listed: with a claim that was deleted just before
+                raise
         if name in bound:
-            await set_policy(kube, name, "Delete")  # it may have been retained when its user was removed
             await kube.delete(PERSISTENT_VOLUME_CLAIM, bound[name].claim, namespace)
         else:
-            await set_policy(kube, name, "Retain")  # nothing but its claim makes a driver delete it
             await kube.delete(PERSISTENT_VOLUME, name)
 
 
