@@ -16,8 +16,7 @@ from zerojhub.practice.images import layout
 from zerojhub.practice.images.catalog import IMAGES
 from zerojhub.text import Say
 
-HERE = Path(__file__).parent
-SCRIPT = HERE / "unpack.sh"
+SCRIPT = Path(__file__).with_name("unpack.sh")
 MOUNTED = "/opt/layers"
 """Where machines see the layers."""
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
@@ -28,8 +27,9 @@ def recipe(tools: Tools, root: Path, images: Path) -> Recipe:
 
     Those of older charts are not among them: they are built when they are first pulled.
     """
-    lately = {image.name for image in IMAGES if not image.before}
-    entries = [entry for entry in layout.entries(images) if _name(entry) in lately]
+    built = layout.images(images)
+    wanted = {built[image.name][1] for image in IMAGES if image.name in built and not image.before}
+    entries = [entry for entry in layout.entries(images) if entry["digest"] in wanted]
 
     def make(folder: Path, say: Say) -> None:
         say(f"unpacking {len(entries)} images")
@@ -43,11 +43,7 @@ def recipe(tools: Tools, root: Path, images: Path) -> Recipe:
 
 def lend(layers: Path, store: Path) -> None:
     """Give them to a containerd that has not run yet. `store` will be its folder, and `MOUNTED` the layers."""
-    shutil.copytree(layers / "store", store, symlinks=True)
+    shutil.copytree(layers / "store", store)
     snapshots = store / SNAPSHOTTER / "snapshots"
     for layer in (layers / "snapshots").iterdir():
         (snapshots / layer.name).symlink_to(f"{MOUNTED}/{layer.name}")
-
-
-def _name(entry: dict) -> str:
-    return str(entry["annotations"][layout.REFERENCE]).partition(":")[0]
