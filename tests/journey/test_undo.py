@@ -1,4 +1,4 @@
-"""An upgrade of the hub that migrates its database, and back. Each test continues where the one before ended."""
+"""Upgrades of the hub that migrate its database, and back. Each test continues where the one before ended."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ cloud: practice
 cluster: {{template: {template}, workers: 1}}
 hub: {{chart: {chart}, values: values.yaml}}
 """
-OLDER, NEWER = "3.3.8", "4.4.0"
+OLDER, NEWER, NEXT = "3.3.8", "4.4.0", "5.0.0"
 
 
-def chart(folder: Path) -> None:
-    """Our own chart as it would have been for the older version, whose hub cannot read a newer one's database."""
+def chart(folder: Path, version: str, images: str) -> None:
+    """Our own chart as it would be for another version, whose hub cannot read a newer one's database. `images`: pattern."""
     shutil.copytree(ROOT / "charts" / "jupyterhub", folder)
     for name, pattern, text in (
-        ("Chart.yaml", r"(?m)^version: .*$", f"version: {OLDER}"),
-        ("values.yaml", rf"(k8s-hub, tag: ){re.escape(NEWER)}", rf"\g<1>{OLDER}"),
+        ("Chart.yaml", r"(?m)^version: .*$", f"version: {version}"),
+        ("values.yaml", rf"((?:{images}), tag: ){re.escape(NEWER)}", rf"\g<1>{version}"),
     ):
         path = folder / name
         changed, number = re.subn(pattern, text, path.read_text())
-        assert number == 1
+        assert number
         path.write_text(changed)
 
 
 @pytest.fixture(scope="module")
 def hub(cloud: Shell) -> Hub:
     """A hub of the older version."""
-    chart(cloud.folder / "older")
+    chart(cloud.folder / "older", OLDER, "k8s-hub")
+    chart(cloud.folder / "next", NEXT, "k8s-hub|k8s-singleuser-sample")
     storage = VALUES.replace("storage: {capacity: 1Gi}", "storage: {type: none}")
     (cloud.folder / "values.yaml").write_text(storage)
     write(cloud, "older")
@@ -89,4 +90,24 @@ def test_up_with_the_old_version_writes_nothing(cloud: Shell, hub: Hub, token: s
     write(cloud, "older")
     assert cloud.json("up")["ready"] is True
     assert version(hub).startswith("4.")
+
+
+def test_the_next_jupyterhub_takes_the_accounts_and_starts_servers(cloud: Shell, hub: Hub, token: str) -> None:
+    write(cloud, "next")
+    cloud.zerojhub("up")
+    assert version(hub).startswith("6.")
+    assert hub.ask("GET", "/user", token=token).json()["name"] == "ada"
+    cell = "import jupyterhub, os; print(jupyterhub.__version__, os.environ['JUPYTERHUB_USER'])"
+    assert re.fullmatch(r"6\.\S+ ada", hub.run("ada", "", cell).strip())
+    cloud.zerojhub("hub", "check")
+    cloud.zerojhub("hub", "users", "add", "grace")
+    cloud.zerojhub("hub", "users", "start", "grace")
+    assert {"ada", "grace"} <= {row["name"] for row in cloud.json("hub", "users")}
+    cloud.zerojhub("hub", "users", "remove", "grace", "--yes")
+
+
+def test_it_is_undone_too(cloud: Shell, hub: Hub, token: str) -> None:
+    assert cloud.json("up", "--undo", "--yes")["chart"] == f"jupyterhub-{OLDER}"
+    assert until(lambda: version(hub).startswith("4."))
+    assert hub.ask("GET", "/user", token=token).json()["name"] == "ada"
     cloud.zerojhub("down", "--yes", "--delete-data")

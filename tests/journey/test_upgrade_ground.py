@@ -50,7 +50,7 @@ async def running(built: build.Built, state: Path) -> AsyncIterator[LinuxGround]
         ground = LinuxGround(state, built, PORT)
         await ground.up()
         config = uvicorn.Config(
-            Starlette(routes=[Mount("/v2", registry.app(built.images, daemon.build_older_images))]),
+            Starlette(routes=[Mount("/v2", registry.app(built.images, daemon.build_images_on_demand))]),
             log_level="warning",
             timeout_graceful_shutdown=1,
         )

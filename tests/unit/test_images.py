@@ -41,9 +41,9 @@ def requirements(name):
     return dict(line.split("==") for line in lines)
 
 
-def stale(tmp_path, programs, older=True):
+def stale(tmp_path, programs, on_demand=True):
     """The names of stale images; afterwards they count as built."""
-    builder = Builder(tmp_path / "images", programs, print, older=older)
+    builder = Builder(tmp_path / "images", programs, print, on_demand=on_demand)
     names = [image.name for image in builder.stale()]
     (tmp_path / "images").mkdir(exist_ok=True)
     entries = [
@@ -66,9 +66,10 @@ def test_images_without_programs_can_be_built_before_the_programs_are_there(tmp_
     assert sorted(first + later) == sorted(image.name for image in IMAGES)
 
 
-def test_the_images_of_older_charts_are_built_on_request(tmp_path, programs):
-    assert "k8s-hub-3.3.8" not in stale(tmp_path, programs, older=False)
-    assert stale(tmp_path, programs) == ["k8s-hub-3.3.8"]
+def test_the_images_of_other_charts_are_built_on_demand(tmp_path, programs):
+    others = {"k8s-hub-3.3.8", "k8s-hub-5", "k8s-singleuser-sample-5"}
+    assert not others & set(stale(tmp_path, programs, on_demand=False))
+    assert set(stale(tmp_path, programs)) == others
 
 
 def test_a_new_program_makes_its_image_anew_and_no_other(tmp_path, programs):
@@ -127,20 +128,26 @@ def test_every_folder_is_an_image():
     assert folders == {image.name for image in IMAGES}
 
 
-def test_the_last_image_of_a_repository_takes_every_tag_that_is_left():
+def test_one_image_of_a_repository_takes_every_tag_that_is_left():
     repositories = {repository for image in IMAGES for repository in image.answers}
     for repository in repositories:
-        *older, newest = [image for image in IMAGES if repository in image.answers]
-        assert newest.before is None
-        assert all(image.before for image in older)
+        images = [image for image in IMAGES if repository in image.answers]
+        assert [image.takes("latest") for image in images].count(True) == 1, repository
+        assert all(
+            sum(image.takes(tag) for image in images if image.on_demand) <= 1 for tag in ("3.3.8", "4.4.0", "5.0.0")
+        )
 
 
 @pytest.mark.parametrize(
     ("layers", "jupyterhub", "kubespawner"),
-    [(("k8s-hub-3.3.8",), "4.1.6", "6.2.0"), (("jupyterhub", "k8s-hub"), "5.5.0", "7.0.0")],
+    [
+        (("k8s-hub-3.3.8",), "4.1.6", "6.2.0"),
+        (("jupyterhub", "k8s-hub"), "5.5.0", "7.0.0"),
+        (("jupyterhub", "k8s-hub", "k8s-hub-5"), "6.1.1", "7.1.0"),
+    ],
 )
 def test_a_hub_has_what_the_hub_of_its_chart_has(layers, jupyterhub, kubespawner):
-    """Zero to JupyterHub 3.3.8 and 4.4.0."""
+    """Zero to JupyterHub 3.3.8 and 4.4.0. The next one is not released yet."""
     pins = {package: version for layer in layers for package, version in requirements(layer).items()}
     assert (pins["jupyterhub"], pins["jupyterhub-kubespawner"]) == (jupyterhub, kubespawner)
     authenticators = {f"jupyterhub-{kind}authenticator" for kind in ("native", "lti", "ldap", "tmp", "firstuse")}
@@ -152,6 +159,10 @@ def test_a_package_is_in_one_layer_only():
     shared = requirements("jupyterhub")
     for name in ("k8s-hub", "k8s-singleuser-sample"):
         assert not shared.keys() & requirements(name).keys()
+
+
+def test_the_hub_and_the_users_servers_of_the_next_chart_have_the_same_jupyterhub():
+    assert requirements("k8s-hub-5")["jupyterhub"] == requirements("k8s-singleuser-sample-5")["jupyterhub"]
 
 
 def test_the_lock_of_the_proxy_names_no_place_to_download_from():
@@ -197,7 +208,7 @@ def unpacked(tmp_path, **digests):
     return layers.recipe(Tools(tmp_path / "logs"), tmp_path / "root-0" / "root", tmp_path).path(tmp_path)
 
 
-def test_layers_are_unpacked_again_when_an_image_has_changed_but_not_for_one_of_an_older_chart(tmp_path):
+def test_layers_are_unpacked_again_when_an_image_has_changed_but_not_for_one_on_demand(tmp_path):
     first = unpacked(tmp_path, debian="sha256:1", pause="sha256:2")
     assert unpacked(tmp_path, debian="sha256:1", pause="sha256:3") != first
     assert unpacked(tmp_path, debian="sha256:1", pause="sha256:2", **{"k8s-hub-3.3.8": "sha256:4"}) == first

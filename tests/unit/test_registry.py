@@ -23,14 +23,14 @@ def layouts(tmp_path):
 
 
 @pytest.fixture
-def build_older(layouts):
+def build_on_demand(layouts):
     """What the registry calls for an older image that is missing. `awaited` counts the calls."""
     return AsyncMock(side_effect=lambda: build(layouts, "k8s-hub-3.3.8", "1", b"layer of an older hub"))
 
 
 @pytest.fixture
-async def client(layouts, build_older):
-    transport = httpx.ASGITransport(Starlette(routes=[Mount("/v2", registry.app(layouts, build_older))]))
+async def client(layouts, build_on_demand):
+    transport = httpx.ASGITransport(Starlette(routes=[Mount("/v2", registry.app(layouts, build_on_demand))]))
     async with httpx.AsyncClient(transport=transport, base_url="http://registry") as client:
         yield client
 
@@ -64,33 +64,35 @@ async def test_any_tag_of_a_repository_with_one_image_gets_it(client, layouts):
 
 
 OLDER = ["3.3.8?ns=quay.io", "2.0.0?ns=docker.io", "3.3.9-0.dev.git.6644.h1", "0.8.2", "v0.7"]
-NEWER = ["4.4.0?ns=quay.io", "4.0.0-beta.1", "10.0.0", "latest", "main", "40"]
+PRESENT = ["4.4.0?ns=quay.io", "4.0.0-beta.1", "latest", "main", "40"]
+NEXT = ["5.0.0?ns=quay.io", "5.0.0-0.dev.git.7000.h1", "v10.0.0"]
 
 
 @pytest.mark.anyio
 async def test_a_hub_matches_the_chart_that_its_tag_is_for(client, layouts):
-    older, newer = build(layouts, "k8s-hub-3.3.8", "1", b"older layer"), build(layouts, "k8s-hub", "1", b"newer layer")
-    for tags, digest in ((OLDER, older), (NEWER, newer)):
+    older, present = build(layouts, "k8s-hub-3.3.8", "1", b"older"), build(layouts, "k8s-hub", "1", b"present")
+    after = build(layouts, "k8s-hub-5", "1", b"next")
+    for tags, digest in ((OLDER, older), (PRESENT, present), (NEXT, after)):
         for asked in (*tags, f"{digest}?ns=quay.io"):
             answer = await client.get(f"/v2/jupyterhub/k8s-hub/manifests/{asked}")
             assert answer.headers["docker-content-digest"] == digest, asked
 
 
 @pytest.mark.anyio
-async def test_an_older_hub_is_built_when_it_is_first_pulled(client, layouts, build_older):
+async def test_an_older_hub_is_built_when_it_is_first_pulled(client, layouts, build_on_demand):
     newer = build(layouts, "k8s-hub", "1")
     build(layouts, "k8s-singleuser-sample", "1")
     for pulled in ("k8s-hub/manifests/4.4.0", "k8s-singleuser-sample/manifests/3.3.8"):
         assert (await client.head(f"/v2/jupyterhub/{pulled}?ns=quay.io")).status_code == 200
-    assert build_older.await_count == 0
+    assert build_on_demand.await_count == 0
     for _ in range(2):
         answer = await client.head("/v2/jupyterhub/k8s-hub/manifests/3.3.8?ns=quay.io")
-        assert (answer.status_code, build_older.await_count) == (200, 1)
+        assert (answer.status_code, build_on_demand.await_count) == (200, 1)
         assert answer.headers["docker-content-digest"] != newer
 
 
 @pytest.mark.anyio
-async def test_other_images_can_be_pulled_while_an_older_hub_is_built(client, layouts, build_older):
+async def test_other_images_can_be_pulled_while_an_older_hub_is_built(client, layouts, build_on_demand):
     build(layouts, "k8s-hub", "1")
     started, finish = anyio.Event(), anyio.Event()
 
@@ -99,7 +101,7 @@ async def test_other_images_can_be_pulled_while_an_older_hub_is_built(client, la
         await finish.wait()
         build(layouts, "k8s-hub-3.3.8", "1", b"older layer")
 
-    build_older.side_effect = slowly
+    build_on_demand.side_effect = slowly
     async with anyio.create_task_group() as pulls:
         pulls.start_soon(client.head, "/v2/jupyterhub/k8s-hub/manifests/3.3.8")
         await started.wait()
@@ -109,10 +111,10 @@ async def test_other_images_can_be_pulled_while_an_older_hub_is_built(client, la
 
 @pytest.mark.anyio
 async def test_an_older_hub_that_cannot_be_built_says_why_and_no_other_takes_its_place(
-    client, layouts, build_older, capsys
+    client, layouts, build_on_demand, capsys
 ):
     build(layouts, "k8s-hub", "1")
-    build_older.side_effect = GroundError("pip failed: no network")
+    build_on_demand.side_effect = GroundError("pip failed: no network")
     answer = await client.get("/v2/jupyterhub/k8s-hub/manifests/3.3.8?ns=quay.io")
     assert answer.status_code == 503
     message = "image k8s-hub-3.3.8 could not be built: pip failed: no network"
@@ -121,11 +123,11 @@ async def test_an_older_hub_that_cannot_be_built_says_why_and_no_other_takes_its
 
 
 @pytest.mark.anyio
-async def test_an_image_that_is_not_built_names_the_command(client, build_older):
+async def test_an_image_that_is_not_built_names_the_command(client, build_on_demand):
     answer = await client.get("/v2/jupyterhub/k8s-hub/manifests/4.4.0?ns=quay.io")
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["message"] == "image k8s-hub is not built yet: run zerojhub practice build"
-    assert build_older.await_count == 0
+    assert build_on_demand.await_count == 0
 
 
 @pytest.mark.anyio

@@ -46,7 +46,7 @@ def build(
             "--with",
             metavar="PART",
             help="Also build https (an ACME server, and Traefik), object-store (Swift with its S3 API, and restic), helm-4, or older "
-            "(what upgrades start from: an older Kubernetes and an older JupyterHub).",
+            "(for upgrades: an older Kubernetes, and an older and a newer JupyterHub).",
             show_choices=False,
             show_default=False,
         ),

@@ -116,7 +116,7 @@ async def serve(port: int, wanted: str) -> None:
     ground, kept = await started(lambda: LinuxGround(state, built, port), state / SNAPSHOT, chosen)
     try:
         password = write_clouds(state / "clouds.yaml", port)
-        images = registry.app(built.images, build_older_images)
+        images = registry.app(built.images, build_images_on_demand)
         app = build_app(ground, Settings(password, state / "audit.jsonl", images, state / SNAPSHOT, chosen), kept)
         config = uvicorn.Config(
             app,
@@ -181,8 +181,8 @@ async def named(zones: Mapping[str, Published], address: str) -> AsyncIterator[N
         yield
 
 
-async def build_older_images() -> None:
-    """Build the images of older charts in a process of its own, which ends with this one. Raises GroundError."""
+async def build_images_on_demand() -> None:
+    """Build the images that are on demand in a process of its own, which ends with this one. Raises GroundError."""
     from zerojhub.practice.machines.command import run
 
     await run(sys.executable, "-m", "zerojhub.practice.images", timeout=900)

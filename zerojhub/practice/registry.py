@@ -44,7 +44,7 @@ class NotBuilt(RegistryError):
 
 
 def images_of(repository: str, registry: str | None) -> list[Image]:
-    """The images for a repository; without a registry, of any registry.
+    """The images for a repository, those first that take only some tags; without a registry, of any registry.
 
     Raises RegistryError (404) with the list of available images.
     """
@@ -56,7 +56,7 @@ def images_of(repository: str, registry: str | None) -> list[Image]:
     if not found:
         has = ", ".join(dict.fromkeys(image.answers[0] for image in IMAGES))
         raise RegistryError(404, "NAME_UNKNOWN", f"the practice cloud has no image {repository}; available: {has}")
-    return found
+    return sorted(found, key=lambda image: not image.on_demand)
 
 
 def manifest(layouts: Path, images: list[Image], reference: str) -> str:
@@ -73,10 +73,10 @@ def manifest(layouts: Path, images: list[Image], reference: str) -> str:
     return built[image.name]
 
 
-def app(layouts: Path, build_older: Callable[[], Awaitable[None]]) -> Starlette:
+def app(layouts: Path, build_on_demand: Callable[[], Awaitable[None]]) -> Starlette:
     """The registry for an OCI image layout, to mount at /v2.
 
-    `build_older` builds the missing images of older charts; called when one of them is pulled. Raises GroundError.
+    `build_on_demand` builds the missing images that are on demand; called when one of them is pulled. Raises GroundError.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
@@ -101,7 +101,7 @@ def app(layouts: Path, build_older: Callable[[], Awaitable[None]]) -> Starlette:
         try:
             digest = manifest(layouts, images, reference)
         except NotBuilt as missing:
-            if not missing.image.before:
+            if not missing.image.on_demand:
                 raise
             await make(missing.image)
             digest = manifest(layouts, images, reference)
@@ -110,7 +110,7 @@ def app(layouts: Path, build_older: Callable[[], Awaitable[None]]) -> Starlette:
     async def make(image: Image) -> None:
         async with building:
             try:
-                await build_older()  # does nothing if it was built while this request waited
+                await build_on_demand()  # does nothing if it was built while this request waited
             except GroundError as error:
                 message = f"image {image.name} could not be built: {error}"
                 print(message, file=sys.stderr, flush=True)  # containerd passes on only the status

@@ -28,7 +28,7 @@ class More(StrEnum):
     """What is built only on request."""
 
     older = "older"
-    """What upgrades start from: the Kubernetes versions in OLDER, and the images of older charts."""
+    """What upgrades start from: the Kubernetes versions in OLDER, and the images of older and newer charts."""
     object_store = "object-store"
     """Swift with its S3 API, and restic to back up to it."""
     https = "https"
@@ -144,12 +144,12 @@ def build(progress: Progress, *, in_use: Callable[[], object], more: Collection[
         return _build(Parts(where), progress, in_use, more)
 
 
-def build_older_images(say: Say) -> None:
-    """Build the images of older charts that are missing. Raises GroundError."""
+def build_images_on_demand(say: Say) -> None:
+    """Build the images on demand that are missing. Raises GroundError."""
     from zerojhub.practice import images
 
     with _alone() as where:
-        images.build(where, None, say, older=True)
+        images.build(where, None, say, on_demand=True)
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], more:
     def system() -> None:
         make(parts.root)
         with _step(progress, "images") as say:
-            images.build(parts.where, None, say, older=More.older in more)
+            images.build(parts.where, None, say, on_demand=More.older in more)
 
     # Also where everything is built already: the cache may come from another machine.
     with _step(progress, "packages") as say:
@@ -201,7 +201,7 @@ def _build(parts: Parts, progress: Progress, in_use: Callable[[], object], more:
     for name, recipe in {**parts.static, **there}.items():
         _link(folder / name, recipe.path(parts.where) / name)
     with _step(progress, "images") as say:
-        images.build(parts.where, folder, say, older=More.older in more)
+        images.build(parts.where, folder, say, on_demand=More.older in more)
     layers = parts.layers()
     make(layers)
     if not in_use():  # the machines use the parts that they started with

@@ -31,7 +31,7 @@ HELPERS = ("/usr/libexec/podman", "/usr/lib/podman")
 class Builder:
     """One run of the build. Its scratch folder is removed at the end; the layout is kept."""
 
-    def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None], *, older: bool = False):
+    def __init__(self, store: Path, programs: Path | None, say: Callable[[str], None], *, on_demand: bool = False):
         self.store, self.programs, self.say = store, programs, say
         self.recipes: dict[str, str] = {}
         self.index = threading.Lock()
@@ -39,7 +39,7 @@ class Builder:
         self.apt = threading.Lock()
         """Held while a Containerfile runs apt-get: they share the package lists in a cache mount, and Debian
         12's buildah ignores `sharing=locked`."""
-        self.images = [image for image in IMAGES if self._has_program(image) and (older or not image.before)]
+        self.images = [image for image in IMAGES if self._has_program(image) and (on_demand or not image.on_demand)]
 
     def _has_program(self, image: Image) -> bool:
         """False if the image's program, or the one beside it, is built later, or was not requested."""

@@ -14,7 +14,8 @@ class Image:
     name: str
     """The name of its folder here (a Containerfile and the files it copies), and of the image in the OCI layout."""
     answers: tuple[str, ...]
-    """Public repositories, including the registry. The first image of a repository that takes a tag stands in for it."""
+    """Public repositories, including the registry. One image of a repository stands in for every tag that the others do
+    not take."""
     base: str | None = None
     """The image here that its Containerfile builds on (FROM)."""
     program: str | None = None
@@ -24,16 +25,27 @@ class Image:
     on_request: str | None = None
     """The part of `practice build --with` that makes that program, if it is built only on request."""
     before: int | None = None
-    """It takes only tags of versions before this major one. Built when it is first pulled, or with `practice build --all`."""
+    """It takes only tags of versions before this major one."""
+    since: int | None = None
+    """It takes only tags of this major version and of later ones."""
 
     @property
     def folder(self) -> Path:
         return HERE / self.name
 
+    @property
+    def on_demand(self) -> bool:
+        """Whether it is built only when it is first pulled, or with `practice build --all`."""
+        return self.before is not None or self.since is not None
+
     def takes(self, tag: str) -> bool:
-        """Whether it stands in for the tag. Tags without a version, such as `latest`, are for the newest image."""
-        version = re.match(r"v?(\d+)\.", tag, re.ASCII)
-        return self.before is None or (version is not None and int(version[1]) < self.before)
+        """Whether it stands in for the tag. Tags without a version, such as `latest`, are for images that take any."""
+        if not self.on_demand:
+            return True
+        if not (version := re.match(r"v?(\d+)\.", tag, re.ASCII)):
+            return False
+        major = int(version[1])
+        return (self.before is None or major < self.before) and (self.since is None or major >= self.since)
 
 
 def _z2jh(name: str) -> tuple[str, ...]:
@@ -47,13 +59,16 @@ def _cloud_provider(name: str) -> tuple[str, ...]:
 
 
 HUB = *_z2jh("k8s-hub"), *_z2jh("k8s-hub-slim")
+SINGLEUSER = _z2jh("k8s-singleuser-sample")
 
 IMAGES = (
     Image("debian", ("docker.io/library/debian", "docker.io/library/python")),
     Image("jupyterhub", _z2jh("jupyterhub"), base="debian"),
     Image("k8s-hub-3.3.8", HUB, base="debian", before=4),
     Image("k8s-hub", HUB, base="jupyterhub"),
-    Image("k8s-singleuser-sample", _z2jh("k8s-singleuser-sample"), base="jupyterhub"),
+    Image("k8s-hub-5", HUB, base="k8s-hub", since=5),
+    Image("k8s-singleuser-sample", SINGLEUSER, base="jupyterhub"),
+    Image("k8s-singleuser-sample-5", SINGLEUSER, base="k8s-singleuser-sample", since=5),
     Image("configurable-http-proxy", _z2jh("configurable-http-proxy"), base="debian"),
     Image("k8s-network-tools", _z2jh("k8s-network-tools"), base="debian"),
     Image("k8s-image-awaiter", _z2jh("k8s-image-awaiter"), base="debian"),

@@ -25,10 +25,10 @@ SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
 def recipe(tools: Tools, root: Path, images: Path) -> Recipe:
     """The layers of the images in that OCI layout, unpacked by the containerd of the machines' root file system `root`.
 
-    Those of older charts are not among them: they are built when they are first pulled.
+    Those that are built on demand are not among them.
     """
     built = layout.images(images)
-    wanted = {built[image.name][1] for image in IMAGES if image.name in built and not image.before}
+    wanted = {built[image.name][1] for image in IMAGES if image.name in built and not image.on_demand}
     entries = [entry for entry in layout.entries(images) if entry["digest"] in wanted]
 
     def make(folder: Path, say: Say) -> None:

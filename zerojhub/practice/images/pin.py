@@ -8,6 +8,7 @@ markers for the Python that it runs on. The hub of older charts is resolved as o
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ NO_WHEEL = ("onetimepass",)
 """Packages without a wheel. pip needs wheels to resolve for another Python, so these are built first."""
 OLDER = "k8s-hub-3.3.8", "2024-07-31T12:00Z"
 """The hub of older charts, and when that one was released."""
+NEWER = "k8s-hub-5", "k8s-singleuser-sample-5"
+"""The images with the next JupyterHub."""
 LEFT_OUT = ("rfc3987-syntax", "lark")
 """Optional dependencies of jsonschema for checking IRIs, which nothing here does. Compiling their grammar on every
 import takes 1.6 s of the four that a user waits for a server."""
@@ -46,6 +49,15 @@ def resolve(wanted: Sequence[str], fixed: dict[str, str], built: str, *options: 
     return {name: version for name, version in pins.items() if name not in LEFT_OUT}
 
 
+def above(name: str, base: dict[str, str], built: str) -> dict[str, str]:
+    """What the image adds to the packages of the image that it builds on, or has in another version."""
+    wanted = (HERE / name / "requirements.in").read_text()
+    there = {package: version for package, version in base.items() if not re.search(rf"(?m)^{package}\b(?!-)", wanted)}
+    return {
+        package: version for package, version in resolve((name,), there, built).items() if base.get(package) != version
+    }
+
+
 def write(name: str, pins: dict[str, str]) -> None:
     lines = [f"{package}=={version}" for package, version in sorted(pins.items())]
     (HERE / name / "requirements.txt").write_text("\n".join(lines) + "\n")
@@ -58,6 +70,7 @@ def main() -> None:
         hub = resolve(("jupyterhub", "k8s-hub"), {}, built)
         user = resolve(("jupyterhub", "k8s-singleuser-sample"), hub, built)
         proxy = resolve(("configurable-http-proxy",), {}, built)
+        newer = [(name, above(name, base, built)) for name, base in zip(NEWER, (hub, user), strict=True)]
         older, released = OLDER
         older_hub = resolve((older,), {}, built, f"--uploaded-prior-to={released}")
     write("jupyterhub", {name: version for name, version in hub.items() if name in user})
@@ -65,6 +78,8 @@ def main() -> None:
     write("k8s-singleuser-sample", {name: version for name, version in user.items() if name not in hub})
     write("configurable-http-proxy", proxy)
     write(older, older_hub)
+    for name, pins in newer:
+        write(name, pins)
 
 
 if __name__ == "__main__":
