@@ -88,6 +88,11 @@ def test_deleting_a_volume_that_goes_meanwhile_is_no_error():
     cluster = Slow(PersistentVolumeClaim=[claim("ben", "pvc-2", user="ben")], PersistentVolume=there)
     anyio.run(volumes.delete, cluster, "hub", ["c-1", "c-2"])
     assert cluster.deleted == ["pvc-1", "ben"]
+    retained = volume("pvc-2", "ben", **csi("c-2"))
+    retained["spec"]["persistentVolumeReclaimPolicy"] = "Retain"
+    cluster = Slow(PersistentVolumeClaim=[claim("ben", "pvc-2", user="ben")], PersistentVolume=[retained])
+    anyio.run(volumes.delete_all, cluster, "hub")
+    assert cluster.deleted == ["ben"]
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -63,7 +63,7 @@ async def delete(kube: Kube | None, cloud: Cloud, namespace: str, items: Sequenc
         there = {each["metadata"]["name"] for each in await kube.list(PERSISTENT_VOLUME)}
         theirs = [each for each in bound if any(each.name == item.persistent_volume for item in items)]
         for volume in theirs:
-            await volumes.set_policy(kube, volume.name, "Delete")
+            await volumes.set_last_policy(kube, volume.name, "Delete")
         await volumes.delete_claims(kube, namespace, theirs)
         for item in items:
             if item.persistent_volume in {each.name for each in theirs}:
@@ -72,7 +72,7 @@ async def delete(kube: Kube | None, cloud: Cloud, namespace: str, items: Sequenc
                 await kube.delete(PERSISTENT_VOLUME_CLAIM, item.claim, namespace, wait=DELETE_TIMEOUT)
             elif item.persistent_volume:
                 # Nothing but its claim makes a driver delete it.
-                await volumes.set_policy(kube, item.persistent_volume, "Retain")
+                await volumes.set_last_policy(kube, item.persistent_volume, "Retain")
                 await kube.delete(PERSISTENT_VOLUME, item.persistent_volume, wait=DELETE_TIMEOUT)
     doomed = {item.volume for item in items if item.volume}
     for volume_id in doomed & await _in_cinder(cloud):

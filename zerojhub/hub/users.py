@@ -183,7 +183,7 @@ class Users:
     async def _delete(self, kube: Kube, namespace: str, person: Leaving) -> None:
         """Delete the user, their claims and volumes, and wait until the volumes are gone. TimedOut if they stay."""
         for volume in person.volumes:
-            await volumes.set_policy(kube, volume.name, "Delete")
+            await volumes.set_last_policy(kube, volume.name, "Delete")
         await self._client.delete_user(person.name)
         await volumes.delete_claims(kube, namespace, person.volumes)
 

@@ -66,7 +66,7 @@ async def delete_all(kube: Kube, namespace: str) -> None:
     for claim in claims:
         volume = claim["spec"].get("volumeName")
         if volume in retained and USERNAME in claim["metadata"].get("annotations", {}):
-            await set_policy(kube, volume, "Delete")
+            await set_last_policy(kube, volume, "Delete")
         await kube.delete(PERSISTENT_VOLUME_CLAIM, claim["metadata"]["name"], namespace)
 
 
@@ -76,6 +76,15 @@ async def set_policy(kube: Kube, volume: str, policy: str) -> None:
     changed = await kube.merge(PERSISTENT_VOLUME, volume, None, change)
     if changed["spec"].get("persistentVolumeReclaimPolicy") != policy:
         raise KubeError(f"volume {volume} does not have reclaim policy {policy}")
+
+
+async def set_last_policy(kube: Kube, volume: str, policy: str) -> None:
+    """`set_policy` for a PersistentVolume that is about to be deleted, and may be gone since it was listed."""
+    try:
+        await set_policy(kube, volume, policy)
+    except KubeError as error:
+        if error.status != 404:
+            raise
 
 
 async def claim_again(kube: Kube, claim: PersistentVolumeClaim, *, timeout: float = 60) -> None:
@@ -116,12 +125,8 @@ async def delete(kube: Kube, namespace: str, ids: Collection[str]) -> None:
         name, reference = volume["metadata"]["name"], volume["spec"].get("claimRef", {})
         if id_of(volume) not in ids or reference.get("namespace") != namespace:
             continue
-        try:
-            # It may have been retained when its user was removed; nothing but its claim makes a driver delete it.
-            await set_policy(kube, name, "Delete" if name in bound else "Retain")
-        except KubeError as error:
-            if error.status != 404:  # gone since it was listed: with a claim that was deleted just before
-                raise
+        # It may have been retained when its user was removed; nothing but its claim makes a driver delete it.
+        await set_last_policy(kube, name, "Delete" if name in bound else "Retain")
         if name in bound:
             await kube.delete(PERSISTENT_VOLUME_CLAIM, bound[name].claim, namespace)
         else:
