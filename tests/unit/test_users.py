@@ -321,6 +321,8 @@ LISTS = {
     "semicolons, quotes and a mark": (
         '\ufeff"First name";"Email address"\r\n"Ada";"ada@x.edu"\r\n', ["ada@x.edu"], "column Email address"),
     "tabs": ("Student\tSIS Login ID\nLovelace, Ada\tada\n", ["ada"], "column SIS Login ID"),
+    "bars": ("name|username\nAda L|ada\n", ["ada"], "column username"),
+    "as Excel names its delimiter": ("sep=;\r\nusername;name\r\nada;Ada L\r\n", ["ada"], "column username"),
     "no header": ("ada\n\nben\n ben \n", ["ada", "ben"], "its only column (no header)"),
     "a header alone above names": ("username\nada\n", ["ada"], "column username"),
     "rows of other lengths": ("id,username\n1\n2,ada,x\n,,\n", ["ada"], "column username"),
@@ -345,6 +347,10 @@ WRONG = {
     "Ada Lovelace\nBen\n": "'Ada Lovelace' in its only column (no header) is not a user name (add a column username or "
     "email)",
     "username\nada\0\n": "not a CSV file (save it as CSV UTF-8)",
+    '"username\nada\nben\n': "3: not a CSV file: unexpected end of data",
+    'username\n"a\nb"\n': "'a\\nb' in column username is not a user name (add a column username or email)",
+    'username\n"ada"x\n': "2: not a CSV file: ',' expected after '\"'",
+    '{"ada": 1}\n': "'{\"ada\": 1}' in its only column (no header) is not a user name (add a column username or email)",
 }
 
 

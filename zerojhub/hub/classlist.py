@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,9 @@ def read(path: Path) -> ClassList:
 def _checked(path: Path, names: list[str], source: str) -> ClassList:
     if not names:
         raise UserError(f"there are no names in {source}", where=str(path))
-    if several := next((name for name in names if " " in name), None):
+    if wrong := next((name for name in names if re.search(r"[\s\"{}]", name)), None):
         hint = "add a column username or email"
-        raise UserError(f"{several!r} in {source} is not a user name", where=str(path), hint=hint)
+        raise UserError(f"{wrong!r} in {source} is not a user name", where=str(path), hint=hint)
     return ClassList(names, source)
 
 
@@ -64,12 +65,14 @@ def _rows(path: Path) -> list[list[str]]:
         raise UserError("not UTF-8", where=str(path), hint="save it as CSV UTF-8") from None
     if "\0" in text:
         raise UserError("not a CSV file", where=str(path), hint="save it as CSV UTF-8")
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    first = text.lstrip().partition("\n")[0].strip()
+    delimiter = max(",;\t|", key=first.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        return list(csv.reader(text.splitlines(), delimiter=delimiter))
+        # Excel tells itself the delimiter like this.
+        return [row for row in rows if not (rows.line_num == 1 and first == f"sep={delimiter}")]
     except csv.Error as error:
-        raise UserError(f"not a CSV file: {error}", where=str(path)) from None
+        raise UserError(f"not a CSV file: {error}", where=f"{path}:{rows.line_num}") from None
 
 
 def _names(rows: list[list[str]], column: int) -> list[str]:
