@@ -171,6 +171,22 @@ def test_the_files_that_a_template_names_are_sent_with_it(tmp_path: Path) -> Non
     assert refused.value.where == f"{path}:4"
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("t.yaml", "a.yaml:2: the template t.yaml contains itself"),
+        ("http://x/y.yaml", "t.yaml:2: type: URLs are not supported: http://x/y.yaml"),
+    ],
+)
+def test_a_template_that_cannot_be_read_whole(tmp_path: Path, kind: str, said: str) -> None:
+    text = "heat_template_version: 2018-08-31\nresources: {a: {type: %s}}\n"
+    (tmp_path / "t.yaml").write_text(text % ("a.yaml" if kind == "t.yaml" else kind))
+    (tmp_path / "a.yaml").write_text(text % kind)
+    with pytest.raises(UserError) as refused:
+        hot.read(tmp_path / "t.yaml")
+    assert str(refused.value).startswith(f"{tmp_path}/{said}")
+
+
 def test_later_environments_take_precedence(tmp_path: Path) -> None:
     (first := tmp_path / "1.yaml").write_text("parameters: {a: 1, b: 2026-01-01}\nparameter_defaults: {}\n")
     (second := tmp_path / "2.yaml").write_text("parameters: {a: 2}\n")

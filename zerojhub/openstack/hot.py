@@ -73,22 +73,32 @@ VOLUME_DRIVERS = {"kubernetes": "cinder", "swarm": "rexray", "mesos": "rexray"}
 def read(path: Path) -> TemplateSource:
     """A Heat template, with the files that it names, relative to it. UserError with `file:line` for a file that is none."""
     files: dict[str, str] = {}
-    return TemplateSource(_read_template(path, files), files)
+    return TemplateSource(_read_template(path, files, (path.resolve(),)), files)
 
 
-def _read_template(path: Path, files: dict[str, str]) -> str:
+def _read_template(path: Path, files: dict[str, str], within: tuple[Path, ...]) -> str:
+    """`within`: the templates that lead here, this one included."""
     document = read_yaml(path, rules=PYYAML)
     if not document:
         raise UserError("the Heat template is empty", where=f"{path}:1", hint="zerojhub heat render prints one")
     if not isinstance(document, dict):
         raise UserError("a Heat template must be a mapping with heat_template_version and resources", where=f"{path}:1")
     for place, name in _named_files(document):
-        named = path.parent / name
+        named, where = path.parent / name, f"{path}:{line_of(document, place)}"
+        if "://" in name:
+            raise UserError(
+                f"{place[-1]}: URLs are not supported: {name}", where=where, hint="download it beside this file"
+            )
         if not named.is_file():
-            raise UserError(f"{place[-1]}: no such file: {named}", where=f"{path}:{line_of(document, place)}")
-        text = _read_template(named, files) if place[-1] == "type" else read_text(named)
+            raise UserError(f"{place[-1]}: no such file: {named}", where=where)
+        if place[-1] != "type":
+            text = read_text(named)
+        elif (template := named.resolve()) in within:
+            raise UserError(f"the template {name} contains itself", where=where)
+        else:
+            text = _read_template(named, files, (*within, template))
         if files.setdefault(name, text) != text:
-            raise UserError(f"two files are named {name!r}", where=f"{path}:{line_of(document, place)}")
+            raise UserError(f"two files are named {name!r}", where=where)
     return read_text(path)
 
 

@@ -137,6 +137,8 @@ class Template:
         """A resource with its functions parsed; None if its condition is false."""
         if not isinstance(resource, dict) or not resource.get("type"):
             raise refusal("StackValidationFailed", "Each resource must contain a type key.")
+        if not isinstance(resource["type"], str):
+            raise refusal("StackValidationFailed", f"Resource {name} type type must be string")
         conditional = self.version >= CONDITIONS_SINCE
         for key in resource:
             if key not in (*RESOURCE_KEYS, *CONDITIONAL_KEYS):
