@@ -107,7 +107,9 @@ def refusal(name: str | None = "x") -> str:
         (entry("profile: nobody", username="me", password=PASSWORD), ":6: unknown profile 'nobody' (define it in clouds-p"),
         (entry("regions: true"), ":10: regions must be a list, not a number or a truth value"),
         (entry("api_timeout: soon"), ":10: api_timeout must be a number of seconds, not text"),
-        (entry("networks: [a]"), ":2: cloud 'x' cannot be used: "),
+        (entry("networks: [a]"), ":10: networks must be a list of mappings, not of text"),
+        (entry("cache: 5"), ":10: cache must be a mapping, not a number or a truth value"),
+        (entry("profile: http://127.0.0.1:9"), ":10: profile 'http://127.0.0.1:9' cannot be fetched: nothing answers"),
         (entry("networks: a"), ":10: networks must be a list of mappings, not text"),
         (entry("profile: [a]"), ":10: profile must be text, not a list"),
         (entry("auth_type: [a]"), ":10: auth_type must be text, not a list"),
@@ -194,6 +196,8 @@ def test_a_file_that_does_not_exist_is_named(write, monkeypatch, folders):
     assert "OS_CLIENT_CONFIG_FILE is elsewhere.yaml, which does not exist" in refusal()
     write(entry())  # as openstacksdk does, look where it is by default
     assert Cloud("x").name == "x"
+    broken = write("clouds: {]", "elsewhere.yaml")  # but not where the file is there, which may be of another cloud
+    assert refusal().startswith(f"{broken.name}:1: not valid YAML")
 
 
 @pytest.mark.parametrize("name", ["clouds.yaml", "secure.yaml"])

@@ -44,11 +44,12 @@ TEXTS = re.compile(
 """Settings whose values are text."""
 NO_LIST = re.compile(r"profile|cloud|auth_type|cacert|cert|key")
 """Those of them whose value cannot be a list."""
+BESIDE_CLOUDS: dict[str, tuple[type, str]] = dict.fromkeys(("cache", "client", "metrics"), (dict, "a mapping"))
 SHAPES: dict[str, tuple[type, str]] = {
     "regions": (list, "a list"),
     "networks": (list, "a list of mappings"),
+    **{key: shape for key, shape in BESIDE_CLOUDS.items() if key != "client"},
 }
-BESIDE_CLOUDS: dict[str, tuple[type, str]] = dict.fromkeys(("cache", "client", "metrics"), (dict, "a mapping"))
 """Settings of an entry, and of the whole file, that openstacksdk takes apart without looking."""
 REQUIRED = re.compile(r"auth_url|username|password|token|passcode|(\w+_)?(domain|project|tenant|credential)_\w+")
 """Keys of `auth` that openstacksdk does not drop when they are empty."""
@@ -119,6 +120,10 @@ class CloudsFile:
             )
             return
         yield from self._misshapen(entry, SHAPES, *place)
+        for number, network in enumerate(entry.get("networks") or ()):
+            if not isinstance(network, Mapping):
+                where = self.where(*place, "networks", number)
+                yield UserError(f"networks must be a list of mappings, not of {_shown(network)}", where=where)
         try:
             float(entry.get("api_timeout") or 0)
         except (TypeError, ValueError):
@@ -231,6 +236,8 @@ class Clouds:
 
     def region(self, requested: str | None) -> CloudRegion:
         """The cloud of that name (None: the one that OS_CLOUD or the OS_* variables select). Raises UserError."""
+        if self.clouds.problems and self._override and Path(self._override).exists():
+            raise self.clouds.problems[0]  # of the file that the user has named; openstacksdk would take another one
         known = self.clouds.names()
         self.secure.names()
         try:
@@ -319,6 +326,10 @@ class Clouds:
             return UserError(message, where=self.place_of(name, "auth"), hint=advice)
         if unexpected := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
             return self._unknown_key(unexpected[1], name)
+        if profile and isinstance(error, OSError):
+            hint = "define it in clouds-public.yaml, or write its auth_url into the entry"
+            message = f"profile {profile!r} cannot be fetched: nothing answers at its address"
+            return UserError(message, where=self.place_of(name, "profile"), hint=hint)
         message = f"cloud {name!r} cannot be used: {masking.mask(one_line(str(error)))}"
         hint = "openstacksdk says so; check the entry's settings"
         return UserError(message, where=self.place_of(name), hint=hint)
