@@ -44,6 +44,8 @@ Name = Annotated[
 Labels = dict[str, str | int | bool | float]
 
 
+LABEL = r"\w([\w-]{0,61}\w)?"
+"""What stands between the dots of a host name."""
 KNOWN_KEYS = "known keys: "
 
 
@@ -170,7 +172,11 @@ class StorageSpec(Section):
     """Volumes for the hub and its users."""
 
     class_name: Annotated[
-        str, matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "lower-case letters, digits, '-' and '.'")
+        str,
+        matching(
+            r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+            "lower-case letters, digits, '-' and '.'",
+        ),
     ] = Field("cinder", alias="class")
     """Storage class to create as the default if the cluster has no default storage class."""
     type: str | None = None
@@ -304,7 +310,7 @@ class HubSpec(Section):
     def _is_a_host_name(cls, host: str | None) -> str | None:
         if host and "://" in host:
             raise PydanticCustomError("host", "must be a host name alone, without https:// or http://")
-        if host is not None and not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?", host):
+        if host is not None and not re.fullmatch(rf"\[[0-9a-fA-F:.]+\]|{LABEL}(\.{LABEL})*\.?", host):
             raise PydanticCustomError("host", "must be a host name, such as hub.example.org")
         return host
 
@@ -354,7 +360,7 @@ def is_address(host: str) -> bool:
 class DnsSpec(Section):
     """The zone of Designate in which the record of `hub.host` is kept."""
 
-    zone: Annotated[str, matching(r"[\w-]+(\.[\w-]+)+\.?", "the name of a zone, such as example.org.")]
+    zone: Annotated[str, matching(rf"{LABEL}(\.{LABEL})+\.?", "the name of a zone, such as example.org.")]
     """Name of the zone. Without this section it is the nearest zone of the project above `hub.host`, if there is one."""
 
     @field_validator("zone")

@@ -63,6 +63,7 @@ _REQUIREMENTS = {
     "greater_than_equal": "{ge} or more",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a smaller number",
     "int_type": "a whole number",
     "less_than_equal": "{le} or less",
     "list_type": "a list",

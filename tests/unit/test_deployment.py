@@ -137,6 +137,8 @@ def test_a_number_that_yaml_reads_as_another_is_refused(tmp_path, written, meani
         ),
         ("hub.example.org/jupyter", "hub.host: must be a host name, such as hub.example.org, not 'hub.example.org/jup"),
         ("''", "hub.host: must be a host name, such as hub.example.org, not ''"),
+        (f"{'a' * 64}.org", "hub.host: must be a host name, such as hub.example.org, not 'aaa"),
+        ("-x.example.org", "hub.host: must be a host name, such as hub.example.org, not '-x.example.org'"),
         ("192.0.2.7", "hub.https: a certificate needs a host name, and 192.0.2.7 is an IP address"),
         ("'[2001:db8::7]'", "hub.https: a certificate needs a host name, and [2001:db8::7] is an IP address"),
     ],

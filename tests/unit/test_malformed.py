@@ -140,6 +140,7 @@ def test_a_file_with_mistakes_is_accepted_or_refused(tmp_path, name, data):
     ("name", "place", "value", "said"),
     [
         ("list.yaml", ("items",), 5, ":2: items must be a list of objects"),
+        ("cron.yaml", ("spec", "schedule"), 5, ": the schedule is a number, 5 (such as '0 6 * * *', in quotes)"),
         ("cron.yaml", ("spec", "timeZone"), [], ": timeZone must be a string, not []"),
     ],
 )

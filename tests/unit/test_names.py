@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.fakecloud import Answer, FakeCloud
 from zerojhub.errors import UserError
-from zerojhub.openstack import names
+from zerojhub.openstack import names, nova
 from zerojhub.openstack.session import Cloud
 
 FLAVORS = [
@@ -63,3 +63,10 @@ def test_a_project_without_any(fake_cloud, cloud):
     fake_cloud.answer("GET /image/v2/images", Answer(200, {"images": []}))
     with pytest.raises(UserError, match=r"no image named 'fcos' \(existing images: none\)"):
         anyio.run(names.image, cloud, "fcos")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "mine?", "../servers"])
+def test_a_keypairs_name_is_no_path(fake_cloud, cloud, name):
+    for path in ("os-keypairs", "os-keypairs/mine", "servers", ""):
+        fake_cloud.answer(f"GET /compute/v2.1/{path}", Answer(200, {"keypair": {"name": path, "public_key": ""}}))
+    assert anyio.run(nova.find_keypair, cloud, name) is None

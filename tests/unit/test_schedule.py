@@ -71,6 +71,8 @@ def test_every_so_often_counts_from_when_it_was_made():
         ("0 0 * * FRI#1", "'FRI#1' is not a number"),
         ("0 17-9 * * *", "17 is greater than 9"),
         ("*/0 * * * *", "'0' is not a valid step"),
+        ("*/99999999999999999999 * * * *", "is not a valid step"),
+        ("?? * * * *", "minute '??': '??' is not a number"),
         ("* * * *", "has 4 fields"),
         ("@reboot", "known: @yearly"),
         ("@every sometimes", "such as @every 1h30m"),

@@ -98,6 +98,12 @@ def test_no_chart_is_said(tmp_path, content, words):
         _ = find("chart.tgz", directory=tmp_path).metadata
 
 
+def test_a_chart_of_an_oci_registry_is_refused():
+    with pytest.raises(UserError, match="OCI registries are not supported: oci://x/y") as refused:
+        find("oci://x/y")
+    assert refused.value.hint == "helm pull oci://x/y, and set hub.chart to its file"
+
+
 def test_another_version_than_asked_for_is_said(chart_folder):
     with pytest.raises(UserError, match=r"is version 4\.4\.0, not 3\.3\.8"):
         find(str(chart_folder), "3.3.8")

@@ -213,6 +213,12 @@ def test_every_key_has_its_line_and_its_text(tmp_path):
     assert written(document, ("hub", "tag", "x")) is None
 
 
+def test_what_json_escapes_and_yaml_does_not(tmp_path):
+    path = tmp_path / "job.json"
+    path.write_text(r'{"a": "\ud83d\ude00\uD83D\uDE00", "b": "\\ud83d\\ude00 \u00e9"}')
+    assert read_documents(path) == [(1, {"a": "😀😀", "b": r"\ud83d\ude00 é"})]
+
+
 def test_documents_without_the_empty_ones(tmp_path):
     path = tmp_path / "jobs.yaml"
     path.write_text("---\na: 1\n---\n# nothing\n---\nb: 2\n---\n")

@@ -141,6 +141,10 @@ async def find(ref: str, version: str | None, directory: Path) -> ChartArchive:
     Raises UserError if there is no such chart, or it has a version other than `version`; ZeroJHubError if it cannot be
     downloaded.
     """
+    if ref.startswith("oci://"):
+        raise UserError(
+            f"OCI registries are not supported: {ref}", hint=f"helm pull {ref}, and set hub.chart to its file"
+        )
     if ref.startswith(("http://", "https://")):
         chart = await _download(ref, set())
     else:

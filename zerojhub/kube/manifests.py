@@ -218,6 +218,10 @@ def schedule_of(cron_job: Source) -> schedule.Schedule:
     """The schedule of a file's CronJob. UserError with its line."""
     spec = cron_job.manifest["spec"]
     where, zone_where = cron_job.where("spec", "schedule"), cron_job.where("spec", "timeZone")
+    if isinstance(spec.get("schedule"), int | float):
+        raise UserError(
+            f"the schedule is a number, {spec['schedule']}", where=where, hint="such as '0 6 * * *', in quotes"
+        )
     if not isinstance(spec.get("schedule"), str):
         raise UserError("the schedule is missing", where=where, hint="such as '0 6 * * *', daily at 6:00")
     if not isinstance(zone := spec.get("timeZone"), str | None):

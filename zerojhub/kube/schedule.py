@@ -135,14 +135,14 @@ def _field(text: str, name: str, least: int, most: int, names: list[str], *, whe
         return int(word)
 
     parts = []
-    for part in text.replace("?", "*").split(","):
+    for part in text.split(","):
         span, slash, step = part.partition("/")
-        if slash and (not step.isdigit() or int(step) == 0):
+        if slash and (not re.fullmatch(r"\d{1,18}", step, re.ASCII) or int(step) == 0):
             raise invalid(f"{step!r} is not a valid step")
-        if span == "*":
+        if span in ("*", "?"):
             if step in ("", "1"):
                 return "*"
-            parts.append(part)
+            parts.append(f"*/{step}")
             continue
         low, dash, high = span.partition("-")
         first = number(low)

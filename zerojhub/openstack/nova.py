@@ -6,6 +6,7 @@ Types have the keys that the product reads, as the Compute API reference names t
 from __future__ import annotations
 
 from typing import NotRequired
+from urllib.parse import quote
 
 from typing_extensions import TypedDict
 
@@ -185,7 +186,9 @@ async def keypairs(cloud: Cloud) -> list[Keypair]:
 
 
 async def find_keypair(cloud: Cloud, name: str) -> Keypair | None:
-    return await cloud.compute.find(f"/os-keypairs/{name}", Keypair, within="keypair")
+    if name in (".", ".."):  # which would shorten the path
+        return None
+    return await cloud.compute.find(f"/os-keypairs/{quote(name, safe='')}", Keypair, within="keypair")
 
 
 async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
@@ -202,7 +205,7 @@ async def create_keypair(cloud: Cloud, name: str, public_key: str) -> Keypair:
 
 
 async def delete_keypair(cloud: Cloud, name: str) -> None:
-    await cloud.compute.delete(f"/os-keypairs/{name}")
+    await cloud.compute.delete(f"/os-keypairs/{quote(name, safe='')}")
 
 
 async def zones(cloud: Cloud) -> list[str]:

@@ -6,6 +6,7 @@ with additions of their own (`go`, `pyyaml`). Syntax needs no emulation: PyYAML'
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,6 +37,8 @@ __all__ = [
 KeyPath = tuple[str | int, ...]
 """The keys and list indexes that lead to a value in a document."""
 
+SURROGATES = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+"""A character beyond U+FFFF as JSON may escape it, and YAML may not."""
 GO = Rules(go.scalar, go.key, merges_in_place=True)
 """How Helm and kubectl read values and manifests."""
 PYYAML = Rules(pyyaml.scalar, pyyaml.key, merges_in_place=False)
@@ -56,7 +59,14 @@ def read_documents(path: Path) -> list[tuple[int, Any]]:
 
     `-` is standard input. Raises UserError with file:line.
     """
-    return load_all(_content(path), "stdin" if str(path) == "-" else str(path))
+    content = _content(path)
+    if content.lstrip().startswith(b"{"):  # JSON, which kubectl reads as such
+        content = SURROGATES.sub(_character, content)
+    return load_all(content, "stdin" if str(path) == "-" else str(path))
+
+
+def _character(pair: re.Match[bytes]) -> bytes:
+    return pair[1] + bytes.fromhex((pair[2] + pair[3]).decode()).decode("utf-16-be").encode()
 
 
 def load(content: bytes, name: str, rules: Rules = GO) -> Any:
