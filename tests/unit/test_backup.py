@@ -689,7 +689,7 @@ def test_the_database_is_saved_on_the_hubs_node_and_it_is_noted_what_it_belongs_
     cluster.objects["ConfigMap"] = [noted]
     before = anyio.run(saved.saved, cluster, "class")
     assert before
-    assert (before.chart, before.revision) == ("jupyterhub-3.3.8", 4)
+    assert (before.chart, before.revision, before.image) == ("jupyterhub-3.3.8", 4, "k8s-hub:3.3.8")
 
 
 def test_an_upgrade_does_not_begin_if_the_database_cannot_be_saved():

@@ -82,27 +82,73 @@ def hub(replicas: int, component: str = "hub") -> dict[str, Any]:
     return {"metadata": meta, "spec": {"replicas": replicas}, "status": status}
 
 
+PUBLIC = {
+    "metadata": {"name": "proxy-public", "namespace": "toy", "labels": {"release": "toy", "component": "proxy-public"}}
+}
+
+
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
 def test_a_hub_that_was_stopped_is_not_as_it_should_be(monkeypatch, state):
-    assert isinstance(look_at(monkeypatch, Cluster(Deployment=[hub(1)], Namespace=[]))[0], Found)
-    assert isinstance(look_at(monkeypatch, Cluster(Deployment=[hub(0, "user-scheduler")], Namespace=[]))[0], Found)
-    found, _ = look_at(monkeypatch, Cluster(Deployment=[hub(0)], Namespace=[]))
+    def of(*deployments: dict[str, Any], **more: Any) -> Any:
+        objects = {"Deployment": list(deployments), "Namespace": [], "Service": [PUBLIC], **more}
+        return look_at(monkeypatch, Cluster(**objects))[0]
+
+    assert isinstance(of(hub(1)), Found)
+    assert isinstance(of(hub(0, "user-scheduler")), Found)
+    found = of(hub(0))
     assert (type(found), found.detail) == (Wrong, "not available: hub")
+    lost = of(hub(1), Service=[])
+    assert (type(lost), lost.detail) == (Wrong, "its service proxy-public is missing")
 
 
 def test_a_hub_that_has_moved_is_not_started(monkeypatch, state):
     moved = {"metadata": {"name": "toy", "annotations": {"zerojhub.io/moved-to": "new"}}}
-    found, run = look_at(monkeypatch, Cluster(Deployment=[hub(0)], Namespace=[moved]))
+    found, run = look_at(monkeypatch, Cluster(Deployment=[hub(0)], Namespace=[moved], Service=[PUBLIC]))
     assert isinstance(found, Wrong)
     assert found.detail == "the hub moves to deployment new, or has moved there"
     with pytest.raises(ZeroJHubError, match=r"moves to deployment new.*zerojhub move, with --back or without"):
         anyio.run(chart.Chart().do, run, found)
     with pytest.raises(ZeroJHubError, match="moves to deployment new"):
         anyio.run(chart.announce, run, "Back at 5")
+
+
+@pytest.mark.parametrize(
+    ("services", "before", "done"),
+    [
+        ([PUBLIC], {}, []),
+        ([], {}, ["install"]),  # Helm creates again what is missing of the release
+        ([PUBLIC], {"hub": {"image": {"tag": "5.0.0"}}}, ["save", "install"]),
+    ],
+)
+def test_helm_upgrades_what_has_lost_its_service_and_an_image_is_changed_after_saving_the_database(
+    monkeypatch, state, services, before, done
+):
+    seen: list[str] = []
+
+    def noted(what: str) -> Any:
+        async def act(*_: Any, **__: Any) -> None:
+            seen.append(what)
+
+        return act
+
+    async def release(run: Run) -> InstalledRelease:
+        return InstalledRelease(3, "deployed", "jupyterhub-4.4.0", "", before)
+
+    monkeypatch.setattr(chart, "hub_release", release)
+    monkeypatch.setattr(chart, "_install", noted("install"))
+    monkeypatch.setattr(chart, "_save_database", noted("save"))
+    deployment = {"name": "toy", "cloud": "c", "cluster": {"template": "t"}}
+    run = Run(Deployment.model_validate(deployment), Progress(quiet=True))
+    reach: Any = SimpleNamespace(kube=Cluster(Deployment=[hub(1)], Namespace=[], Service=services))
+    wanted: Any = SimpleNamespace(name="jupyterhub", version="4.4.0")
+    rendered: Any = SimpleNamespace(chart=wanted, values=lambda *_: {})
+    run[Access], run[Values] = reach, rendered
+    anyio.run(chart.Chart().do, run, Wrong("something"))
+    assert seen == done
 
 
 def test_an_interrupted_release_is_recovered_only_after_its_volumes_are_kept_and_they_are_given_back(
@@ -131,7 +177,7 @@ def test_an_interrupted_release_is_recovered_only_after_its_volumes_are_kept_and
     run = Run(
         Deployment.model_validate({"name": "toy", "cloud": "c", "cluster": {"template": "t"}}), Progress(quiet=True)
     )
-    reach: Any = SimpleNamespace(kube=Cluster(Deployment=[], Namespace=[]))
+    reach: Any = SimpleNamespace(kube=Cluster(Deployment=[], Namespace=[], Service=[]))
     rendered: Any = SimpleNamespace(chart=SimpleNamespace(name="jupyterhub", version="4.4.0"), values=lambda *_: {})
     cluster: Any = {"uuid": "c1"}
     run[Access], run[Values], run[MagnumCluster] = reach, rendered, cluster

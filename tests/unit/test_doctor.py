@@ -546,6 +546,17 @@ def test_a_load_balancer_that_failed(world, state, problem, do):
     assert do in found.do
 
 
+READY = ("observedGeneration", "updatedReplicas", "availableReplicas", "replicas")
+
+
+def test_a_hub_without_its_service_is_said(world):
+    hub = {"metadata": {"name": "hub", "namespace": "class", "labels": {"component": "hub"}}}
+    world.kube.objects["Deployment"] = [hub | {"spec": {"replicas": 1}, "status": dict.fromkeys(READY, 1)}]
+    found = world.only()
+    assert (found.kind, found.name, found.problem) == ("service", "class/proxy-public", "is missing")
+    assert found.do.startswith("zerojhub up")
+
+
 def test_a_service_without_an_address_says_that_the_pool_is_exhausted(world):
     meta = {"name": "proxy-public", "namespace": "class", "uid": "s1", "creationTimestamp": ago(hours=1)}
     world.kube.objects["Service"] = [{"metadata": meta, "spec": {"type": "LoadBalancer"}, "status": {}}]

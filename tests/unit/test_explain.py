@@ -95,6 +95,8 @@ ValueError: CILogonOAuthenticator.allowed_idps is a required configuration, it m
     assert with_exception(why, log) == (
         f"{why}: ValueError: CILogonOAuthenticator.allowed_idps is a required configuration, it must be specified!"
     )
+    newer = f"alembic.util.exc.CommandError: Can't locate revision identified by 'f460b0348206'\n{log}"
+    assert with_exception(why, newer).startswith(f"{why}: its database has been changed by a newer JupyterHub, which")
     assert with_exception(why, "Permission denied\n  Error: indented\n") == why
 
 

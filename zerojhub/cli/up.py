@@ -80,7 +80,8 @@ def up(
     ] = None,
     chart: ChartOption = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Undo the last upgrade of the hub's chart instead, with its accounts.")
+        bool,
+        typer.Option("--undo", help="Undo the last upgrade of the hub's chart or image instead, with its accounts."),
     ] = False,
     from_backup: Annotated[
         bool, typer.Option("--from-backup", help="Restore everybody's files and accounts from the backups, too.")
@@ -89,7 +90,7 @@ def up(
 ) -> None:
     """Create what is missing between the project and a working hub, and print its URL.
 
-    Before it changes the version of the chart, it saves the hub's accounts. --undo goes back to that version and to these
+    Before it changes the version of the chart or the hub's image, it saves the hub's accounts. --undo goes back to that version and to these
     accounts; it asks first, because accounts created since are lost. --from-backup creates the hub again from its backups
     alone, also in another project: all it needs is hub.yaml with the files that it names.
 
@@ -158,16 +159,16 @@ def _undo(
     from zerojhub.stages import Chart
     from zerojhub.stages.chart import undo_upgrade
 
-    async def work(run: Run) -> Saved:
+    async def work(run: Run) -> tuple[Saved, bool]:
         found = await running.look(run, graph.with_needs([Chart]))
         name = found.release.name
         with graph.step(found.run, Chart.name) as step:
-            before = await undo_upgrade(found.run, ask)
+            before, image = await undo_upgrade(found.run, ask)
             step.outcome, step.detail = "done", f"release {name} has chart {before.chart}"
-        return before
+        return before, image
 
-    before = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True)
-    show_undone(before, output)
+    before, image = with_run(work, file, cloud, quiet=quiet, verbose=verbose, locked=True)
+    show_undone(before, output, image=image)
 
 
 @app.command()

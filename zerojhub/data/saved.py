@@ -1,4 +1,4 @@
-"""The hub's database as it was before the last upgrade of its chart, beside the current one on the hub's volume."""
+"""The hub's database as it was before the last upgrade of its chart or image, beside the current one on the hub's volume."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Saved:
     """Of the Helm release."""
     time: str
     """When it was saved (RFC 3339)."""
+    image: str = ""
+    """The hub's, with its tag; empty if an earlier zerojhub has saved it."""
 
 
 async def save(kube: Kube, namespace: str, release: str, chart: str, revision: int, say: Say) -> bool:
@@ -48,7 +50,7 @@ async def save(kube: Kube, namespace: str, release: str, chart: str, revision: i
         return False
     await _run(kube, hub, release, claim, "save", say)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    data = {key: str(value) for key, value in asdict(Saved(chart, revision, now)).items()}
+    data = {key: str(value) for key, value in asdict(Saved(chart, revision, now, image_of(hub))).items()}
     meta = {"name": NAME, "namespace": namespace, "labels": OURS}
     await kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
     return True
@@ -59,7 +61,7 @@ async def saved(kube: Kube, namespace: str) -> Saved | None:
     found = await kube.get(CONFIG_MAP, NAME, namespace)
     data = found.get("data", {}) if found else {}
     try:
-        return Saved(data["chart"], int(data["revision"]), data["time"])
+        return Saved(data["chart"], int(data["revision"]), data["time"], data.get("image", ""))
     except (KeyError, ValueError):
         return None
 

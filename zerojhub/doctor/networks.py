@@ -126,10 +126,29 @@ async def load_balancers(subject: Subject) -> list[Finding]:
 
 
 async def without_address(subject: Subject) -> list[Finding]:
-    """Services of type LoadBalancer that have no load balancer, with OpenStack's reason."""
+    """Hubs without their Service, and Services of type LoadBalancer without a load balancer, with OpenStack's reason."""
     events, now = await subject.objects(kinds.EVENT), await subject.kube_time()
-    found = []
-    for service in await subject.objects(kinds.SERVICE):
+    services = await subject.objects(kinds.SERVICE)
+    public, hubs = (
+        {
+            each["metadata"].get("namespace")
+            for each in objects
+            if each["metadata"].get("labels", {}).get("component") == name
+        }
+        for objects, name in ((services, "proxy-public"), (await subject.objects(kinds.DEPLOYMENT), "hub"))
+    )
+    found = [
+        Finding(
+            "service",
+            f"{namespace}/proxy-public",
+            None,
+            "is missing",
+            "nobody reaches the hub",
+            subject.on_deployment("up"),
+        )
+        for namespace in sorted(hubs - public, key=str)
+    ]
+    for service in services:
         meta = service["metadata"]
         if service["spec"]["type"] != "LoadBalancer":
             continue

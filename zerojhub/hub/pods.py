@@ -1,4 +1,4 @@
-"""The hub's parts in Kubernetes: its Deployment, and the logs of its pod and of users' servers."""
+"""The hub's parts in Kubernetes: its Deployment, its Service, and the logs of its pod and of users' servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zerojhub.kube.pods import claims_of, user_of
 
 if TYPE_CHECKING:
     from zerojhub.kube.client import Kube
-    from zerojhub.kube.types import Deployment
+    from zerojhub.kube.types import Deployment, Service
 
 
 async def deployment(kube: Kube, namespace: str, release: str) -> Deployment:
@@ -37,6 +37,11 @@ def image_of(deployment: Deployment) -> str:
 def claim_of(deployment: Deployment) -> str | None:
     """The claim of the hub's own volume; None if its database is elsewhere."""
     return next((each for each in claims_of(deployment["spec"]["template"]) if each.endswith(HUB_CLAIM)), None)
+
+
+async def public_services(kube: Kube, namespace: str, release: str) -> list[Service]:
+    """The release's Service through which people reach the hub; none if it has been deleted."""
+    return await kube.list(kinds.SERVICE, namespace, labels=f"release={release},component=proxy-public")
 
 
 async def logs(kube: Kube, namespace: str, *, user: str | None, lines: int) -> str:

@@ -32,6 +32,12 @@ START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunCont
 
 EXCEPTION = re.compile(r"[\w.]*(Error|Exception): ")
 """The last line of a traceback."""
+NEWER_DATABASE = "Can't locate revision identified by"
+"""What Alembic says of a database that a newer program has changed."""
+LOG_LINES = 60
+"""Of a container's log, to look for its reason in: a hub that cannot upgrade its database has a long traceback after that."""
+SHOWN_LINES = 8
+"""Of a container's log, to show."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,9 @@ async def why_not_ready(kube: Kube, namespace: str, labels: str = "") -> list[Tr
     found = [why_claim(claim, events) for claim in claims]
     for pod in pods:
         if trouble := why_pod(pod, events):
-            attached, log = await why_attached(kube, trouble.why), await log_tail(kube, namespace, pod)
-            found.append(replace(trouble, why=attached or with_exception(trouble.why, log), log=log))
+            attached, log = await why_attached(kube, trouble.why), await log_tail(kube, namespace, pod, LOG_LINES)
+            shown = "\n".join(log.splitlines()[-SHOWN_LINES:]) if NEWER_DATABASE not in log else ""
+            found.append(replace(trouble, why=attached or with_exception(trouble.why, log), log=shown))
     found += [why_deployment(deployment, pods, events) for deployment in deployments]
     return [trouble for trouble in found if trouble]
 
@@ -185,7 +192,7 @@ def last_warning(events: Sequence[Event], name: str) -> Event | None:
     return max(warnings, key=_time, default=None)
 
 
-async def log_tail(kube: Kube, namespace: str, pod: Pod) -> str:
+async def log_tail(kube: Kube, namespace: str, pod: Pod, lines: int = SHOWN_LINES) -> str:
     """The last lines of the pod's first container that failed; empty if none has, or if its log is gone."""
     for container in containers(pod):
         exit = last_exit(container)
@@ -194,7 +201,7 @@ async def log_tail(kube: Kube, namespace: str, pod: Pod) -> str:
             try:
                 # The kubelet of a node that is down does not respond: nobody waits for a log that only explains.
                 return await kube.logs(
-                    namespace, pod["metadata"]["name"], container["name"], lines=8, previous=previous, attempts=1
+                    namespace, pod["metadata"]["name"], container["name"], lines=lines, previous=previous, attempts=1
                 )
             except KubeError:
                 return ""
@@ -206,6 +213,9 @@ def with_exception(why: str, log: str) -> str:
 
     Wrong settings of a login, for example, are found when the hub starts.
     """
+    if NEWER_DATABASE in log:
+        remedy = "set the newer image or chart again, or undo the upgrade with zerojhub up --undo"
+        return f"{why}: its database has been changed by a newer JupyterHub, which this one cannot read; {remedy}"
     raised = [line for line in log.splitlines() if EXCEPTION.match(line)]
     return f"{why}: {one_line(raised[-1])}" if raised else why
 

@@ -104,12 +104,15 @@ def show_kept(kept: Sequence[KeptVolume], output: Output, left: Sequence[Remains
     show({"kept": list(kept), "left": list(left)}, output, people)
 
 
-def show_undone(before: Saved, output: Output) -> None:
-    """What the hub is again, and how it stays so."""
+def show_undone(before: Saved, output: Output, *, image: bool) -> None:
+    """What the hub is again, and how it stays so. `image`: only its image had changed, not its chart."""
     version = before.chart.rpartition("-")[2]
+    what, stays = f"chart {before.chart}", f"set hub.version to {version}"
+    if image:
+        what, stays = f"image {before.image}", "set hub.image in the values to it"
     lines = [
-        f"the hub has chart {before.chart} and the accounts of {minute(before.time)} again",
-        f"next: set hub.version to {version}, or the next `zerojhub up` may upgrade it again",
+        f"the hub has {what} and the accounts of {minute(before.time)} again",
+        f"next: {stays}, or the next `zerojhub up` may upgrade it again",
     ]
     show_line(before, output, "\n".join(lines))
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from zerojhub.errors import ZeroJHubError
+from zerojhub.hub.pods import public_services
 from zerojhub.kube import nodes
 from zerojhub.kube.client import Kube
 from zerojhub.kube.kinds import EVENT, NODE, SERVICE
@@ -62,7 +63,11 @@ class Address(Stage[HubAddress]):
     async def look(self, run: Run) -> Found[HubAddress] | Missing[HubAddress] | Wrong[HubAddress]:
         from zerojhub.kube.explain import why_service
 
-        service = await public_service(run[Access].kube, run[Chart])
+        release = run[Chart]
+        services = await public_services(run[Access].kube, release.namespace, release.name)
+        if not services:
+            return Missing(f"release {release.name} has no service proxy-public")
+        service = services[0]
         address = await address_of(run, service)
         if address is None:
             return Missing(str(why_service(service, await _events(run))))
@@ -90,11 +95,9 @@ class Address(Stage[HubAddress]):
 
 async def public_service(kube: Kube, release: Release) -> Service:
     """The Service through which people reach the hub."""
-    labels = f"release={release.name},component=proxy-public"
-    services = await kube.list(SERVICE, release.namespace, labels=labels)
-    if not services:
-        raise ZeroJHubError(f"release {release.name} has no service proxy-public")
-    return services[0]
+    if services := await public_services(kube, release.namespace, release.name):
+        return services[0]
+    raise ZeroJHubError(f"release {release.name} has no service proxy-public", hint="zerojhub up creates it again")
 
 
 async def address_of(run: Run, service: Service) -> HubAddress | None:

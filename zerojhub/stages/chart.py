@@ -18,7 +18,7 @@ from zerojhub.data.keep import keep
 from zerojhub.errors import Problems, UserError, ZeroJHubError
 from zerojhub.hub import needs
 from zerojhub.hub.charts import at
-from zerojhub.hub.pods import is_stopped
+from zerojhub.hub.pods import deployment, image_of, is_stopped, public_services
 from zerojhub.kube import kinds, namespaces, volumes
 from zerojhub.kube.client import KubeError
 from zerojhub.kube.labels import USER_SERVER
@@ -117,7 +117,9 @@ class Chart(Stage[Release]):
         from zerojhub.hub.secrets import Secrets
 
         name, namespace = run.deployment.release, run.deployment.namespace
-        installed, late = await gather(run.once(hub_release, run), unavailable(run))
+        installed, late, services = await gather(
+            run.once(hub_release, run), unavailable(run), public_services(run[Access].kube, namespace, name)
+        )
         if installed is None:
             return Missing(f"there is no release {name} in namespace {namespace}")
         kept = Secrets.of(run.folder, installed.values)
@@ -126,6 +128,8 @@ class Chart(Stage[Release]):
             return Wrong(moved.message, release, moved.hint)
         if differs := difference(installed, run[Values].chart, run[Values].values(kept, installed.values)):
             return Wrong(differs, release)
+        if not services:  # a `down` that was interrupted deletes it first
+            return Wrong("its service proxy-public is missing", release)
         if late:
             return Wrong(f"not available: {', '.join(late)}", release)
         run[Values].remember(run.folder)  # Helm has rendered them
@@ -144,15 +148,18 @@ class Chart(Stage[Release]):
         values = run[Values].values(kept, installed.values if installed else None)
         if installed and installed.status not in ("deployed", "failed"):
             await _recover(run, installed)
-        if installed and installed.chart != f"{chart.name}-{chart.version}":
+        if installed and (
+            installed.chart != f"{chart.name}-{chart.version}" or _image(installed.values) != _image(values)
+        ):
             await _save_database(run, installed)
         # A release that is as it should be, but whose pods are late, is only waited for. With a stopped hub, Helm also puts back
         # what a move has changed, such as the type of a Service.
         deployments = await _deployments(run)
         stopped = not deployments or any(map(is_stopped, deployments))
+        lost = not await public_services(run[Access].kube, namespace, run.deployment.release)
         if installed is None and (lacking := await _lacking(run)):
             raise Problems(lacking)
-        if installed is None or difference(installed, chart, values) or stopped:
+        if installed is None or difference(installed, chart, values) or stopped or lost:
             await namespaces.ensure(run[Access].kube, namespace)
             await _install(run, values)
         for each in await _deployments(run):
@@ -311,7 +318,7 @@ async def _secrets(run: Run, values: ChartValues) -> Secrets:
 
 
 async def _save_database(run: Run, installed: InstalledRelease) -> None:
-    """Save the hub's database before another version of the chart may change it. `up --undo` puts it back."""
+    """Save the hub's database before another version of JupyterHub may change it. `up --undo` puts it back."""
     from zerojhub.data import saved
 
     kube, name, namespace = run[Access].kube, run.deployment.release, run.deployment.namespace
@@ -321,24 +328,34 @@ async def _save_database(run: Run, installed: InstalledRelease) -> None:
         run.note("warning: the hub's database is not on a volume of the cluster, and was not saved before the upgrade")
 
 
-async def undo_upgrade(run: Run, confirm: Callable[[str], None]) -> Saved:
-    """Have the hub be as it was before its chart's version was changed last. `confirm` raises for a no.
+def _image(values: ChartValues) -> tuple[object, object]:
+    """The name and the tag of the hub's image, where the values have another than the chart."""
+    return at(values, "hub", "image", "name"), at(values, "hub", "image", "tag")
 
-    UserError if there was no such change. The deployment's file stays as it is.
+
+async def undo_upgrade(run: Run, confirm: Callable[[str], None]) -> tuple[Saved, bool]:
+    """Have the hub be as it was before its chart's version or its image was changed last. `confirm` raises for a no.
+
+    Returns what it was, and whether only its image had changed. UserError if there was no such change. The deployment's
+    file stays as it is.
     """
     from zerojhub.data import saved
 
     kube, name, namespace = run[Access].kube, run.deployment.release, run.deployment.namespace
     before, installed = await saved.saved(kube, namespace), await hub_release(run)
-    if before is None or installed is None or installed.chart == before.chart:
+    image = image_of(await deployment(kube, namespace, name)) if installed else None
+    if before is None or installed is None or (installed.chart == before.chart and image == (before.image or image)):
         raise UserError("there is no upgrade to undo", hint="zerojhub helm history shows the release's revisions")
+    steps = f"chart {installed.chart} to {before.chart}"
+    if installed.chart == before.chart:
+        steps = f"image {image} to {before.image}"
     confirm(
-        f"Go back from chart {installed.chart} to {before.chart}, with the accounts of {before.time[:16]}? "
+        f"Go back from {steps}, with the accounts of {before.time[:16]}? "
         "Accounts and tokens created since are lost; users' files stay."
     )
     await saved.put_back(kube, _helm(run), namespace, name, before, run.say)
     run.forget_answers()
-    return before
+    return before, installed.chart == before.chart
 
 
 async def release_as_installed(run: Run) -> Release | None:

@@ -35,7 +35,7 @@ class Volumes(Stage[Decision]):
     async def look(self, run: Run) -> Found[Decision] | Missing[Decision]:
         found = await run.once(find, run)
         if not found.volumes:
-            return Found("there are none to give back", Decision())
+            return Found("none waits to be given back", Decision())
         decision = await reattach.look(run[Access].kube, run.cloud, found.volumes, await hub_of(run))
         if decision.returns:
             returned = kept.Found([each.volume for each in decision.returns], [])
