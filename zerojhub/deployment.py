@@ -618,7 +618,7 @@ def _mistake(path: Path | None, document: Any, error: ErrorDetails, model: type[
         hint = f"did you mean {meant!r}?" if meant else f"{KNOWN_KEYS}{', '.join(known)}"
         return UserError(f"unknown key {name!r}", where=where, hint=hint)
     if error["type"] == "missing":
-        return UserError(f"missing key {name!r}", where=where)
+        return UserError(f"missing key {name!r}" if path else f"missing option --{name.replace('_', '-')}", where=where)
     if error["type"] == "string_type" and (text := written(document, place)):
         return UserError(f'{name}: must be a string: put it in quotes, "{text}"', where=where)
     message = requirement(error["type"], error.get("ctx", {}), error["msg"])

@@ -147,6 +147,9 @@ def test_a_clusters_life(site, shell, magnum):
     assert (shown["uuid"], shown["node_count"]) == (made["uuid"], 2)
     assert shown["labels"] == {"kube_tag": "v1.34.4", "extra": "1"}
     refused(site, shell, *create, said="cluster 'mine' already exists")
+    refused(
+        site, shell, *create[:2], "123", *create[3:], said="'123' is not a name for a cluster (a letter, followed by"
+    )
     template = shell.json("template", "show", "kubernetes-v1.34.4")["name"]
     refused(site, shell, "template", "delete", template, "--yes", said=f"template {template} is used by mine")
     shell.zerojhub("cluster", "delete", "mine", "--yes")

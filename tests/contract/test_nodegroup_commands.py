@@ -113,6 +113,20 @@ def test_what_keeps_nodes_from_registering_is_refused(
     assert len(program.json("nodegroup", "list", "hub")) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--min", "2"], "1 node, fewer than its minimum of 2 (--nodes, --min, --max)"),
+        (["--nodes", "4", "--max", "3"], "4 nodes, more than its maximum of 3"),
+        (["--nodes", "2", "--min", "3", "--max", "2"], "a maximum of 2 nodes is less than the minimum of 3"),
+        (["--node-taints", "a:NoSchedule,a=b:NoSchedule"], "node taint a:NoSchedule is given more than once"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(program: Program, hub: str, words: list[str], said: str) -> None:
+    assert said in program.zerojhub("nodegroup", "create", "hub", "gpu", *words, code=2).stderr
+    assert len(program.json("nodegroup", "list", "hub")) == 2
+
+
 def test_nothing_is_changed_where_nobody_can_log_in(
     program: Program, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,8 +54,8 @@ def test_an_administrator_sets_quotas_and_takes_them_back(program: Program, proj
     assert "no quota was set for project" in program.zerojhub(*delete, "--yes", code=2).stderr
     error = program.zerojhub("quota", "set", "3", "--project", "none", *admin, code=1).stderr
     assert "The project_id none could not be found" in error
-    error = program.zerojhub("quota", "set", "3", "--project", project, "--resource", "Node", *admin, code=1).stderr
-    assert "Value should be one of: Cluster" in error
+    error = program.zerojhub("quota", "set", "3", "--project", project, "--resource", "Node", *admin, code=2).stderr
+    assert "'Node' is not one of 'Cluster'" in error
 
 
 def test_a_quota_that_somebody_else_sets_meanwhile_is_changed(

@@ -208,7 +208,7 @@ def test_what_cannot_change_is_refused_with_the_reason(cloud, school, words, sai
 
 def test_node_groups(cloud, school):
     create = ["nodegroup", "create", school.name, "gpu"]
-    refused(cloud, *create, "--nodes", "5", "--max", "3", said="5 nodes are not between 0 and 3")
+    refused(cloud, *create, "--nodes", "5", "--max", "3", said="5 nodes, more than its maximum of 3")
     refused(cloud, *create, "--flavor", "m1.smal", said="did you mean 'm1.small'?")
     cloud.zerojhub(*create, "--nodes", "0", "--max", "2")
     assert (school.groups()["gpu"]["node_count"], len(school.nodes())) == (0, 3)

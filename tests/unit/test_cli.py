@@ -138,6 +138,8 @@ def test_every_command_that_logs_in_takes_a_key_and_a_user(path):
         (["a=1", "b=2"], {"a": "1", "b": "2"}),
         (["a=1, b=2;c=x=y"], {"a": "1", "b": "2", "c": "x=y"}),
         (["a="], {"a": ""}),
+        (["a=x,y,b=z"], {"a": "x,y", "b": "z"}),
+        (["a=x", "b=z", "a=y"], {"a": "x,y", "b": "z"}),
     ],
 )
 def test_labels_are_given_one_by_one_or_separated(given, labels):

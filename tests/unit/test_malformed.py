@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.mutations import OTHERS, mutated
 from tests.unit.fakecloud import Answer
 from zerojhub import deployment
-from zerojhub.cluster import autoscale_status, machine_ids
+from zerojhub.cluster import autoscale_status, kubeconfig, machine_ids
 from zerojhub.errors import CloudError, UserError, ZeroJHubError
 from zerojhub.hub import charts, discovery, pods, values
 from zerojhub.hub.client import HubClient
@@ -134,6 +134,17 @@ def test_a_file_with_mistakes_is_accepted_or_refused(tmp_path, name, data):
     (tmp_path / name).write_text(text.replace("'", "") if data.draw(st.booleans()) else text)
     with contextlib.suppress(UserError):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["clusters: 3", "users: [a, {name: b}]", "contexts: [{context: {}}]", "[]\na", "text"])
+def test_what_is_no_kubeconfig_is_refused_before_a_certificate_is_signed(tmp_path, text):
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(UserError) as refused:
+        kubeconfig.existing(path, kubeconfig.Wanted(merge=True))
+    assert str(refused.value).startswith(str(path))
+    with pytest.raises(UserError, match="is a directory"):
+        kubeconfig.existing(tmp_path, kubeconfig.Wanted(force=True))
 
 
 @pytest.mark.parametrize(

@@ -307,10 +307,11 @@ def test_changes_as_yaml_are_documents(capsys):
 def test_clusters_and_what_became_of_one(text, data):
     assert text(clusters.show_clusters, [CLUSTER])[1] == "c1 k8s CREATE_COMPLETE"
     assert data(clusters.show_clusters, [CLUSTER]) == [CLUSTER]
-    assert text(clusters.show_deleted, [(CLUSTER, [])]) == ["deleted cluster k8s (c1)"]
-    assert text(clusters.show_deleted, [(CLUSTER, [KEPT])])[-1] == "v1 pvc-1 10 ada"
-    assert data(clusters.show_deleted, [(CLUSTER, [KEPT])])["kept"][0]["owner"] == "ada"
-    assert [each["deleted"] for each in data(clusters.show_deleted, [(CLUSTER, []), (CLUSTER, [])])] == ["c1", "c1"]
+    assert text(clusters.show_deleted, [(CLUSTER, [])], complete=True) == ["deleted cluster k8s (c1)"]
+    assert text(clusters.show_deleted, [(CLUSTER, [])], complete=False) == ["deleting cluster k8s (c1)"]
+    assert text(clusters.show_deleted, [(CLUSTER, [KEPT])], complete=True)[-1] == "v1 pvc-1 10 ada"
+    assert data(clusters.show_deleted, [(CLUSTER, [KEPT])], complete=True)["kept"][0]["owner"] == "ada"
+    assert [each["deleted"] for each in data(clusters.show_deleted, [(CLUSTER, [])] * 2, complete=True)] == ["c1", "c1"]
     assert text(clusters.show_kubeconfig, Saved(Path("a.yaml"), "k8s", [])) == ["wrote a.yaml, context k8s"]
 
 

@@ -11,9 +11,27 @@ if TYPE_CHECKING:
     from zerojhub.openstack.magnum import Taint
 
 
-def parse_labels(given: list[str], option: str = "--labels") -> dict[str, str]:
-    """Labels from `KEY=VALUE` arguments, each with one label or several separated by commas or semicolons."""
-    return parse_pairs(_words(given), option)
+def parse_labels(given: list[str]) -> dict[str, str]:
+    """Labels for Magnum from `KEY=VALUE` arguments, each with one label or several separated by commas or semicolons.
+
+    Values may be lists: as with Magnum's own client, a word without `=` belongs to the label before it in the argument, and a
+    label that is repeated has all of its values.
+    """
+    pairs: dict[str, str] = {}
+    for text in given:
+        last = ""
+        for word in _words([text]):
+            if "=" in word or not last or not word:
+                [(last, value)] = parse_pairs([word], "--labels").items()
+            else:
+                value = word
+            pairs[last] = f"{pairs[last]},{value}" if last in pairs else value
+    return pairs
+
+
+def parse_node_labels(given: list[str]) -> dict[str, str]:
+    """Labels of nodes from `KEY=VALUE` arguments, each with one label or several separated by commas or semicolons."""
+    return parse_pairs(_words(given), "--node-labels")
 
 
 def parse_taints(given: list[str]) -> list[Taint]:

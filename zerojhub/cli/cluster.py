@@ -215,7 +215,13 @@ def delete_cluster(
             quiet,
         )
 
-    show_deleted([(cluster, delete_one(cluster)) for cluster in clusters], output)
+    deleted: list[tuple[Cluster, list[KeptVolume]]] = []
+    try:
+        for cluster in clusters:
+            deleted.append((cluster, delete_one(cluster)))
+    finally:  # also what was done before one could not be deleted
+        if deleted:
+            show_deleted(deleted, output, complete=wait)
 
 
 @app.command("update")

@@ -119,7 +119,7 @@ def write_kubeconfig(
     from zerojhub.cluster import kubeconfig
     from zerojhub.report.clusters import show_kubeconfig
 
-    target = path or kubeconfig.default_path()
+    target = path.expanduser() if path else kubeconfig.default_path()
     wanted = kubeconfig.Wanted(merge=merge, force=force, certificates=output_certs, keystone=use_keystone)
     show_kubeconfig(request(cloud, lambda here: kubeconfig.save(here, name, target, wanted)), output)
 

@@ -31,6 +31,7 @@ from zerojhub.report.results import Listing, ListOutput, Output, show_done, show
 
 if TYPE_CHECKING:
     from zerojhub.cluster import Connect
+    from zerojhub.openstack.magnum import NodeGroup
     from zerojhub.run import Run
     from zerojhub.text import Say
 
@@ -137,7 +138,7 @@ def create_group(
         zerojhub nodegroup create k8s gpu --flavor g1.large --nodes 0 --max 4
         zerojhub nodegroup create k8s gpu --node-labels gpu=a100 --node-taints nvidia.com/gpu:NoSchedule
     """
-    from zerojhub.cli.arguments import parse_labels, parse_taints
+    from zerojhub.cli.arguments import parse_labels, parse_node_labels, parse_taints
     from zerojhub.cluster import marks, nodegroups
 
     body = nodegroups.request(
@@ -150,7 +151,7 @@ def create_group(
         role=role,
         labels=parse_labels(labels) if labels else None,
         docker_volume_size=docker_volume_size,
-        node_labels=parse_labels(node_labels, "--node-labels") if node_labels else None,
+        node_labels=parse_node_labels(node_labels) if node_labels else None,
         node_taints=parse_taints(node_taints) if node_taints else None,
     )
     how = {"merge_labels": merge_labels, "wait": wait}
@@ -184,13 +185,13 @@ def update_group(
         zerojhub nodegroup update k8s default-worker --min 1 --max 6
         zerojhub nodegroup update k8s gpu --node-labels gpu=a100,rack=3
     """
-    from zerojhub.cli.arguments import parse_labels, parse_taints
+    from zerojhub.cli.arguments import parse_node_labels, parse_taints
     from zerojhub.cluster import marks, nodegroups
 
     change = nodegroups.change(
         least,
         most,
-        parse_labels(node_labels, "--node-labels") if node_labels else None,
+        parse_node_labels(node_labels) if node_labels else None,
         parse_taints(node_taints) if node_taints else None,
     )
     if change.keys() & {"node_labels", "node_taints"}:
@@ -233,10 +234,16 @@ def delete_group(
     doomed = named("node group", [f"{group['name']} ({plural(group['node_count'], 'node')})" for group in found])
     confirm(f"Delete {doomed} of cluster {cluster}?", yes=yes)
 
+    deleted: list[NodeGroup] = []
+
     async def work(run: Run, connect: Connect, say: Say) -> None:
         for group in found:
             now = wait or group is not found[-1]
             await remove_group(run, connect, group["uuid"], say, partial(confirm, yes=yes), wait=now)
+            deleted.append(group)
 
-    on_cluster(cluster, work, cloud, quiet)
-    report.show_deleted(found, output)
+    try:
+        on_cluster(cluster, work, cloud, quiet)
+    finally:  # also what was done before one could not be deleted
+        if deleted:
+            report.show_deleted(deleted, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,16 +30,22 @@ if TYPE_CHECKING:
 
 app = App("Show and set how many clusters projects may have.")
 
+
+class Resource(StrEnum):
+    """What Magnum has quotas of."""
+
+    cluster = "Cluster"
+
+
 ResourceOption = Annotated[
-    str, typer.Option(metavar="RESOURCE", help="What the quota is of. Magnum knows clusters only.")
+    Resource, typer.Option(metavar="RESOURCE", help="What the quota is of. Magnum knows clusters only.")
 ]
-CLUSTER = "Cluster"
 
 
 @app.command("show")
 def show_quota(
     project: ProjectOption = None,
-    resource: ResourceOption = CLUSTER,
+    resource: ResourceOption = Resource.cluster,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -83,7 +90,7 @@ def list_quotas(
 def set_quota(
     limit: Annotated[int, typer.Argument(metavar="N", min=0, help="Maximum number of clusters.")],
     project: ProjectOption = None,
-    resource: ResourceOption = CLUSTER,
+    resource: ResourceOption = Resource.cluster,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -104,7 +111,7 @@ def set_quota(
 @app.command("delete")
 def delete_quota(
     project: ProjectOption = None,
-    resource: ResourceOption = CLUSTER,
+    resource: ResourceOption = Resource.cluster,
     cloud: CloudOption = None,
     output: OutputOption = Output.table,
     yes: YesOption = False,

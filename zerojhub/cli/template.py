@@ -31,6 +31,7 @@ from zerojhub.report import templates as report
 from zerojhub.report.results import Listing, ListOutput, Output, show_done, show_fields
 
 if TYPE_CHECKING:
+    from zerojhub.openstack.magnum import ClusterTemplate
     from zerojhub.openstack.session import Cloud
 
 app = App("Manage cluster templates.")
@@ -257,9 +258,15 @@ def delete_template(
     doomed = named("cluster template", [f"{template['name']} ({template['uuid']})" for template in found])
     confirm(f"Delete {doomed}?", yes=yes)
 
+    deleted: list[ClusterTemplate] = []
+
     async def work(here: Cloud) -> None:
         for template in found:
             await magnum.delete_template(here, template["uuid"])
+            deleted.append(template)
 
-    request(cloud, work)
-    report.show_deleted(found, output)
+    try:
+        request(cloud, work)
+    finally:  # also what was done before one could not be deleted
+        if deleted:
+            report.show_deleted(deleted, output)

@@ -71,20 +71,26 @@ async def save(cloud: Cloud, name: str, path: Path, wanted: Wanted) -> Saved:
 
 def existing(path: Path, wanted: Wanted) -> Kubeconfig:
     """What to merge into: the existing file, or nothing. UserError unless it is a kubeconfig, or to be replaced."""
+    if path.is_dir():
+        raise UserError("is a directory", where=str(path), hint="name a file in it")
     if not path.exists() or (wanted.force and not wanted.merge):
         return {}
     if not wanted.merge:
         raise UserError("already exists", where=str(path), hint="--merge adds to it, --force replaces it")
     config = plain(read_yaml(path)) or {}
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or not all(_is_list_of_names(config.get(key) or []) for key in LISTS):
         raise UserError("not a kubeconfig", where=str(path))
     return config
 
 
+def _is_list_of_names(entries: object) -> bool:
+    return isinstance(entries, list) and all(isinstance(entry, dict) and "name" in entry for entry in entries)
+
+
 def write(path: Path, text: str) -> None:
-    """Write the file with mode 0600, completely or not at all."""
+    """Write the file with mode 0600, completely or not at all; the one that a link leads to, as kubectl does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, text.encode())
+    files.write(path.resolve(), text.encode())
 
 
 def merged(old: Kubeconfig, new: Kubeconfig) -> Kubeconfig:

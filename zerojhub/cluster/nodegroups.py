@@ -19,7 +19,7 @@ from zerojhub.openstack.magnum import (
     TemplateFields,
 )
 from zerojhub.openstack.session import Cloud
-from zerojhub.text import Say
+from zerojhub.text import Say, plural
 
 MINUTES = 60
 """How long a change may take, as for a cluster."""
@@ -140,8 +140,8 @@ async def create(
     if body["name"] in [group["name"] for group in groups]:
         found.append(UserError(f"cluster {before['name']} has a node group named {body['name']!r}"))
     least, most, count = body["min_node_count"], body.get("max_node_count"), body["node_count"]
-    if most is not None and not least <= count <= most:
-        found.append(UserError(f"{count} nodes are not between {least} and {most}", hint="--nodes, --min, --max"))
+    if outside := _outside(count, least, most):
+        found.append(UserError(outside, hint="--nodes, --min, --max"))
     for find, wanted in ((names.flavor, body.get("flavor_id")), (names.image, body.get("image_id"))):
         try:
             if wanted:
@@ -164,6 +164,15 @@ async def create(
     return created
 
 
+def _outside(count: int, least: int, most: int | None) -> str | None:
+    """Why a group with these bounds cannot have so many nodes; None if it can."""
+    if most is not None and most < least:
+        return f"a maximum of {most} nodes is less than the minimum of {least}"
+    if count < least:
+        return f"{plural(count, 'node')}, fewer than its minimum of {least}"
+    return f"{plural(count, 'node')}, more than its maximum of {most}" if most is not None and count > most else None
+
+
 async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChange, say: Say) -> NodeGroup:
     """Change the group. UserError when it has fewer or more nodes than its new bounds allow."""
     if not change:
@@ -174,11 +183,12 @@ async def update(cloud: Cloud, cluster: str, wanted: str, change: NodeGroupChang
         raise Problems(found)
     least = change.get("min_node_count", group["min_node_count"] or 0)
     most = change.get("max_node_count", group["max_node_count"])
-    if most is not None and not least <= group["node_count"] <= most:
-        raise UserError(
-            f"the group has {group['node_count']} nodes, which is not between {least} and {most}",
-            hint=f"zerojhub cluster resize {current['name']} N --nodegroup {group['name']}",
+    if outside := _outside(group["node_count"], least, most):
+        possible = most is None or least <= most
+        hint = (
+            f"zerojhub cluster resize {current['name']} N --nodegroup {group['name']}" if possible else "--min, --max"
         )
+        raise UserError(f"the group has {outside}" if possible else outside, hint=hint)
     patch: list[PatchOperation] = []
     if "min_node_count" in change:
         patch.append({"op": "replace", "path": "/min_node_count", "value": least})

@@ -43,7 +43,7 @@ async def resize(
     group = nodegroups.choose(groups, group_name) if group_name else workers(groups, None)
     if group["role"] == "master":
         return await _resize_masters(run.cloud, cluster, group, count, leaving, say, ask)
-    check_bounds(group, count)
+    check_bounds(run.cloud, group, count)
     fewer = group["node_count"] - count
     if fewer <= 0 and leaving:
         raise UserError(f"--nodes-to-remove names nodes, but {count} nodes are not fewer than {group['node_count']}")
@@ -102,10 +102,10 @@ async def update(
     group = workers(await nodegroups.workers_of(run.cloud, cluster), None)
     count = int(patch[-1].get("value", 1))  # removing node_count resets it to 1
     if count <= group["node_count"]:
-        if rollback:
+        if rollback and count < group["node_count"]:
             raise UserError("--rollback cannot bring back nodes that were removed", hint="leave it out")
         return await resize(run, connect, count, None, [], say, ask)
-    check_bounds(group, count)
+    check_bounds(run.cloud, group, count)
     await check_room(run.cloud, group, count)
     return await _change(run.cloud, cluster, patch, say, rollback=rollback)
 
@@ -159,14 +159,15 @@ def workers(groups: list[NodeGroup], wanted: str | None) -> NodeGroup:
     return group
 
 
-def check_bounds(group: NodeGroup, count: int) -> None:
+def check_bounds(cloud: Cloud, group: NodeGroup, count: int) -> None:
     """UserError when the group's own bounds do not allow `count` nodes."""
     least, most = group["min_node_count"] or 0, group["max_node_count"]
     if count < least or (most is not None and count > most):
         bounds = f"between {least} and {most}" if most is not None else f"{least} or more"
+        changeable = (cloud.container_infra.max_microversion or (1, 9)) >= (1, 9)
         raise UserError(
             f"node group {group['name']} must have {bounds} nodes, not {count}",
-            hint="zerojhub nodegroup update changes its bounds",
+            hint="zerojhub nodegroup update changes its bounds" if changeable else None,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from zerojhub.errors import Problems, UserError, ZeroJHubError
@@ -10,6 +11,8 @@ from zerojhub.openstack.magnum import Cluster, ClusterOptions, ClusterRequest, C
 from zerojhub.openstack.roads import is_cluster_api
 from zerojhub.openstack.session import Cloud
 
+NAME = r"[a-zA-Z][a-zA-Z0-9_.-]*"
+"""Names that Magnum accepts for a cluster or template."""
 OWNER_LABEL = "zerojhub_cluster"
 """The label with the deployment that a cluster was created for: `down` deletes no other."""
 
@@ -91,8 +94,13 @@ async def create(
     `merge_labels` in the options is done here: a Magnum before OpenStack Victoria does not know it.
     """
     found: list[ZeroJHubError] = []
+    if not re.fullmatch(NAME, options["name"]):
+        hint = "a letter, followed by letters, digits, '-', '_' and '.'"
+        found.append(UserError(f"{options['name']!r} is not a name for a cluster", hint=hint))
     chosen = await magnum.get_template(cloud, template)
-    if not duplicate and await magnum.clusters_named(cloud, options["name"]):
+    if options["node_count"] == 0:
+        magnum.require(cloud, 10, "clusters without workers")
+    if not found and not duplicate and await magnum.clusters_named(cloud, options["name"]):
         hint = f"see it: zerojhub cluster show {options['name']}; --duplicate creates another one"
         found.append(UserError(f"cluster {options['name']!r} already exists", hint=hint))
     if not options.get("keypair") and not chosen.get("keypair_id") and not is_cluster_api(chosen):
@@ -113,7 +121,8 @@ async def create(
     request: ClusterRequest = {**options, "cluster_template_id": chosen["uuid"]}
     if request.pop("merge_labels", False):
         request["labels"] = combined["labels"]
-    return await magnum.create_cluster(cloud, request)
+    with magnum.understood(cloud):
+        return await magnum.create_cluster(cloud, request)
 
 
 def _overridden(template: ClusterTemplate, options: ClusterOptions) -> TemplateFields:
@@ -127,6 +136,8 @@ def _overridden(template: ClusterTemplate, options: ClusterOptions) -> TemplateF
 
 def problems_of_masters(template: TemplateFields, masters: int) -> list[UserError]:
     """Why a cluster of the template cannot have so many masters."""
+    if is_cluster_api(template) and masters % 2 == 0:
+        return [UserError(f"the number of masters must be odd, not {masters}", hint="etcd needs a majority")]
     if masters > 1 and not template.get("master_lb_enabled"):
         return [UserError(f"{masters} masters need a template with master_lb_enabled", hint="or one master")]
     return []

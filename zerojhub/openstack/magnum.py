@@ -6,6 +6,7 @@ Types have the keys that the product reads, as the Container Infrastructure Mana
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -517,11 +518,26 @@ def marks_nodes(cloud: Cloud) -> bool:
     return (cloud.container_infra.max_microversion or (1, 14)) >= (1, 14)
 
 
+@contextmanager
+def understood(cloud: Cloud) -> Iterator[None]:
+    """UserError in place of Magnum's for attributes that it does not have."""
+    try:
+        yield
+    except CloudError as error:
+        unknown = re.search(
+            r"Unknown attributes? for argument \w+: ([\w, ]+)|non-existent object '(\w+)'", error.message
+        )
+        if error.status != 400 or not unknown:
+            raise
+        what = unknown[1] or unknown[2]
+        raise UserError(f"the Magnum of cloud {cloud.name} is too old for {what}", hint="leave it out") from error
+
+
 def require(cloud: Cloud, minor: int, what: str) -> None:
     """UserError unless Magnum, which has answered a request before, speaks microversion 1.`minor`.
 
-    From Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.12 credentials, 1.14 labels and
-    taints of nodes.
+    From Magnum's REST API version history: 1.7 resize, 1.8 upgrade, 1.9 node groups, 1.10 no workers, 1.12 credentials, 1.14
+    labels and taints of nodes.
     """
     newest = cloud.container_infra.max_microversion
     if newest and newest < (1, minor):

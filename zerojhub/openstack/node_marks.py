@@ -32,9 +32,11 @@ def read_taint(text: str) -> Taint:
 
 def problems(labels: dict[str, str], taints: list[Taint]) -> list[UserError]:
     """What Kubernetes would not accept."""
+    kinds = [(taint["key"], taint["effect"]) for taint in taints]
+    repeated = dict.fromkeys(f"{key}:{effect}" for key, effect in kinds if kinds.count((key, effect)) > 1)
     pairs = [("node label", key, value) for key, value in labels.items()]
     pairs += [("node taint", taint["key"], taint["value"]) for taint in taints]
-    return [
+    return [UserError(f"node taint {each} is given more than once") for each in repeated] + [
         UserError(
             f"{kind} {f'{key}={value}'!r} is invalid",
             hint="keys are [DOMAIN/]NAME; names and values have up to 63 letters, digits, `-`, `_` and `.`",

@@ -67,7 +67,8 @@ async def create(cloud: Cloud, spec: TemplateSpec, name: str, *, duplicate: bool
     body = request(spec, name)
     if found := await problems(cloud, body):
         raise Problems(found)
-    return await magnum.create_template(cloud, body)
+    with magnum.understood(cloud):
+        return await magnum.create_template(cloud, body)
 
 
 async def get_unused(cloud: Cloud, wanted: str) -> ClusterTemplate:
@@ -98,7 +99,8 @@ async def update(cloud: Cloud, wanted: str, change: Change) -> ClusterTemplate:
     if found := await problems(cloud, cast(TemplateFields, {**template, **fields})):
         raise Problems(found)
     try:
-        return await magnum.update_template(cloud, template["uuid"], [_operation(*each) for each in fields.items()])
+        with magnum.understood(cloud):
+            return await magnum.update_template(cloud, template["uuid"], [_operation(*each) for each in fields.items()])
     except CloudError as error:
         if NO_FLAVOR in error.message:
             error.hint = "Magnum changes only templates with both flavors: give --flavor and --master-flavor, too"

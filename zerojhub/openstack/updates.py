@@ -29,6 +29,9 @@ def patch(operation: str, attributes: list[str]) -> list[PatchOperation]:
         raise UserError(f"unknown operation {operation!r}", hint=f"one of {', '.join(OPERATIONS)}")
     if len({attribute.startswith(LABEL) for attribute in attributes}) > 1:
         raise UserError("node_count and labels cannot change at the same time", hint="one command for each")
+    names = [attribute.partition("=")[0] for attribute in attributes]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"{repeated} is given more than once")
     return [_change(operation, *attribute.partition("=")) for attribute in attributes]
 
 

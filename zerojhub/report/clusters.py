@@ -94,12 +94,15 @@ def show_upgraded(cluster: str, done: Upgraded, output: Output) -> None:
     show(done, output, people)
 
 
-def show_deleted(deleted: Sequence[tuple[Cluster, Sequence[KeptVolume]]], output: Output) -> None:
-    """That the clusters were deleted, and which volumes were not. As data a list, or one object for one cluster."""
+def show_deleted(deleted: Sequence[tuple[Cluster, Sequence[KeptVolume]]], output: Output, *, complete: bool) -> None:
+    """That the clusters were deleted, and which volumes were not. As data a list, or one object for one cluster.
+
+    `complete`: the deletion has been waited for.
+    """
 
     def people() -> None:
         for cluster, kept in deleted:
-            print(f"deleted cluster {cluster['name']} ({cluster['uuid']})")
+            print(f"{'deleted' if complete else 'deleting'} cluster {cluster['name']} ({cluster['uuid']})")
             if kept:
                 print("kept the volumes of its claims (delete one with openstack volume delete ID):")
                 table(kept, ("id", "name", "size_gb", "owner"))
