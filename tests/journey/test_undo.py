@@ -18,29 +18,28 @@ cloud: practice
 cluster: {{template: {template}, workers: 1}}
 hub: {{chart: {chart}, values: values.yaml}}
 """
-OLDER, NEWER, NEXT = "3.3.8", "4.4.0", "5.0.0"
+OLDER, NEWER = "3.3.8", "4.4.0"
+STORAGE_OFF = VALUES.replace("storage: {capacity: 1Gi}", "storage: {type: none}")
 
 
-def chart(folder: Path, version: str, images: str) -> None:
-    """Our own chart as it would be for another version, whose hub cannot read a newer one's database. `images`: pattern."""
+def chart(folder: Path) -> None:
+    """Our own chart as it would have been for the older version, whose hub cannot read a newer one's database."""
     shutil.copytree(ROOT / "charts" / "jupyterhub", folder)
     for name, pattern, text in (
-        ("Chart.yaml", r"(?m)^version: .*$", f"version: {version}"),
-        ("values.yaml", rf"((?:{images}), tag: ){re.escape(NEWER)}", rf"\g<1>{version}"),
+        ("Chart.yaml", r"(?m)^version: .*$", f"version: {OLDER}"),
+        ("values.yaml", rf"(k8s-hub, tag: ){re.escape(NEWER)}", rf"\g<1>{OLDER}"),
     ):
         path = folder / name
         changed, number = re.subn(pattern, text, path.read_text())
-        assert number
+        assert number == 1
         path.write_text(changed)
 
 
 @pytest.fixture(scope="module")
 def hub(cloud: Shell) -> Hub:
     """A hub of the older version."""
-    chart(cloud.folder / "older", OLDER, "k8s-hub")
-    chart(cloud.folder / "next", NEXT, "k8s-hub|k8s-singleuser-sample")
-    storage = VALUES.replace("storage: {capacity: 1Gi}", "storage: {type: none}")
-    (cloud.folder / "values.yaml").write_text(storage)
+    chart(cloud.folder / "older")
+    (cloud.folder / "values.yaml").write_text(STORAGE_OFF)
     write(cloud, "older")
     return Hub(cloud, cloud.json("up")["url"])
 
@@ -92,8 +91,24 @@ def test_up_with_the_old_version_writes_nothing(cloud: Shell, hub: Hub, token: s
     assert version(hub).startswith("4.")
 
 
-def test_the_next_jupyterhub_takes_the_accounts_and_starts_servers(cloud: Shell, hub: Hub, token: str) -> None:
-    write(cloud, "next")
+def test_a_service_that_is_lost_is_created_again(cloud: Shell, hub: Hub) -> None:
+    """As a `down` loses it that is killed between the load balancer and the release."""
+    program = next((Path(cloud.environment["XDG_CACHE_HOME"]) / "zerojhub" / "practice").glob("kubernetes-*/kubectl"))
+    cloud.zerojhub("cluster", "kubeconfig", "keep", "--to", "kubeconfig")
+    gone = cloud.run(program, "--kubeconfig", "kubeconfig", "-n", "keep", "delete", "service", "proxy-public")
+    assert gone.returncode == 0, gone.stderr
+    assert "its service proxy-public is missing" in cloud.zerojhub("status", code=3).stdout
+    assert "keep/proxy-public" in cloud.zerojhub("doctor", code=3).stdout
+    hub.url = cloud.json("up")["url"].rstrip("/")
+    assert version(hub).startswith("4.")
+
+
+def test_a_newer_image_takes_the_accounts_and_starts_servers(cloud: Shell, hub: Hub, token: str) -> None:
+    """JupyterHub 6, with the same chart."""
+    newer = STORAGE_OFF.replace("\nhub:\n", "\nhub:\n  image: {tag: 5.0.0}\n").replace(
+        "\nsingleuser:\n", "\nsingleuser:\n  image: {tag: 5.0.0}\n"
+    )
+    (cloud.folder / "values.yaml").write_text(newer)
     cloud.zerojhub("up")
     assert version(hub).startswith("6.")
     assert hub.ask("GET", "/user", token=token).json()["name"] == "ada"
@@ -106,8 +121,15 @@ def test_the_next_jupyterhub_takes_the_accounts_and_starts_servers(cloud: Shell,
     cloud.zerojhub("hub", "users", "remove", "grace", "--yes")
 
 
-def test_it_is_undone_too(cloud: Shell, hub: Hub, token: str) -> None:
-    assert cloud.json("up", "--undo", "--yes")["chart"] == f"jupyterhub-{OLDER}"
-    assert until(lambda: version(hub).startswith("4."))
+def test_the_older_image_does_not_start_on_its_database_and_says_why(cloud: Shell, hub: Hub, token: str) -> None:
+    (cloud.folder / "values.yaml").write_text(STORAGE_OFF)
+    error = cloud.zerojhub("up", code=1).stderr
+    assert "its database has been changed by a newer JupyterHub, which this one cannot read" in error
+
+
+def test_a_changed_image_is_undone_too(cloud: Shell, hub: Hub, token: str) -> None:
+    undone = cloud.zerojhub("up", "--undo", "--yes").stdout
+    assert re.search(r"the hub has image \S+:5\.0\.0 and the accounts of .* again", undone)
+    assert until(lambda: version(hub).startswith("6."))
     assert hub.ask("GET", "/user", token=token).json()["name"] == "ada"
     cloud.zerojhub("down", "--yes", "--delete-data")
