@@ -22,6 +22,8 @@ MOST = 400_000
 PLACEHOLDER = re.compile(r"(?<![\"'\w])(?:\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|([@%])\w+\1(?!\w))")
 """What a template engine replaces, and YAML cannot contain without quotes."""
 
+NO_SPACE = "a space is missing between a tag and a comma"
+
 NO_END = ("found unexpected end of stream", "could not find expected ':'")
 """libyaml's words for quotes that are not closed, and for a line without a colon."""
 
@@ -85,6 +87,8 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
         node: Node
         match event:
             case yaml.ScalarEvent():
+                if event.tag and not event.value and _is_before_comma(_line(content, line), event.start_mark.column):
+                    raise UserError(f"not valid YAML: {NO_SPACE}", where=f"{name}:{line}")
                 node = Scalar(line, event.value, event.tag, plain=event.implicit[0])
             case yaml.SequenceStartEvent():
                 node = Sequence(line)
@@ -121,6 +125,11 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
             parents.append(node)
             if len(parents) > DEEPEST:
                 raise UserError(f"nested more than {DEEPEST} levels deep", where=f"{name}:{line}")
+
+
+def _is_before_comma(line: str, column: int) -> bool:
+    """Does the tag at the column end with a comma? To Go's parser the comma is part of the tag."""
+    return re.match(r"(?:&\S+\s+)?!(?:<[^>]*>)?[^\s,]*,", line[column:]) is not None
 
 
 def _no_key(content: bytes, name: str, line: int) -> UserError:
