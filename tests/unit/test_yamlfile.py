@@ -103,6 +103,7 @@ def test_templates_mean_what_they_mean_to_heat():
         ("a: 1\nb: .inf\n", 2, "JSON has no number .inf: put it in quotes"),
         ("a: !!int x\n", 1, "'x' is not of type int"),
         ("a: *b\n", 1, "unknown anchor 'b'"),
+        ("a:\n- {b: http://x/?q=1}\n", 2, "a ? in brackets or braces (put the text in quotes)"),
         ("a: [!!str, b]\n", 1, "a space is missing between a tag and a comma"),
         ("b: 1\na: [&a !x, b]\n", 2, "a space is missing between a tag and a comma"),
         ("a: &a\n  b: *a\n", 2, "the anchor 'a' contains itself"),

@@ -143,4 +143,4 @@ def _content(path: Path, missing_hint: str | None = None) -> bytes:
 
 def _documents(content: bytes, name: str, rules: Rules) -> list[tuple[int, Any]]:
     """Each document, empty ones included, with the line where it starts."""
-    return [(line, Decoder(name, rules).decode(root)) for line, root in compose(content, name)]
+    return [(line, Decoder(name, rules).decode(root)) for line, root in compose(content, name, as_go=rules is GO)]

@@ -60,35 +60,37 @@ class Alias(Node):
     target: Node
 
 
-def compose(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
+def compose(content: bytes, name: str, *, as_go: bool = False) -> Iterator[tuple[int, Node]]:
     """The documents: the line where each starts, and its root. Raises UserError for text that is not YAML.
 
-    `name` is what errors call the text.
+    `name` is what errors call the text. `as_go`: refuse what Go's parser reads otherwise than libyaml in brackets and braces.
     """
     import yaml
 
     try:
-        yield from _documents(content, name)
+        yield from _documents(content, name, as_go=as_go)
     except yaml.reader.ReaderError as error:
         raise _unreadable(error, content, name) from None
     except yaml.MarkedYAMLError as error:
         raise _invalid(error, content, name) from None
 
 
-def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
+def _documents(content: bytes, name: str, *, as_go: bool) -> Iterator[tuple[int, Node]]:
     import yaml
 
     start, root, count = 1, None, 0
     anchors: dict[str, Node] = {}
     parents: list[Sequence | Mapping] = []
+    in_flow = [False]
+    """Of each parent, whether it is in brackets or braces."""
     for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         assert event.start_mark, event  # only events made by hand have none
         line = event.start_mark.line + 1
         node: Node
         match event:
             case yaml.ScalarEvent():
-                if event.tag and not event.value and _is_before_comma(_line(content, line), event.start_mark.column):
-                    raise UserError(f"not valid YAML: {NO_SPACE}", where=f"{name}:{line}")
+                if as_go and in_flow[-1]:
+                    _refuse_unlike_go(event, content, name)
                 node = Scalar(line, event.value, event.tag, plain=event.implicit[0])
             case yaml.SequenceStartEvent():
                 node = Sequence(line)
@@ -100,6 +102,7 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
                 node = Alias(line, event.anchor, anchors[event.anchor])
             case yaml.CollectionEndEvent():
                 parents.pop()
+                in_flow.pop()
                 continue
             case yaml.DocumentStartEvent():
                 start, anchors = line, {}
@@ -123,13 +126,21 @@ def _documents(content: bytes, name: str) -> Iterator[tuple[int, Node]]:
             anchors[event.anchor] = node
         if isinstance(node, Sequence | Mapping):
             parents.append(node)
+            in_flow.append(in_flow[-1] or bool(getattr(event, "flow_style", False)))
             if len(parents) > DEEPEST:
                 raise UserError(f"nested more than {DEEPEST} levels deep", where=f"{name}:{line}")
 
 
-def _is_before_comma(line: str, column: int) -> bool:
-    """Does the tag at the column end with a comma? To Go's parser the comma is part of the tag."""
-    return re.match(r"(?:&\S+\s+)?!(?:<[^>]*>)?[^\s,]*,", line[column:]) is not None
+def _refuse_unlike_go(event: yaml.ScalarEvent, content: bytes, name: str) -> None:
+    """UserError for a scalar in brackets or braces of which Go's parser reads something else, or nothing."""
+    assert event.start_mark  # as above
+    where = f"{name}:{event.start_mark.line + 1}"
+    if event.implicit[0] and "?" in event.value:  # which ends a word there
+        raise UserError("not valid YAML: a ? in brackets or braces", where=where, hint="put the text in quotes")
+    if event.tag and not event.value:
+        text = _line(content, event.start_mark.line + 1)[event.start_mark.column :]
+        if re.match(r"(?:&\S+\s+)?!(?:<[^>]*>)?[^\s,]*,", text):  # to Go the comma is part of the tag
+            raise UserError(f"not valid YAML: {NO_SPACE}", where=where)
 
 
 def _no_key(content: bytes, name: str, line: int) -> UserError:
