@@ -13,6 +13,7 @@ from tests.conftest import Shell
 from tests.journey.test_backup import object_store
 from tests.journey.test_data import ROADS, VALUES, Hub, has_accounts, has_files, write
 from tests.journey.test_move import FILE, MOVE, killed, volumes
+from tests.waiting import until
 
 KILLS = int(os.environ.get("ZEROJHUB_TEST_KILLS", "1"))
 PEOPLE = ["ada", "zoë"]
@@ -34,6 +35,8 @@ def written(cloud: Shell) -> dict[str, Any]:
 
 
 def test_a_plan_says_what_is_copied_and_changes_nothing(cloud: Shell, written: dict[str, Any]) -> None:
+    # The cluster detaches the volumes of servers some time after they have stopped; the hub's own stays.
+    until(lambda: sorted(cloud.volumes()) == ["available"] * 3 + ["in-use"])
     before = len(cloud.audit())
     plan = cloud.json(*MOVE, "--copy", "--plan", code=3)
     assert plan["progress"] == "to do"
