@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pytest
 
-from tests.chart.rendering import container, plain, render
+from tests.chart.rendering import plain, render
 
 Policy = dict[str, Any]
+Template = dict[str, Any]
+
+
+def labelled(labels: dict[str, str], **ports: int) -> Callable[[], Template]:
+    """A pod with these labels and named ports."""
+    named = [{"name": name.replace("_", "-"), "containerPort": number} for name, number in ports.items()]
+    return lambda: {"metadata": {"labels": labels}, "spec": {"containers": [{"ports": named}]}}
+
+
+NOTHING = labelled({})
 
 
 @dataclass(frozen=True)
 class End:
-    """One end of a connection: a pod with its labels and named ports, or an address outside."""
+    """One end of a connection: a pod, or an address outside.
+
+    The template of a pod is asked for in the tests, not while they are collected: Helm may not be installed by then.
+    """
 
     name: str
     address: str
-    labels: tuple[tuple[str, str], ...] = ()
     namespace: str = ""
-    ports: tuple[tuple[str, int], ...] = ()
+    template: Callable[[], Template] = NOTHING
 
     def has(self, selector: dict[str, Any] | None) -> bool:
-        return dict(self.labels).items() >= ((selector or {}).get("matchLabels") or {}).items()
+        labels: dict[str, str] = self.template()["metadata"]["labels"]
+        return labels.items() >= ((selector or {}).get("matchLabels") or {}).items()
+
+    def port(self, name: int | str) -> int | str:
+        """The number of a port by its name."""
+        ports = {port["name"]: port["containerPort"] for port in self.template()["spec"]["containers"][0]["ports"]}
+        return ports.get(name, name)
 
 
 CERTIFICATE = {"enabled": True, "hosts": ["hub.example.org"], "letsencrypt": {"contactEmail": "a@b.c"}}
@@ -38,26 +57,23 @@ def with_certificate() -> dict[tuple[str, str], Policy]:
     return resources
 
 
-def pod(name: str, address: str, deployment: str) -> End:
-    template = with_certificate()["Deployment", deployment]["spec"]["template"]
-    ports = tuple(
-        (port["name"], port["containerPort"]) for port in container({"spec": {"template": template}})["ports"]
-    )
-    return End(name, address, tuple(template["metadata"]["labels"].items()), "classes", ports)
+def deployed(name: str, address: str, deployment: str) -> End:
+    """A pod of the chart."""
+    return End(name, address, "classes", lambda: with_certificate()["Deployment", deployment]["spec"]["template"])
 
 
 def user(name: str, address: str) -> End:
     """A user's server, with the labels that the hub's configuration gives it."""
     labels = {"app": "jupyterhub", "release": "workshop", "component": "singleuser-server"}
     labels |= {"hub.jupyter.org/network-access-hub": "true"}
-    return End(name, address, tuple(labels.items()), "classes", (("notebook-port", 8888),))
+    return End(name, address, "classes", labelled(labels, notebook_port=8888))
 
 
-HUB, PROXY = pod("the hub", "10.100.1.2", "hub"), pod("the proxy", "10.100.1.3", "proxy")
-TRAEFIK = pod("Traefik", "10.100.1.5", "autohttps")
+HUB, PROXY = deployed("the hub", "10.100.1.2", "hub"), deployed("the proxy", "10.100.1.3", "proxy")
+TRAEFIK = deployed("Traefik", "10.100.1.5", "autohttps")
 ADA, BEN = user("a user", "10.100.1.4"), user("another user", "10.100.2.4")
-DNS = End("the cluster's DNS", "10.100.0.2", (("k8s-app", "kube-dns"),), "kube-system")
-OTHER = End("a pod of another application", "10.100.2.9", (("app", "shop"),), "shop")
+DNS = End("the cluster's DNS", "10.100.0.2", "kube-system", labelled({"k8s-app": "kube-dns"}))
+OTHER = End("a pod of another application", "10.100.2.9", "shop", labelled({"app": "shop"}))
 METADATA = End("the cloud's metadata", "169.254.169.254")
 API = End("the Kubernetes API", "10.254.0.1")
 MASTER = End("the master", "10.0.0.5")
@@ -77,7 +93,7 @@ REFUSED = [
 
 def permits(rule: Policy, peers: str, other: End, owner: End, port: int) -> bool:
     """Whether a rule permits a connection with `other` to that port of `owner`; `peers` is `from` or `to`."""
-    numbers = [dict(owner.ports).get(each["port"], each["port"]) for each in rule.get("ports") or []]
+    numbers = [owner.port(each["port"]) for each in rule.get("ports") or []]
     if numbers and port not in numbers:
         return False
     return not rule.get(peers) or any(matches(peer, other) for peer in rule[peers])
