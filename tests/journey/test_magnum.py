@@ -219,7 +219,7 @@ def test_node_groups(cloud, school):
     cloud.zerojhub(*resize, "1", "--nodegroup", "gpu")
     assert (school.groups()["gpu"]["node_count"], len(school.nodes())) == (1, 4)
     update = ["nodegroup", "update", school.name, "gpu"]
-    refused(cloud, *update, "--min", "2", said="the group has 1 nodes")
+    refused(cloud, *update, "--min", "2", said="the group has 1 node, fewer than its minimum of 2")
     cloud.zerojhub(*update, "--min", "1", "--max", "4")
     shown = json.loads(cloud.openstack("coe", "nodegroup", "show", school.name, "gpu", "-f", "json"))
     assert (shown["min_node_count"], shown["max_node_count"]) == (1, 4)
