@@ -73,6 +73,14 @@ def test_an_odd_number_of_masters(cloud):
     assert requests(cloud) == [{"node_count": 3, "nodegroup": "g"}]
 
 
+def test_a_number_that_magnum_has_only_noted_is_waited_for(cloud):
+    noted = CLUSTER | {"master_count": 3, "node_count": 4}
+    begun = noted | {"status": "UPDATE_IN_PROGRESS", "updated_at": "2026-01-01T00:00:00"}
+    steps = [CLUSTER, CLUSTER, noted, begun, begun | {"status": "UPDATE_COMPLETE"}]
+    cloud.answer(f"{ROOT}/clusters/u", *(Answer(200, step) for step in steps))
+    assert resized(3)["status"] == "UPDATE_COMPLETE"
+
+
 def test_fewer_masters_are_asked_about(cloud):
     three = Answer(200, MASTERS | {"node_count": 3})
     cloud.answer(f"{ROOT}/clusters/u/nodegroups/g", three)

@@ -71,8 +71,8 @@ async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, be
     """Wait until nothing is in progress any more, and return the cluster.
 
     `before` is the cluster as it was when a change was requested: Magnum answers before it begins, and shows the cluster
-    as it was until then. It does not show a new one at first. Raises ZeroJHubError, with the reasons down to the server's
-    fault, when the cluster failed, was deleted, or takes too long.
+    as it was until then, or with the new number of nodes already. It does not show a new one at first. Raises
+    ZeroJHubError, with the reasons down to the server's fault, when the cluster failed, was deleted, or takes too long.
     """
     started, seen, watch = waiting.clock(), before is not None, Watch(cloud)
 
@@ -102,8 +102,8 @@ async def wait_until_idle(cloud: Cloud, uuid: str, say: Say, *, minutes: int, be
 
 
 def _differs(cluster: Cluster, before: Cluster) -> bool:
-    keys = ("status", "updated_at", "node_count")
-    return any(cluster.get(key) != before.get(key) for key in keys)
+    # Magnum's conductor saves the number of nodes first, and the cluster once its driver has begun.
+    return any(cluster.get(key) != before.get(key) for key in ("status", "updated_at"))
 
 
 async def delete(cloud: Cloud, cluster: Cluster, say: Say) -> None:
