@@ -122,8 +122,8 @@ def test_a_passphrase_is_asked_for_at_the_terminal_and_never_shown(shell, locked
     assert "open sesame" not in shown
     state = shell.folder / "state"
     assert b"open sesame" not in b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
-    error = shell.zerojhub(*plan, code=2).stderr
-    assert error == (
+    told = shell.zerojhub(*plan, code=2).stderr.splitlines()
+    assert [line for line in told if line.startswith("error: ")] == [
         f"error: {locked}: the private key has a passphrase "
-        f"(no terminal to ask on; add the key to the SSH agent: ssh-add {locked})\n"
-    )
+        f"(no terminal to ask on; add the key to the SSH agent: ssh-add {locked})"
+    ]
