@@ -27,6 +27,9 @@ def settled(client: httpx.Client, stack: str) -> bool:
     if answer.status_code == 404:
         return True
     there = answer.json()["stack"]
+    # One that failed may not have begun to roll back yet.
+    if there["stack_status"] == "CREATE_FAILED" and not there["disable_rollback"]:
+        return False
     # One that is deleted is in the way of others until the time of it is known.
     return not there["stack_status"].endswith("PROGRESS") and (
         there["stack_status"] != "DELETE_COMPLETE" or there["deletion_time"] is not None
